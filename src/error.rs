@@ -1,0 +1,140 @@
+//! The one error of the program: which stage failed decides the exit code, the room it comes from gives the words.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::lake::LakeError;
+use crate::warehouse::WarehouseError;
+
+/// An error that can say what to do next.
+pub trait Advice: std::error::Error {
+    /// One sentence for the user, without a final period, or `None` where there is nothing to add.
+    fn advice(&self) -> Option<Cow<'_, str>>;
+}
+
+/// Why a run ended without its result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Wrong flags, variables, configuration file or rules. Exit code 2.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong and where.
+        what: String,
+        /// What to do next.
+        advice: Option<String>,
+    },
+    /// The lake could not be listed or read to its end. Exit code 3.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The data was refused as a whole: reject limit, ledger, a header without the columns. Exit code 4.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The warehouse or the mart failed. Exit code 5.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    /// An output file could not be written or read back. Exit code 6.
+    #[error("{path}: {doing} failed: {source}", path = path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What was being done, for example "writing the report".
+        doing: &'static str,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// Data that cannot be published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// Too many records were rejected.
+    #[error(
+        "{rejected} of {read} records were rejected ({percent:.2} %), the limit is {limit_percent:.2} %: {counts}; nothing was published"
+    )]
+    RejectLimit {
+        /// Rejected records that count against the limit.
+        rejected: u64,
+        /// Records read.
+        read: u64,
+        /// Their share in percent.
+        percent: f64,
+        /// The limit in percent.
+        limit_percent: f64,
+        /// Reasons and counts, `reason count, …`.
+        counts: String,
+    },
+    /// The ledger does not balance.
+    #[error("the ledger does not balance: {what}; nothing was published")]
+    Ledger {
+        /// The two sides that differ.
+        what: String,
+    },
+    /// A CSV header without the columns.
+    #[error("{file}: line 1: the header has no column {missing}; it has {found}")]
+    Header {
+        /// The file.
+        file: String,
+        /// Missing columns.
+        missing: String,
+        /// Columns found.
+        found: String,
+    },
+    /// A sum of seconds leaves 64 bits.
+    #[error("the seconds of {what} do not fit in 64 bits; nothing was published")]
+    Overflow {
+        /// Whose seconds.
+        what: String,
+    },
+    /// A month file that viewmart did not write, or whose content contradicts its metadata.
+    #[error("{file}: {what}")]
+    MonthFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl Advice for DataError {
+    fn advice(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            DataError::RejectLimit { .. } => {
+                "read rejects.ndjson for the records; raise --max-reject-ratio if they may be lost"
+            }
+            DataError::Ledger { .. } => "this is a bug worth reporting",
+            DataError::Header { .. } => {
+                "the header needs Contract, TotalDuration and AppName, or one column _source with the JSON object"
+            }
+            DataError::Overflow { .. } => "bound the seconds of a record with `max_seconds` in the rules",
+            DataError::MonthFile { .. } => "make it again with `viewmart transform`",
+        }))
+    }
+}
+
+impl Error {
+    /// The exit code of the program for this error.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Error::Usage { .. } => 2,
+            Error::Lake(_) => 3,
+            Error::Data(_) => 4,
+            Error::Warehouse(_) => 5,
+            Error::Output { .. } => 6,
+        })
+    }
+}
+
+impl Advice for Error {
+    fn advice(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Error::Usage { advice, .. } => advice.as_deref().map(Cow::Borrowed),
+            Error::Lake(error) => error.advice(),
+            Error::Data(error) => error.advice(),
+            Error::Warehouse(error) => error.advice(),
+            Error::Output { .. } => Some("make room or give the folder write permission, then run again".into()),
+        }
+    }
+}

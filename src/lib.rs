@@ -1,0 +1,43 @@
+//! viewmart turns a month of TV viewing logs into one reconciled row per customer, loads it into a warehouse,
+//! derives a data mart and draws a dashboard.
+//!
+//! Data goes one way, and the modules are listed in that order:
+//!
+//! ```text
+//! lake (local | hdfs) -> cache -> scan -> month -> warehouse (sqlite | mysql) -> mart (SQL) -> dashboard (html, tableau)
+//! ```
+//!
+//! [`pipeline`] alone knows the order of the stages. [`scan`] and [`month`] are the engine: they do no I/O and know no
+//! path, database or clock, and are all that is left without the feature `program`.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs, unsafe_op_in_unsafe_fn)]
+
+pub mod calendar;
+pub mod ledger;
+pub mod rules;
+
+#[cfg(feature = "program")]
+pub mod lake;
+
+pub mod scan;
+
+pub mod month;
+
+#[cfg(feature = "program")]
+pub mod warehouse;
+
+#[cfg(feature = "program")]
+pub mod mart;
+
+#[cfg(feature = "program")]
+pub mod dashboard;
+
+#[cfg(feature = "program")]
+pub mod error;
+
+#[cfg(feature = "program")]
+pub mod progress;
+
+/// Name and version of the engine as it goes into every output, for example `viewmart 0.1.0`.
+pub const ENGINE: &str = concat!("viewmart ", env!("CARGO_PKG_VERSION"));

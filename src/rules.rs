@@ -1,0 +1,382 @@
+//! The rules of a run: bounds on seconds, excluded contracts, how taste is read, which app is in which category.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+
+/// The five fixed categories. The order here is the order of the columns in every table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Category {
+    /// Films and series on demand.
+    Movie,
+    /// Sport.
+    Sport,
+    /// Programmes for children.
+    Child,
+    /// Relaxation.
+    Relax,
+    /// Linear television.
+    Tv,
+}
+
+impl Category {
+    /// All categories in column order.
+    pub const ALL: [Category; 5] = [Category::Movie, Category::Sport, Category::Child, Category::Relax, Category::Tv];
+
+    /// The name as it stands in labels, rules and column names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Category::Movie => "Movie",
+            Category::Sport => "Sport",
+            Category::Child => "Child",
+            Category::Relax => "Relax",
+            Category::Tv => "Tv",
+        }
+    }
+
+    fn named(name: &str) -> Option<Category> {
+        Category::ALL.into_iter().find(|c| c.name() == name)
+    }
+}
+
+/// When a category belongs to a customer's taste.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TasteRule {
+    /// Its seconds are more than 0.
+    Positive,
+    /// Its seconds are not 0, as in the original pipeline.
+    Nonzero,
+}
+
+/// The label for a customer without seconds or without taste.
+pub const NO_LABEL: &str = "No";
+
+/// A valid set of rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The name in every output.
+    pub name: String,
+    /// SHA-256 over the canonical form of the rules, 64 lower-case hex digits: equal rules have equal hashes,
+    /// whatever their comments and spacing.
+    pub sha256: String,
+    /// Smallest number of seconds of a kept record.
+    pub min_seconds: i64,
+    /// Largest number of seconds of a kept record.
+    pub max_seconds: i64,
+    /// Contracts whose records are rejected as `excluded`, sorted.
+    pub exclude_contracts: Vec<String>,
+    /// How taste is read.
+    pub taste: TasteRule,
+    /// All five categories in the order that breaks ties and orders the taste.
+    pub order: [Category; 5],
+    /// The category of each app.
+    pub apps: BTreeMap<String, Category>,
+}
+
+/// The built-in preset `default`.
+pub const DEFAULT_TOML: &str = include_str!("rules/default.toml");
+/// The built-in preset `seed`, which reproduces the original pipeline.
+pub const SEED_TOML: &str = include_str!("rules/seed.toml");
+
+/// Rules that cannot be used. `line` is 1-based.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct RulesError {
+    /// Line of the text that is wrong, 1-based.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl Rules {
+    /// The built-in rules `default` or `seed`, or `None` for any other name.
+    pub fn preset(name: &str) -> Option<Rules> {
+        let text = match name {
+            "default" => DEFAULT_TOML,
+            "seed" => SEED_TOML,
+            _ => return None,
+        };
+        Rules::parse(text).ok()
+    }
+
+    /// Reads rules from TOML.
+    ///
+    /// # Errors
+    /// What is wrong and on which line: not TOML, an unknown key, a category missing, unknown or given twice, an app
+    /// in two categories, bounds the wrong way round, an empty file.
+    pub fn parse(text: &str) -> Result<Rules, RulesError> {
+        let error = |offset: usize, what: String| RulesError { line: line_of(text, offset), what };
+        if text.trim().is_empty() {
+            return Err(error(
+                0,
+                "the rules are empty; start from `viewmart run --help` or the preset in the README".into(),
+            ));
+        }
+        let parsed: Text =
+            toml::from_str(text).map_err(|e| error(e.span().map_or(0, |span| span.start), e.message().to_owned()))?;
+        let name = parsed.name.get_ref();
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            let what = "`name` must have 1 to 100 characters and no control characters".to_owned();
+            return Err(error(parsed.name.span().start, what));
+        }
+        let RecordText { min_seconds, max_seconds, mut exclude_contracts } = parsed.record;
+        if *min_seconds.get_ref() > *max_seconds.get_ref() {
+            return Err(error(max_seconds.span().start, "`max_seconds` is below `min_seconds`".into()));
+        }
+        exclude_contracts.sort_unstable();
+        exclude_contracts.dedup();
+
+        let mut order = Vec::new();
+        let mut apps = BTreeMap::new();
+        for (category_name, category_apps) in parsed.category.get_ref().0.iter() {
+            let at = category_name.span().start;
+            let name = category_name.get_ref();
+            let Some(category) = Category::named(name) else {
+                let known = Category::ALL.map(Category::name).join(", ");
+                return Err(error(at, format!("`{name}` is not a category; the categories are {known}")));
+            };
+            order.push(category);
+            for app in category_apps {
+                if app.get_ref().is_empty() {
+                    return Err(error(app.span().start, format!("an app of `{name}` has no name")));
+                }
+                if let Some(other) = apps.insert(app.get_ref().clone(), category) {
+                    let what = format!("app `{}` is in `{}` and again in `{name}`", app.get_ref(), other.name());
+                    return Err(error(app.span().start, what));
+                }
+            }
+        }
+        let order: [Category; 5] = order.try_into().map_err(|found: Vec<Category>| {
+            let missing: Vec<&str> = Category::ALL.iter().filter(|c| !found.contains(c)).map(|c| c.name()).collect();
+            let what = format!("[category] lacks {}; give it an empty list if it has no app", missing.join(", "));
+            error(parsed.category.span().start, what)
+        })?;
+
+        let mut rules = Rules {
+            name: name.clone(),
+            sha256: String::new(),
+            min_seconds: min_seconds.into_inner(),
+            max_seconds: max_seconds.into_inner(),
+            exclude_contracts,
+            taste: parsed.labels.taste,
+            order,
+            apps,
+        };
+        rules.sha256 = rules.canonical_sha256();
+        Ok(rules)
+    }
+
+    /// The category with the most seconds; a tie goes to the first in rule order; `None` when all are 0.
+    ///
+    /// `seconds` is indexed by [`Category`] as `usize`.
+    pub fn most_watched(&self, seconds: &[i64; 5]) -> Option<Category> {
+        if seconds.iter().all(|s| *s == 0) {
+            return None;
+        }
+        let most = seconds.iter().max()?;
+        self.order.into_iter().find(|c| seconds[*c as usize] == *most)
+    }
+
+    /// The categories of a customer's taste: bit `i` stands for the category at place `i` of the rule order.
+    pub fn taste(&self, seconds: &[i64; 5]) -> Taste {
+        let mut bits = 0;
+        for (place, category) in self.order.into_iter().enumerate() {
+            let seconds = seconds[category as usize];
+            let belongs = match self.taste {
+                TasteRule::Positive => seconds > 0,
+                TasteRule::Nonzero => seconds != 0,
+            };
+            bits |= u8::from(belongs) << place;
+        }
+        Taste(bits)
+    }
+
+    /// The label of every taste, indexed by its bits: names in rule order joined by `_`, [`NO_LABEL`] for none.
+    pub fn taste_labels(&self) -> [String; 32] {
+        std::array::from_fn(|bits| {
+            let names: Vec<&str> = self
+                .order
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| bits & (1 << place) != 0)
+                .map(|(_, category)| category.name())
+                .collect();
+            if names.is_empty() { NO_LABEL.to_owned() } else { names.join("_") }
+        })
+    }
+
+    fn canonical_sha256(&self) -> String {
+        let mut canonical = String::new();
+        let mut line = |text: fmt::Arguments<'_>| {
+            // Writing to a String cannot fail.
+            let _ = fmt::Write::write_fmt(&mut canonical, format_args!("{text}\n"));
+        };
+        line(format_args!("name={:?}", self.name));
+        line(format_args!("seconds={}..={}", self.min_seconds, self.max_seconds));
+        line(format_args!("taste={:?}", self.taste));
+        for contract in &self.exclude_contracts {
+            line(format_args!("exclude={contract:?}"));
+        }
+        for category in self.order {
+            line(format_args!("category={}", category.name()));
+            for (app, _) in self.apps.iter().filter(|(_, of)| **of == category) {
+                line(format_args!("app={app:?}"));
+            }
+        }
+        Sha256::digest(canonical.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A set of categories in rule order, 0..32; see [`Rules::taste`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Taste(pub u8);
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    name: Spanned<String>,
+    #[serde(default)]
+    record: RecordText,
+    #[serde(default)]
+    labels: LabelsText,
+    category: Spanned<CategoryText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RecordText {
+    min_seconds: Spanned<i64>,
+    max_seconds: Spanned<i64>,
+    exclude_contracts: Vec<String>,
+}
+
+impl Default for RecordText {
+    fn default() -> Self {
+        RecordText {
+            min_seconds: Spanned::new(0..0, 0),
+            max_seconds: Spanned::new(0..0, 86_400),
+            exclude_contracts: Vec::new(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LabelsText {
+    taste: TasteRule,
+}
+
+impl Default for LabelsText {
+    fn default() -> Self {
+        LabelsText { taste: TasteRule::Positive }
+    }
+}
+
+/// `[category]` in the order of the text, which is what breaks ties.
+struct CategoryText(Vec<(Spanned<String>, Vec<Spanned<String>>)>);
+
+impl<'de> Deserialize<'de> for CategoryText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = CategoryText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of apps for each category")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CategoryText, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(CategoryText(entries))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl Fn(String) -> String) -> Result<Rules, RulesError> {
+        Rules::parse(&change(DEFAULT_TOML.to_owned()))
+    }
+
+    #[test]
+    fn presets_are_what_they_say() {
+        let rules = Rules::preset("default").unwrap();
+        assert_eq!((rules.min_seconds, rules.max_seconds, rules.taste), (0, 86_400, TasteRule::Positive));
+        assert_eq!(rules.order.map(Category::name), ["Relax", "Movie", "Child", "Sport", "Tv"]);
+        assert_eq!(rules.apps.len(), 14);
+        assert_eq!(rules.apps["KPlus"], Category::Tv);
+        let seed = Rules::preset("seed").unwrap();
+        assert_eq!((seed.min_seconds, seed.max_seconds, seed.taste), (i64::MIN, i64::MAX, TasteRule::Nonzero));
+        assert_eq!(seed.apps, rules.apps);
+        assert_eq!(Rules::preset("other"), None);
+    }
+
+    #[test]
+    fn the_hash_sees_meaning_not_spelling() {
+        let hash = Rules::preset("default").unwrap().sha256;
+        assert_eq!(hash.len(), 64);
+        assert_eq!(with(|t| format!("# note\n{t}")).unwrap().sha256, hash);
+        assert_eq!(with(|t| t.replace("\"FIMS\", \"BHD\"", "\"BHD\", \"FIMS\"")).unwrap().sha256, hash);
+        assert_ne!(with(|t| t.replace("86400", "86399")).unwrap().sha256, hash);
+        assert_ne!(with(|t| t.replace("Relax = [\"RELAX\"]\n", "") + "Relax = [\"RELAX\"]\n").unwrap().sha256, hash);
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        let check = |text: Result<Rules, RulesError>, line: usize, what: &str| {
+            let error = text.unwrap_err();
+            assert_eq!(error.line, line, "{error}");
+            assert!(error.what.contains(what), "{error}");
+        };
+        check(Rules::parse(" \n"), 1, "empty");
+        check(
+            with(|t| t.replace("[\"CHILD\"]", "[\"CHILD\", \"SPORT\"]")),
+            12,
+            "app `SPORT` is in `Child` and again in `Sport`",
+        );
+        check(with(|t| t.replace("Child =", "Kids =")), 11, "`Kids` is not a category");
+        check(with(|t| t.replace("Child = [\"CHILD\"]\n", "")), 8, "lacks Child");
+        check(with(|t| t.replace("max_seconds", "max_secs")), 4, "max_secs");
+        check(with(|t| t.replace("86400", "-1")), 4, "below `min_seconds`");
+        check(with(|t| t.replace("\"positive\"", "\"any\"")), 7, "any");
+        check(with(|t| t.replace("= 0", "= zero")), 3, "");
+        check(with(|t| t.replace("name = \"default\"", "name = \"\"")), 1, "`name`");
+        check(with(|t| t + "Tv = []\n"), 14, "");
+    }
+
+    #[test]
+    fn labels_follow_rule_order() {
+        let rules = Rules::preset("default").unwrap();
+        // Indexed in column order: Movie, Sport, Child, Relax, Tv.
+        let check = |seconds: [i64; 5], most: &str, taste: &str| {
+            assert_eq!(rules.most_watched(&seconds).map_or(NO_LABEL, Category::name), most, "{seconds:?}");
+            assert_eq!(rules.taste_labels()[usize::from(rules.taste(&seconds).0)], taste, "{seconds:?}");
+        };
+        check([0; 5], "No", "No");
+        check([5, 5, 5, 5, 5], "Relax", "Relax_Movie_Child_Sport_Tv");
+        check([5, 5, 4, 0, 5], "Movie", "Movie_Child_Sport_Tv");
+        check([0, 0, 0, 0, 1], "Tv", "Tv");
+        let seed = Rules::preset("seed").unwrap();
+        let seconds = [-5, 0, 0, 0, 0];
+        assert_eq!(seed.most_watched(&seconds), Some(Category::Relax));
+        assert_eq!(seed.taste_labels()[usize::from(seed.taste(&seconds).0)], "Movie");
+        assert_eq!(rules.taste_labels()[usize::from(rules.taste(&seconds).0)], "No");
+    }
+}

@@ -1,0 +1,2 @@
+//! Bytes to records.
+pub mod record;

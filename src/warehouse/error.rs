@@ -1,0 +1,53 @@
+//! What can go wrong in a warehouse.
+
+use std::borrow::Cow;
+
+use crate::error::Advice;
+
+/// A failed warehouse or mart stage. Nothing was published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WarehouseError {
+    /// The database refused or broke off; `at` is its address, `doing` the step.
+    #[error("{at}: {doing} failed: {why}")]
+    Database {
+        /// Address of the warehouse, without a password.
+        at: String,
+        /// What was being done, for example "staging rows".
+        doing: &'static str,
+        /// The database's own words.
+        why: String,
+        /// What the user can do about it.
+        advice: Option<String>,
+    },
+    /// Sums or counts in the database differ from the ledger.
+    #[error("{at}: {what} is {found} in the database, but {expected} in the ledger; nothing was published")]
+    Check {
+        /// Address of the warehouse, without a password.
+        at: String,
+        /// What was compared.
+        what: String,
+        /// The value in the ledger.
+        expected: String,
+        /// The value in the database.
+        found: String,
+    },
+    /// The address is not one that viewmart knows.
+    #[error("`{url}` is not a warehouse: {why}")]
+    Address {
+        /// The address as given, with any password blotted out.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Advice for WarehouseError {
+    fn advice(&self) -> Option<Cow<'_, str>> {
+        match self {
+            WarehouseError::Database { advice, .. } => advice.as_deref().map(Cow::Borrowed),
+            WarehouseError::Check { .. } => Some("run again; if it repeats, this is a bug worth reporting".into()),
+            WarehouseError::Address { .. } => Some("write `sqlite:PATH` or `mysql://user@host:port/database`".into()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Where a month is loaded to and where its mart lives: SQLite or MySQL behind one trait.
+//!
+//! A load stages the rows, checks counts and sums inside the database and publishes them in one atomic step. The mart
+//! is SQL that runs inside the warehouse; [`crate::mart`] owns its text, this module only runs it.
+
+use jiff::Timestamp;
+
+use crate::calendar::Month;
+use crate::month::MonthTable;
+use crate::progress::Progress;
+
+pub mod error;
+
+pub use error::WarehouseError;
+
+/// The clock times of a run, for `etl_run`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunClock {
+    /// When the run began. Its end is the moment of publishing and set by the warehouse.
+    pub started: Timestamp,
+}
+
+/// A value that a query gave. Dates are text, `YYYY-MM-DD`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// SQL NULL.
+    Null,
+    /// Any integer type, and MySQL's DECIMAL where it is a whole number (sums).
+    Integer(i64),
+    /// Floating point.
+    Real(f64),
+    /// Text or date.
+    Text(String),
+}
+
+/// Which SQL a statement is written for, where the dialects differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite 3.
+    Sqlite,
+    /// MySQL 8 and 9, MariaDB 10.6 and newer.
+    Mysql,
+}
+
+/// A database server or file that holds the tables of the warehouse and the mart.
+pub trait Warehouse {
+    /// The dialect of [`Warehouse::publish_mart`] and [`Warehouse::query`].
+    fn dialect(&self) -> Dialect;
+
+    /// The address without any password, for messages and provenance.
+    fn address(&self) -> String;
+
+    /// Creates what is missing (databases, tables, views) and removes what a killed run left behind.
+    fn prepare(&mut self) -> Result<(), WarehouseError>;
+
+    /// Loads one month into `customer_behavior`, `daily_activity` and `etl_run`, replacing that month: staged, checked
+    /// against the ledger inside the database, then visible at once and whole.
+    fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError>;
+
+    /// Runs the statements that rebuild the mart of one month, so that readers see all of them or none.
+    /// They may use the names `{warehouse}` and `{mart}` for the two databases and `{month}` for the quoted first day.
+    fn publish_mart(&mut self, month: Month, statements: &[&str]) -> Result<(), WarehouseError>;
+
+    /// All rows of a query; the placeholders are those of [`Warehouse::publish_mart`].
+    fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError>;
+
+    /// The months in the mart, ascending.
+    fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
+}

@@ -1,0 +1,4 @@
+//! The program against real servers. Each test starts the server it needs, or fails.
+
+#[path = "../support/mod.rs"]
+mod support;
