@@ -39,5 +39,8 @@ pub mod error;
 #[cfg(feature = "program")]
 pub mod progress;
 
+#[cfg(feature = "program")]
+pub mod report;
+
 /// Name and version of the engine as it goes into every output, for example `viewmart 0.1.0`.
 pub const ENGINE: &str = concat!("viewmart ", env!("CARGO_PKG_VERSION"));
