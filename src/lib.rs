@@ -37,6 +37,15 @@ pub mod dashboard;
 pub mod error;
 
 #[cfg(feature = "program")]
+pub mod cli;
+
+#[cfg(feature = "program")]
+pub mod config;
+
+#[cfg(feature = "program")]
+pub mod output;
+
+#[cfg(feature = "program")]
 pub mod progress;
 
 #[cfg(feature = "program")]
