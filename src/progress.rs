@@ -1,6 +1,6 @@
 //! Progress on a terminal: the only module besides `main` that writes to stderr while stages run.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -65,4 +65,9 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A message for the person at the terminal. A stderr that is gone is no reason to fail.
+pub fn say(message: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }
