@@ -122,8 +122,11 @@ impl Finished {
 
 /// One NDJSON record as the source writes it, with a line end.
 pub fn record(contract: &str, app: &str, seconds: i64) -> String {
-    let source = serde_json::json!({"Contract": contract, "Mac": "0C96E62FC55C", "TotalDuration": seconds, "AppName": app});
-    format!("{{\"_index\":\"history\",\"_type\":\"kplus\",\"_id\":\"AX_momhia1FFivsGrn9o\",\"_score\":0,\"_source\":{source}}}\n")
+    let (contract, app) = (serde_json::json!(contract), serde_json::json!(app));
+    format!(
+        "{{\"_index\":\"history\",\"_type\":\"kplus\",\"_id\":\"AX_momhia1FFivsGrn9o\",\"_score\":0,\"_source\":\
+         {{\"Contract\":{contract},\"Mac\":\"0C96E62FC55C\",\"TotalDuration\":{seconds},\"AppName\":{app}}}}}\n"
+    )
 }
 
 /// One gzip member.
