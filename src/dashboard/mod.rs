@@ -1,1 +1,2 @@
 //! The dashboard.
+pub mod tableau;

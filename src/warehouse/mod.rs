@@ -10,8 +10,10 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+pub mod rows;
 
 pub use error::WarehouseError;
+pub use rows::{CustomerRow, RowSink};
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,4 +68,10 @@ pub trait Warehouse {
 
     /// The months in the mart, ascending.
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
+
+    /// The rows of a month in contract order (bytes), in bounded memory, until the sink breaks off.
+    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
+        let (dialect, address) = (self.dialect(), self.address());
+        rows::by_pages(|sql| self.query(month, sql), dialect, &address, each)
+    }
 }
