@@ -14,6 +14,9 @@ pub mod url;
 
 pub use error::WarehouseError;
 pub use url::WarehouseUrl;
+pub mod rows;
+
+pub use rows::{CustomerRow, RowSink};
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +71,10 @@ pub trait Warehouse {
 
     /// The months in the mart, ascending.
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
+
+    /// The rows of a month in contract order (bytes), in bounded memory, until the sink breaks off.
+    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
+        let (dialect, address) = (self.dialect(), self.address());
+        rows::by_pages(|sql| self.query(month, sql), dialect, &address, each)
+    }
 }
