@@ -10,6 +10,7 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+pub mod schema;
 
 pub use error::WarehouseError;
 
