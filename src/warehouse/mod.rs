@@ -10,13 +10,13 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+pub mod rows;
+pub mod schema;
 pub mod url;
 
 pub use error::WarehouseError;
-pub use url::WarehouseUrl;
-pub mod rows;
-
 pub use rows::{CustomerRow, RowSink};
+pub use url::WarehouseUrl;
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
