@@ -4,7 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv};
+use super::super::csv::{
+    CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv, scan_csv_by_record,
+};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::simd::ExactReader;
@@ -272,6 +274,21 @@ proptest! {
             prop_assert_eq!(&csv_by(&file, n_bytes), &whole, "splits of {} bytes", n_bytes);
             prop_assert_eq!(&csv_by_pieces(&file, n_bytes), &whole, "pieces of {} bytes", n_bytes);
         }
+    }
+
+    #[test]
+    fn plain_csv_is_read_like_any(file in csv_file()) {
+        let (layout, header_bytes) = CsvLayout::from_header(&file).expect("a header");
+        let split = CsvSplit {
+            window: &file,
+            owned: header_bytes..file.len(),
+            base: 0,
+            start: QuoteState::FieldStart,
+        };
+        let (mut plain, mut any) = (Told::default(), Told::default());
+        scan_csv(&split, &judge(), &mut CsvReader::new(layout), &mut plain);
+        scan_csv_by_record(&split, &judge(), &mut CsvReader::new(layout), &mut any);
+        prop_assert_eq!(plain, any);
     }
 
     #[test]
