@@ -13,7 +13,7 @@ use crate::calendar::Month;
 use crate::config::BenchPlan;
 use crate::error::{DataError, Error};
 use crate::lake::mapped::MappedFile;
-use crate::lake::packed::PackedFile;
+use crate::lake::packed;
 use crate::lake::{Compression, DataFile, LakeError, Listing};
 use crate::progress::Progress;
 use crate::report::{grouped, size};
@@ -101,7 +101,8 @@ pub fn measure(plan: &BenchPlan, listing: &Listing) -> Result<Measured, Error> {
 
 /// Powers of two up to `max`, and `max` itself.
 fn thread_counts(max: usize) -> Vec<usize> {
-    let mut counts: Vec<usize> = std::iter::successors(Some(1), |n: &usize| n.checked_mul(2)).take_while(|n| *n < max).collect();
+    let mut counts: Vec<usize> =
+        std::iter::successors(Some(1), |n: &usize| n.checked_mul(2)).take_while(|n| *n < max).collect();
     counts.push(max);
     counts
 }
@@ -129,23 +130,29 @@ fn median_s<T: PartialEq + fmt::Debug>(
 
 /// Line ends in all files, over the threads of the current pool.
 fn line_ends(files: &[DataFile]) -> Result<u64, LakeError> {
-    files.par_iter().map(|file| match file.compression {
-        Compression::None => line_ends_mapped(file),
-        Compression::Gzip | Compression::Zstd => line_ends_packed(file),
-    }).try_reduce(|| 0, |a, b| Ok(a + b))
+    files
+        .par_iter()
+        .map(|file| match file.compression {
+            Compression::None => line_ends_mapped(file),
+            Compression::Gzip | Compression::Zstd => line_ends_packed(file),
+        })
+        .try_reduce(|| 0, |a, b| Ok(a + b))
 }
 
 fn line_ends_mapped(file: &DataFile) -> Result<u64, LakeError> {
     let mapped = MappedFile::open(file)?;
     let n_windows = mapped.n_bytes().div_ceil(WINDOW_BYTES as u64);
-    (0..n_windows).into_par_iter().map(|window| {
-        let window = mapped.window(window * WINDOW_BYTES as u64, WINDOW_BYTES)?;
-        Ok(memchr::memchr_iter(b'\n', &window).count() as u64)
-    }).try_reduce(|| 0, |a, b| Ok(a + b))
+    (0..n_windows)
+        .into_par_iter()
+        .map(|window| {
+            let window = mapped.window(window * WINDOW_BYTES as u64, WINDOW_BYTES)?;
+            Ok(memchr::memchr_iter(b'\n', &window).count() as u64)
+        })
+        .try_reduce(|| 0, |a, b| Ok(a + b))
 }
 
 fn line_ends_packed(file: &DataFile) -> Result<u64, LakeError> {
-    let mut packed = PackedFile::open(file)?;
+    let mut packed = packed::open(file)?;
     let mut buffer = vec![0; 1 << 20];
     let mut n_line_ends = 0;
     loop {

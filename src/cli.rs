@@ -41,6 +41,8 @@ pub enum Command {
     Dashboard(DashboardFlags),
     /// Measure the engine against this machine's own limit, by thread count
     Bench(BenchFlags),
+    /// Look whether this machine can reach the lake and the warehouse, and may load
+    Doctor(DoctorFlags),
 }
 
 /// Flags of `run`.
@@ -128,12 +130,33 @@ pub struct BenchFlags {
     pub(crate) runs: u32,
 }
 
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorFlags {
+    /// Folders, files, globs or URIs with the daily logs
+    #[arg(value_name = "LAKE")]
+    pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    #[command(flatten)]
+    pub(crate) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(crate) out: OutFlags,
+}
+
 /// Which data.
 #[derive(Debug, Args)]
 pub(crate) struct LakeFlags {
-    /// Folders, files, globs or file:// URIs with the daily logs
+    /// Folders, files, globs or URIs with the daily logs
     #[arg(required = true, value_name = "LAKE")]
-    pub(crate) lake: Vec<String>,
+    pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+}
+
+/// How to read a lake.
+#[derive(Debug, Args)]
+pub(crate) struct SourceFlags {
     #[command(flatten)]
     pub(crate) month: MonthFlags,
     /// Format of the data files [default: by file name ending]

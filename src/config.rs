@@ -13,8 +13,8 @@ use serde::de::{Deserializer, Visitor};
 
 use crate::calendar::Month;
 use crate::cli::{
-    BenchFlags, Cli, Command, EngineFlags, FormatName, LakeFlags, MonthFlags, OutFlags, ReportFlags, TalkFlags,
-    WarehouseFlags,
+    BenchFlags, Cli, Command, EngineFlags, FormatName, LakeFlags, MonthFlags, OutFlags, ReportFlags, SourceFlags,
+    TalkFlags, WarehouseFlags,
 };
 use crate::error::Error;
 use crate::lake::Format;
@@ -51,6 +51,8 @@ pub enum Task {
     Dashboard(MartPlan),
     /// `viewmart bench`.
     Bench(BenchPlan),
+    /// `viewmart doctor`.
+    Doctor(DoctorPlan),
 }
 
 /// How to talk.
@@ -199,6 +201,17 @@ pub struct BenchPlan {
     pub n_runs: u32,
 }
 
+/// `viewmart doctor`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DoctorPlan {
+    /// Which data, where any is named.
+    pub lake: Option<LakePlan>,
+    /// Where the tables go.
+    pub warehouse: WarehousePlan,
+    /// Where the files go.
+    pub out: PathBuf,
+}
+
 impl Plan {
     /// Resolves what was typed against the settings file and the defaults.
     ///
@@ -233,6 +246,14 @@ impl Plan {
             Command::Mart(flags) => Task::Mart(mart(flags.month, flags.warehouse, flags.out, &settings)?),
             Command::Dashboard(flags) => Task::Dashboard(mart(flags.month, flags.warehouse, flags.out, &settings)?),
             Command::Bench(flags) => Task::Bench(bench(flags, &settings)?),
+            Command::Doctor(flags) => {
+                let out = out(flags.out, &settings);
+                Task::Doctor(DoctorPlan {
+                    lake: Some(flags.inputs).filter(|i| !i.is_empty()).map(|i| source(i, flags.source, &settings)),
+                    warehouse: warehouse(flags.warehouse, &settings, &out)?,
+                    out,
+                })
+            }
         };
         Ok(Plan { task, talk })
     }
@@ -246,9 +267,13 @@ fn talk(flags: &TalkFlags, settings: &Settings) -> Talk {
 }
 
 fn lake(flags: LakeFlags, settings: &Settings) -> LakePlan {
+    source(flags.inputs, flags.source, settings)
+}
+
+fn source(inputs: Vec<String>, flags: SourceFlags, settings: &Settings) -> LakePlan {
     let require_all_days = flags.require_all_days.or(settings.require_all_days).unwrap_or(false);
     LakePlan {
-        inputs: flags.lake,
+        inputs,
         month: flags.month.month.or(settings.month),
         format: flags.format.or(settings.format).map(|name| match name {
             FormatName::Ndjson => Format::Ndjson,

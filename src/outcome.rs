@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::bench::Measured;
 use crate::calendar::Month;
+use crate::doctor::Diagnosis;
 use crate::lake::Listing;
 use crate::report::{Report, grouped, size};
 
@@ -25,6 +26,8 @@ pub enum Outcome {
     Dashboard(Dashboard),
     /// Of `bench`.
     Bench(Measured),
+    /// Of `doctor`.
+    Diagnosis(Diagnosis),
 }
 
 /// The month as it lies on this machine.
@@ -85,11 +88,20 @@ pub struct Dashboard {
 }
 
 impl Outcome {
+    /// The exit code: 0 unless the doctor found that a run would fail.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Outcome::Diagnosis(diagnosis) => diagnosis.exit_code(),
+            _ => 0,
+        }
+    }
+
     /// One JSON value and a line end.
     pub fn to_json(&self) -> String {
         let value: Value = match self {
             Outcome::Report(report) => return report.to_json(),
             Outcome::Bench(measured) => measured.to_json(),
+            Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
             Outcome::Extracted(e) => json!({
                 "month": e.month.to_string(), "files": e.files, "bytes": e.bytes,
                 "skipped_files": e.skipped_files, "missing_days": e.missing_days,
@@ -110,6 +122,7 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Report(report) => report.fmt(f),
             Outcome::Bench(measured) => measured.fmt(f),
+            Outcome::Diagnosis(diagnosis) => diagnosis.fmt(f),
             Outcome::Extracted(e) => {
                 writeln!(
                     f,

@@ -15,6 +15,7 @@ use crate::config::{
     WarehousePlan,
 };
 use crate::dashboard;
+use crate::doctor;
 use crate::error::{DataError, Error};
 use crate::lake::{self, LakeError, ListOptions, Listing};
 use crate::ledger::{Ledger, Reason};
@@ -24,7 +25,7 @@ use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
 use crate::output::{self, OutFolder, StagedFile};
 use crate::progress::{Progress, Unit};
 use crate::rejects;
-use crate::report::{self, InputReport, Report, StageClock, StageTiming};
+use crate::report::{self, InputReport, Report, StageClock};
 use crate::rules::Category;
 use crate::transform::{self, TransformOptions, Transformed};
 use crate::warehouse::{RunClock, Warehouse, WarehouseError, month_file};
@@ -51,6 +52,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Load(plan) => load(plan, talk),
         Task::Mart(plan) => mart(plan),
         Task::Dashboard(plan) => dashboard(plan, talk),
+        Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Bench(plan) => Ok(Outcome::Bench(bench::measure(plan, &listed(&plan.lake)?)?)),
     }
 }
@@ -251,7 +253,10 @@ fn the_month(asked: Option<Month>, warehouse: &mut dyn Warehouse) -> Result<Mont
         [] => Err(usage(format!("{} has no month", warehouse.address()), "load one first with `viewmart run LAKE`")),
         several => {
             let names: Vec<String> = several.iter().map(Month::to_string).collect();
-            Err(usage(format!("{} has several months: {}", warehouse.address(), names.join(", ")), "name one with --month"))
+            Err(usage(
+                format!("{} has several months: {}", warehouse.address(), names.join(", ")),
+                "name one with --month",
+            ))
         }
     }
 }

@@ -5,20 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::ledger::Reason;
-
-/// A rejected record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// The file, as the lake names it.
-    pub file: String,
-    /// Where the record begins, in bytes from the start of the (unpacked) file.
-    pub offset: u64,
-    /// Why it was rejected.
-    pub reason: Reason,
-    /// Its bytes, without the line end.
-    pub raw: Vec<u8>,
-}
+use crate::transform::Reject;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -45,6 +32,7 @@ pub fn write<'a>(rejects: impl IntoIterator<Item = &'a Reject>, out: &mut dyn Wr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Reason;
 
     #[test]
     fn each_reject_is_one_line_whatever_its_bytes() {
