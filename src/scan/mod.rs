@@ -16,3 +16,6 @@ pub mod shape;
 pub mod simd;
 pub mod sink;
 mod vector;
+
+#[cfg(test)]
+mod tests;
