@@ -25,6 +25,9 @@ pub mod scan;
 pub mod month;
 
 #[cfg(feature = "program")]
+pub mod transform;
+
+#[cfg(feature = "program")]
 pub mod warehouse;
 
 #[cfg(feature = "program")]

@@ -1,5 +1,6 @@
 //! Where judged records go.
 
+use super::contract::PackedContract;
 use super::exact::Malformed;
 use super::record::{Fields, Judge, Verdict};
 use crate::ledger::Reason;
@@ -12,6 +13,11 @@ use crate::rules::Category;
 pub trait Sink {
     /// A record that counts.
     fn kept(&mut self, contract: &str, category: Category, seconds: i64);
+    /// [`Sink::kept`] of a contract that packs.
+    #[inline]
+    fn kept_packed(&mut self, contract: PackedContract, category: Category, seconds: u32) {
+        contract.with_str(|contract| self.kept(contract, category, i64::from(seconds)));
+    }
     /// A record that does not count. Never [`Reason::UnmappedApp`].
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]);
     /// A record of an app that is in no category.

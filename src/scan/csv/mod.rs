@@ -19,7 +19,7 @@ use std::ops::Range;
 
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
 use plain::PlainRecords;
-pub use quote::{QuoteMap, QuoteState, last_record_end};
+pub use quote::{QuoteMap, QuoteState, first_record_start, last_record_end};
 use record::{Field, read_record};
 
 use super::exact::Malformed;

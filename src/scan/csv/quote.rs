@@ -114,7 +114,7 @@ pub fn last_record_end(bytes: &[u8], start: QuoteState, delimiter: u8) -> Option
 
 /// Where the first record begins that does so at or after `from`, when the state in front of `from` is `state`;
 /// the window's length when none does.
-pub(super) fn first_record_start(window: &[u8], from: usize, mut state: QuoteState, delimiter: u8) -> usize {
+pub fn first_record_start(window: &[u8], from: usize, mut state: QuoteState, delimiter: u8) -> usize {
     let Some(before) = from.checked_sub(1) else {
         return 0;
     };
