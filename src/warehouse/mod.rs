@@ -10,6 +10,7 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+pub mod mysql;
 pub mod schema;
 
 pub use error::WarehouseError;
@@ -67,4 +68,9 @@ pub trait Warehouse {
 
     /// The months in the mart, ascending.
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
+
+    /// What the user should know although nothing failed, once; to be asked after [`Warehouse::prepare`].
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
