@@ -10,6 +10,7 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+pub mod mysql;
 pub mod rows;
 pub mod schema;
 pub mod url;
@@ -76,5 +77,10 @@ pub trait Warehouse {
     fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
         let (dialect, address) = (self.dialect(), self.address());
         rows::by_pages(|sql| self.query(month, sql), dialect, &address, each)
+    }
+
+    /// What the user should know although nothing failed, once; to be asked after [`Warehouse::prepare`].
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
     }
 }
