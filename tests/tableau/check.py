@@ -157,7 +157,7 @@ def hyper_rows(data: bytes) -> list:
             names = [column.name.unescaped for column in definition.columns]
             assert names == COLUMNS, names
             types = [str(column.type) for column in definition.columns]
-            assert types == ["DATE", "TEXT", *["BIGINT"] * 6, "TEXT", "TEXT", "INTEGER", "DATE"], types
+            assert types == ["DATE", "TEXT", *["BIG_INT"] * 6, "TEXT", "TEXT", "INT", "DATE"], types
             rows = connection.execute_list_query(f"SELECT * FROM {table}")
     return [[row[0].to_date(), *row[1:11], row[11].to_date()] for row in rows]
 

@@ -5,6 +5,7 @@ use super::field::{TILES, category_hours, category_users, total_hours, total_use
 use super::ident;
 use super::sheet::{Filter, Format, How, Pill, Sheet, Shelf};
 use super::xml::{Element, element};
+use crate::ENGINE;
 use crate::calendar::Month;
 
 /// What a workbook is about.
@@ -229,6 +230,7 @@ pub fn workbook(subject: &Subject, connection: &Connection) -> String {
         .children(connection.contents());
     element("workbook")
         .attr("original-version", FORMAT_VERSION)
+        .attr("source-build", ENGINE)
         .attr("source-platform", "linux")
         .attr("version", FORMAT_VERSION)
         .attr("xmlns:user", USER_NAMESPACE)
