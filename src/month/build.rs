@@ -8,7 +8,7 @@ use super::columns::{Contracts, DayActivity, MonthTable, Provenance};
 use super::days::ActiveDays;
 use super::intern::{Interned, Interner, Texts};
 use super::partition::N_PARTITIONS;
-use super::profile::ProfileTable;
+use super::profile::{Profile, ProfileTable};
 use crate::calendar::{Day, Month};
 use crate::ledger::Ledger;
 use crate::rules::{Rules, Taste};
@@ -210,14 +210,17 @@ impl Columns {
         let parts: Vec<Result<Contracts, Overflow>> = tasks
             .into_par_iter()
             .map(|(rows, s0, s1, s2, s3, s4, total, most_watch, taste, activeness, days)| {
+                // The profiles of neighbouring rows lie anywhere: fetched in a loop of its own, with nothing between
+                // one fetch and the next, many are under way at once.
+                let profiles: Vec<Profile> =
+                    rows.iter().map(|row| *tables[row.partition as usize].at(row.place as usize)).collect();
                 let mut contracts = Contracts::with_capacity(rows.len(), rows.len() * 10);
-                for (i, row) in rows.iter().enumerate() {
+                for (i, (row, profile)) in rows.iter().zip(&profiles).enumerate() {
                     match texts.get(row.contract_id) {
                         Interned::Packed(packed) => packed.with_str(|text| contracts.push(text)),
                         Interned::Text(text) => contracts.push(text),
                     }
                     let table = &tables[row.partition as usize];
-                    let profile = table.at(row.place as usize);
                     let seconds = whole_seconds(table.seconds(profile), large.get(&row.contract_id));
                     let sum = seconds.and_then(|s| s.iter().try_fold(0_i64, |sum, s| sum.checked_add(*s)));
                     let (Some(seconds), Some(sum)) = (seconds, sum) else {

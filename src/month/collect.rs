@@ -42,7 +42,7 @@ impl Collector {
 
     /// Kept records that wait to be aggregated.
     pub fn n_waiting(&self) -> usize {
-        self.partitions.len()
+        self.partitions.n_records()
     }
 
     /// This thread's part of the ledger.

@@ -81,7 +81,7 @@ impl ProfileTable {
     }
 
     /// Number of customers.
-    pub fn len(&self) -> usize {
+    pub fn n_profiles(&self) -> usize {
         self.n_profiles
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let found: BTreeMap<u64, (u32, [u64; 5])> =
             table.places().map(|(place, id)| (id, (table.at(place).days, table.seconds(table.at(place))))).collect();
         assert_eq!(found, expected);
-        assert_eq!(table.len(), expected.len());
+        assert_eq!(table.n_profiles(), expected.len());
     }
 
     fn record() -> impl Strategy<Value = KeptRecord> {
