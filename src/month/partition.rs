@@ -89,7 +89,7 @@ impl Partitions {
 
 impl Partitions {
     /// Records in all partitions.
-    pub fn len(&self) -> usize {
+    pub fn n_records(&self) -> usize {
         self.chains.iter().zip(&self.next).map(|(chain, next)| records_in(chain, *next)).sum()
     }
 
@@ -145,12 +145,12 @@ mod tests {
                         expected[usize::from(*partition)].push(record(number));
                     }
                 }
-                prop_assert_eq!(partitions.len() as u64, number - round * 1_000_000);
+                prop_assert_eq!(partitions.n_records() as u64, number - round * 1_000_000);
                 for (partition, expected) in expected.iter().enumerate() {
                     prop_assert_eq!(&partitions.chunks(partition).flatten().copied().collect::<Vec<_>>(), expected);
                 }
                 partitions.clear();
-                prop_assert_eq!(partitions.len(), 0);
+                prop_assert_eq!(partitions.n_records(), 0);
             }
         }
     }
