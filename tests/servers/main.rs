@@ -4,5 +4,5 @@
 mod support;
 
 mod browser;
-mod tableau;
 mod mysql;
+mod tableau;

@@ -58,22 +58,27 @@ WITH band AS (
         ON customer.Seconds >= located.FromSeconds
         AND customer.Seconds < located.ToSeconds
 ), found AS (
-    SELECT Mark, MIN(Seconds) AS Seconds FROM placed WHERE UpTo >= Place GROUP BY Mark
-), tenth AS (
-    SELECT placed.SecondsAbove + (whole.Tenth - placed.UsersAbove) * placed.Seconds AS Seconds
-    FROM found
-    JOIN placed ON placed.Mark = found.Mark AND placed.Seconds = found.Seconds
-    CROSS JOIN whole
-    WHERE found.Mark = 0
+    SELECT
+        Mark, Seconds, UsersAbove, SecondsAbove,
+        ROW_NUMBER() OVER (PARTITION BY Mark ORDER BY Seconds) AS Nth
+    FROM placed
+    WHERE UpTo >= Place
+), answer AS (
+    -- One pass: SQLite expands a common table wherever it is named and gives up at a thousand.
+    SELECT
+        MAX(whole.Users) AS Users,
+        MAX(whole.Seconds) AS Seconds,
+        COALESCE(MAX(CASE WHEN found.Mark = 50 THEN found.Seconds END), 0) AS MedianSeconds,
+        COALESCE(MAX(CASE WHEN found.Mark = 90 THEN found.Seconds END), 0) AS P90Seconds,
+        COALESCE(MAX(CASE WHEN found.Mark = 99 THEN found.Seconds END), 0) AS P99Seconds,
+        MAX(whole.Tenth) AS TopTenthUsers,
+        COALESCE(MAX(CASE
+            WHEN found.Mark = 0 THEN found.SecondsAbove + (whole.Tenth - found.UsersAbove) * found.Seconds
+        END), 0) AS TopTenthSeconds
+    FROM whole
+    LEFT JOIN found ON found.Nth = 1
 )
 SELECT
-    {month},
-    whole.Users,
-    whole.Seconds,
-    COALESCE((SELECT Seconds FROM found WHERE Mark = 50), 0),
-    COALESCE((SELECT Seconds FROM found WHERE Mark = 90), 0),
-    COALESCE((SELECT Seconds FROM found WHERE Mark = 99), 0),
-    whole.Tenth,
-    COALESCE((SELECT Seconds FROM tenth), 0),
-    COALESCE(1.0 * (SELECT Seconds FROM tenth) / NULLIF(whole.Seconds, 0), 0)
-FROM whole;
+    {month}, Users, Seconds, MedianSeconds, P90Seconds, P99Seconds, TopTenthUsers, TopTenthSeconds,
+    COALESCE(1.0 * TopTenthSeconds / NULLIF(Seconds, 0), 0)
+FROM answer;
