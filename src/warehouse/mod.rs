@@ -12,6 +12,7 @@ use crate::progress::Progress;
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod month_file;
 pub mod mysql;
 mod open;
 pub mod rows;
