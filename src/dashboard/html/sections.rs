@@ -560,7 +560,7 @@ fn tastes(context: &Context<'_>) -> String {
         inside.push_str(&details(&format!("{} rarer combinations", folded.len()), &table_of("taste-more", folded)));
     }
     inside.push_str("</div>\n");
-    card(context, "taste", "half", "Taste", &says, &inside)
+    card(context, "taste", "most", "Taste", &says, &inside)
 }
 
 fn overlap(context: &Context<'_>) -> String {
@@ -600,11 +600,12 @@ fn overlap(context: &Context<'_>) -> String {
         }
     }
     let inside = format!(
-        "<figure><figcaption>Share of the customers of a row who also watch the column</figcaption>{}</figure>\n{}",
+        "<figure><figcaption>Share of the customers of a row who also watch the column</figcaption>{}</figure>\n\
+         <figure><figcaption>Customers who watch both</figcaption>{}</figure>\n",
         shares.finish(),
-        details("The customers as numbers", &counts.finish())
+        counts.finish()
     );
-    card(context, "overlap", "half", "Overlap of categories", &says, &inside)
+    card(context, "overlap", "rest", "Overlap of categories", &says, &inside)
 }
 
 fn top_customers(context: &Context<'_>) -> String {
@@ -646,7 +647,7 @@ fn top_customers(context: &Context<'_>) -> String {
     };
     let (open, folded) = month.top_customers.split_at(month.top_customers.len().min(OPEN_CUSTOMERS));
     let mut inside = format!(
-        "<div class=pair><figure><figcaption>Hours of the first ten, with their taste</figcaption>{}</figure><div>{}</div></div>\n",
+        "<div class=pair><figure><figcaption>Hours of the first ten, with their taste; a bar with \u{226b} is cut</figcaption>{}</figure><div>{}</div></div>\n",
         chart("heaviest", "Bar chart: hours of the ten customers with the most watch time. The numbers stand in the table beside it."),
         table_of("top", open)
     );
@@ -692,10 +693,11 @@ fn quality(context: &Context<'_>) -> String {
         for count in unmapped.iter().take(LISTED_APPS) {
             apps.row(&format!("<bdi>{}</bdi>", escape(&count.app))).number(&units::count(count.records));
         }
-        let _ = write!(inside, "<h4>Apps in no category</h4>\n{}", apps.finish());
+        inside = format!("<div class=\"pair two-one\"><div>{inside}</div><figure><figcaption>Apps in no category</figcaption>{}", apps.finish());
         if unmapped.len() > LISTED_APPS {
-            let _ = writeln!(inside, "<p class=note>And {} more with fewer records.</p>", unmapped.len() - LISTED_APPS);
+            let _ = write!(inside, "<p class=note>And {} more with fewer records.</p>", unmapped.len() - LISTED_APPS);
         }
+        inside.push_str("</figure></div>\n");
     }
     card(context, "quality", "wide", "Data quality", &says, &inside)
 }
