@@ -337,9 +337,9 @@ fn categories(context: &Context<'_>) -> String {
         &[
             Words("Category"),
             Numbers("Customers who watch it"),
-            Numbers("of customers"),
+            Numbers("Share"),
             Numbers("Hours"),
-            Numbers("of hours"),
+            Numbers("Share"),
             Numbers("Hours a viewer"),
             Numbers("Favourite of"),
         ],
@@ -449,7 +449,7 @@ fn activeness(context: &Context<'_>) -> String {
     let mut bands = Table::new(
         "active-bands",
         "Customers by active days, in bands",
-        &[Words("Active days"), Numbers("Customers"), Numbers("of customers"), Words("")],
+        &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Words("")],
     );
     for (from, to) in [(1, 1), (2, 7), (8, 14), (15, 21), (22, i64::from(month.month.n_days()))] {
         let inside = between(from, to);
@@ -459,7 +459,7 @@ fn activeness(context: &Context<'_>) -> String {
     let mut table = Table::new(
         "active",
         "Customers by number of active days",
-        &[Words("Active days"), Numbers("Customers"), Numbers("of customers"), Numbers("at least so many days")],
+        &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Numbers("at least so many days")],
     );
     for bin in &bins {
         table
@@ -497,7 +497,7 @@ fn watch_time(context: &Context<'_>) -> String {
     let mut table = Table::new(
         "watch-bands",
         "Customers by watch time",
-        &[Words("Watch time"), Numbers("Customers"), Numbers("of customers"), Numbers("Hours"), Numbers("of hours")],
+        &[Words("Watch time"), Numbers("Customers"), Numbers("Share"), Numbers("Hours"), Numbers("Share of hours")],
     );
     for band in shown_bands(month) {
         table
@@ -532,7 +532,7 @@ fn tastes(context: &Context<'_>) -> String {
     let table_of = |name: &str, tastes: &[crate::dashboard::model::TasteUsers]| {
         let mut columns = vec![Words("Taste")];
         columns.extend(DISPLAY_ORDER.map(|category| Words(category_name(category))));
-        columns.extend([Numbers("Customers"), Numbers("of customers"), Words("")]);
+        columns.extend([Numbers("Customers"), Numbers("Share"), Words("")]);
         let mut table = Table::new(name, "Combinations of categories", &columns);
         for taste in tastes {
             table.row(&escape(&taste_words(&taste.taste)));
@@ -580,7 +580,7 @@ fn overlap(context: &Context<'_>) -> String {
         ),
         None => "Nobody watches more than one category.".to_owned(),
     };
-    let mut columns = vec![Words("Of the customers of")];
+    let mut columns = vec![Words("Category")];
     columns.extend(DISPLAY_ORDER.map(|category| Numbers(category_name(category))));
     let mut shares = Table::new("overlap-share", "Share of the customers of one category who also watch another", &columns);
     let mut counts = Table::new("overlap", "Customers who watch both categories", &columns);
@@ -620,10 +620,10 @@ fn top_customers(context: &Context<'_>) -> String {
         )
     });
     if beyond > 0 {
+        let who = if beyond == month.top_customers.len() { "All".to_owned() } else { format!("{beyond} of") };
         let _ = write!(
             says,
-            " {} of these {} exceed {} hours, all that one device can play in the month: several devices or a shared account.",
-            beyond,
+            " {who} these {} exceed {} hours, all that one device can play in the month: several devices or a shared account.",
             month.top_customers.len(),
             units::count(possible / 3600)
         );
@@ -675,7 +675,7 @@ fn quality(context: &Context<'_>) -> String {
     let mut table = Table::new(
         "quality",
         "Records by what became of them",
-        &[Words("Records"), Numbers("Number"), Numbers("of records"), Words("Meaning")],
+        &[Words("Records"), Numbers("Number"), Numbers("Share"), Words("Meaning")],
     );
     let mut line = |name: &str, meaning: &str| {
         let records = month.n_records(name);
