@@ -10,8 +10,10 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+pub mod url;
 
 pub use error::WarehouseError;
+pub use url::WarehouseUrl;
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
