@@ -69,8 +69,12 @@ impl Masker {
     /// A key that is too short, or a key file that cannot be read or made.
     pub fn from_settings(variable: Option<&str>, key_file: &Path) -> Result<Masker, Error> {
         let too_short = |holder: String| Error::Usage {
-            what: format!("the key in {holder} has fewer than {MIN_KEY_BYTES} bytes: pseudonyms made with it can be undone"),
-            advice: Some(format!("put a longer secret there, or unset {KEY_VARIABLE} and remove the file to have a new key made")),
+            what: format!(
+                "the key in {holder} has fewer than {MIN_KEY_BYTES} bytes: pseudonyms made with it can be undone"
+            ),
+            advice: Some(format!(
+                "put a longer secret there, or unset {KEY_VARIABLE} and remove the file to have a new key made"
+            )),
         };
         if let Some(text) = variable {
             return Masker::new(text.as_bytes()).ok_or_else(|| too_short(KEY_VARIABLE.to_owned()));

@@ -181,7 +181,11 @@ impl DashboardModel {
     pub fn read(warehouse: &mut dyn Warehouse) -> Result<DashboardModel, WarehouseError> {
         let months = warehouse.months()?;
         let newest = months.len().saturating_sub(MAX_MONTHS);
-        let months = months.into_iter().skip(newest).map(|month| MonthModel::read(warehouse, month)).collect::<Result<_, _>>()?;
+        let months = months
+            .into_iter()
+            .skip(newest)
+            .map(|month| MonthModel::read(warehouse, month))
+            .collect::<Result<_, _>>()?;
         Ok(DashboardModel { months })
     }
 
@@ -261,7 +265,9 @@ impl MonthModel {
         )?;
         mart.rows(
             "daily_audience",
-            &format!("SELECT Day, ActiveUsers, Records, {SECONDS} FROM {{mart}}.daily_audience WHERE Month = {{month}}"),
+            &format!(
+                "SELECT Day, ActiveUsers, Records, {SECONDS} FROM {{mart}}.daily_audience WHERE Month = {{month}}"
+            ),
             |row| {
                 let date: Date = row.text()?.get(..10)?.parse().ok()?;
                 model.days.push(DayAudience {
@@ -393,7 +399,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Gives every row of `sql` to `take`, which answers `None` to a row that is not as it must be.
-    fn rows(&mut self, table: &str, sql: &str, mut take: impl FnMut(&mut Row) -> Option<()>) -> Result<(), WarehouseError> {
+    fn rows(
+        &mut self,
+        table: &str,
+        sql: &str,
+        mut take: impl FnMut(&mut Row) -> Option<()>,
+    ) -> Result<(), WarehouseError> {
         for values in self.warehouse.query(self.month, sql)? {
             let mut row = Row(values.into_iter());
             take(&mut row).ok_or_else(|| WarehouseError::Database {

@@ -183,7 +183,12 @@ mod tests {
     #[test]
     fn a_table_grows() {
         let records: Vec<KeptRecord> = (0..if cfg!(miri) { 1_500 } else { 50_000 })
-            .map(|i| KeptRecord { contract_id: i * 16 + 9, seconds: 3, category: (i % 5) as u8, day_index: (i % 31) as u8 })
+            .map(|i| KeptRecord {
+                contract_id: i * 16 + 9,
+                seconds: 3,
+                category: (i % 5) as u8,
+                day_index: (i % 31) as u8,
+            })
             .collect();
         check(&records);
     }

@@ -39,12 +39,15 @@ impl AppTable {
         // names), those without a place go the exact way.
         let n_lost = |multiplier: u64| {
             let mut taken = 0_u64;
-            names.iter().filter(|(name, _)| {
-                let bit = 1 << place_of(*name, multiplier);
-                let lost = taken & bit != 0;
-                taken |= bit;
-                lost
-            }).count()
+            names
+                .iter()
+                .filter(|(name, _)| {
+                    let bit = 1 << place_of(*name, multiplier);
+                    let lost = taken & bit != 0;
+                    taken |= bit;
+                    lost
+                })
+                .count()
         };
         let candidates = (0..1000_u64).map(|i| 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(2 * i + 1));
         let multiplier = candidates.min_by_key(|m| n_lost(*m)).unwrap_or(1);
@@ -101,10 +104,9 @@ mod tests {
     #[test]
     fn long_and_crowded_names_are_left_to_the_exact_way() {
         let names: Vec<String> = (0..500).map(|i| format!("APP{i}")).collect();
-        let table = AppTable::new(names.iter().map(|n| (n.as_str(), Category::Child)).chain([(
-            "A_NAME_OF_SEVENTEEN",
-            Category::Tv,
-        )]));
+        let table = AppTable::new(
+            names.iter().map(|n| (n.as_str(), Category::Child)).chain([("A_NAME_OF_SEVENTEEN", Category::Tv)]),
+        );
         let found = names.iter().filter(|n| {
             let (bytes, n_bytes) = padded(n);
             table.get(bytes, n_bytes) == Some(Category::Child)

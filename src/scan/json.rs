@@ -87,14 +87,7 @@ impl JsonScanner {
     ///
     /// `window` starts at byte `base` of the file and reaches far enough behind `owned` to hold the end of the last
     /// line, or to the end of the file; the byte before `owned` is in it unless the file begins there.
-    pub fn scan<S: Sink>(
-        &self,
-        window: &[u8],
-        owned: Range<usize>,
-        base: u64,
-        exact: &mut ExactReader,
-        sink: &mut S,
-    ) {
+    pub fn scan<S: Sink>(&self, window: &[u8], owned: Range<usize>, base: u64, exact: &mut ExactReader, sink: &mut S) {
         match self.backend {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Backend::detect` and the tests name this backend only where the processor has the features.

@@ -139,9 +139,7 @@ impl Stream {
         let records = filled.get(start..)?;
         match self.layout {
             None => memchr::memrchr(b'\n', records).map(|feed| start + feed + 1),
-            Some(layout) => {
-                last_record_end(records, QuoteState::FieldStart, layout.delimiter).map(|end| start + end)
-            }
+            Some(layout) => last_record_end(records, QuoteState::FieldStart, layout.delimiter).map(|end| start + end),
         }
     }
 }

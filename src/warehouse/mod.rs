@@ -10,9 +10,14 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod schema;
+pub mod sqlite;
 pub mod url;
 
 pub use error::WarehouseError;
+pub use sqlite::SqliteWarehouse;
 pub use url::WarehouseUrl;
 
 /// The clock times of a run, for `etl_run`.

@@ -31,7 +31,9 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
     model.categories[Category::Tv as usize].most_watch_users = users - favourite.iter().sum::<i64>();
 
     let n_days = i64::from(model.month.n_days());
-    let weights: Vec<i64> = (1..=n_days).map(|d| if d == n_days { 21_680 } else { 5_060 - 4_400 * d.min(12) / 12 + (d - 12).max(0).pow(2) * 22 }).collect();
+    let weights: Vec<i64> = (1..=n_days)
+        .map(|d| if d == n_days { 21_680 } else { 5_060 - 4_400 * d.min(12) / 12 + (d - 12).max(0).pow(2) * 22 })
+        .collect();
     let all: i64 = weights.iter().sum();
     let mut left = users;
     for (i, weight) in weights.iter().enumerate().rev() {
@@ -58,7 +60,8 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
         ("Movie_Child", 37),
         ("No", 12),
     ];
-    model.tastes = tastes.map(|(taste, users)| TasteUsers { taste: taste.to_owned(), users: per_mille(users) }).to_vec();
+    model.tastes =
+        tastes.map(|(taste, users)| TasteUsers { taste: taste.to_owned(), users: per_mille(users) }).to_vec();
 
     for day in model.month.days() {
         let number = i64::from(day.number());
@@ -92,7 +95,13 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
             3 => ("HNFCN0001".to_owned(), 27_340_800),
             _ => (format!("HND{:06}", 431_007 * place % 999_983), 17_900_000 / (place + 1) + 2_592_000),
         };
-        let taste = if place % 3 == 0 { "Movie_Child_Tv" } else if place == 1 { "Relax_Movie_Child_Sport_Tv" } else { "Tv" };
+        let taste = if place % 3 == 0 {
+            "Movie_Child_Tv"
+        } else if place == 1 {
+            "Relax_Movie_Child_Sport_Tv"
+        } else {
+            "Tv"
+        };
         model.top_customers.push(TopCustomer {
             place,
             contract,
@@ -104,15 +113,26 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
 
     let bounds: Vec<i64> = [1, 60, 120, 180, 300, 420, 600, 900, 1200, 1800, 2700]
         .into_iter()
-        .chain([2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048].map(|half_hours| half_hours * 1800))
+        .chain(
+            [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
+                .map(|half_hours| half_hours * 1800),
+        )
         .collect();
     let mut from = None;
-    let weights = [1, 2, 2, 2, 3, 3, 4, 6, 7, 12, 16, 20, 33, 37, 71, 75, 140, 140, 250, 250, 420, 440, 800, 830, 1500, 1400, 2100, 1900, 2300, 900, 20, 6, 3];
+    let weights = [
+        1, 2, 2, 2, 3, 3, 4, 6, 7, 12, 16, 20, 33, 37, 71, 75, 140, 140, 250, 250, 420, 440, 800, 830, 1500, 1400,
+        2100, 1900, 2300, 900, 20, 6, 3,
+    ];
     for (i, weight) in weights.into_iter().enumerate() {
         let to = bounds.get(i).copied();
         let here = users * weight / 13_700;
         let middle = (from.unwrap_or(0) + to.unwrap_or(5_000_000)) / 2;
-        model.watch_bands.push(WatchBand { from_seconds: from, to_seconds: to, users: here, seconds: if i == 0 { 0 } else { here * middle } });
+        model.watch_bands.push(WatchBand {
+            from_seconds: from,
+            to_seconds: to,
+            users: here,
+            seconds: if i == 0 { 0 } else { here * middle },
+        });
         from = to;
     }
     model.watch_time = WatchTime {
@@ -130,11 +150,17 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
     }
 
     model.quality.push(QualityCount { reason: "kept".to_owned(), app: String::new(), records: per_mille(48_385_081) });
-    for (reason, records) in [(Reason::NoContract, 6), (Reason::NegativeDuration, 72_405), (Reason::Malformed, 3), (Reason::OverDay, 0)] {
+    for (reason, records) in
+        [(Reason::NoContract, 6), (Reason::NegativeDuration, 72_405), (Reason::Malformed, 3), (Reason::OverDay, 0)]
+    {
         model.quality.push(QualityCount { reason: reason.name().to_owned(), app: String::new(), records });
     }
     for (app, records) in [("APP", 5), ("BIG 4", 2)] {
-        model.quality.push(QualityCount { reason: Reason::UnmappedApp.name().to_owned(), app: app.to_owned(), records });
+        model.quality.push(QualityCount {
+            reason: Reason::UnmappedApp.name().to_owned(),
+            app: app.to_owned(),
+            records,
+        });
     }
     model.provenance = RunProvenance {
         engine: "viewmart 0.1.0".to_owned(),
@@ -172,7 +198,11 @@ fn hostile_month(name: &str) -> MonthModel {
         taste.taste = text.to_owned();
     }
     for text in HOSTILE {
-        model.quality.push(QualityCount { reason: Reason::UnmappedApp.name().to_owned(), app: text.to_owned(), records: 7 });
+        model.quality.push(QualityCount {
+            reason: Reason::UnmappedApp.name().to_owned(),
+            app: text.to_owned(),
+            records: 7,
+        });
         model.provenance.records_read += 7;
     }
     model.provenance.rules_name = HOSTILE[0].to_owned();
@@ -193,8 +223,19 @@ fn one_customer(name: &str) -> MonthModel {
     model.tastes.push(TasteUsers { taste: "Tv".to_owned(), users: 1 });
     let day = Day::new(7).expect("a day");
     model.days.push(DayAudience { day, active_users: 1, records: 1, seconds, total_seconds: seconds[4] });
-    model.top_customers.push(TopCustomer { place: 1, contract: "A".to_owned(), total_seconds: seconds[4], taste: "Tv".to_owned(), active_days: 1 });
-    model.watch_bands.push(WatchBand { from_seconds: Some(3_686_400), to_seconds: None, users: 1, seconds: seconds[4] });
+    model.top_customers.push(TopCustomer {
+        place: 1,
+        contract: "A".to_owned(),
+        total_seconds: seconds[4],
+        taste: "Tv".to_owned(),
+        active_days: 1,
+    });
+    model.watch_bands.push(WatchBand {
+        from_seconds: Some(3_686_400),
+        to_seconds: None,
+        users: 1,
+        seconds: seconds[4],
+    });
     model.watch_time = WatchTime {
         median_seconds: seconds[4],
         p90_seconds: seconds[4],
@@ -203,7 +244,8 @@ fn one_customer(name: &str) -> MonthModel {
         top_tenth_seconds: seconds[4],
     };
     model.quality.push(QualityCount { reason: "kept".to_owned(), app: String::new(), records: 1 });
-    model.provenance = RunProvenance { records_read: 1, input_files: 1, input_bytes: 93, ..full_month(name, 0).provenance };
+    model.provenance =
+        RunProvenance { records_read: 1, input_files: 1, input_bytes: 93, ..full_month(name, 0).provenance };
     model
 }
 

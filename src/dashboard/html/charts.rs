@@ -13,7 +13,8 @@ pub fn month(context: &Context<'_>) -> Value {
     let users: Vec<Option<i64>> = month.month.days().map(|day| day_of(day).map(|d| d.active_users)).collect();
     let labels: Vec<String> = month.month.days().map(|day| units::day(month.month, day)).collect();
     let weekend: Vec<bool> = month.month.days().map(|day| units::is_weekend(month.month, day)).collect();
-    let average: Vec<Option<i64>> = (1..=users.len()).map(|end| week_average(users.get(..end).unwrap_or(&[]))).collect();
+    let average: Vec<Option<i64>> =
+        (1..=users.len()).map(|end| week_average(users.get(..end).unwrap_or(&[]))).collect();
     let category_hours: Vec<Vec<Option<f64>>> = DISPLAY_ORDER
         .iter()
         .map(|c| month.month.days().map(|day| day_of(day).map(|d| hours(d.seconds[*c as usize]))).collect())
@@ -33,7 +34,9 @@ pub fn month(context: &Context<'_>) -> Value {
 
     let bands = sections::shown_bands(month);
     let band_with = |seconds: i64| {
-        bands.iter().position(|b| b.from_seconds.is_none_or(|f| f <= seconds) && b.to_seconds.is_none_or(|t| seconds < t))
+        bands
+            .iter()
+            .position(|b| b.from_seconds.is_none_or(|f| f <= seconds) && b.to_seconds.is_none_or(|t| seconds < t))
     };
     let marks: Vec<Value> = [
         ("median", month.watch_time.median_seconds),

@@ -143,8 +143,10 @@ pub(super) fn month(context: &Context<'_>, shown: Shown) -> String {
     );
     html.push_str(&tiles(context));
     if month.summary.users == 0 {
-        html.push_str("<section class=card><h3>No customer</h3><p>No record of this month was kept, so there is nothing to draw. \
-                       What became of the records stands below.</p></section>\n");
+        html.push_str(
+            "<section class=card><h3>No customer</h3><p>No record of this month was kept, so there is nothing to draw. \
+                       What became of the records stands below.</p></section>\n",
+        );
     } else {
         html.push_str(&section_links(context));
         html.push_str("<div class=grid>\n");
@@ -252,7 +254,10 @@ fn tiles(context: &Context<'_>) -> String {
         "Watched",
         &units::hours(summary.total_seconds),
         "hours",
-        &format!("{} hours a customer", units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)),
+        &format!(
+            "{} hours a customer",
+            units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)
+        ),
         &change(context, |m| m.summary.total_seconds),
     );
     html.push_str("</dl>\n<dl class=\"tiles five\">\n");
@@ -360,7 +365,10 @@ fn categories(context: &Context<'_>) -> String {
          <figure><figcaption>Share of customers beside share of hours</figcaption>{}</figure></div>\n{}\
          <p class=note>Most customers watch several categories, so the customers add up to more than all.</p>\n",
         chart("reach", "Bar chart: customers who watch each category. The numbers stand in the table below."),
-        chart("shares", "Bar chart: share of customers and share of hours of each category. The numbers stand in the table below."),
+        chart(
+            "shares",
+            "Bar chart: share of customers and share of hours of each category. The numbers stand in the table below."
+        ),
         table.finish()
     );
     card(context, "categories", "wide", "Who watches what", &says, &inside)
@@ -421,7 +429,10 @@ fn days(context: &Context<'_>) -> String {
         "<figure><figcaption>Customers a day, with the average of the last seven days; weekends shaded</figcaption>{}</figure>\
          <figure><figcaption>Hours a day by category, each on its own scale</figcaption>{}</figure>\n{}",
         chart("daily", "Line chart: customers on each day of the month. The numbers stand in the table below."),
-        chart("daily-hours", "Line charts: hours watched on each day, by category. The numbers stand in the table below."),
+        chart(
+            "daily-hours",
+            "Line charts: hours watched on each day, by category. The numbers stand in the table below."
+        ),
         details("All days as a table", &table.finish())
     );
     card(context, "days", "wide", "Day by day", &says, &inside)
@@ -440,7 +451,8 @@ fn activeness(context: &Context<'_>) -> String {
     let month = context.month;
     let users = month.summary.users;
     let bins = active_days(month);
-    let between = |from: i64, to: i64| bins.iter().filter(|b| (from..=to).contains(&b.days)).map(|b| b.users).sum::<i64>();
+    let between =
+        |from: i64, to: i64| bins.iter().filter(|b| (from..=to).contains(&b.days)).map(|b| b.users).sum::<i64>();
     let says = format!(
         "<b>{}</b> of the customers were active on more than 20 days, {} on one day only.",
         units::percent(between(21, 31), users),
@@ -454,7 +466,11 @@ fn activeness(context: &Context<'_>) -> String {
     for (from, to) in [(1, 1), (2, 7), (8, 14), (15, 21), (22, i64::from(month.month.n_days()))] {
         let inside = between(from, to);
         let label = if from == to { from.to_string() } else { format!("{from} to {to}") };
-        bands.row(&label).number(&units::count(inside)).number(&units::percent(inside, users)).bar(share(inside, users), "accent");
+        bands
+            .row(&label)
+            .number(&units::count(inside))
+            .number(&units::percent(inside, users))
+            .bar(share(inside, users), "accent");
     }
     let mut table = Table::new(
         "active",
@@ -490,7 +506,8 @@ fn watch_time(context: &Context<'_>) -> String {
         units::duration(watch.median_seconds),
         units::percent(watch.top_tenth_seconds, month.summary.total_seconds)
     );
-    let mut marks = Table::new("watch-time", "Watch time of a customer", &[Words("Of the customers"), Numbers("Hours, at most")]);
+    let mut marks =
+        Table::new("watch-time", "Watch time of a customer", &[Words("Of the customers"), Numbers("Hours, at most")]);
     marks.row("50 % (median)").number(&units::hours(watch.median_seconds));
     marks.row("90 %").number(&units::hours(watch.p90_seconds));
     marks.row("99 %").number(&units::hours(watch.p99_seconds));
@@ -509,7 +526,10 @@ fn watch_time(context: &Context<'_>) -> String {
     }
     let inside = format!(
         "<figure><figcaption>Customers by watch time in the month; each bar is about 1.4 times as long as the one before</figcaption>{}</figure>\n{}{}",
-        chart("bands", "Bar chart: customers by watch time, on a logarithmic scale. The numbers stand in the tables below."),
+        chart(
+            "bands",
+            "Bar chart: customers by watch time, on a logarithmic scale. The numbers stand in the tables below."
+        ),
         marks.finish(),
         details("Every bar as a table", &table.finish())
     );
@@ -550,7 +570,10 @@ fn tastes(context: &Context<'_>) -> String {
                     "<i class=dot></i>"
                 });
             }
-            table.number(&units::count(taste.users)).number(&units::percent(taste.users, users)).bar(share(taste.users, most), "accent");
+            table
+                .number(&units::count(taste.users))
+                .number(&units::percent(taste.users, users))
+                .bar(share(taste.users, most), "accent");
         }
         table.finish()
     };
@@ -567,8 +590,12 @@ fn overlap(context: &Context<'_>) -> String {
     let month = context.month;
     let mut strongest: Option<(i64, i64, Category)> = None;
     for category in DISPLAY_ORDER.into_iter().filter(|category| *category != Category::Tv) {
-        let (with_tv, all) = (month.overlap[category as usize][Category::Tv as usize], month.categories[category as usize].users);
-        if strongest.is_none_or(|(part, whole, _)| i128::from(with_tv) * i128::from(whole) < i128::from(part) * i128::from(all)) && all > 0 {
+        let (with_tv, all) =
+            (month.overlap[category as usize][Category::Tv as usize], month.categories[category as usize].users);
+        if strongest
+            .is_none_or(|(part, whole, _)| i128::from(with_tv) * i128::from(whole) < i128::from(part) * i128::from(all))
+            && all > 0
+        {
             strongest = Some((with_tv, all, category));
         }
     }
@@ -582,7 +609,8 @@ fn overlap(context: &Context<'_>) -> String {
     };
     let mut columns = vec![Words("Category")];
     columns.extend(DISPLAY_ORDER.map(|category| Numbers(category_name(category))));
-    let mut shares = Table::new("overlap-share", "Share of the customers of one category who also watch another", &columns);
+    let mut shares =
+        Table::new("overlap-share", "Share of the customers of one category who also watch another", &columns);
     let mut counts = Table::new("overlap", "Customers who watch both categories", &columns);
     for category in DISPLAY_ORDER {
         let heading = format!("<i class=\"dot {}\"></i>{}", category.name(), category_name(category));
@@ -648,11 +676,17 @@ fn top_customers(context: &Context<'_>) -> String {
     let (open, folded) = month.top_customers.split_at(month.top_customers.len().min(OPEN_CUSTOMERS));
     let mut inside = format!(
         "<div class=pair><figure><figcaption>Hours of the first ten, with their taste; a bar with \u{226b} is cut</figcaption>{}</figure><div>{}</div></div>\n",
-        chart("heaviest", "Bar chart: hours of the ten customers with the most watch time. The numbers stand in the table beside it."),
+        chart(
+            "heaviest",
+            "Bar chart: hours of the ten customers with the most watch time. The numbers stand in the table beside it."
+        ),
         table_of("top", open)
     );
     if !folded.is_empty() {
-        inside.push_str(&details(&format!("Places {} to {}", open.len() + 1, month.top_customers.len()), &table_of("top-more", folded)));
+        inside.push_str(&details(
+            &format!("Places {} to {}", open.len() + 1, month.top_customers.len()),
+            &table_of("top-more", folded),
+        ));
     }
     card(context, "top", "wide", "Top customers", &says, &inside)
 }
@@ -668,7 +702,10 @@ fn quality(context: &Context<'_>) -> String {
         if balanced {
             "<span class=good>\u{2713} The ledger balances: every record read is kept or rejected for one reason.</span>".to_owned()
         } else {
-            format!("<span class=warn>The ledger does not balance: the run read {}.</span>", units::count(month.provenance.records_read))
+            format!(
+                "<span class=warn>The ledger does not balance: the run read {}.</span>",
+                units::count(month.provenance.records_read)
+            )
         },
         missing_days(month)
     );
@@ -687,13 +724,17 @@ fn quality(context: &Context<'_>) -> String {
     }
     table.row("read").number(&units::count(read)).number(&units::percent(read, read)).words("the sum of these lines");
     let mut inside = table.finish();
-    let unmapped: Vec<_> = month.quality.iter().filter(|count| count.reason == Reason::UnmappedApp.name() && count.records > 0).collect();
+    let unmapped: Vec<_> =
+        month.quality.iter().filter(|count| count.reason == Reason::UnmappedApp.name() && count.records > 0).collect();
     if !unmapped.is_empty() {
         let mut apps = Table::new("apps", "Apps in no category", &[Words("App"), Numbers("Records")]);
         for count in unmapped.iter().take(LISTED_APPS) {
             apps.row(&format!("<bdi>{}</bdi>", escape(&count.app))).number(&units::count(count.records));
         }
-        inside = format!("<div class=\"pair two-one\"><div>{inside}</div><figure><figcaption>Apps in no category</figcaption>{}", apps.finish());
+        inside = format!(
+            "<div class=\"pair two-one\"><div>{inside}</div><figure><figcaption>Apps in no category</figcaption>{}",
+            apps.finish()
+        );
         if unmapped.len() > LISTED_APPS {
             let _ = write!(inside, "<p class=note>And {} more with fewer records.</p>", unmapped.len() - LISTED_APPS);
         }
@@ -730,7 +771,10 @@ fn provenance(context: &Context<'_>) -> String {
     if let Some(date) = &run.etl_date {
         fact("Run on", &escape(date));
     }
-    fact("Customers shown", if context.mask.is_some() { "as pseudonyms, made with a secret key" } else { "by contract" });
+    fact(
+        "Customers shown",
+        if context.mask.is_some() { "as pseudonyms, made with a secret key" } else { "by contract" },
+    );
     list.push_str("</dl>\n");
     card(context, "origin", "wide", "Where this comes from", "", &list).replace("<p class=says></p>\n", "")
 }
@@ -755,7 +799,8 @@ pub fn all_months(months: &[MonthModel], full: &[Month]) -> String {
     );
     for month in months.iter().rev() {
         let before = month.month.previous().and_then(|before| months.iter().find(|other| other.month == before));
-        let change = |of: fn(&MonthModel) -> i64| before.and_then(|b| units::change(of(month), of(b))).unwrap_or_default();
+        let change =
+            |of: fn(&MonthModel) -> i64| before.and_then(|b| units::change(of(month), of(b))).unwrap_or_default();
         let name = units::month(month.month);
         let name = if full.contains(&month.month) { format!("<a href=#m{}>{name}</a>", month.month) } else { name };
         table
@@ -767,5 +812,8 @@ pub fn all_months(months: &[MonthModel], full: &[Month]) -> String {
             .number(&month.days.len().to_string())
             .number(&units::count(month.n_records("kept")));
     }
-    format!("<section class=\"card months\" aria-labelledby=months-h><h2 id=months-h>All months</h2>\n{}</section>\n", table.finish())
+    format!(
+        "<section class=\"card months\" aria-labelledby=months-h><h2 id=months-h>All months</h2>\n{}</section>\n",
+        table.finish()
+    )
 }

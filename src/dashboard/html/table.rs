@@ -59,7 +59,10 @@ impl Table {
     /// Adds a bar of `share` (0..=1) of the column's width; the number it draws stands in a cell of its own.
     pub fn bar(&mut self, share: f64, color: &str) -> &mut Table {
         let width = if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
-        let _ = write!(self.html, "<td class=b aria-hidden=true><i style=\"width:{width:.1}%;background:var(--{color})\"></i>");
+        let _ = write!(
+            self.html,
+            "<td class=b aria-hidden=true><i style=\"width:{width:.1}%;background:var(--{color})\"></i>"
+        );
         self
     }
 

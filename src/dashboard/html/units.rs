@@ -28,7 +28,8 @@ pub fn quotient(numerator: i128, denominator: i128, n_decimals: u32) -> String {
     if denominator == 0 {
         return quotient(0, 1, n_decimals);
     }
-    let doubled = (2 * scale).checked_mul(numerator).unwrap_or(if numerator < 0 { i128::MIN / 2 } else { i128::MAX / 2 });
+    let doubled =
+        (2 * scale).checked_mul(numerator).unwrap_or(if numerator < 0 { i128::MIN / 2 } else { i128::MAX / 2 });
     let away = if (numerator < 0) == (denominator < 0) { denominator } else { -denominator };
     let rounded = (doubled + away) / (2 * denominator);
     let whole = grouped(rounded.abs() / scale);
@@ -69,7 +70,9 @@ pub fn change(now: i64, before: i64) -> Option<String> {
 pub fn duration(seconds: i64) -> String {
     match seconds.unsigned_abs() {
         0..60 => format!("{seconds}\u{a0}s"),
-        60..3600 => format!("{}\u{a0}min", quotient(seconds.into(), 60, u32::from(seconds % 60 != 0 && seconds.abs() < 600))),
+        60..3600 => {
+            format!("{}\u{a0}min", quotient(seconds.into(), 60, u32::from(seconds % 60 != 0 && seconds.abs() < 600)))
+        }
         3600..360_000 => match quotient(seconds.into(), 3600, 1) {
             text if text.ends_with(".0") => format!("{}\u{a0}h", &text[..text.len() - 2]),
             text => format!("{text}\u{a0}h"),
