@@ -77,7 +77,8 @@ fn page_sql(dialect: Dialect, behind: &str) -> String {
         }
         start = match dialect {
             Dialect::Sqlite => format!(" AND Contract > CAST(X'{hex}' AS TEXT)"),
-            Dialect::Mysql => format!(" AND Contract > CONVERT(X'{hex}' USING utf8mb4)"),
+            // With an introducer it is a literal, so that the column's own collation decides.
+            Dialect::Mysql => format!(" AND Contract > _utf8mb4 X'{hex}'"),
         };
     }
     format!(
