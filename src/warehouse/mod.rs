@@ -10,10 +10,15 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod rows;
+pub mod schema;
+pub mod sqlite;
 
 pub use error::WarehouseError;
 pub use rows::{CustomerRow, RowSink};
+pub use sqlite::SqliteWarehouse;
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
