@@ -12,13 +12,16 @@ use crate::progress::Progress;
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod mysql;
 pub mod rows;
 pub mod schema;
 pub mod sqlite;
+pub mod url;
 
 pub use error::WarehouseError;
 pub use rows::{CustomerRow, RowSink};
 pub use sqlite::SqliteWarehouse;
+pub use url::WarehouseUrl;
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,5 +81,10 @@ pub trait Warehouse {
     fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
         let (dialect, address) = (self.dialect(), self.address());
         rows::by_pages(|sql| self.query(month, sql), dialect, &address, each)
+    }
+
+    /// What the user should know although nothing failed, once; to be asked after [`Warehouse::prepare`].
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
     }
 }

@@ -6,10 +6,10 @@ use rusqlite::types::FromSqlError;
 
 use super::{Missing, NAMES, SqliteWarehouse};
 use crate::calendar::Month;
+use crate::warehouse::WarehouseError;
 use crate::warehouse::rows::{CustomerRow, MONTH_SQL, RowSink};
-use crate::warehouse::{Warehouse, WarehouseError};
 
-/// See [`Warehouse::for_each_row`].
+/// See [`crate::warehouse::Warehouse::for_each_row`].
 pub(super) fn for_each_row(
     warehouse: &mut SqliteWarehouse,
     month: Month,
@@ -34,7 +34,7 @@ fn stream(connection: &Connection, sql: &str, each: &mut RowSink<'_>) -> rusqlit
             most_watch: row.get_ref(7)?.as_str()?,
             taste: row.get_ref(8)?.as_str()?,
             activeness: row.get(9)?,
-            etl_date: date.parse().map_err(|error| FromSqlError::other(error))?,
+            etl_date: date.parse().map_err(FromSqlError::other)?,
         };
         if each(row).is_break() {
             break;
@@ -51,7 +51,7 @@ mod tests {
     use crate::progress::Progress;
     use crate::rules::Rules;
     use crate::warehouse::fixture::month_table;
-    use crate::warehouse::{RunClock, rows};
+    use crate::warehouse::{RunClock, Warehouse, rows};
 
     const CONTRACTS: [&str; 9] = ["\u{0}", "A1", "A1 ", "\\N", "a'b", "a1", "e\u{301}", "é", "\u{1f600}"];
 
