@@ -68,10 +68,7 @@ pub(super) enum Collective {
     /// Contract `0`, a box that lost its contract: another one on every day.
     Unassigned,
     /// Always the same box.
-    Box {
-        code: Code,
-        mac: Mac,
-    },
+    Box { code: Code, mac: Mac },
 }
 
 /// Everyone.
@@ -196,10 +193,12 @@ pub(super) fn unassigned_code() -> Code {
 
 /// Every app a person opens on a device and day beside television.
 pub(super) fn opened(person: &Person, draws: &mut Draws) -> impl Iterator<Item = App> {
-    real::INTERESTS.iter().enumerate().filter(|(i, _)| person.interests >> i & 1 == 1).filter_map(move |(_, interest)| {
-        let daily = (u64::from(interest.daily) * u64::from(person.eagerness)) >> 31;
-        (u64::from(draws.place()) < daily).then_some(interest.app)
-    })
+    real::INTERESTS.iter().enumerate().filter(|(i, _)| person.interests >> i & 1 == 1).filter_map(
+        move |(_, interest)| {
+            let daily = (u64::from(interest.daily) * u64::from(person.eagerness)) >> 31;
+            (u64::from(draws.place()) < daily).then_some(interest.app)
+        },
+    )
 }
 
 /// How many days a contract watches and which: some days of a stretch that may wrap around the month, since contracts
@@ -296,18 +295,8 @@ impl Block {
 
 /// Makers of boxes: invented, from the range that is set aside for local use.
 const MAKERS: [[u8; 6]; 12] = [
-    *b"02A47E",
-    *b"0691C3",
-    *b"0AD15B",
-    *b"0E3C88",
-    *b"1264F0",
-    *b"16B92D",
-    *b"1A7715",
-    *b"2EE04A",
-    *b"42599C",
-    *b"5AC3B6",
-    *b"A60D71",
-    *b"DE8F23",
+    *b"02A47E", *b"0691C3", *b"0AD15B", *b"0E3C88", *b"1264F0", *b"16B92D", *b"1A7715", *b"2EE04A", *b"42599C",
+    *b"5AC3B6", *b"A60D71", *b"DE8F23",
 ];
 
 fn mac(key: Key) -> Mac {
