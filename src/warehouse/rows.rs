@@ -77,15 +77,17 @@ fn page_sql(dialect: Dialect, behind: &str) -> String {
         }
         start = match dialect {
             Dialect::Sqlite => format!(" AND Contract > CAST(X'{hex}' AS TEXT)"),
-            Dialect::Mysql => format!(" AND Contract > CONVERT(X'{hex}' USING utf8mb4)"),
+            // With an introducer it is a literal, so that the column's own collation decides.
+            Dialect::Mysql => format!(" AND Contract > _utf8mb4 X'{hex}'"),
         };
     }
-    format!(
-        "SELECT Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, TvDuration, TotalDuration, \
-         MostWatch, Taste, Activeness, Date FROM {{warehouse}}.customer_behavior \
-         WHERE Month = {{month}}{start} ORDER BY Contract LIMIT {PAGE}"
-    )
+    format!("{MONTH_SQL}{start} ORDER BY Contract LIMIT {PAGE}")
 }
+
+/// The columns of a row in the order of [`CustomerRow`], for all rows of a month in any order.
+pub(super) const MONTH_SQL: &str = "SELECT Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, \
+    TvDuration, TotalDuration, MostWatch, Taste, Activeness, Date FROM {warehouse}.customer_behavior \
+    WHERE Month = {month}";
 
 fn read(row: &[Value]) -> Result<CustomerRow<'_>, String> {
     use Value::{Integer, Text};
