@@ -344,3 +344,309 @@ fn a_rerun_replaces_its_month_and_no_other() {
         assert_eq!(n_staging_tables(&server, "rerun"), 0);
     }
 }
+
+#[test]
+fn a_random_month_is_the_same_on_every_server_and_any_number_of_connections() {
+    let table = random_month("2022-04", 20_000, 7);
+    let sql = "SELECT COUNT(*), SUM(TotalDuration), SUM(Activeness), MIN(Contract), MAX(Contract) \
+               FROM {warehouse}.customer_behavior WHERE Month = {month}";
+    let mut answers = Vec::new();
+    for server in shared() {
+        for n_connections in [1, 4] {
+            let mut warehouse = server.fresh("random");
+            drop(warehouse.take_warnings());
+            let options = MysqlOptions { load_connections: n_connections.try_into().unwrap(), ..options() };
+            let mut warehouse_of_n = MysqlWarehouse::open(&server.url("random"), options).unwrap();
+            warehouse_of_n.load(&table, clock(), &Progress::hidden()).unwrap();
+            assert_rows(&mut warehouse, &table);
+            answers.push(warehouse.query(table.month, sql).unwrap());
+        }
+    }
+    let total: i64 = table.total.iter().sum();
+    assert_eq!(answers[0][0][..2], [Value::Integer(20_000), Value::Integer(total)]);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[test]
+fn readers_see_whole_months_only() {
+    for server in shared() {
+        let mut warehouse = server.fresh("polled");
+        let months = [random_month("2022-04", 2000, 1), random_month("2022-04", 3000, 2)];
+        let states: Vec<(u64, i64)> =
+            months.iter().map(|table| (table.n_rows() as u64, table.total.iter().sum())).collect();
+        warehouse.load(&months[0], clock(), &Progress::hidden()).unwrap();
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let poll = scope.spawn(|| {
+                let mut root = server.root();
+                let mut seen = BTreeMap::new();
+                while !done.load(Ordering::Relaxed) {
+                    let state: (u64, i64) = root
+                        .query_first(
+                            "SELECT COUNT(*), CAST(COALESCE(SUM(TotalDuration), 0) AS SIGNED) \
+                             FROM polled.customer_behavior WHERE Month = '2022-04-01'",
+                        )
+                        .unwrap()
+                        .unwrap();
+                    let days: u64 = root
+                        .query_first("SELECT COUNT(*) FROM polled.daily_activity WHERE Month = '2022-04-01'")
+                        .unwrap()
+                        .unwrap();
+                    assert_eq!(days, 1);
+                    assert!(states.contains(&state), "a reader saw {state:?}, but the months are {states:?}");
+                    *seen.entry(state).or_insert(0) += 1;
+                }
+                seen
+            });
+            for i in 1..=20 {
+                warehouse.load(&months[i % 2], clock(), &Progress::hidden()).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            let seen = poll.join().unwrap();
+            assert_eq!(seen.len(), 2, "{seen:?}");
+        });
+    }
+}
+
+#[test]
+fn without_local_infile_rows_go_in_by_insert() {
+    let (_guard, servers) = odd();
+    for server in servers {
+        let table = hostile_month("2022-04");
+        let mut warehouse = server.fresh("inserted");
+        let warnings = warehouse.take_warnings();
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("local_infile") && warnings[0].contains("SET PERSIST"), "{warnings:?}");
+        warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &table);
+
+        // Packets are cut to what the server takes. New connections have the new size.
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 16384").unwrap();
+        let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), options()).unwrap();
+        let table = random_month("2022-04", 5000, 5);
+        warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &table);
+
+        // A name that does not fit: the run is not recorded, and the month taken back.
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 1024").unwrap();
+        let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), options()).unwrap();
+        let mut other = random_month("2022-04", 50, 6);
+        other.ledger.unmapped_app = BTreeMap::from([("😀".repeat(500), 7)]);
+        other.days.clear();
+        let error = warehouse.load(&other, clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, "recording the run failed", "SET GLOBAL max_allowed_packet");
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 67108864").unwrap();
+        let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), options()).unwrap();
+        assert_rows(&mut warehouse, &table);
+        let n_days = warehouse.query(table.month, "SELECT COUNT(*) FROM {warehouse}.daily_activity").unwrap();
+        assert_eq!(n_days, [[Value::Integer(1)]]);
+        warehouse.load(&other, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &other);
+    }
+}
+
+#[track_caller]
+fn assert_message(error: &WarehouseError, why: &str, advice: &str) {
+    let (text, found) = (error.to_string(), error.advice().unwrap_or_default().into_owned());
+    assert!(text.contains(why), "{text}: {found}");
+    assert!(found.contains(advice), "{text}: {found}");
+    assert!(!text.contains('\n') && !found.contains('\n'), "{text}: {found}");
+}
+
+fn refused(url: &MysqlUrl, options: MysqlOptions) -> WarehouseError {
+    let options = MysqlOptions { retry_for: Duration::from_millis(100), ..options };
+    match MysqlWarehouse::open(url, options).map(|mut warehouse| warehouse.prepare()) {
+        Err(error) | Ok(Err(error)) => error,
+        Ok(Ok(())) => panic!("{url:?} was not refused"),
+    }
+}
+
+#[test]
+fn a_wrong_password_is_refused_and_shown_nowhere() {
+    for server in shared() {
+        let mut root = server.root();
+        root.query_drop("DROP USER IF EXISTS locked").unwrap();
+        root.query_drop("CREATE USER locked IDENTIFIED BY 'the right one'").unwrap();
+        let url = MysqlUrl::parse(&format!("mysql://locked@127.0.0.1:{}/tv", server.port)).unwrap();
+        let wrong = MysqlOptions { password: Some(Secret::new("a wrong one")), ..options() };
+        assert!(!format!("{wrong:?}").contains("wrong one"));
+        let error = refused(&url, wrong);
+        assert_message(&error, "Access denied", "VIEWMART_MYSQL_PASSWORD");
+        assert!(!format!("{error:?} {error} {:?}", error.advice()).contains("wrong one"));
+
+        // The option file gives the right one.
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my.cnf");
+        fs::write(&file, "[client]\npassword=\"the right one\"\nuser=nobody\n").unwrap();
+        let options = MysqlOptions { option_file: OptionFile::At(file), ..options() };
+        let warehouse = MysqlWarehouse::open(&url, options).unwrap();
+        assert!(!format!("{warehouse:?}").contains("right one"));
+    }
+    let error = MysqlUrl::parse("mysql://u:a wrong one@h/tv").unwrap_err();
+    assert!(!error.to_string().contains("wrong one"), "{error}");
+    let error = refused(
+        &SHARED[0].url("tv"),
+        MysqlOptions { option_file: OptionFile::At("/nowhere/my.cnf".into()), ..options() },
+    );
+    assert_message(&error, "/nowhere/my.cnf: it cannot be read", "--defaults-file");
+}
+
+#[test]
+fn the_documented_rights_suffice_and_less_is_explained() {
+    for server in shared() {
+        let mut root = server.root();
+        for sql in [
+            "DROP DATABASE IF EXISTS limited",
+            "DROP DATABASE IF EXISTS limited_mart",
+            "DROP USER IF EXISTS etl",
+            "CREATE USER etl IDENTIFIED BY 'pass word'",
+        ] {
+            root.query_drop(sql).unwrap();
+        }
+        let url = MysqlUrl::parse(&format!("mysql://etl@127.0.0.1:{}/limited", server.port)).unwrap();
+        let options = MysqlOptions { password: Some(Secret::new("pass word")), ..options() };
+
+        let error = refused(&url, options.clone());
+        assert_message(&error, "`limited` does not exist", "CREATE DATABASE IF NOT EXISTS `limited` CHARACTER SET");
+        root.query_drop("CREATE DATABASE limited").unwrap();
+        root.query_drop("GRANT SELECT ON limited.* TO etl").unwrap();
+        let error = refused(&url, options.clone());
+        assert_message(&error, "`limited_mart` does not exist", "GRANT SELECT, INSERT");
+        root.query_drop("CREATE DATABASE limited_mart").unwrap();
+        let error = refused(&url, options.clone());
+        assert_message(&error, "denied", "GRANT SELECT, INSERT");
+        root.query_drop("DROP DATABASE limited").unwrap();
+        root.query_drop("DROP DATABASE limited_mart").unwrap();
+        root.query_drop("REVOKE ALL, GRANT OPTION FROM etl").unwrap();
+
+        for database in ["limited", "limited_mart"] {
+            let privileges = viewmart::warehouse::mysql::PRIVILEGES;
+            root.query_drop(format!("GRANT {privileges} ON {database}.* TO etl")).unwrap();
+        }
+        let mut warehouse = MysqlWarehouse::open(&url, options).unwrap();
+        warehouse.prepare().unwrap();
+        for table in [hostile_month("2022-04"), random_month("2022-04", 100, 1), random_month("2022-05", 100, 1)] {
+            warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+            assert_rows(&mut warehouse, &table);
+        }
+        let delete = "DELETE FROM {mart}.summary_customer WHERE Month = {month}";
+        let insert = "INSERT INTO {mart}.summary_customer VALUES ({month}, 1, 2, 3, 4, 5, 6, 7)";
+        let april: Month = "2022-04".parse().unwrap();
+        warehouse.publish_mart(april, &[delete, insert]).unwrap();
+        assert_eq!(warehouse.months().unwrap(), [april]);
+        let error = warehouse.publish_mart(april, &[delete, "INSERT INTO {mart}.nothing VALUES (1)"]).unwrap_err();
+        assert_message(&error, "filling the mart failed", "");
+        assert_eq!(warehouse.months().unwrap(), [april]);
+    }
+}
+
+#[test]
+fn a_table_of_somebody_else_is_left_alone() {
+    for server in shared() {
+        drop(server.fresh("foreign_table"));
+        let mut root = server.root();
+        root.query_drop("DROP TABLE foreign_table.customer_behavior").unwrap();
+        root.query_drop("CREATE TABLE foreign_table.customer_behavior (Contract TEXT)").unwrap();
+        let error = refused(&server.url("foreign_table"), options());
+        assert_message(&error, "`foreign_table`.customer_behavior exists and has other columns", "rename that table");
+    }
+}
+
+#[test]
+fn servers_that_are_not_there_are_named() {
+    let free_port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = |port: u16| MysqlUrl::parse(&format!("mysql://u@127.0.0.1:{port}/tv")).unwrap();
+    let port = free_port();
+    assert_message(
+        &refused(&url(port), options()),
+        &format!("127.0.0.1:{port}/tv: connecting failed"),
+        "start the server",
+    );
+
+    // A listener that says nothing, and one that speaks another language.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = MysqlOptions { connect_timeout: Duration::from_secs(1), ..options() };
+    let began = Instant::now();
+    let error = refused(&url(silent.local_addr().unwrap().port()), options.clone());
+    assert_message(&error, "no answer within 1 s", "firewall");
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = web.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = web.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").unwrap();
+    });
+    assert_message(&refused(&url(port), options.clone()), "connecting failed", "");
+    let url = MysqlUrl::parse("mysql://u@no-such-host.invalid/tv").unwrap();
+    assert_message(&refused(&url, options.clone()), "no-such-host.invalid:3306", "correct host and port");
+    let url = MysqlUrl::parse("mysql:///tv?socket=/nowhere/mysqld.sock").unwrap();
+    assert_message(&refused(&url, options), "/nowhere/mysqld.sock", "path of the socket");
+}
+
+#[test]
+fn sockets_work() {
+    for server in shared() {
+        drop(server.fresh("by_socket"));
+        let socket = format!("/tmp/viewmart-{}-{}.sock", server.script, server.port);
+        let url = MysqlUrl::parse(&format!("mysql://root@localhost/by_socket?socket={socket}")).unwrap();
+        let mut warehouse = MysqlWarehouse::open(&url, options()).unwrap();
+        let table = random_month("2022-04", 10, 1);
+        warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &table);
+    }
+}
+
+#[test]
+fn tls_is_used_and_checked_as_asked() {
+    let [mariadb, mysql] = shared();
+    let open = |server: &Server, settings: &str| {
+        let url = format!("mysql://root@127.0.0.1:{}/mysql?{settings}", server.port);
+        MysqlWarehouse::open(&MysqlUrl::parse(&url).unwrap(), options())
+    };
+    let month = "2022-04".parse().unwrap();
+    let encrypted = |warehouse: &mut MysqlWarehouse| {
+        let sql =
+            "SELECT VARIABLE_VALUE <> '' FROM performance_schema.session_status WHERE VARIABLE_NAME = 'Ssl_cipher'";
+        warehouse.query(month, sql).unwrap() == [[Value::Integer(1)]]
+    };
+    let ca = PathBuf::from(mysql.folder).join("data/ca.pem").display().to_string();
+    assert!(encrypted(&mut open(&mysql, "").unwrap()));
+    assert!(encrypted(&mut open(&mysql, "ssl-mode=REQUIRED").unwrap()));
+    assert!(encrypted(&mut open(&mysql, &format!("ssl-mode=VERIFY_CA&ssl-ca={ca}")).unwrap()));
+    assert!(!encrypted(&mut open(&mysql, "ssl-mode=DISABLED").unwrap()));
+    let error = open(&mysql, "ssl-mode=VERIFY_CA").unwrap_err();
+    assert_message(&error, "TLS failed: invalid peer certificate", "ssl-ca");
+    let error = open(&mysql, &format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}")).unwrap_err();
+    assert_message(&error, "TLS failed: invalid peer certificate", "ssl-ca");
+    let error = open(&mysql, "ssl-mode=VERIFY_CA&ssl-ca=/nowhere.pem").unwrap_err();
+    assert_message(&error, "No such file", "ssl-ca");
+    // This MariaDB has no certificate.
+    assert!(open(&mariadb, "").is_ok());
+    assert_message(&open(&mariadb, "ssl-mode=REQUIRED").unwrap_err(), "does not offer TLS", "ssl-mode=PREFERRED");
+}
+
+#[test]
+fn read_only_and_tls_only_servers_say_so() {
+    let (_guard, servers) = odd();
+    for server in servers {
+        drop(server.fresh("guarded"));
+        let mut root = server.root();
+        root.query_drop("DROP USER IF EXISTS etl").unwrap();
+        root.query_drop("CREATE USER etl").unwrap();
+        root.query_drop("GRANT ALL ON guarded.* TO etl").unwrap();
+        root.query_drop("GRANT ALL ON guarded_mart.* TO etl").unwrap();
+        root.query_drop("SET GLOBAL read_only = 1").unwrap();
+        let url = |settings: &str| {
+            MysqlUrl::parse(&format!("mysql://etl@127.0.0.1:{}/guarded?{settings}", server.port)).unwrap()
+        };
+        let mut warehouse = MysqlWarehouse::open(&url(""), options()).unwrap();
+        let error = warehouse.load(&random_month("2022-04", 10, 1), clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, "read-only", "primary server");
+        root.query_drop("SET GLOBAL read_only = 0").unwrap();
+        root.query_drop("SET GLOBAL require_secure_transport = 1").unwrap();
+        let error = MysqlWarehouse::open(&url("ssl-mode=DISABLED"), options()).unwrap_err();
+        // MariaDB only says "access denied".
+        let why = if server.script == "mysql" { "insecure transport" } else { "denied" };
+        assert_message(&error, why, "ssl-mode=REQUIRED");
+    }
+}

@@ -17,6 +17,7 @@
 //!
 //! With these the account may create both databases itself. Readers need `SELECT` alone.
 
+use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,13 +46,19 @@ use connect::{Connector, LocalInfile, Server, literal};
 use failure::{Failure, LOCAL_INFILE_ADVICE};
 
 /// A MySQL or MariaDB server that holds warehouse and mart, connected.
-#[derive(Debug)]
 pub struct MysqlWarehouse {
     connector: Connector,
     options: MysqlOptions,
     /// `None` after a failure: the next step connects anew.
     session: Option<(Conn, Server)>,
     warnings: Vec<String>,
+}
+
+impl fmt::Debug for MysqlWarehouse {
+    /// The address alone: the client's connection would show the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlWarehouse").field("address", &self.connector.place.address).finish_non_exhaustive()
+    }
 }
 
 impl MysqlWarehouse {
