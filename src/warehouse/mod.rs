@@ -10,10 +10,14 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod mysql;
 pub mod schema;
+pub mod sqlite;
 
 pub use error::WarehouseError;
+pub use sqlite::SqliteWarehouse;
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
