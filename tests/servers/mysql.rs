@@ -2,7 +2,7 @@
 //! `scripts/mariadb down` with the folders below end them.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -679,8 +679,9 @@ fn warehouse_and_mart_are_the_same_on_every_server() {
         let fill = |warehouse: &mut dyn Warehouse| {
             warehouse.prepare().unwrap();
             // The second time replaces the first.
-            for _ in 0..2 {
-                warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+            for started in ["2022-05-01T01:02:03Z", "2022-05-01T04:05:06.789Z"] {
+                let clock = RunClock { started: started.parse().unwrap() };
+                warehouse.load(&table, clock, &Progress::hidden()).unwrap();
                 mart::build(warehouse, table.month).unwrap();
             }
             assert_eq!(warehouse.months().unwrap(), [table.month]);
@@ -694,4 +695,96 @@ fn warehouse_and_mart_are_the_same_on_every_server() {
             }
         }
     }
+}
+
+#[test]
+fn a_sum_past_64_bits_is_an_error() {
+    for server in shared() {
+        let mut warehouse = server.fresh("overflow");
+        let rows = ["A", "B"].map(|contract| (contract.to_owned(), ([i64::MAX / 2 + 1, 0, 0, 0, 0], 1)));
+        let mut table = month_table("2022-04", BTreeMap::from(rows));
+        table.days.clear();
+        let error = warehouse.load(&table, clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, "the seconds of Movie do not fit in 64 bits", "max_seconds");
+    }
+}
+
+#[test]
+fn a_ledger_that_disagrees_with_the_rows_publishes_nothing() {
+    for server in shared() {
+        let mut warehouse = server.fresh("disagreeing");
+        let good = random_month("2022-04", 100, 1);
+        warehouse.load(&good, clock(), &Progress::hidden()).unwrap();
+        let mut bad = random_month("2022-04", 100, 2);
+        bad.ledger.seconds[Category::Tv as usize] += 1;
+        let error = warehouse.load(&bad, clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, "the sum of TvDuration is", "run again");
+        // Two rows with one key: the database keeps one of them.
+        let mut bad = random_month("2022-04", 2, 2);
+        bad.contracts = Contracts::default();
+        ["A", "A"].iter().for_each(|contract| bad.contracts.push(contract));
+        let error = warehouse.load(&bad, clock(), &Progress::hidden()).unwrap_err();
+        assert!(matches!(error, WarehouseError::Check { .. } | WarehouseError::Database { .. }), "{error}");
+        assert_rows(&mut warehouse, &good);
+        assert_eq!(n_staging_tables(&server, "disagreeing"), 0);
+    }
+}
+
+/// A server that speaks just enough to log a client in, and then answers each statement with the wish for a file.
+/// Gives its port and what the client sent after the first wish.
+fn rogue_server(wish: &'static str) -> (u16, std::sync::mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let packet = |number: u8, payload: &[u8]| {
+                let mut bytes = (payload.len() as u32).to_le_bytes().to_vec();
+                bytes[3] = number;
+                bytes.extend_from_slice(payload);
+                bytes
+            };
+            let read_packet = |stream: &mut std::net::TcpStream| {
+                let mut head = [0; 4];
+                stream.read_exact(&mut head).ok()?;
+                let mut payload = vec![0; u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize];
+                stream.read_exact(&mut payload).ok()?;
+                Some((head[3], payload))
+            };
+            // Protocol 10, capabilities without TLS, mysql_native_password.
+            let capabilities: u32 = 0x0008_a28f & !0x0800;
+            let [c0, c1, c2, c3] = capabilities.to_le_bytes();
+            let mut greeting = vec![10];
+            greeting.extend_from_slice(b"9.9.9-rogue\0\x01\0\0\0");
+            greeting.extend_from_slice(b"abcdefgh\0");
+            greeting.extend_from_slice(&[c0, c1, 45, 2, 0, c2, c3, 21]);
+            greeting.extend_from_slice(&[0; 10]);
+            greeting.extend_from_slice(b"ijklmnopqrst\0mysql_native_password\0");
+            stream.write_all(&packet(0, &greeting)).unwrap();
+            let Some(_) = read_packet(&mut stream) else { continue };
+            stream.write_all(&packet(2, &[0, 0, 0, 2, 0, 0, 0])).unwrap();
+            let Some(_statement) = read_packet(&mut stream) else { continue };
+            let mut asked = vec![0xfb];
+            asked.extend_from_slice(wish.as_bytes());
+            stream.write_all(&packet(1, &asked)).unwrap();
+            let mut sent = Vec::new();
+            while let Some((_, payload)) = read_packet(&mut stream) {
+                sent.extend_from_slice(&payload);
+            }
+            let _ = sender.send(sent);
+        }
+    });
+    (port, receiver)
+}
+
+#[test]
+fn a_rogue_server_gets_no_file() {
+    let (port, sent) = rogue_server("/etc/passwd");
+    let url = MysqlUrl::parse(&format!("mysql://u@127.0.0.1:{port}/tv")).unwrap();
+    let error = refused(&url, options());
+    assert_message(&error, "asked for the file `/etc/passwd`, which was not offered", "do not use this server");
+    let sent = sent.recv_timeout(Duration::from_secs(10)).unwrap();
+    let passwd = fs::read("/etc/passwd").unwrap();
+    assert!(sent.len() < 20 && !sent.windows(8).any(|part| passwd.windows(8).any(|other| part == other)), "{sent:?}");
 }
