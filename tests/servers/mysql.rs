@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use jiff::civil::date;
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder};
+use sha2::{Digest as _, Sha256};
 use viewmart::calendar::{Day, Month};
 use viewmart::error::Advice as _;
 use viewmart::ledger::{Ledger, Reason};
@@ -54,8 +55,9 @@ impl Server {
             .args(arguments)
             .env(format!("VIEWMART_{name}_DIR"), self.folder)
             .env(format!("VIEWMART_{name}_PORT"), self.port.to_string())
-            .status()
+            .output()
             .unwrap()
+            .status
             .success()
     }
 
@@ -66,6 +68,15 @@ impl Server {
 
     fn kill(&self) {
         assert!(self.script(&["down", "-f"]), "{self:?}");
+    }
+
+    /// Starts it again, with one more option.
+    fn restart_with(&self, option: &str) {
+        if self.script(&["status"]) {
+            assert!(self.script(&["down"]), "{self:?}");
+        }
+        let arguments: Vec<&str> = ["up"].iter().chain(self.options).copied().chain([option]).collect();
+        assert!(self.script(&arguments), "{self:?} does not start");
     }
 
     /// A connection as root.
@@ -356,7 +367,6 @@ fn a_random_month_is_the_same_on_every_server_and_any_number_of_connections() {
     for server in shared() {
         for n_connections in [1, 4] {
             let mut warehouse = server.fresh("random");
-            drop(warehouse.take_warnings());
             let options = MysqlOptions { load_connections: n_connections.try_into().unwrap(), ..options() };
             let mut warehouse_of_n = MysqlWarehouse::open(&server.url("random"), options).unwrap();
             warehouse_of_n.load(&table, clock(), &Progress::hidden()).unwrap();
@@ -787,4 +797,295 @@ fn a_rogue_server_gets_no_file() {
     let sent = sent.recv_timeout(Duration::from_secs(10)).unwrap();
     let passwd = fs::read("/etc/passwd").unwrap();
     assert!(sent.len() < 20 && !sent.windows(8).any(|part| passwd.windows(8).any(|other| part == other)), "{sent:?}");
+}
+
+/// What a [`Proxy`] does when a statement with certain words passes.
+struct Trap {
+    words: &'static str,
+    moment: Moment,
+    act: Box<dyn FnOnce() + Send>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// The server has not seen the statement.
+    Before,
+    /// The server has it, and has had a moment to work on it.
+    After,
+}
+
+/// Stands between client and server and sees what the client says, in plain text.
+struct Proxy {
+    port: u16,
+    trap: Arc<Mutex<Option<Trap>>>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    /// `answer` may change what the server says.
+    fn start(server: Server, answer: fn(&mut [u8])) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let proxy = Proxy { port, trap: Arc::default(), streams: Arc::default() };
+        let (trap, streams) = (proxy.trap.clone(), proxy.streams.clone());
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                // A server that was killed refuses: so does the proxy.
+                let (Ok(client), Ok(upstream)) = (client, TcpStream::connect(("127.0.0.1", server.port))) else {
+                    continue;
+                };
+                streams.lock().unwrap().extend([client.try_clone().unwrap(), upstream.try_clone().unwrap()]);
+                let (client_end, upstream_end) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+                thread::spawn(move || pump(upstream, client, |bytes, _| answer(bytes)));
+                let trap = trap.clone();
+                thread::spawn(move || {
+                    pump(client_end, upstream_end, |bytes, moment| {
+                        let mut trap = trap.lock().unwrap();
+                        let sprung = trap.as_ref().is_some_and(|trap| {
+                            trap.moment == moment && bytes.windows(trap.words.len()).any(|w| w == trap.words.as_bytes())
+                        });
+                        if sprung && let Some(trap) = trap.take() {
+                            if moment == Moment::After {
+                                thread::sleep(Duration::from_millis(30));
+                            }
+                            (trap.act)();
+                        }
+                    });
+                });
+            }
+        });
+        proxy
+    }
+
+    fn set(&self, words: &'static str, moment: Moment, act: impl FnOnce() + Send + 'static) {
+        *self.trap.lock().unwrap() = Some(Trap { words, moment, act: Box::new(act) });
+    }
+
+    fn is_sprung(&self) -> bool {
+        self.trap.lock().unwrap().is_none()
+    }
+
+    fn url(&self, database: &str) -> MysqlUrl {
+        MysqlUrl::parse(&format!("mysql://root@127.0.0.1:{}/{database}?ssl-mode=DISABLED", self.port)).unwrap()
+    }
+}
+
+/// Copies until either end closes, then closes both.
+fn pump(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&mut [u8], Moment)) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        look(&mut buffer[..n], Moment::Before);
+        if to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+        look(&mut buffer[..n], Moment::After);
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Points of a run at which something dies: the words of the statement, and whether the server has seen it.
+const POINTS: [(&str, Moment); 8] = [
+    ("SET NAMES", Moment::Before),
+    ("LOAD DATA", Moment::After),
+    ("SUM(TotalDuration)", Moment::Before),
+    ("EXCHANGE PARTITION", Moment::Before),
+    ("EXCHANGE PARTITION", Moment::After),
+    ("etl_run (Month", Moment::After),
+    ("DROP TABLE IF EXISTS", Moment::Before),
+    ("top_customers (Month", Moment::After),
+];
+
+/// Loads a month and its mart, with as many seconds of patience for broken connections.
+fn load_and_build(url: &MysqlUrl, table: &MonthTable, patience_s: u64) -> Result<(), WarehouseError> {
+    let options = MysqlOptions { retry_for: Duration::from_secs(patience_s), ..options() };
+    let mut warehouse = MysqlWarehouse::open(url, options)?;
+    warehouse.prepare()?;
+    let clock = RunClock { started: jiff::Timestamp::now() };
+    warehouse.load(table, clock, &Progress::hidden())?;
+    mart::build(&mut warehouse, table.month)
+}
+
+/// Whether the readers of warehouse and mart see one of these months, each whole.
+#[track_caller]
+fn assert_one_of(server: &Server, database: &str, months: [&MonthTable; 2]) {
+    let mut root = server.root();
+    let mut ask = |sql: String| -> (u64, i64) { root.query_first(sql).unwrap().unwrap() };
+    let states = months.map(|table| (table.n_rows() as u64, table.total.iter().sum::<i64>()));
+    let customers = ask(format!(
+        "SELECT COUNT(*), CAST(SUM(TotalDuration) AS SIGNED) FROM {database}.customer_behavior WHERE Month = '2022-04-01'"
+    ));
+    let days = ask(format!(
+        "SELECT SUM(ActiveUsers), CAST(SUM(TotalDuration) AS SIGNED) FROM {database}.daily_activity WHERE Month = '2022-04-01'"
+    ));
+    let summary = ask(format!(
+        "SELECT TotalUser, TotalDuration FROM {database}_mart.summary_customer WHERE Month = '2022-04-01'"
+    ));
+    for state in [customers, days, summary] {
+        assert!(states.contains(&state), "{customers:?} {days:?} {summary:?}: {states:?}");
+    }
+}
+
+/// The finished state: every table of this month, and nothing left over.
+#[track_caller]
+fn assert_finished(server: &Server, database: &str, table: &MonthTable) {
+    let mut warehouse = MysqlWarehouse::open(&server.url(database), options()).unwrap();
+    assert_rows(&mut warehouse, table);
+    assert_one_of(server, database, [table, table]);
+    assert_eq!(n_staging_tables(server, database), 0);
+}
+
+#[test]
+fn a_killed_server_keeps_the_last_good_month_and_the_next_run_finishes() {
+    let (_guard, servers) = odd();
+    for server in servers {
+        let months = [random_month("2022-04", 20_000, 1), random_month("2022-04", 21_000, 2)];
+        server.restart_with("--local-infile=1");
+        drop(server.fresh("killed"));
+        load_and_build(&server.url("killed"), &months[0], 1).unwrap();
+        let proxy = Proxy::start(server, |_| {});
+        for (i, (words, moment)) in POINTS.into_iter().enumerate() {
+            let (old, new) = (&months[i % 2], &months[(i + 1) % 2]);
+            proxy.set(words, moment, move || server.kill());
+            let result = load_and_build(&proxy.url("killed"), new, 0);
+            assert!(proxy.is_sprung(), "nothing said {words:?}");
+            server.restart_with("--local-infile=1");
+            // The staging table is dropped when everything is published: its failure is not one of the run.
+            if let Err(error) = result {
+                assert!(error.to_string().contains("127.0.0.1"), "{error}");
+            }
+            assert_one_of(&server, "killed", [old, new]);
+            load_and_build(&server.url("killed"), new, 1).unwrap();
+            assert_finished(&server, "killed", new);
+        }
+    }
+}
+
+#[test]
+fn a_run_that_vanishes_keeps_the_last_good_month_and_the_next_run_finishes() {
+    for server in shared() {
+        let months = [random_month("2022-04", 20_000, 3), random_month("2022-04", 21_000, 4)];
+        drop(server.fresh("vanished"));
+        load_and_build(&server.url("vanished"), &months[0], 1).unwrap();
+        let proxy = Proxy::start(server, |_| {});
+        for (i, (words, moment)) in POINTS.into_iter().enumerate() {
+            let (old, new) = (&months[i % 2], &months[(i + 1) % 2]);
+            // To the server a killed program is one whose connections close, all at once.
+            let streams = proxy.streams.clone();
+            proxy.set(words, moment, move || {
+                for stream in streams.lock().unwrap().drain(..) {
+                    let _ = stream.shutdown(Shutdown::Both);
+                }
+            });
+            let _ = load_and_build(&proxy.url("vanished"), new, 0);
+            assert!(proxy.is_sprung(), "nothing said {words:?}");
+            assert_one_of(&server, "vanished", [old, new]);
+            load_and_build(&server.url("vanished"), new, 1).unwrap();
+            assert_finished(&server, "vanished", new);
+        }
+    }
+}
+
+#[test]
+fn a_run_survives_a_restart_of_the_server() {
+    let (_guard, servers) = odd();
+    for server in servers {
+        drop(server.fresh("restarted"));
+        let table = random_month("2022-04", 5000, 1);
+        let proxy = Proxy::start(server, |_| {});
+        for words in ["INSERT INTO `restarted`.`viewmart_staging", "EXCHANGE PARTITION", "data_quality (Month"] {
+            proxy.set(words, Moment::After, move || {
+                server.kill();
+                thread::spawn(move || server.up());
+            });
+            load_and_build(&proxy.url("restarted"), &table, 60).unwrap();
+            assert!(proxy.is_sprung(), "nothing said {words:?}");
+            assert_finished(&server, "restarted", &table);
+            let mut root = server.root();
+            let n_runs: u64 = root.query_first("SELECT COUNT(*) FROM restarted.etl_run").unwrap().unwrap();
+            let n_started: u64 =
+                root.query_first("SELECT COUNT(DISTINCT Started) FROM restarted.etl_run").unwrap().unwrap();
+            assert_eq!(n_runs, n_started);
+        }
+    }
+}
+
+#[test]
+fn a_load_gives_out_nothing_but_its_own_rows() {
+    for server in shared() {
+        drop(server.fresh("asked"));
+        // The answer to LOAD DATA names the file that the client offered; this one names another.
+        let proxy = Proxy::start(server, |bytes| {
+            let (offered, wanted) = (b"\xfbviewmart-rows-", b"\xfb/etc/passwd###");
+            if let Some(at) = bytes.windows(offered.len()).position(|part| part == offered) {
+                bytes[at..at + wanted.len()].copy_from_slice(wanted);
+            }
+        });
+        let error = load_and_build(&proxy.url("asked"), &random_month("2022-04", 10, 1), 0).unwrap_err();
+        assert_message(&error, "asked for the file `/etc/passwd###", "do not use this server");
+        assert_eq!(n_staging_tables(&server, "asked"), 0);
+    }
+}
+
+#[test]
+fn two_runs_at_once_wait_for_each_other() {
+    for server in shared() {
+        drop(server.fresh("contended"));
+        let months = [random_month("2022-04", 3000, 1), random_month("2022-04", 4000, 2)];
+        thread::scope(|scope| {
+            for table in &months {
+                scope.spawn(|| (0..3).for_each(|_| load_and_build(&server.url("contended"), table, 1).unwrap()));
+            }
+        });
+        assert_one_of(&server, "contended", [&months[0], &months[1]]);
+        // One that never ends is named.
+        let mut root = server.root();
+        let database = Sha256::digest("contended").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let lock = format!("viewmart {database:.50}");
+        let taken: u8 = root.query_first(format!("SELECT GET_LOCK('{lock}', 1)")).unwrap().unwrap();
+        assert_eq!(taken, 1);
+        let options = MysqlOptions { lock_timeout: Duration::from_secs(1), ..options() };
+        let mut waiting = MysqlWarehouse::open(&server.url("contended"), options).unwrap();
+        let error = waiting.load(&months[0], clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, &format!("connection {} has been loading", root.connection_id()), "KILL");
+    }
+}
+
+#[test]
+fn a_full_disk_publishes_nothing() {
+    // A tablespace of 24 MiB for everything stands for a disk.
+    const FULL: [Server; 2] = [
+        Server {
+            script: "mariadb",
+            folder: "target/test-mariadb-full",
+            port: 33136,
+            options: &[
+                "--local-infile=1",
+                "--innodb-file-per-table=0",
+                "--innodb-data-file-path=ibdata1:12M:autoextend:max:24M",
+            ],
+        },
+        Server {
+            script: "mysql",
+            folder: "target/test-mysql-full",
+            port: 33139,
+            options: &[
+                "--local-infile=1",
+                "--innodb-file-per-table=0",
+                "--innodb-data-file-path=ibdata1:12M:autoextend:max:24M",
+            ],
+        },
+    ];
+    for server in FULL {
+        assert!(server.script(&["wipe"]));
+        server.up();
+        let small = random_month("2022-04", 1000, 1);
+        drop(server.fresh("full"));
+        load_and_build(&server.url("full"), &small, 1).unwrap();
+        let error = load_and_build(&server.url("full"), &random_month("2022-04", 200_000, 1), 1).unwrap_err();
+        assert_message(&error, "full", "make room");
+        assert_finished(&server, "full", &small);
+        load_and_build(&server.url("full"), &random_month("2022-04", 1000, 2), 1).unwrap();
+        assert!(server.script(&["wipe"]));
+    }
 }
