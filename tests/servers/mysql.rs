@@ -23,7 +23,9 @@ use viewmart::month::columns::Contracts;
 use viewmart::month::{DayActivity, MonthTable, Provenance};
 use viewmart::progress::Progress;
 use viewmart::rules::{Category, Rules};
-use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile, Secret};
+use viewmart::warehouse::mysql::{
+    MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile, Outcome, Secret, warehouse_checks,
+};
 use viewmart::warehouse::schema;
 use viewmart::warehouse::{RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
 
@@ -1110,6 +1112,50 @@ fn a_full_disk_publishes_nothing() {
         assert_finished(&server, "full", &small);
         let _ = fs::remove_file(ballast);
         load_and_build(&server.url("full"), &random_month("2022-04", 1000, 2), 1).unwrap();
+        server.kill();
+    }
+}
+
+#[test]
+fn the_doctor_sees_what_is_wrong() {
+    let check = |url: &MysqlUrl, options: &MysqlOptions, expected: &[(&str, Outcome)]| {
+        let findings = warehouse_checks(url, options);
+        for (what, outcome) in expected {
+            let found = findings.iter().find(|finding| finding.what == *what);
+            assert_eq!(found.map(|finding| finding.outcome), Some(*outcome), "{what}: {findings:?}");
+            assert_eq!(found.unwrap().advice.is_some(), *outcome != Outcome::Good, "{what}: {findings:?}");
+        }
+        let n_wrong = findings.iter().filter(|finding| finding.outcome != Outcome::Good).count();
+        assert_eq!(n_wrong, expected.iter().filter(|(_, outcome)| *outcome != Outcome::Good).count(), "{findings:?}");
+    };
+    use Outcome::{Failed, Good, Warning};
+    for server in shared() {
+        drop(server.fresh("examined"));
+        let all = ["connection", "version", "local_infile", "packet size", "character set", "write access", "rights"];
+        check(&server.url("examined"), &options(), &all.map(|what| (what, Good)));
+        check(&server.url("not_there"), &options(), &[("rights", Warning), ("rights, mart", Warning)]);
+        assert_eq!(n_staging_tables(&server, "examined"), 0);
+
+        let mut root = server.root();
+        root.query_drop("DROP USER IF EXISTS reader").unwrap();
+        root.query_drop("CREATE USER reader").unwrap();
+        root.query_drop("GRANT SELECT, CREATE, DROP ON examined.* TO reader").unwrap();
+        root.query_drop("GRANT ALL ON examined_mart.* TO reader").unwrap();
+        let url = MysqlUrl::parse(&format!("mysql://reader@127.0.0.1:{}/examined", server.port)).unwrap();
+        check(&url, &options(), &[("rights", Failed), ("rights, mart", Good)]);
+        assert_eq!(n_staging_tables(&server, "examined"), 0);
+        let wrong = MysqlOptions { password: Some(Secret::new("wrong password")), ..options() };
+        check(&url, &wrong, &[("connection", Failed)]);
+    }
+    let (_guard, servers) = odd();
+    for server in servers {
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 16384").unwrap();
+        server.root().query_drop("SET GLOBAL read_only = 1").unwrap();
+        drop(server.fresh("examined"));
+        let expected =
+            [("local_infile", Warning), ("packet size", Warning), ("write access", Warning), ("rights", Good)];
+        check(&server.url("examined"), &options(), &expected);
+        server.root().query_drop("SET GLOBAL read_only = 0").unwrap();
         server.kill();
     }
 }

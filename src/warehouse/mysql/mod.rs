@@ -41,6 +41,7 @@ mod url;
 
 pub use connect::{MysqlOptions, PRIVILEGES};
 
+pub use probe::{Finding, Outcome, warehouse_checks};
 pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
 use connect::{Connector, LocalInfile, Server, literal};
