@@ -58,8 +58,8 @@ pub(super) struct Person {
     pub(super) interests: u8,
     /// How often it does, against the mean: `0..2` as `0..2^32`.
     pub(super) eagerness: u32,
-    /// The chance that it opens television.
-    pub(super) channel: u32,
+    /// Television is not what it came for.
+    pub(super) passes_by: bool,
 }
 
 /// A collective account: many boxes under one code.
@@ -68,10 +68,7 @@ pub(super) enum Collective {
     /// Contract `0`, a box that lost its contract: another one on every day.
     Unassigned,
     /// Always the same box.
-    Box {
-        code: Code,
-        mac: Mac,
-    },
+    Box { code: Code, mac: Mac },
 }
 
 /// Everyone.
@@ -106,7 +103,7 @@ impl Population {
         let of_million = |n: u64| (n_contracts * n / 1_000_000).max(1);
         let mut houses = vec![(Code::new(b"SHOPTV"), of_million(real::SHOP_BOXES_PER_MILLION))];
         for (i, n) in real::HOTEL_BOXES.into_iter().enumerate() {
-            let code = [b'Z', b'A', b'H', b'T', b'L', b'0', b'0', b'0', b'1' + i as u8];
+            let code = [b'Q', b'A', b'H', b'T', b'L', b'0', b'0', b'0', b'1' + i as u8];
             houses.push((Code::new(&code), (n_contracts * n / 10_000_000).max(1)));
         }
         houses.extend(real::ODD_CODES.into_iter().map(|code| (Code::new(code.as_bytes()), 1)));
@@ -151,13 +148,14 @@ impl Population {
             let chance = if explorer { interest.explorers } else { interest.others };
             interests |= u8::from(draws.is(chance)) << i;
         }
-        let mut channel = real::CHANNEL_DAILY;
-        if draws.is(real::FILM_FIRST) {
-            // The first interest is film.
-            interests |= 1;
-            channel = real::FILM_FIRST_CHANNEL;
+        let (habit, mut eagerness) = (draws.place(), draws.place());
+        let passes_by = draws.is(real::PASSING_BY);
+        if passes_by {
+            interests |=
+                1 << if draws.is(real::PASSING_BY_TO_FILM) { real::FILM_INTEREST } else { real::CHILD_INTEREST };
+            eagerness |= 1 << 31;
         }
-        Person { n_devices, habit: draws.place(), interests, eagerness: draws.place(), channel }
+        Person { n_devices, habit, interests, eagerness, passes_by }
     }
 
     pub(super) fn code(&self, contract: u64) -> Code {
@@ -196,10 +194,12 @@ pub(super) fn unassigned_code() -> Code {
 
 /// Every app a person opens on a device and day beside television.
 pub(super) fn opened(person: &Person, draws: &mut Draws) -> impl Iterator<Item = App> {
-    real::INTERESTS.iter().enumerate().filter(|(i, _)| person.interests >> i & 1 == 1).filter_map(move |(_, interest)| {
-        let daily = (u64::from(interest.daily) * u64::from(person.eagerness)) >> 31;
-        (u64::from(draws.place()) < daily).then_some(interest.app)
-    })
+    real::INTERESTS.iter().enumerate().filter(|(i, _)| person.interests >> i & 1 == 1).filter_map(
+        move |(_, interest)| {
+            let daily = (u64::from(interest.daily) * u64::from(person.eagerness)) >> 31;
+            (u64::from(draws.place()) < daily).then_some(interest.app)
+        },
+    )
 }
 
 /// How many days a contract watches and which: some days of a stretch that may wrap around the month, since contracts
@@ -296,18 +296,8 @@ impl Block {
 
 /// Makers of boxes: invented, from the range that is set aside for local use.
 const MAKERS: [[u8; 6]; 12] = [
-    *b"02A47E",
-    *b"0691C3",
-    *b"0AD15B",
-    *b"0E3C88",
-    *b"1264F0",
-    *b"16B92D",
-    *b"1A7715",
-    *b"2EE04A",
-    *b"42599C",
-    *b"5AC3B6",
-    *b"A60D71",
-    *b"DE8F23",
+    *b"02A47E", *b"0691C3", *b"0AD15B", *b"0E3C88", *b"1264F0", *b"16B92D", *b"1A7715", *b"2EE04A", *b"42599C",
+    *b"5AC3B6", *b"A60D71", *b"DE8F23",
 ];
 
 fn mac(key: Key) -> Mac {
