@@ -8,8 +8,16 @@ use std::path::PathBuf;
 use crate::calendar::{Day, Month};
 
 pub mod error;
+pub mod input;
+mod local;
+pub mod mapped;
+mod names;
+pub mod packed;
+mod select;
 
 pub use error::LakeError;
+pub use input::Input;
+pub use select::ListOptions;
 
 /// How the records of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,4 +69,18 @@ pub struct Listing {
     pub n_skipped: u64,
     /// Days of the month without a file, ascending.
     pub missing_days: Vec<Day>,
+}
+
+/// Lists the month of a lake on this machine: folders (with all below them), files and globs. A file that several of
+/// `inputs` name counts once.
+pub fn list(inputs: &[String], options: &ListOptions) -> Result<Listing, LakeError> {
+    let mut walk = local::Walk::default();
+    for input in inputs {
+        match Input::parse(input)? {
+            Input::Local(path) => walk.add(&path)?,
+            Input::Hdfs(uri) => return Err(LakeError::at(uri.to_string(), "is not on this machine")),
+        }
+    }
+    let (found, n_left_out) = walk.finish();
+    select::select(&inputs.join(", "), found, n_left_out, options)
 }

@@ -24,6 +24,16 @@ enum Rows {
     Each { sqlite: &'static str, mysql: &'static str },
 }
 
+impl Rows {
+    fn text(self, dialect: Dialect) -> &'static str {
+        match (self, dialect) {
+            (Rows::Same(text), _) => text,
+            (Rows::Each { sqlite, .. }, Dialect::Sqlite) => sqlite,
+            (Rows::Each { mysql, .. }, Dialect::Mysql) => mysql,
+        }
+    }
+}
+
 /// The mart, in the order in which it is built: a SELECT reads the warehouse and the parts before its own.
 const PARTS: [Part; 8] = [
     Part {
@@ -42,23 +52,36 @@ const PARTS: [Part; 8] = [
     Part { table: &schema::DATA_QUALITY, rows: Rows::Same(include_str!("sql/data_quality.sql")) },
 ];
 
+/// The tables behind the charts, filled by scripts in `sql/` that replace the month themselves, in this order.
+const CHART_TABLES: [Part; 4] = [
+    Part {
+        table: &schema::AUDIENCE_CUBE,
+        rows: Rows::Each {
+            sqlite: include_str!("sql/audience_cube.sqlite.sql"),
+            mysql: include_str!("sql/audience_cube.mysql.sql"),
+        },
+    },
+    Part { table: &schema::WATCH_TIME_DISTRIBUTION, rows: Rows::Same(include_str!("sql/watch_time_distribution.sql")) },
+    Part { table: &schema::WATCH_TIME_SUMMARY, rows: Rows::Same(include_str!("sql/watch_time_summary.sql")) },
+    Part { table: &schema::CATEGORY_OVERLAP, rows: Rows::Same(include_str!("sql/category_overlap.sql")) },
+];
+
 /// The tables of the mart, which [`Warehouse::prepare`] makes where they are missing.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    PARTS.iter().map(|part| part.table)
+    PARTS.iter().chain(&CHART_TABLES).map(|part| part.table)
 }
 
 /// The statements that replace one month in every table of the mart, in order; they belong into one transaction.
 pub fn statements(dialect: Dialect) -> Vec<String> {
     let deletes = PARTS.iter().map(|part| format!("DELETE FROM {} WHERE Month = {{month}}", part.table.qualified()));
     let inserts = PARTS.iter().map(|part| {
-        let select = match (part.rows, dialect) {
-            (Rows::Same(select), _) => select,
-            (Rows::Each { sqlite, .. }, Dialect::Sqlite) => sqlite,
-            (Rows::Each { mysql, .. }, Dialect::Mysql) => mysql,
-        };
+        let select = part.rows.text(dialect);
         format!("INSERT INTO {} ({})\n{select}", part.table.qualified(), part.table.column_list())
     });
-    deletes.chain(inserts).collect()
+    // A statement of a script ends with a semicolon at the end of a line.
+    let scripts = CHART_TABLES.iter().flat_map(|part| part.rows.text(dialect).split(";\n"));
+    let scripts = scripts.filter(|sql| !sql.trim().is_empty()).map(str::to_owned);
+    deletes.chain(inserts).chain(scripts).collect()
 }
 
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is

@@ -13,11 +13,18 @@ pub mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod month_file;
+pub mod mysql;
+mod open;
+pub mod rows;
 pub mod schema;
 pub mod sqlite;
+pub mod url;
 
 pub use error::WarehouseError;
+pub use open::{OpenOptions, examine, open};
+pub use rows::{CustomerRow, RowSink};
 pub use sqlite::SqliteWarehouse;
+pub use url::WarehouseUrl;
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,4 +79,15 @@ pub trait Warehouse {
 
     /// The months in the mart, ascending.
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
+
+    /// The rows of a month in contract order (bytes), in bounded memory, until the sink breaks off.
+    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
+        let (dialect, address) = (self.dialect(), self.address());
+        rows::by_pages(|sql| self.query(month, sql), dialect, &address, each)
+    }
+
+    /// What the user should know although nothing failed, once; to be asked after [`Warehouse::prepare`].
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -216,6 +216,71 @@ pub const CUSTOMER_SEGMENTS: Table = Table {
     key: &["Month", "ActiveDays", "MostWatch", "Taste"],
 };
 
+/// Customers and their seconds by categories watched, band of watch time and active days: what the charts' tables are
+/// read from.
+pub const AUDIENCE_CUBE: Table = Table {
+    home: Home::Mart,
+    name: "audience_cube",
+    columns: &[
+        column("Month", Date),
+        column("Categories", Int),
+        column("Band", Int),
+        column("ActiveDays", Int),
+        column("Users", BigInt),
+        column("Seconds", BigInt),
+    ],
+    key: &["Month", "Categories", "Band", "ActiveDays"],
+};
+
+/// Customers by total seconds, in bands.
+pub const WATCH_TIME_DISTRIBUTION: Table = Table {
+    home: Home::Mart,
+    name: "watch_time_distribution",
+    columns: &[
+        column("Month", Date),
+        column("Band", Int),
+        column("FromSeconds", BigInt),
+        column("ToSeconds", BigInt),
+        column("Users", BigInt),
+        column("UserShare", Double),
+        column("Seconds", BigInt),
+        column("SecondsShare", Double),
+    ],
+    key: &["Month", "Band"],
+};
+
+/// Quantiles of the total seconds over customers.
+pub const WATCH_TIME_SUMMARY: Table = Table {
+    home: Home::Mart,
+    name: "watch_time_summary",
+    columns: &[
+        column("Month", Date),
+        column("Users", BigInt),
+        column("Seconds", BigInt),
+        column("MedianSeconds", BigInt),
+        column("P90Seconds", BigInt),
+        column("P99Seconds", BigInt),
+        column("TopTenthUsers", BigInt),
+        column("TopTenthSeconds", BigInt),
+        column("TopTenthShare", Double),
+    ],
+    key: &["Month"],
+};
+
+/// Of the customers who watch a category, how many also watch another.
+pub const CATEGORY_OVERLAP: Table = Table {
+    home: Home::Mart,
+    name: "category_overlap",
+    columns: &[
+        column("Month", Date),
+        column("Category", Text(10)),
+        column("Other", Text(10)),
+        column("Users", BigInt),
+        column("UserShare", Double),
+    ],
+    key: &["Month", "Category", "Other"],
+};
+
 /// Reach and seconds of each category.
 pub const CATEGORY_AUDIENCE: Table = Table {
     home: Home::Mart,

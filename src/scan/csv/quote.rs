@@ -1,0 +1,143 @@
+//! Where a place in a CSV file is relative to quotes, so that records can be found from the middle of the file.
+//!
+//! The state after some bytes depends on the state before them, which a split in the middle of a file does not know.
+//! It has only four values: a split's effect on all four is computed without knowing any, and the effects of the
+//! splits before it are then composed. Between quotes only the last byte matters, so bytes without any quote pass at
+//! the speed of `memchr`.
+
+/// What the bytes so far mean for the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum QuoteState {
+    /// A field begins here: start of the file, or behind a delimiter or line feed outside of quotes. Only here does a
+    /// quote open a quoted field.
+    #[default]
+    FieldStart,
+    /// Within a field outside of quotes. A quote here is wrong, but is nothing more than a character.
+    Unquoted,
+    /// Within quotes.
+    Quoted,
+    /// Behind a quote within quotes: a second one is a character, anything else is behind the quoted part.
+    QuoteInQuoted,
+}
+
+impl QuoteState {
+    const ALL: [QuoteState; 4] =
+        [QuoteState::FieldStart, QuoteState::Unquoted, QuoteState::Quoted, QuoteState::QuoteInQuoted];
+
+    /// The state after `bytes`.
+    pub fn after(self, bytes: &[u8], delimiter: u8) -> QuoteState {
+        let [state] = advance([self], bytes, delimiter);
+        state
+    }
+
+    fn after_quote(self) -> QuoteState {
+        match self {
+            QuoteState::FieldStart | QuoteState::QuoteInQuoted => QuoteState::Quoted,
+            QuoteState::Unquoted => QuoteState::Unquoted,
+            QuoteState::Quoted => QuoteState::QuoteInQuoted,
+        }
+    }
+
+    /// The state after at least one byte and no quote, of which `last` is the last.
+    fn after_run(self, last: u8, delimiter: u8) -> QuoteState {
+        match self {
+            QuoteState::Quoted => QuoteState::Quoted,
+            _ if last == delimiter || last == b'\n' => QuoteState::FieldStart,
+            _ => QuoteState::Unquoted,
+        }
+    }
+}
+
+/// What some bytes do to every state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuoteMap([QuoteState; 4]);
+
+impl QuoteMap {
+    /// The effect of no bytes.
+    pub const IDENTITY: QuoteMap = QuoteMap(QuoteState::ALL);
+
+    /// The effect of `bytes`.
+    pub fn of(bytes: &[u8], delimiter: u8) -> QuoteMap {
+        QuoteMap(advance(QuoteState::ALL, bytes, delimiter))
+    }
+
+    /// The state behind the bytes when it is `before` in front of them.
+    pub fn apply(self, before: QuoteState) -> QuoteState {
+        self.0[before as usize]
+    }
+
+    /// The effect of these bytes and then those of `next`.
+    pub fn then(self, next: QuoteMap) -> QuoteMap {
+        QuoteMap(self.0.map(|state| next.apply(state)))
+    }
+}
+
+fn advance<const N: usize>(mut states: [QuoteState; N], bytes: &[u8], delimiter: u8) -> [QuoteState; N] {
+    let mut run_start = 0;
+    for quote in memchr::memchr_iter(b'"', bytes) {
+        if let Some(last) = bytes[run_start..quote].last() {
+            states = states.map(|state| state.after_run(*last, delimiter));
+        }
+        states = states.map(QuoteState::after_quote);
+        run_start = quote + 1;
+    }
+    if let Some(last) = bytes[run_start..].last() {
+        states = states.map(|state| state.after_run(*last, delimiter));
+    }
+    states
+}
+
+/// The end of the last record that ends in `bytes` with a line feed, line feed included; `None` when none does.
+///
+/// `start` is the state in front of `bytes`. For whoever reads a file piece by piece: what is behind the place given
+/// goes in front of the next piece.
+pub fn last_record_end(bytes: &[u8], start: QuoteState, delimiter: u8) -> Option<usize> {
+    let mut state = start;
+    let mut found = None;
+    let mut run_start = 0;
+    for quote in memchr::memchr_iter(b'"', bytes).chain([bytes.len()]) {
+        let run = &bytes[run_start..quote];
+        if state != QuoteState::Quoted
+            && let Some(line_feed) = memchr::memrchr(b'\n', run)
+        {
+            found = Some(run_start + line_feed + 1);
+        }
+        if let Some(last) = run.last() {
+            state = state.after_run(*last, delimiter);
+        }
+        state = state.after_quote();
+        run_start = quote + 1;
+    }
+    found
+}
+
+/// Where the first record begins that does so at or after `from`, when the state in front of `from` is `state`;
+/// the window's length when none does.
+pub fn first_record_start(window: &[u8], from: usize, mut state: QuoteState, delimiter: u8) -> usize {
+    let Some(before) = from.checked_sub(1) else {
+        return 0;
+    };
+    if state == QuoteState::FieldStart && window.get(before) == Some(&b'\n') {
+        return from;
+    }
+    let mut at = from;
+    while let Some(rest) = window.get(at..) {
+        if state == QuoteState::Quoted {
+            let Some(quote) = memchr::memchr(b'"', rest) else { break };
+            at += quote + 1;
+            state = QuoteState::QuoteInQuoted;
+            continue;
+        }
+        let Some(found) = memchr::memchr2(b'"', b'\n', rest) else { break };
+        if rest[found] == b'\n' {
+            return at + found + 1;
+        }
+        if let Some(last) = rest[..found].last() {
+            state = state.after_run(*last, delimiter);
+        }
+        state = state.after_quote();
+        at += found + 1;
+    }
+    window.len()
+}

@@ -1,0 +1,1 @@
+//! What `viewmart doctor` asks of a MySQL warehouse before any work is done.
