@@ -66,8 +66,8 @@ impl MonthBuilder {
         let parts: Vec<&Collector> = collectors.iter().map(|collector| &**collector).collect();
         self.tables.par_iter_mut().enumerate().for_each(|(partition, table)| {
             for collector in &parts {
-                for chunk in collector.partitions.chunks(partition) {
-                    table.add(chunk);
+                for records in collector.partitions.pieces(partition) {
+                    table.add(records);
                 }
             }
         });

@@ -169,7 +169,7 @@ mod tests {
 
     fn record() -> impl Strategy<Value = KeptRecord> {
         (1_u64..60, prop_oneof![0..100_u32, (u32::MAX - 9)..=u32::MAX], 0_u8..5, 0_u8..31).prop_map(
-            |(contract_id, seconds, category, day_index)| KeptRecord { contract_id, seconds, category, day_index },
+            |(contract_id, seconds, category, day_index)| KeptRecord { contract_id, seconds, category, day_index, unused: 0 },
         )
     }
 
@@ -188,6 +188,7 @@ mod tests {
                 seconds: 3,
                 category: (i % 5) as u8,
                 day_index: (i % 31) as u8,
+                unused: 0,
             })
             .collect();
         check(&records);
