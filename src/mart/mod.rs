@@ -24,18 +24,8 @@ enum Rows {
     Each { sqlite: &'static str, mysql: &'static str },
 }
 
-impl Rows {
-    fn text(self, dialect: Dialect) -> &'static str {
-        match (self, dialect) {
-            (Rows::Same(text), _) => text,
-            (Rows::Each { sqlite, .. }, Dialect::Sqlite) => sqlite,
-            (Rows::Each { mysql, .. }, Dialect::Mysql) => mysql,
-        }
-    }
-}
-
 /// The mart, in the order in which it is built: a SELECT reads the warehouse and the parts before its own.
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 11] = [
     Part {
         table: &schema::CUSTOMER_SEGMENTS,
         rows: Rows::Each {
@@ -49,39 +39,43 @@ const PARTS: [Part; 8] = [
     Part { table: &schema::TASTE_DISTRIBUTION, rows: Rows::Same(include_str!("sql/taste_distribution.sql")) },
     Part { table: &schema::TOP_CUSTOMERS, rows: Rows::Same(include_str!("sql/top_customers.sql")) },
     Part { table: &schema::DAILY_AUDIENCE, rows: Rows::Same(include_str!("sql/daily_audience.sql")) },
-    Part { table: &schema::DATA_QUALITY, rows: Rows::Same(include_str!("sql/data_quality.sql")) },
-];
-
-/// The tables behind the charts, filled by scripts in `sql/` that replace the month themselves, in this order.
-const CHART_TABLES: [Part; 4] = [
-    Part {
-        table: &schema::AUDIENCE_CUBE,
-        rows: Rows::Each {
-            sqlite: include_str!("sql/audience_cube.sqlite.sql"),
-            mysql: include_str!("sql/audience_cube.mysql.sql"),
-        },
-    },
     Part { table: &schema::WATCH_TIME_DISTRIBUTION, rows: Rows::Same(include_str!("sql/watch_time_distribution.sql")) },
     Part { table: &schema::WATCH_TIME_SUMMARY, rows: Rows::Same(include_str!("sql/watch_time_summary.sql")) },
     Part { table: &schema::CATEGORY_OVERLAP, rows: Rows::Same(include_str!("sql/category_overlap.sql")) },
+    Part { table: &schema::DATA_QUALITY, rows: Rows::Same(include_str!("sql/data_quality.sql")) },
 ];
+
+/// What SQLite needs before the first table, and its removal behind the last.
+const SQLITE_CELLS: (&str, &str) = (include_str!("sql/customer_cell.sqlite.sql"), "DROP TABLE temp.customer_cell");
+
+/// What `{band}` in a SELECT stands for: the band of `TotalDuration`.
+const BAND: &str = include_str!("sql/band.sql");
 
 /// The tables of the mart, which [`Warehouse::prepare`] makes where they are missing.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    PARTS.iter().chain(&CHART_TABLES).map(|part| part.table)
+    PARTS.iter().map(|part| part.table)
 }
 
 /// The statements that replace one month in every table of the mart, in order; they belong into one transaction.
+/// Those for SQLite may be several in one text.
 pub fn statements(dialect: Dialect) -> Vec<String> {
+    let (before, after) = match dialect {
+        Dialect::Sqlite => (Some(SQLITE_CELLS.0), Some(SQLITE_CELLS.1)),
+        Dialect::Mysql => (None, None),
+    };
     let deletes = PARTS.iter().map(|part| format!("DELETE FROM {} WHERE Month = {{month}}", part.table.qualified()));
     let inserts = PARTS.iter().map(|part| {
-        let select = part.rows.text(dialect);
+        let select = match (part.rows, dialect) {
+            (Rows::Same(select), _) => select,
+            (Rows::Each { sqlite, .. }, Dialect::Sqlite) => sqlite,
+            (Rows::Each { mysql, .. }, Dialect::Mysql) => mysql,
+        };
         format!("INSERT INTO {} ({})\n{select}", part.table.qualified(), part.table.column_list())
     });
-    // A statement of a script ends with a semicolon at the end of a line.
-    let scripts = CHART_TABLES.iter().flat_map(|part| part.rows.text(dialect).split(";\n"));
-    let scripts = scripts.filter(|sql| !sql.trim().is_empty()).map(str::to_owned);
-    deletes.chain(inserts).chain(scripts).collect()
+    let before = before.into_iter().map(str::to_owned);
+    let after = after.into_iter().map(str::to_owned);
+    let statements = before.chain(deletes).chain(inserts).chain(after);
+    statements.map(|statement| statement.replace("{band}", BAND.trim_end())).collect()
 }
 
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
@@ -173,7 +167,44 @@ mod tests {
         check(&schema::TASTE_DISTRIBUTION, &["Child_Sport_Tv|1|0.25", "Movie|1|0.25", "Movie_Tv|1|0.25", "No|1|0.25"]);
         check(
             &schema::CUSTOMER_SEGMENTS,
-            &["No|No|1|1", "Movie_Tv|Movie|2|1", "Child_Sport_Tv|Tv|2|1", "Movie|Movie|30|1"],
+            &[
+                "No|No|1|0|0|1|0",
+                "Movie_Tv|Movie|2|1|17|1|20",
+                "Child_Sport_Tv|Tv|2|1|22|1|20",
+                "Movie|Movie|30|1|1|1|30",
+            ],
+        );
+        // Of one, two, three and four customers the tenth rounded up is one.
+        check(&schema::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
+        check(
+            &schema::CATEGORY_OVERLAP,
+            &[
+                "Child|Child|1|1.0",
+                "Child|Movie|0|0.0",
+                "Child|Relax|0|0.0",
+                "Child|Sport|1|1.0",
+                "Child|Tv|1|1.0",
+                "Movie|Child|0|0.0",
+                "Movie|Movie|2|1.0",
+                "Movie|Relax|0|0.0",
+                "Movie|Sport|0|0.0",
+                "Movie|Tv|1|0.5",
+                "Relax|Child|0|0.0",
+                "Relax|Movie|0|0.0",
+                "Relax|Relax|0|0.0",
+                "Relax|Sport|0|0.0",
+                "Relax|Tv|0|0.0",
+                "Sport|Child|1|1.0",
+                "Sport|Movie|0|0.0",
+                "Sport|Relax|0|0.0",
+                "Sport|Sport|1|1.0",
+                "Sport|Tv|1|1.0",
+                "Tv|Child|1|0.5",
+                "Tv|Movie|1|0.5",
+                "Tv|Relax|0|0.0",
+                "Tv|Sport|1|0.5",
+                "Tv|Tv|2|1.0",
+            ],
         );
         check(
             &schema::TOP_CUSTOMERS,
@@ -194,6 +225,12 @@ mod tests {
                 "over_day||0",
                 "unmapped_app|X|2",
             ],
+        );
+        let bands = rows(&mut warehouse, "2022-04", &schema::WATCH_TIME_DISTRIBUTION);
+        assert_eq!(bands.len(), 33);
+        assert_eq!(
+            bands[..3],
+            ["0|-9223372036854775807|1|1|0.25|0|0.0", "1|1|60|3|0.75|70|1.0", "2|60|120|0|0.0|0|0.0"]
         );
         let seed = "SELECT `Total User`, Total_MovieDuration, Total_SportDuration, Total_ChilDuration, \
                     Total_RelaxDuration, Total_TvDuration, TotalDuraion FROM {mart}.summary_customer_seed";
@@ -260,6 +297,67 @@ mod tests {
     }
 
     #[test]
+    fn every_customer_is_in_the_band_of_its_seconds() {
+        let rules = Rules::preset("seed").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // The seconds at, below and above every bound, and what has no band of its own: nothing and less.
+        let bounds = [
+            1,
+            60,
+            120,
+            180,
+            300,
+            420,
+            600,
+            900,
+            1200,
+            1800,
+            2700,
+            3600,
+            5400,
+            7200,
+            10_800,
+            14_400,
+            21_600,
+            28_800,
+            43_200,
+            57_600,
+            86_400,
+            115_200,
+            172_800,
+            230_400,
+            345_600,
+            460_800,
+            691_200,
+            921_600,
+            1_382_400,
+            1_843_200,
+            2_764_800,
+            3_686_400_i64,
+        ];
+        let mut all: Vec<i64> = bounds.iter().flat_map(|bound| [bound - 1, *bound, bound + 1]).chain([-5]).collect();
+        all.sort_unstable();
+        let contracts: Vec<String> = (0..all.len()).map(|n| format!("{n:03}")).collect();
+        let customers: Vec<Customer<'_>> = contracts
+            .iter()
+            .zip(&all)
+            .map(|(contract, seconds)| (contract.as_str(), [0, 0, 0, 0, *seconds], 1))
+            .collect();
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
+        let edges: Vec<i64> = [i64::MIN].into_iter().chain(bounds).chain([i64::MAX]).collect();
+        let expected: Vec<Vec<Value>> = edges
+            .windows(2)
+            .map(|edge| {
+                let of_band = all.iter().filter(|seconds| (edge[0]..edge[1]).contains(*seconds));
+                let (n_users, seconds) = of_band.fold((0, 0), |(n, sum), seconds| (n + 1, sum + seconds));
+                vec![Value::Integer(n_users), Value::Integer(seconds)]
+            })
+            .collect();
+        let sql = "SELECT Users, Seconds FROM {mart}.watch_time_distribution WHERE Month = {month} ORDER BY Band";
+        assert_eq!(warehouse.query("2022-04".parse().unwrap(), sql).unwrap(), expected);
+    }
+
+    #[test]
     fn the_top_is_a_hundred_in_a_fixed_order() {
         let rules = Rules::preset("default").unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -305,10 +403,22 @@ mod tests {
     fn statements_know_every_reason_and_every_table() {
         for dialect in [Dialect::Sqlite, Dialect::Mysql] {
             let statements = statements(dialect);
-            assert_eq!(statements.len(), 2 * PARTS.len());
-            let quality = statements.last().unwrap();
+            for part in PARTS {
+                let name = part.table.qualified();
+                let count = |start: &str| statements.iter().filter(|statement| statement.starts_with(start)).count();
+                assert_eq!(count(&format!("DELETE FROM {name} WHERE Month = {{month}}")), 1, "{name}");
+                assert_eq!(count(&format!("INSERT INTO {name} (Month, ")), 1, "{name}");
+            }
+            let quality = statements.iter().find(|statement| statement.contains("'kept'")).unwrap();
             assert!(Reason::ALL.iter().all(|reason| quality.contains(&format!("'{reason}'"))), "{quality}");
         }
         assert!(statements(Dialect::Mysql).iter().all(|statement| !statement.contains("ON CONFLICT")));
+        // Filled in by a warehouse: nothing else in braces is left.
+        for statement in [Dialect::Sqlite, Dialect::Mysql].map(statements).iter().flatten() {
+            let rest = ["{month}", "{mart}", "{warehouse}"]
+                .iter()
+                .fold(statement.clone(), |text, name| text.replace(name, ""));
+            assert!(!rest.contains('{'), "{statement}");
+        }
     }
 }

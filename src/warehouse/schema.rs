@@ -201,8 +201,8 @@ pub const SUMMARY_CUSTOMER: Table = Table {
     key: &["Month"],
 };
 
-/// Customers counted by taste, most watched category and number of active days: what most other tables of the mart are
-/// read from, so that they need no further pass over the customers.
+/// Customers and their seconds by taste, most watched category, active days, band of watch time and categories watched:
+/// what most other tables of the mart are read from, so that they need no further pass over the customers.
 pub const CUSTOMER_SEGMENTS: Table = Table {
     home: Home::Mart,
     name: "customer_segments",
@@ -211,25 +211,14 @@ pub const CUSTOMER_SEGMENTS: Table = Table {
         column("Taste", Text(50)),
         column("MostWatch", Text(10)),
         column("ActiveDays", Int),
-        column("Users", BigInt),
-    ],
-    key: &["Month", "ActiveDays", "MostWatch", "Taste"],
-};
-
-/// Customers and their seconds by categories watched, band of watch time and active days: what the charts' tables are
-/// read from.
-pub const AUDIENCE_CUBE: Table = Table {
-    home: Home::Mart,
-    name: "audience_cube",
-    columns: &[
-        column("Month", Date),
-        column("Categories", Int),
+        // Class of the total seconds, 0..=32; its bounds stand in `watch_time_distribution`.
         column("Band", Int),
-        column("ActiveDays", Int),
+        // Sum of 1 Movie, 2 Sport, 4 Child, 8 Relax, 16 Tv, each where its seconds are more than 0.
+        column("Categories", Int),
         column("Users", BigInt),
         column("Seconds", BigInt),
     ],
-    key: &["Month", "Categories", "Band", "ActiveDays"],
+    key: &["Month", "ActiveDays", "Band", "Categories", "MostWatch", "Taste"],
 };
 
 /// Customers by total seconds, in bands.

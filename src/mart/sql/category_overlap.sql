@@ -1,8 +1,5 @@
--- category_overlap: of the customers who watch Category (more than 0 s), how many also watch Other.
+-- Of the customers who watch Category (more than 0 s), how many also watch Other.
 -- UserShare is a fraction of the customers of Category; the row with Category = Other holds all of them.
--- Needs audience_cube of the month.
-DELETE FROM {mart}.category_overlap WHERE Month = {month};
-INSERT INTO {mart}.category_overlap (Month, Category, Other, Users, UserShare)
 WITH category AS (
     SELECT 'Movie' AS Category, 1 AS Bit
     UNION ALL SELECT 'Sport', 2
@@ -11,7 +8,7 @@ WITH category AS (
     UNION ALL SELECT 'Tv', 16
 ), combination AS (
     SELECT Categories, SUM(Users) AS Users
-    FROM {mart}.audience_cube
+    FROM {mart}.customer_segments
     WHERE Month = {month}
     GROUP BY Categories
 ), pair AS (
@@ -30,6 +27,6 @@ SELECT
     pair.Category,
     pair.Other,
     pair.Users,
-    COALESCE(1.0 * pair.Users / NULLIF(viewers.Users, 0), 0)
+    COALESCE(1e0 * pair.Users / NULLIF(viewers.Users, 0), 0)
 FROM pair
-JOIN pair AS viewers ON viewers.Category = pair.Category AND viewers.Other = pair.Category;
+JOIN pair AS viewers ON viewers.Category = pair.Category AND viewers.Other = pair.Category

@@ -1,8 +1,5 @@
--- watch_time_distribution: customers by total seconds, from FromSeconds (at least) to ToSeconds (less than).
+-- Customers by total seconds, from FromSeconds (at least) to ToSeconds (less than).
 -- All bands have a row; band 0 is `nothing watched`. The bounds -9223372036854775807 and 9223372036854775807 mean `none`.
--- Needs audience_cube of the month.
-DELETE FROM {mart}.watch_time_distribution WHERE Month = {month};
-INSERT INTO {mart}.watch_time_distribution (Month, Band, FromSeconds, ToSeconds, Users, UserShare, Seconds, SecondsShare)
 WITH band AS (
     SELECT 0 AS Band, -9223372036854775807 AS FromSeconds, 1 AS ToSeconds
     UNION ALL SELECT 1, 1, 60
@@ -39,7 +36,7 @@ WITH band AS (
     UNION ALL SELECT 32, 3686400, 9223372036854775807
 ), filled AS (
     SELECT Band, SUM(Users) AS Users, SUM(Seconds) AS Seconds
-    FROM {mart}.audience_cube
+    FROM {mart}.customer_segments
     WHERE Month = {month}
     GROUP BY Band
 ), whole AS (
@@ -51,9 +48,9 @@ SELECT
     band.FromSeconds,
     band.ToSeconds,
     COALESCE(filled.Users, 0),
-    COALESCE(1.0 * filled.Users / NULLIF(whole.Users, 0), 0),
+    COALESCE(1e0 * filled.Users / NULLIF(whole.Users, 0), 0),
     COALESCE(filled.Seconds, 0),
-    COALESCE(1.0 * filled.Seconds / NULLIF(whole.Seconds, 0), 0)
+    COALESCE(1e0 * filled.Seconds / NULLIF(whole.Seconds, 0), 0)
 FROM band
 CROSS JOIN whole
-LEFT JOIN filled ON filled.Band = band.Band;
+LEFT JOIN filled ON filled.Band = band.Band

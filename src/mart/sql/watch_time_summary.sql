@@ -1,10 +1,7 @@
--- watch_time_summary: quantiles of TotalDuration over customers and the part of the heaviest tenth.
+-- Quantiles of TotalDuration over customers and the part of the heaviest tenth.
 -- A quantile is the value at the nearest rank: the smallest number of seconds that at least this share of the customers
 -- do not exceed. The heaviest tenth is the tenth of the customers, rounded up, with the most seconds.
--- Only the bands in which a wanted place lies are read again. Needs watch_time_distribution of the month.
-DELETE FROM {mart}.watch_time_summary WHERE Month = {month};
-INSERT INTO {mart}.watch_time_summary
-    (Month, Users, Seconds, MedianSeconds, P90Seconds, P99Seconds, TopTenthUsers, TopTenthSeconds, TopTenthShare)
+-- Only the bands in which a wanted place lies are read again.
 WITH band AS (
     SELECT
         Band, FromSeconds, ToSeconds, Users, Seconds,
@@ -80,5 +77,5 @@ WITH band AS (
 )
 SELECT
     {month}, Users, Seconds, MedianSeconds, P90Seconds, P99Seconds, TopTenthUsers, TopTenthSeconds,
-    COALESCE(1.0 * TopTenthSeconds / NULLIF(Seconds, 0), 0)
-FROM answer;
+    COALESCE(1e0 * TopTenthSeconds / NULLIF(Seconds, 0), 0)
+FROM answer
