@@ -1,4 +1,5 @@
--- Reach and seconds of each category, one row of sums turned into five. A share of nothing is 0.
+-- Reach and seconds of each category. One pass over the customers gives one row of sums, `total`; `category` turns that
+-- row into five. A share of nothing is 0.
 SELECT
   {month},
   Category,
@@ -11,14 +12,14 @@ SELECT
 FROM (
   SELECT
     category.Category,
-    segment.AllUsers,
-    segment.AllSeconds,
+    total.AllUsers,
+    total.AllSeconds,
     CASE category.Category
-      WHEN 'Movie' THEN segment.MovieUsers
-      WHEN 'Sport' THEN segment.SportUsers
-      WHEN 'Child' THEN segment.ChildUsers
-      WHEN 'Relax' THEN segment.RelaxUsers
-      ELSE segment.TvUsers
+      WHEN 'Movie' THEN total.MovieUsers
+      WHEN 'Sport' THEN total.SportUsers
+      WHEN 'Child' THEN total.ChildUsers
+      WHEN 'Relax' THEN total.RelaxUsers
+      ELSE total.TvUsers
     END AS Users,
     CASE category.Category
       WHEN 'Movie' THEN total.MovieSeconds
@@ -28,14 +29,21 @@ FROM (
       ELSE total.TvSeconds
     END AS Seconds,
     CASE category.Category
-      WHEN 'Movie' THEN segment.MovieMost
-      WHEN 'Sport' THEN segment.SportMost
-      WHEN 'Child' THEN segment.ChildMost
-      WHEN 'Relax' THEN segment.RelaxMost
-      ELSE segment.TvMost
+      WHEN 'Movie' THEN most.MovieUsers
+      WHEN 'Sport' THEN most.SportUsers
+      WHEN 'Child' THEN most.ChildUsers
+      WHEN 'Relax' THEN most.RelaxUsers
+      ELSE most.TvUsers
     END AS MostWatchUsers
   FROM (
     SELECT
+      COUNT(*) AS AllUsers,
+      COALESCE(SUM(TotalDuration), 0) AS AllSeconds,
+      COUNT(CASE WHEN MovieDuration > 0 THEN 1 END) AS MovieUsers,
+      COUNT(CASE WHEN SportDuration > 0 THEN 1 END) AS SportUsers,
+      COUNT(CASE WHEN ChildDuration > 0 THEN 1 END) AS ChildUsers,
+      COUNT(CASE WHEN RelaxDuration > 0 THEN 1 END) AS RelaxUsers,
+      COUNT(CASE WHEN TvDuration > 0 THEN 1 END) AS TvUsers,
       COALESCE(SUM(MovieDuration), 0) AS MovieSeconds,
       COALESCE(SUM(SportDuration), 0) AS SportSeconds,
       COALESCE(SUM(ChildDuration), 0) AS ChildSeconds,
@@ -46,21 +54,14 @@ FROM (
   ) AS total
   CROSS JOIN (
     SELECT
-      COALESCE(SUM(Users), 0) AS AllUsers,
-      COALESCE(SUM(Seconds), 0) AS AllSeconds,
-      COALESCE(SUM(CASE WHEN (Categories & 1) > 0 THEN Users END), 0) AS MovieUsers,
-      COALESCE(SUM(CASE WHEN (Categories & 2) > 0 THEN Users END), 0) AS SportUsers,
-      COALESCE(SUM(CASE WHEN (Categories & 4) > 0 THEN Users END), 0) AS ChildUsers,
-      COALESCE(SUM(CASE WHEN (Categories & 8) > 0 THEN Users END), 0) AS RelaxUsers,
-      COALESCE(SUM(CASE WHEN (Categories & 16) > 0 THEN Users END), 0) AS TvUsers,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Movie' THEN Users END), 0) AS MovieMost,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Sport' THEN Users END), 0) AS SportMost,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Child' THEN Users END), 0) AS ChildMost,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Relax' THEN Users END), 0) AS RelaxMost,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Tv' THEN Users END), 0) AS TvMost
+      COALESCE(SUM(CASE WHEN MostWatch = 'Movie' THEN Users END), 0) AS MovieUsers,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Sport' THEN Users END), 0) AS SportUsers,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Child' THEN Users END), 0) AS ChildUsers,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Relax' THEN Users END), 0) AS RelaxUsers,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Tv' THEN Users END), 0) AS TvUsers
     FROM {mart}.customer_segments
     WHERE Month = {month}
-  ) AS segment
+  ) AS most
   CROSS JOIN (
     SELECT 'Movie' AS Category
     UNION ALL SELECT 'Sport'

@@ -17,6 +17,7 @@
 //!
 //! With these the account may create both databases itself. Readers need `SELECT` alone.
 
+use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,29 +30,38 @@ use super::{Dialect, RunClock, Value, Warehouse, WarehouseError};
 use crate::calendar::Month;
 use crate::month::MonthTable;
 use crate::progress::Progress;
+use crate::rules::Category;
 
 mod connect;
 mod failure;
 mod probe;
 mod publish;
+mod rows;
 mod stream;
 mod url;
 
 pub use connect::{MysqlOptions, PRIVILEGES};
 
+pub use probe::{Finding, Outcome, warehouse_checks};
 pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
 use connect::{Connector, LocalInfile, Server, literal};
 use failure::{Failure, LOCAL_INFILE_ADVICE};
 
 /// A MySQL or MariaDB server that holds warehouse and mart, connected.
-#[derive(Debug)]
 pub struct MysqlWarehouse {
     connector: Connector,
     options: MysqlOptions,
     /// `None` after a failure: the next step connects anew.
     session: Option<(Conn, Server)>,
     warnings: Vec<String>,
+}
+
+impl fmt::Debug for MysqlWarehouse {
+    /// The address alone: the client's connection would show the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlWarehouse").field("address", &self.connector.place.address).finish_non_exhaustive()
+    }
 }
 
 impl MysqlWarehouse {
@@ -165,6 +175,7 @@ impl Warehouse for MysqlWarehouse {
     }
 
     fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
+        refuse_overflow(&self.connector, table)?;
         let n_connections = usize::from(self.options.load_connections.get());
         self.locked(|connector, conn, server| {
             publish::load(connector, conn, server, table, clock, progress, n_connections)
@@ -211,9 +222,32 @@ impl Warehouse for MysqlWarehouse {
         })
     }
 
+    fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {
+        rows::for_each_row(self, month, each)
+    }
+
     fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
+}
+
+/// The sums of months and days are columns of 64 bits too, in the mart and in `daily_activity`.
+fn refuse_overflow(connector: &Connector, table: &MonthTable) -> Result<(), WarehouseError> {
+    let ledger = &table.ledger;
+    let months = Category::ALL.map(|category| (category.name().to_owned(), ledger.seconds[category as usize]));
+    let days = table.days.iter().filter_map(|day| {
+        let date = table.month.date(day.day)?;
+        Some((date.to_string(), day.seconds.iter().map(|s| i128::from(*s)).sum()))
+    });
+    let all = months.into_iter().chain([("the month".to_owned(), ledger.n_seconds())]).chain(days);
+    for (what, seconds) in all {
+        if i64::try_from(seconds).is_err() {
+            let why = format!("the seconds of {what} do not fit in 64 bits: {seconds}");
+            let advice = "bound the seconds of a record with `max_seconds` in the rules".to_owned();
+            return Err(Failure::plain(&connector.place, "adding up", why, Some(advice)).error);
+        }
+    }
+    Ok(())
 }
 
 /// Creates what is missing. Views and tables that are there are left alone: to replace one would stop its readers.
@@ -322,14 +356,13 @@ fn refuse_foreign_table(
 }
 
 fn query(conn: &mut Conn, sql: &str) -> Result<Vec<Vec<Value>>, mysql::Error> {
-    let mut rows = Vec::new();
-    for row in conn.query_iter(sql)? {
-        let row = row?;
-        let columns = row.columns();
-        let values = row.unwrap_raw().into_iter().zip(columns.iter());
-        rows.push(values.map(|(value, column)| value_of(value, column.column_type(), column.decimals())).collect());
-    }
-    Ok(rows)
+    conn.query_iter(sql)?.map(|row| row.map(values_of)).collect()
+}
+
+fn values_of(row: mysql::Row) -> Vec<Value> {
+    let columns = row.columns();
+    let values = row.unwrap_raw().into_iter().zip(columns.iter());
+    values.map(|(value, column)| value_of(value, column.column_type(), column.decimals())).collect()
 }
 
 /// A value of the text protocol, in which everything but NULL is text.
