@@ -20,6 +20,8 @@ use crate::month::{DayActivity, MonthTable};
 use crate::progress::Progress;
 use crate::rules::Category;
 
+mod rows;
+
 /// The mart's file where none is named, beside the warehouse.
 pub const MART_FILE: &str = "mart.db";
 
@@ -317,6 +319,10 @@ impl Warehouse for SqliteWarehouse {
             })
             .collect::<Result<_, Value>>()
             .map_err(|value| self.refused("reading the months", format!("{value:?} is not a month"), None))
+    }
+
+    fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {
+        rows::for_each_row(self, month, each)
     }
 }
 

@@ -3,4 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
+mod hdfs;
 mod mysql;
+mod tableau;
