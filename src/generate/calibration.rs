@@ -196,17 +196,23 @@ pub(super) struct Interest {
 pub(super) const EXPLORERS: u32 = share(0.25);
 
 pub(super) const INTERESTS: [Interest; 6] = [
-    Interest { app: App::Vod, explorers: share(0.55), others: share(0.087), daily: share(0.285) },
-    Interest { app: App::Child, explorers: share(0.34), others: share(0.053), daily: share(0.185) },
-    Interest { app: App::Kplus, explorers: share(0.045), others: share(0.033), daily: share(0.54) },
-    Interest { app: App::Relax, explorers: share(0.20), others: share(0.018), daily: share(0.077) },
-    Interest { app: App::Sport, explorers: share(0.03), others: share(0.006), daily: share(0.182) },
-    Interest { app: App::Fims, explorers: share(0.004), others: share(0.0013), daily: share(0.40) },
+    Interest { app: App::Vod, explorers: share(0.60), others: share(0.092), daily: share(0.256) },
+    Interest { app: App::Child, explorers: share(0.39), others: share(0.062), daily: share(0.157) },
+    Interest { app: App::Kplus, explorers: share(0.045), others: share(0.033), daily: share(0.55) },
+    Interest { app: App::Relax, explorers: share(0.25), others: share(0.023), daily: share(0.063) },
+    Interest { app: App::Sport, explorers: share(0.045), others: share(0.009), daily: share(0.119) },
+    Interest { app: App::Fims, explorers: share(0.004), others: share(0.0013), daily: share(0.36) },
 ];
+/// Places of film and children's programmes in it.
+pub(super) const FILM_INTEREST: u8 = 0;
+pub(super) const CHILD_INTEREST: u8 = 1;
 
-/// Share of contracts that open television on few days only, and the chance that they do.
-pub(super) const FILM_FIRST: u32 = share(0.012);
-pub(super) const FILM_FIRST_CHANNEL: u32 = share(0.3);
+/// Share of contracts that turn on television on the way to something else, of those the share that want films (the
+/// others have children), the chance that they turn it on, and how much shorter they watch it.
+pub(super) const PASSING_BY: u32 = share(0.028);
+pub(super) const PASSING_BY_TO_FILM: u32 = share(0.8);
+pub(super) const PASSING_BY_CHANNEL: u32 = share(0.8);
+pub(super) const PASSING_BY_DIVISOR: u32 = 4;
 /// The chance of television on a device and day for everyone else.
 pub(super) const CHANNEL_DAILY: u32 = share(0.993);
 /// The chance that a record is split in two for the same app, device and day.
@@ -219,8 +225,8 @@ pub(super) const FURTHER_DEVICE: u32 = share(0.80);
 
 /// Contracts keep their habits: the chance that a record lies near the contract's own place in the distribution, and
 /// how near.
-pub(super) const HABIT: u32 = share(0.65);
-pub(super) const HABIT_REACH: u32 = share(0.2);
+pub(super) const HABIT: u32 = share(0.85);
+pub(super) const HABIT_REACH: u32 = share(0.12);
 /// How much likelier a long record is on a Saturday or Sunday, and at most on any day.
 pub(super) const WEEKEND: u32 = share(0.07);
 pub(super) const DAY_JITTER: u32 = share(0.05);

@@ -12,6 +12,7 @@ const VISITS: u64 = 11;
 const RECORDS: u64 = 12;
 const KEY_ORDER: u64 = 13;
 const BROKEN: u64 = 14;
+const IDS: u64 = 15;
 
 /// One day of the month.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct DayPlan<'a> {
     visits: Order,
     records: Key,
     dirt: Dirt,
+    id_salt: u64,
     /// How much likelier a long record is than on the quietest day.
     lift: u32,
     /// Records that belong to no contract, and the number of the visit they come after; ascending.
@@ -43,9 +45,15 @@ impl<'a> DayPlan<'a> {
             visits: Order::new(population.n_slots(), key.of(VISITS)),
             records: key.of(RECORDS),
             dirt: options.dirt,
+            id_salt: Key::new(options.seed).of(IDS).once(),
             lift: jitter + if is_weekend { real::WEEKEND } else { 0 },
             broken,
         }
+    }
+
+    /// What makes the ids of this day differ from those of another seed; the same on all days.
+    pub(super) fn id_salt(&self) -> u64 {
+        self.id_salt
     }
 
     /// Gives every record of the day to `take`.
@@ -114,7 +122,7 @@ impl<'a> DayPlan<'a> {
                 out.push(Record { contract: code, mac, app, seconds });
             };
             let mut watched = 0;
-            if draws.is(person.channel) {
+            if draws.is(if person.passes_by { real::PASSING_BY_CHANNEL } else { real::CHANNEL_DAILY }) {
                 record(App::Channel, draws);
                 watched += 1;
                 if draws.is(real::REPEATED) {
@@ -143,6 +151,9 @@ impl<'a> DayPlan<'a> {
         }
         if draws.is(self.lift) {
             place = place.max(draws.place());
+        }
+        if person.passes_by && app == App::Channel {
+            place /= real::PASSING_BY_DIVISOR;
         }
         let seconds = i64::from(app.seconds().at(place));
         if self.dirt == Dirt::Real && draws.is(real::NEGATIVE) {

@@ -58,8 +58,8 @@ pub(super) struct Person {
     pub(super) interests: u8,
     /// How often it does, against the mean: `0..2` as `0..2^32`.
     pub(super) eagerness: u32,
-    /// The chance that it opens television.
-    pub(super) channel: u32,
+    /// Television is not what it came for.
+    pub(super) passes_by: bool,
 }
 
 /// A collective account: many boxes under one code.
@@ -103,7 +103,7 @@ impl Population {
         let of_million = |n: u64| (n_contracts * n / 1_000_000).max(1);
         let mut houses = vec![(Code::new(b"SHOPTV"), of_million(real::SHOP_BOXES_PER_MILLION))];
         for (i, n) in real::HOTEL_BOXES.into_iter().enumerate() {
-            let code = [b'Z', b'A', b'H', b'T', b'L', b'0', b'0', b'0', b'1' + i as u8];
+            let code = [b'Q', b'A', b'H', b'T', b'L', b'0', b'0', b'0', b'1' + i as u8];
             houses.push((Code::new(&code), (n_contracts * n / 10_000_000).max(1)));
         }
         houses.extend(real::ODD_CODES.into_iter().map(|code| (Code::new(code.as_bytes()), 1)));
@@ -148,13 +148,14 @@ impl Population {
             let chance = if explorer { interest.explorers } else { interest.others };
             interests |= u8::from(draws.is(chance)) << i;
         }
-        let mut channel = real::CHANNEL_DAILY;
-        if draws.is(real::FILM_FIRST) {
-            // The first interest is film.
-            interests |= 1;
-            channel = real::FILM_FIRST_CHANNEL;
+        let (habit, mut eagerness) = (draws.place(), draws.place());
+        let passes_by = draws.is(real::PASSING_BY);
+        if passes_by {
+            interests |=
+                1 << if draws.is(real::PASSING_BY_TO_FILM) { real::FILM_INTEREST } else { real::CHILD_INTEREST };
+            eagerness |= 1 << 31;
         }
-        Person { n_devices, habit: draws.place(), interests, eagerness: draws.place(), channel }
+        Person { n_devices, habit, interests, eagerness, passes_by }
     }
 
     pub(super) fn code(&self, contract: u64) -> Code {
