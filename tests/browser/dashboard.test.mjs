@@ -224,7 +224,10 @@ describe("numbers", () => {
             found[name] = [...(found[name] ?? []), ...rows];
           }
           assert.deepEqual(Object.keys(found).sort(), Object.keys(tables).sort());
-          for (const [name, rows] of Object.entries(tables)) assert.deepEqual(found[name], rows.map((row) => row.map(read)), name);
+          for (const [name, rows] of Object.entries(tables)) {
+            const wanted = rows.map((row, i) => row.map((cell, k) => (cell[0] === "any" ? found[name][i]?.[k] : read(cell))));
+            assert.deepEqual(found[name], wanted, name);
+          }
         }));
     }
   }
