@@ -25,6 +25,9 @@ pub mod scan;
 pub mod month;
 
 #[cfg(feature = "program")]
+pub mod transform;
+
+#[cfg(feature = "program")]
 pub mod warehouse;
 
 #[cfg(feature = "program")]
@@ -40,7 +43,34 @@ pub mod generate;
 pub mod error;
 
 #[cfg(feature = "program")]
+pub mod cli;
+
+#[cfg(feature = "program")]
+pub mod config;
+
+#[cfg(feature = "program")]
+pub mod output;
+
+#[cfg(feature = "program")]
+pub mod rejects;
+
+#[cfg(feature = "program")]
+pub mod bench;
+
+#[cfg(feature = "program")]
+pub mod doctor;
+
+#[cfg(feature = "program")]
+pub mod outcome;
+
+#[cfg(feature = "program")]
+pub mod pipeline;
+
+#[cfg(feature = "program")]
 pub mod progress;
+
+#[cfg(feature = "program")]
+pub mod report;
 
 /// Name and version of the engine as it goes into every output, for example `viewmart 0.1.0`.
 pub const ENGINE: &str = concat!("viewmart ", env!("CARGO_PKG_VERSION"));

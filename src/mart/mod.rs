@@ -1,1 +1,378 @@
-//! The data mart.
+//! The data mart: small tables for people and dashboards, made by SQL that runs inside the warehouse.
+//!
+//! Each table is one SELECT in `sql/`, which gives the columns of the table in their order; the placeholders are those
+//! of [`Warehouse::publish_mart`]. To add a table: write it down in [`schema`], write its SELECT, and list both in
+//! [`PARTS`] behind what the SELECT reads.
+
+use crate::calendar::Month;
+use crate::warehouse::schema::{self, Table};
+use crate::warehouse::{Dialect, Value, Warehouse, WarehouseError};
+
+/// A table of the mart and where its rows come from.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    table: &'static Table,
+    rows: Rows,
+}
+
+/// The SELECT that gives the rows of a table.
+#[derive(Clone, Copy, Debug)]
+enum Rows {
+    /// One text for all.
+    Same(&'static str),
+    /// One for each dialect, where one text would be slow somewhere.
+    Each { sqlite: &'static str, mysql: &'static str },
+}
+
+/// The mart, in the order in which it is built: a SELECT reads the warehouse and the parts before its own.
+const PARTS: [Part; 13] = [
+    Part {
+        table: &schema::CUSTOMER_SEGMENTS,
+        rows: Rows::Each {
+            sqlite: include_str!("sql/customer_segments.sqlite.sql"),
+            mysql: include_str!("sql/customer_segments.mysql.sql"),
+        },
+    },
+    Part { table: &schema::CATEGORY_AUDIENCE, rows: Rows::Same(include_str!("sql/category_audience.sql")) },
+    Part { table: &schema::SUMMARY_CUSTOMER, rows: Rows::Same(include_str!("sql/summary_customer.sql")) },
+    Part { table: &schema::ACTIVENESS_DISTRIBUTION, rows: Rows::Same(include_str!("sql/activeness_distribution.sql")) },
+    Part { table: &schema::TASTE_DISTRIBUTION, rows: Rows::Same(include_str!("sql/taste_distribution.sql")) },
+    Part { table: &schema::CATEGORY_OVERLAP, rows: Rows::Same(include_str!("sql/category_overlap.sql")) },
+    Part { table: &schema::WATCH_TIME_DISTRIBUTION, rows: Rows::Same(include_str!("sql/watch_time_distribution.sql")) },
+    Part { table: &schema::WATCH_TIME_PLACE, rows: Rows::Same(include_str!("sql/watch_time_place.band.sql")) },
+    Part { table: &schema::WATCH_TIME_PLACE, rows: Rows::Same(include_str!("sql/watch_time_place.slice.sql")) },
+    Part { table: &schema::WATCH_TIME_SUMMARY, rows: Rows::Same(include_str!("sql/watch_time_summary.sql")) },
+    Part { table: &schema::TOP_CUSTOMERS, rows: Rows::Same(include_str!("sql/top_customers.sql")) },
+    Part { table: &schema::DAILY_AUDIENCE, rows: Rows::Same(include_str!("sql/daily_audience.sql")) },
+    Part { table: &schema::DATA_QUALITY, rows: Rows::Same(include_str!("sql/data_quality.sql")) },
+];
+
+/// The tables of the mart, which [`Warehouse::prepare`] makes where they are missing.
+pub fn tables() -> impl Iterator<Item = &'static Table> {
+    PARTS.iter().map(|part| part.table)
+}
+
+/// The statements that replace one month in every table of the mart, in order; they belong into one transaction.
+pub fn statements(dialect: Dialect) -> Vec<String> {
+    let deletes = PARTS.iter().map(|part| format!("DELETE FROM {} WHERE Month = {{month}}", part.table.qualified()));
+    let inserts = PARTS.iter().map(|part| {
+        let select = match (part.rows, dialect) {
+            (Rows::Same(select), _) => select,
+            (Rows::Each { sqlite, .. }, Dialect::Sqlite) => sqlite,
+            (Rows::Each { mysql, .. }, Dialect::Mysql) => mysql,
+        };
+        format!("INSERT INTO {} ({})\n{select}", part.table.qualified(), part.table.column_list())
+    });
+    deletes.chain(inserts).collect()
+}
+
+/// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
+/// done.
+///
+/// # Errors
+/// The warehouse does not hold the month, or a statement failed; the mart is as it was.
+pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), WarehouseError> {
+    let runs = warehouse.query(month, "SELECT COUNT(*) FROM {warehouse}.etl_run WHERE Month = {month}")?;
+    if runs == [[Value::Integer(0)]] {
+        return Err(WarehouseError::Database {
+            at: warehouse.address(),
+            doing: "building the mart",
+            why: format!("the warehouse does not hold the month {month}"),
+            advice: Some("load it first, with `viewmart run` or `viewmart load`".to_owned()),
+        });
+    }
+    let statements = statements(warehouse.dialect());
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    warehouse.publish_mart(month, &statements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Reason;
+    use crate::month::MonthTable;
+    use crate::progress::Progress;
+    use crate::rules::Rules;
+    use crate::warehouse::fixture::{Customer, month_table};
+    use crate::warehouse::{RunClock, SqliteWarehouse};
+
+    fn loaded(folder: &std::path::Path, tables: &[MonthTable]) -> SqliteWarehouse {
+        let mut warehouse = SqliteWarehouse::open(&folder.join("warehouse.db"), None).unwrap();
+        warehouse.prepare().unwrap();
+        let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
+        for table in tables {
+            warehouse.load(table, clock, &Progress::hidden()).unwrap();
+            build(&mut warehouse, table.month).unwrap();
+        }
+        warehouse
+    }
+
+    /// The rows of one month in key order, as text, columns separated by `|`, the month left out.
+    fn rows(warehouse: &mut SqliteWarehouse, month: &str, table: &Table) -> Vec<String> {
+        let columns: Vec<&str> =
+            table.columns.iter().map(|column| column.name).filter(|name| *name != "Month").collect();
+        let (columns, name, key) = (columns.join(", "), table.qualified(), table.key.join(", "));
+        let sql = format!("SELECT {columns} FROM {name} WHERE Month = {{month}} ORDER BY {key}");
+        let text = |value: &Value| match value {
+            Value::Null => "NULL".to_owned(),
+            Value::Integer(integer) => integer.to_string(),
+            Value::Real(real) => format!("{real:?}"),
+            Value::Text(text) => text.clone(),
+        };
+        let rows = warehouse.query(month.parse().unwrap(), &sql).unwrap();
+        rows.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join("|")).collect()
+    }
+
+    // Seconds are Movie, Sport, Child, Relax, Tv.
+    const APRIL: &[Customer<'_>] = &[
+        ("A", [10, 0, 0, 0, 10], 2),
+        ("B", [0, 0, 0, 0, 0], 1),
+        ("C", [0, 5, 5, 0, 10], 2),
+        ("D", [30, 0, 0, 0, 0], 30),
+    ];
+
+    #[test]
+    fn every_table_holds_what_it_should() {
+        let rules = Rules::preset("default").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, APRIL)]);
+        let mut check = |table: &Table, expected: &[&str]| {
+            assert_eq!(rows(&mut warehouse, "2022-04", table), expected, "{}", table.name);
+        };
+        check(&schema::SUMMARY_CUSTOMER, &["4|40|5|5|0|20|70"]);
+        let share = |n: f64, of: f64| format!("{:?}", n / of);
+        check(
+            &schema::CATEGORY_AUDIENCE,
+            &[
+                &format!("Child|1|0.25|5|{}|5.0|0", share(5.0, 70.0)),
+                &format!("Movie|2|0.5|40|{}|20.0|2", share(40.0, 70.0)),
+                "Relax|0|0.0|0|0.0|0.0|0",
+                &format!("Sport|1|0.25|5|{}|5.0|0", share(5.0, 70.0)),
+                &format!("Tv|2|0.5|20|{}|10.0|1", share(20.0, 70.0)),
+            ],
+        );
+        check(&schema::ACTIVENESS_DISTRIBUTION, &["1|1|0.25", "2|2|0.5", "30|1|0.25"]);
+        check(&schema::TASTE_DISTRIBUTION, &["Child_Sport_Tv|1|0.25", "Movie|1|0.25", "Movie_Tv|1|0.25", "No|1|0.25"]);
+        check(
+            &schema::CUSTOMER_SEGMENTS,
+            &[
+                "No|No|1|0|0|1|0",
+                "Movie_Tv|Movie|2|17|1|1|20",
+                "Child_Sport_Tv|Tv|2|22|1|1|20",
+                "Movie|Movie|30|1|1|1|30",
+            ],
+        );
+        check(
+            &schema::TOP_CUSTOMERS,
+            &["1|D|30|Movie|30", "2|A|20|Movie_Tv|2", "3|C|20|Child_Sport_Tv|2", "4|B|0|No|1"],
+        );
+        check(
+            &schema::CATEGORY_OVERLAP,
+            &[
+                "Child|Child|1|1.0",
+                "Child|Movie|0|0.0",
+                "Child|Relax|0|0.0",
+                "Child|Sport|1|1.0",
+                "Child|Tv|1|1.0",
+                "Movie|Child|0|0.0",
+                "Movie|Movie|2|1.0",
+                "Movie|Relax|0|0.0",
+                "Movie|Sport|0|0.0",
+                "Movie|Tv|1|0.5",
+                "Relax|Child|0|0.0",
+                "Relax|Movie|0|0.0",
+                "Relax|Relax|0|0.0",
+                "Relax|Sport|0|0.0",
+                "Relax|Tv|0|0.0",
+                "Sport|Child|1|1.0",
+                "Sport|Movie|0|0.0",
+                "Sport|Relax|0|0.0",
+                "Sport|Sport|1|1.0",
+                "Sport|Tv|1|1.0",
+                "Tv|Child|1|0.5",
+                "Tv|Movie|1|0.5",
+                "Tv|Relax|0|0.0",
+                "Tv|Sport|1|0.5",
+                "Tv|Tv|2|1.0",
+            ],
+        );
+        check(&schema::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
+        check(&schema::DAILY_AUDIENCE, &["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|4|4|0|5|5|0|20|30"]);
+        check(
+            &schema::DATA_QUALITY,
+            &[
+                "bad_duration||0",
+                "excluded||0",
+                "kept||8",
+                "long_contract||0",
+                "malformed||1",
+                "negative_duration||0",
+                "no_app||0",
+                "no_contract||0",
+                "over_day||0",
+                "unmapped_app|X|2",
+            ],
+        );
+        let seed = "SELECT `Total User`, Total_MovieDuration, Total_SportDuration, Total_ChilDuration, \
+                    Total_RelaxDuration, Total_TvDuration, TotalDuraion FROM {mart}.summary_customer_seed";
+        let expected = [4, 40, 5, 5, 0, 20, 70].map(Value::Integer);
+        assert_eq!(warehouse.query("2022-04".parse().unwrap(), seed).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn watch_time_is_exact() {
+        // Every band's first and last second, ties, one customer, nobody.
+        let rules = Rules::preset("default").unwrap();
+        let edges = [1, 59, 60, 119, 299, 3599, 3600, 86_399, 86_400, 115_199, 3_686_399, 3_686_400, 9_000_000_000];
+        let mut seconds: Vec<i64> = edges.iter().flat_map(|edge| [*edge, edge + 1, 86_400]).collect();
+        seconds.extend([0; 30]);
+        for n_customers in [0, 1, 2, 9, 10, 11, seconds.len()] {
+            let contracts: Vec<String> = (0..n_customers).map(|n| format!("{n:03}")).collect();
+            let customers: Vec<Customer<'_>> = contracts
+                .iter()
+                .zip(&seconds)
+                .map(|(contract, tv)| (contract.as_str(), [0, 0, 0, 0, *tv], 1))
+                .collect();
+            let folder = tempfile::tempdir().unwrap();
+            let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
+
+            let mut sorted: Vec<i64> = seconds[..n_customers].to_vec();
+            sorted.sort_unstable();
+            let at = |percent: usize| {
+                if n_customers == 0 { 0 } else { sorted[(n_customers * percent).div_ceil(100).max(1) - 1] }
+            };
+            let n_tenth = n_customers.div_ceil(10);
+            let tenth: i64 = sorted[n_customers - n_tenth..].iter().sum();
+            let all: i64 = sorted.iter().sum();
+            let share = if all == 0 { 0.0 } else { tenth as f64 / all as f64 };
+            let expected = format!("{n_customers}|{all}|{}|{}|{}|{n_tenth}|{tenth}|{share:?}", at(50), at(90), at(99));
+            assert_eq!(rows(&mut warehouse, "2022-04", &schema::WATCH_TIME_SUMMARY), [expected]);
+
+            let bands = "SELECT FromSeconds, ToSeconds, Users, Seconds FROM {mart}.watch_time_distribution \
+                         WHERE Month = {month} ORDER BY Band";
+            let bands = warehouse.query("2022-04".parse().unwrap(), bands).unwrap();
+            assert_eq!(bands.len(), 33);
+            let mut next = -i64::MAX;
+            for band in bands {
+                let [Value::Integer(from), Value::Integer(to), users, seconds] = &band[..] else { panic!("{band:?}") };
+                assert_eq!(*from, next, "bands lie side by side");
+                next = *to;
+                let inside = || sorted.iter().filter(|seconds| (*from..*to).contains(*seconds));
+                assert_eq!(*users, Value::Integer(inside().count() as i64), "{from}");
+                assert_eq!(*seconds, Value::Integer(inside().sum()), "{from}");
+            }
+            assert_eq!(next, i64::MAX);
+        }
+    }
+
+    #[test]
+    fn shares_are_binary_fractions_whatever_the_size() {
+        // 1 / 3 as decimal with a few digits would differ from server to server.
+        let rules = Rules::preset("default").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let customers = [("A", [1, 0, 0, 0, 0], 1), ("B", [0, 0, 0, 0, 1], 1), ("C", [0, 0, 0, 0, 1], 2)];
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
+        let third = format!("{:?}", 1.0 / 3.0);
+        let two_thirds = format!("{:?}", 2.0 / 3.0);
+        assert_eq!(
+            rows(&mut warehouse, "2022-04", &schema::ACTIVENESS_DISTRIBUTION),
+            [format!("1|2|{two_thirds}"), format!("2|1|{third}")]
+        );
+        assert_eq!(
+            rows(&mut warehouse, "2022-04", &schema::CATEGORY_AUDIENCE)[1],
+            format!("Movie|1|{third}|1|{third}|1.0|1")
+        );
+    }
+
+    #[test]
+    fn negative_seconds_are_sums_but_no_audience() {
+        let rules = Rules::preset("seed").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let customers = [("A", [-5, 0, 0, 0, 0], 1), ("B", [0, 0, 0, 0, 20], 1)];
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["2|-5|0|0|0|20|15"]);
+        let audience = rows(&mut warehouse, "2022-04", &schema::CATEGORY_AUDIENCE);
+        assert_eq!(audience[1], format!("Movie|0|0.0|-5|{:?}|0.0|0", -5.0 / 15.0));
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::TASTE_DISTRIBUTION), ["Movie|1|0.5", "Tv|1|0.5"]);
+    }
+
+    #[test]
+    fn a_month_is_replaced_and_the_others_stay() {
+        let rules = Rules::preset("default").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let may = month_table("2022-05", &rules, &APRIL[..2]);
+        let mut warehouse = loaded(folder.path(), &[may, month_table("2022-04", &rules, APRIL)]);
+        let all = |warehouse: &mut SqliteWarehouse, month: &str| -> Vec<Vec<String>> {
+            tables().map(|table| rows(warehouse, month, table)).collect()
+        };
+        let (april, may) = (all(&mut warehouse, "2022-04"), all(&mut warehouse, "2022-05"));
+        assert!(april.iter().chain(&may).all(|rows| !rows.is_empty()));
+        // Again: the same. With another customer: another April, the same May.
+        build(&mut warehouse, "2022-04".parse().unwrap()).unwrap();
+        assert_eq!(all(&mut warehouse, "2022-04"), april);
+        drop(warehouse);
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &APRIL[1..])]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["3|30|5|5|0|10|50"]);
+        assert_eq!(all(&mut warehouse, "2022-05"), may);
+        assert_eq!(warehouse.months().unwrap(), ["2022-04".parse().unwrap(), "2022-05".parse().unwrap()]);
+        // Nobody left: zeros, not NULL, and no division by zero.
+        drop(warehouse);
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &[])]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["0|0|0|0|0|0|0"]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::CATEGORY_AUDIENCE)[0], "Child|0|0.0|0|0.0|0.0|0");
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::TOP_CUSTOMERS), [""; 0]);
+    }
+
+    #[test]
+    fn the_top_is_a_hundred_in_a_fixed_order() {
+        let rules = Rules::preset("default").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let contracts: Vec<String> = (0..150).map(|n| format!("{n:03}")).collect();
+        // Everybody has as much as nine others.
+        let customers: Vec<Customer<'_>> = contracts
+            .iter()
+            .enumerate()
+            .map(|(n, contract)| (contract.as_str(), [n as i64 / 10, 0, 0, 0, 0], 1))
+            .collect();
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
+        let mut sorted = customers.clone();
+        sorted.sort_by_key(|customer| (-customer.1[0], customer.0));
+        let expected: Vec<String> = sorted[..100]
+            .iter()
+            .zip(1..)
+            .map(|(customer, place)| format!("{place}|{}|{}|Movie|1", customer.0, customer.1[0]))
+            .collect();
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::TOP_CUSTOMERS), expected);
+    }
+
+    #[test]
+    fn a_month_that_was_never_loaded_has_no_mart() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut warehouse = loaded(folder.path(), &[]);
+        let error = build(&mut warehouse, "2022-04".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().ends_with("the warehouse does not hold the month 2022-04"), "{error}");
+        assert_eq!(warehouse.months().unwrap(), []);
+    }
+
+    #[test]
+    fn a_failed_statement_leaves_the_mart_as_it_was() {
+        let rules = Rules::preset("default").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, APRIL)]);
+        let statements = ["DELETE FROM {mart}.summary_customer WHERE Month = {month}", "SELECT * FROM {mart}.missing"];
+        let error = warehouse.publish_mart("2022-04".parse().unwrap(), &statements).unwrap_err();
+        assert!(error.to_string().ends_with("building the mart failed: no such table: mart.missing"), "{error}");
+        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["4|40|5|5|0|20|70"]);
+    }
+
+    #[test]
+    fn statements_know_every_reason_and_every_table() {
+        for dialect in [Dialect::Sqlite, Dialect::Mysql] {
+            let statements = statements(dialect);
+            assert_eq!(statements.len(), 2 * PARTS.len());
+            let quality = statements.last().unwrap();
+            assert!(Reason::ALL.iter().all(|reason| quality.contains(&format!("'{reason}'"))), "{quality}");
+        }
+        assert!(statements(Dialect::Mysql).iter().all(|statement| !statement.contains("ON CONFLICT")));
+    }
+}

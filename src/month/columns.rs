@@ -76,6 +76,19 @@ impl Contracts {
         self.ends.push(self.text.len());
     }
 
+    /// The rows of all `parts` one behind the other.
+    pub fn concat(parts: &[Contracts]) -> Contracts {
+        let n_rows = parts.iter().map(Contracts::len).sum();
+        let n_bytes = parts.iter().map(|part| part.text.len()).sum();
+        let mut all = Contracts::with_capacity(n_rows, n_bytes);
+        for part in parts {
+            let before = all.text.len();
+            all.text.push_str(&part.text);
+            all.ends.extend(part.ends.iter().map(|end| before + end));
+        }
+        all
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.ends.len()

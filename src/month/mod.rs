@@ -1,3 +1,19 @@
 //! One customer's month, and the month's columns.
+//!
+//! ```text
+//! scan -> collect -> partition -> profile -> build -> columns
+//!         (a thread)  (an epoch)   (a table)  (sorted rows)
+//! ```
+//!
+//! No I/O and no clock here: what comes in are records, what goes out is a [`MonthTable`].
+
+pub mod build;
+pub mod collect;
 pub mod columns;
+pub mod days;
+pub mod intern;
+pub mod memory;
+pub mod partition;
+pub mod profile;
+
 pub use columns::{DayActivity, MonthTable, Provenance};

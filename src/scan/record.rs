@@ -91,6 +91,11 @@ impl Judge {
         Verdict::Kept { contract, category: *category, seconds }
     }
 
+    /// The contracts that the rules exclude.
+    pub(crate) fn excluded(&self) -> impl Iterator<Item = &str> {
+        self.excluded.iter().map(String::as_str)
+    }
+
     /// Whether the rules exclude this contract.
     pub(crate) fn is_excluded(&self, contract: &str) -> bool {
         !self.excluded.is_empty() && self.excluded.contains(contract)

@@ -1,6 +1,7 @@
 //! What can go wrong in a warehouse.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use crate::error::Advice;
 
@@ -40,6 +41,14 @@ pub enum WarehouseError {
         /// What is wrong with it.
         why: String,
     },
+    /// An option file of the MySQL clients cannot be used.
+    #[error("{path}: {why}", path = path.display())]
+    OptionFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and on which line. Never a value.
+        why: String,
+    },
 }
 
 impl Advice for WarehouseError {
@@ -47,6 +56,7 @@ impl Advice for WarehouseError {
         match self {
             WarehouseError::Database { advice, .. } => advice.as_deref().map(Cow::Borrowed),
             WarehouseError::Check { .. } => Some("run again; if it repeats, this is a bug worth reporting".into()),
+            WarehouseError::OptionFile { .. } => Some("correct the file, or name another with --defaults-file".into()),
             WarehouseError::Address { .. } => Some("write `sqlite:PATH` or `mysql://user@host:port/database`".into()),
         }
     }

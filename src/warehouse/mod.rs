@@ -10,8 +10,21 @@ use crate::month::MonthTable;
 use crate::progress::Progress;
 
 pub mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod month_file;
+pub mod mysql;
+mod open;
+pub mod rows;
+pub mod schema;
+pub mod sqlite;
+pub mod url;
 
 pub use error::WarehouseError;
+pub use open::{OpenOptions, examine, open};
+pub use rows::{CustomerRow, RowSink};
+pub use sqlite::SqliteWarehouse;
+pub use url::WarehouseUrl;
 
 /// The clock times of a run, for `etl_run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,4 +79,13 @@ pub trait Warehouse {
 
     /// The months in the mart, ascending.
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
+
+    /// The rows of a month in contract order (bytes), until the sink breaks off. They come from one statement: a month
+    /// that another run publishes meanwhile is seen as it was or as it is, never mixed.
+    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError>;
+
+    /// What the user should know although nothing failed, once; to be asked after [`Warehouse::prepare`].
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

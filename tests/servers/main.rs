@@ -2,3 +2,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod browser;
+mod hdfs;
+mod mysql;
+mod tableau;

@@ -1,0 +1,97 @@
+//! The numbers of the charts as JSON. Everything here also stands in a table of the page.
+
+use serde_json::{Value, json};
+
+use super::sections::{self, Context, DISPLAY_ORDER};
+use super::{text, units};
+
+/// Chart data of one month: names as they are shown, hours rounded as in the tables, shares in percent.
+pub fn month(context: &Context<'_>) -> Value {
+    let month = context.month;
+    let total = month.summary;
+    let day_of = |day| month.days.iter().find(|present| present.day == day);
+    let users: Vec<Option<i64>> = month.month.days().map(|day| day_of(day).map(|d| d.active_users)).collect();
+    let labels: Vec<String> = month.month.days().map(|day| units::day(month.month, day)).collect();
+    let weekend: Vec<bool> = month.month.days().map(|day| units::is_weekend(month.month, day)).collect();
+    let average: Vec<Option<i64>> =
+        (1..=users.len()).map(|end| week_average(users.get(..end).unwrap_or(&[]))).collect();
+    let category_hours: Vec<Vec<Option<f64>>> = DISPLAY_ORDER
+        .iter()
+        .map(|c| month.month.days().map(|day| day_of(day).map(|d| hours(d.seconds[*c as usize]))).collect())
+        .collect();
+
+    let active = sections::active_days(month);
+    let mut so_far = 0;
+    let cumulative: Vec<f64> = active
+        .iter()
+        .rev()
+        .map(|bin| {
+            so_far += i128::from(bin.users);
+            percent(so_far, total.users.into())
+        })
+        .collect();
+    let cumulative: Vec<f64> = cumulative.into_iter().rev().collect();
+
+    let bands = sections::shown_bands(month);
+    let band_with = |seconds: i64| {
+        bands
+            .iter()
+            .position(|b| b.from_seconds.is_none_or(|f| f <= seconds) && b.to_seconds.is_none_or(|t| seconds < t))
+    };
+    let marks: Vec<Value> = [
+        ("median", month.watch_time.median_seconds),
+        ("90 %", month.watch_time.p90_seconds),
+        ("99 %", month.watch_time.p99_seconds),
+    ]
+    .into_iter()
+    .filter_map(|(name, seconds)| {
+        band_with(seconds).map(|band| json!([band, format!("{name} {}", units::duration(seconds))]))
+    })
+    .collect();
+
+    json!({
+        "days": labels,
+        "weekend": weekend,
+        "users": users,
+        "average": average,
+        "hours": category_hours,
+        "categories": DISPLAY_ORDER.map(|c| {
+            let audience = month.categories[c as usize];
+            json!({
+                "users": audience.users,
+                "userShare": percent(audience.users.into(), total.users.into()),
+                "hours": hours(audience.seconds),
+                "hoursShare": percent(audience.seconds.into(), total.total_seconds.into()),
+            })
+        }),
+        "active": active.iter().map(|bin| bin.users).collect::<Vec<_>>(),
+        "atLeast": cumulative,
+        "bands": bands.iter().map(|b| json!([sections::band_axis_label(b), sections::band_label(b), b.users])).collect::<Vec<_>>(),
+        "marks": marks,
+        "top": month.top_customers.iter().take(10).map(|customer| {
+            json!([
+                text::visible(&context.shown_contract(&customer.contract)),
+                hours(customer.total_seconds),
+                text::visible(&sections::taste_words(&customer.taste)),
+            ])
+        }).collect::<Vec<_>>(),
+    })
+}
+
+/// Mean of the last seven days where they lie in the month, over those of them that have data.
+fn week_average(users: &[Option<i64>]) -> Option<i64> {
+    let week = users.get(users.len().checked_sub(7)?..)?;
+    let present: Vec<i128> = week.iter().filter_map(|users| users.map(i128::from)).collect();
+    let n_days = i128::try_from(present.len()).ok().filter(|n| *n > 0)?;
+    i64::try_from((present.iter().sum::<i128>() + n_days / 2) / n_days).ok()
+}
+
+/// Hours with one decimal.
+fn hours(seconds: i64) -> f64 {
+    (seconds as f64 / 360.0).round() / 10.0
+}
+
+/// Percent with two decimals.
+fn percent(part: i128, whole: i128) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 10_000.0).round() / 100.0 }
+}

@@ -1,0 +1,85 @@
+//! Tables. End tags that HTML does not need are left out: a page holds a year of them.
+
+use std::fmt::Write as _;
+
+use super::text::escape;
+
+/// A table as it grows. Cells are HTML: whoever adds one has escaped it.
+pub struct Table {
+    html: String,
+}
+
+/// How a column is set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// Words, to the left.
+    Words(&'static str),
+    /// Numbers, to the right.
+    Numbers(&'static str),
+}
+
+impl Table {
+    /// Starts a table. `name` is how the page's tests find it, `caption` what a screen reader says.
+    pub fn new(name: &str, caption: &str, columns: &[Column]) -> Table {
+        let caption = escape(caption);
+        // Wide tables scroll by themselves; with a name and a place in the tab order that works from the keyboard.
+        let mut html = format!(
+            "<div class=scroll tabindex=0 role=region aria-label=\"{caption}\"><table data-table={name}>\
+             <caption class=quiet>{caption}</caption><thead><tr>"
+        );
+        for column in columns {
+            match column {
+                Column::Words(title) => html.push_str(&format!("<th scope=col class=w>{title}")),
+                Column::Numbers(title) => html.push_str(&format!("<th scope=col>{title}")),
+            }
+        }
+        html.push_str("<tbody>");
+        Table { html }
+    }
+
+    /// Starts a row with its heading.
+    pub fn row(&mut self, heading: &str) -> &mut Table {
+        // Writing to a String cannot fail.
+        let _ = write!(self.html, "\n<tr><th scope=row>{heading}");
+        self
+    }
+
+    /// Adds a number.
+    pub fn number(&mut self, text: &str) -> &mut Table {
+        let _ = write!(self.html, "<td>{text}");
+        self
+    }
+
+    /// Adds words.
+    pub fn words(&mut self, html: &str) -> &mut Table {
+        let _ = write!(self.html, "<td class=w>{html}");
+        self
+    }
+
+    /// Adds a bar of `share` (0..=1) of the column's width; the number it draws stands in a cell of its own.
+    pub fn bar(&mut self, share: f64, color: &str) -> &mut Table {
+        let width = if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
+        let _ = write!(
+            self.html,
+            "<td class=b aria-hidden=true><i style=\"width:{width:.1}%;background:var(--{color})\"></i>"
+        );
+        self
+    }
+
+    /// Adds a cell shaded by `share` (0..=1).
+    pub fn shaded(&mut self, text: &str, share: f64) -> &mut Table {
+        let _ = write!(self.html, "<td class=s style=\"--s:{:.1}%\">{text}", share.clamp(0.0, 1.0) * 100.0);
+        self
+    }
+
+    /// The finished table.
+    pub fn finish(mut self) -> String {
+        self.html.push_str("</table></div>\n");
+        self.html
+    }
+}
+
+/// Something long that opens on demand.
+pub fn details(summary: &str, inside: &str) -> String {
+    format!("<details><summary>{}</summary>{inside}</details>\n", escape(summary))
+}

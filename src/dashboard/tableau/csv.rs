@@ -1,0 +1,259 @@
+//! The rows as CSV, from wherever they are: RFC 4180, UTF-8, columns as in the table.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::ops::ControlFlow;
+
+use super::field::csv_header;
+use crate::calendar::Month;
+use crate::month::MonthTable;
+use crate::warehouse::{CustomerRow, RowSink, Warehouse, WarehouseError};
+
+/// Where the rows of one month come from.
+pub trait RowSource {
+    /// The month of all rows.
+    fn month(&self) -> Month;
+
+    /// Gives all rows in contract order, until the sink breaks off.
+    ///
+    /// # Errors
+    /// The warehouse could not be read to the end of the month.
+    fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError>;
+}
+
+/// The rows of a month that has just been made.
+#[derive(Clone, Copy, Debug)]
+pub struct TableRows<'a>(pub &'a MonthTable);
+
+impl RowSource for TableRows<'_> {
+    fn month(&self) -> Month {
+        self.0.month
+    }
+
+    fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
+        let table = self.0;
+        for (row, contract) in table.contracts.iter().enumerate() {
+            let seconds = std::array::from_fn(|category| table.seconds[category][row]);
+            let row = CustomerRow {
+                contract,
+                seconds,
+                total: table.total[row],
+                most_watch: table.most_watch(row),
+                taste: table.taste(row),
+                activeness: table.activeness[row],
+                etl_date: table.etl_date,
+            };
+            if each(row).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a month in a warehouse.
+pub struct WarehouseRows<'a> {
+    /// The warehouse.
+    pub warehouse: &'a mut dyn Warehouse,
+    /// The month.
+    pub month: Month,
+}
+
+impl RowSource for WarehouseRows<'_> {
+    fn month(&self) -> Month {
+        self.month
+    }
+
+    fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
+        self.warehouse.for_each_row(self.month, each)
+    }
+}
+
+/// How contracts leave the house.
+#[derive(Clone, Copy)]
+pub enum Contracts<'a> {
+    /// As they are.
+    Plain,
+    /// Under the pseudonyms that the function gives. The rows then come in the order of the pseudonyms: in the order
+    /// of the contracts, whoever has a list of them could read the names off.
+    Masked(&'a dyn Fn(&str) -> Cow<'_, str>),
+}
+
+/// Bytes handed on at once.
+const BLOCK: usize = 1 << 20;
+
+/// Writes the header and all rows in blocks to `sink`, until that breaks off, and returns the number of rows.
+pub(super) fn write_csv(
+    rows: &mut dyn RowSource,
+    contracts: Contracts<'_>,
+    sink: &mut dyn FnMut(Vec<u8>) -> ControlFlow<()>,
+) -> Result<u64, WarehouseError> {
+    let mut n_rows = 0;
+    let mut lines = Lines::new(rows.month());
+    let mut block = Vec::with_capacity(BLOCK + 4096);
+    block.extend_from_slice(csv_header().as_bytes());
+    match contracts {
+        Contracts::Plain => rows.for_each_row(&mut |row| {
+            n_rows += 1;
+            lines.push(&mut block, row.contract, &row);
+            if block.len() < BLOCK {
+                return ControlFlow::Continue(());
+            }
+            sink(std::mem::replace(&mut block, Vec::with_capacity(BLOCK + 4096)))
+        })?,
+        Contracts::Masked(mask) => {
+            let mut text = Vec::new();
+            let mut ends = Vec::new();
+            rows.for_each_row(&mut |row| {
+                n_rows += 1;
+                lines.push(&mut text, &mask(row.contract), &row);
+                ends.push(text.len());
+                ControlFlow::Continue(())
+            })?;
+            // Every line begins with the same month, then the pseudonym.
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let mut order: Vec<&[u8]> = starts.zip(&ends).filter_map(|(start, end)| text.get(start..*end)).collect();
+            order.sort_unstable();
+            for line in order {
+                block.extend_from_slice(line);
+                if block.len() >= BLOCK && sink(std::mem::take(&mut block)).is_break() {
+                    return Ok(n_rows);
+                }
+            }
+        }
+    }
+    let _ = sink(block);
+    Ok(n_rows)
+}
+
+/// Formats rows; keeps the text of the dates, which hardly ever change.
+struct Lines {
+    month: String,
+    etl_date: Option<(jiff::civil::Date, String)>,
+}
+
+impl Lines {
+    fn new(month: Month) -> Lines {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{},", month.first_day());
+        Lines { month: text, etl_date: None }
+    }
+
+    fn push(&mut self, to: &mut Vec<u8>, contract: &str, row: &CustomerRow<'_>) {
+        to.extend_from_slice(self.month.as_bytes());
+        push_text(to, contract);
+        for seconds in row.seconds.iter().chain([&row.total]) {
+            // Writing to a Vec cannot fail.
+            let _ = write!(to, ",{seconds}");
+        }
+        to.push(b',');
+        push_text(to, row.most_watch);
+        to.push(b',');
+        push_text(to, row.taste);
+        let _ = write!(to, ",{},", row.activeness);
+        let same = self.etl_date.as_ref().is_some_and(|(date, _)| *date == row.etl_date);
+        if !same {
+            self.etl_date = Some((row.etl_date, format!("{}\r\n", row.etl_date)));
+        }
+        if let Some((_, text)) = &self.etl_date {
+            to.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// Quotes whatever is not plainly a word: separators, but also spaces, which readers may trim.
+fn push_text(to: &mut Vec<u8>, text: &str) {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
+        to.extend_from_slice(text.as_bytes());
+        return;
+    }
+    to.push(b'"');
+    for byte in text.bytes() {
+        if byte == b'"' {
+            to.push(b'"');
+        }
+        to.push(byte);
+    }
+    to.push(b'"');
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::rules::Rules;
+
+    /// Rows with the given contracts and everything else alike.
+    pub(in super::super) struct Few(pub(in super::super) Vec<&'static str>);
+
+    impl RowSource for Few {
+        fn month(&self) -> Month {
+            "2022-04".parse().unwrap()
+        }
+
+        fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
+            let rules = Rules::preset("default").unwrap();
+            let seconds = [1, 0, i64::MAX, -4, 5];
+            for contract in &self.0 {
+                let row = CustomerRow {
+                    contract,
+                    seconds,
+                    total: 7,
+                    most_watch: "Child",
+                    taste: &rules.taste_labels()[usize::from(rules.taste(&seconds).0)],
+                    activeness: 30,
+                    etl_date: "2022-05-01".parse().unwrap(),
+                };
+                if each(row).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    fn csv(contracts: &[&'static str], masked: Contracts<'_>) -> String {
+        let mut bytes = Vec::new();
+        let mut blocks = |block: Vec<u8>| {
+            bytes.extend_from_slice(&block);
+            ControlFlow::Continue(())
+        };
+        let n_rows = write_csv(&mut Few(contracts.to_vec()), masked, &mut blocks).unwrap();
+        assert_eq!(n_rows, contracts.len() as u64);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    const HEADER: &str = "Month,Contract,MovieDuration,SportDuration,ChildDuration,RelaxDuration,TvDuration,\
+                          TotalDuration,MostWatch,Taste,Activeness,Date\r\n";
+
+    #[test]
+    fn hostile_contracts_are_quoted() {
+        let check = |contract: &'static str, field: &str| {
+            let rest = "1,0,9223372036854775807,-4,5,7,Child,Movie_Child_Tv,30,2022-05-01";
+            assert_eq!(csv(&[contract], Contracts::Plain), format!("{HEADER}2022-04-01,{field},{rest}\r\n"));
+        };
+        check("HNH_1-2.3", "HNH_1-2.3");
+        check("A1 ", "\"A1 \"");
+        check("a,b", "\"a,b\"");
+        check("a\"b", "\"a\"\"b\"");
+        check("a\r\nb", "\"a\r\nb\"");
+        check("\\N", "\"\\N\"");
+        check("\u{0}", "\"\u{0}\"");
+        check("é\u{1f600}", "\"é\u{1f600}\"");
+        check("=1+1", "\"=1+1\"");
+    }
+
+    #[test]
+    fn no_rows_make_a_header() {
+        assert_eq!(csv(&[], Contracts::Plain), HEADER);
+    }
+
+    #[test]
+    fn masked_rows_come_in_the_order_of_their_pseudonyms() {
+        let reversed = |contract: &str| contract.chars().rev().collect::<String>();
+        let csv = csv(&["1c", "2b", "3a"], Contracts::Masked(&|contract| reversed(contract).into()));
+        let contracts: Vec<&str> = csv.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
+        assert_eq!(contracts, ["a3", "b2", "c1"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! `viewmart doctor`: can this machine reach the lake and the warehouse, and may it load? Changes nothing.
+
+use std::fmt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::config::{DoctorPlan, LakePlan};
+use crate::error::{Advice, Error};
+use crate::lake::{self, DataFile, LakeError, ListOptions, packed};
+use crate::report::{grouped, size};
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, but not as well as it could.
+    Warning,
+    /// A run would fail.
+    Failed,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Good => "good",
+            Verdict::Warning => "warning",
+            Verdict::Failed => "failed",
+        }
+    }
+}
+
+/// Which part of a run a check is about; its failure decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The lake: exit code 3.
+    Lake,
+    /// Warehouse and mart: exit code 5.
+    Warehouse,
+    /// The output folder: exit code 6.
+    Output,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The part of a run.
+    pub part: Part,
+    /// What was looked at, for example `reading`.
+    pub what: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What the user can do about it.
+    pub advice: Option<String>,
+}
+
+impl Check {
+    /// It is as it should be.
+    pub fn good(part: Part, what: impl Into<String>, found: impl Into<String>) -> Check {
+        Check { part, what: what.into(), verdict: Verdict::Good, found: found.into(), advice: None }
+    }
+
+    /// It would stop a run, or slow it down.
+    pub fn bad(part: Part, what: impl Into<String>, verdict: Verdict, error: &impl Advice) -> Check {
+        let advice = error.advice().map(std::borrow::Cow::into_owned);
+        Check { part, what: what.into(), verdict, found: error.to_string(), advice }
+    }
+}
+
+/// What the doctor found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// In the order of a run.
+    pub checks: Vec<Check>,
+}
+
+/// Looks at everything that a run with this plan would need.
+pub fn examine(plan: &DoctorPlan) -> Diagnosis {
+    let mut checks = Vec::new();
+    if let Some(plan) = &plan.lake {
+        lake_checks(plan, &mut checks);
+    }
+    checks.push(output_check(&plan.out));
+    checks.extend(crate::warehouse::examine(&plan.warehouse.url, &plan.warehouse.options));
+    Diagnosis { checks }
+}
+
+fn lake_checks(plan: &LakePlan, checks: &mut Vec<Check>) {
+    let listing = match lake::list(&plan.inputs, &ListOptions { month: plan.month, format: plan.format }) {
+        Ok(listing) => listing,
+        Err(error) => return checks.push(Check::bad(Part::Lake, "lake", Verdict::Failed, &error)),
+    };
+    let n_bytes = listing.files.iter().map(|file| file.n_bytes).sum();
+    let n_files = listing.files.len() as u64;
+    let found = format!("month {}: {} files, {}", listing.month, grouped(n_files), size(n_bytes));
+    checks.push(Check::good(Part::Lake, "lake", found));
+    let unreadable = listing.files.iter().find_map(|file| first_bytes(file).err());
+    checks.push(match unreadable {
+        None => Check::good(Part::Lake, "reading", format!("the first bytes of {} files", grouped(n_files))),
+        Some(error) => Check::bad(Part::Lake, "reading", Verdict::Failed, &error),
+    });
+    if !listing.missing_days.is_empty() {
+        let days: Vec<String> = listing.missing_days.iter().map(|day| format!("{:02}", day.number())).collect();
+        checks.push(Check {
+            part: Part::Lake,
+            what: "days".into(),
+            verdict: Verdict::Warning,
+            found: format!("no file for day {}", days.join(", ")),
+            advice: Some("these days will be missing in the month; --require-all-days makes that an error".into()),
+        });
+    }
+}
+
+/// Whether a file opens, and unpacks as far as its first bytes.
+fn first_bytes(file: &DataFile) -> Result<(), LakeError> {
+    packed::open(file)?.fill(&mut [0; 512]).map(drop)
+}
+
+/// Whether files can be made in the output folder, or in the folder it would be made in.
+fn output_check(out: &Path) -> Check {
+    let absolute = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+    let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    match tempfile::tempfile_in(existing) {
+        Ok(_) => Check::good(Part::Output, "output", format!("{} can be written", out.display())),
+        Err(source) => {
+            let error = Error::Output { path: existing.to_owned(), doing: "making a file here", source };
+            Check::bad(Part::Output, "output", Verdict::Failed, &error)
+        }
+    }
+}
+
+impl Diagnosis {
+    /// The exit code: that of the first part that failed, 0 when none did.
+    pub fn exit_code(&self) -> u8 {
+        let failed = self.checks.iter().find(|check| check.verdict == Verdict::Failed);
+        failed.map_or(0, |check| match check.part {
+            Part::Lake => 3,
+            Part::Warehouse => 5,
+            Part::Output => 6,
+        })
+    }
+
+    /// For machines.
+    pub fn to_json(&self) -> Value {
+        let checks: Vec<Value> = self
+            .checks
+            .iter()
+            .map(|c| json!({"what": c.what, "verdict": c.verdict.name(), "found": c.found, "advice": c.advice}))
+            .collect();
+        json!({"healthy": self.exit_code() == 0, "checks": checks})
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for check in &self.checks {
+            writeln!(f, "{:<8} {:<14} {}", check.verdict.name(), check.what, check.found)?;
+            if let Some(advice) = &check.advice {
+                writeln!(f, "         next: {advice}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_decides_the_exit_code() {
+        let check = |verdicts: &[(Part, Verdict)], expected: u8| {
+            let checks =
+                verdicts.iter().map(|(part, verdict)| Check { verdict: *verdict, ..Check::good(*part, "x", "y") });
+            assert_eq!(Diagnosis { checks: checks.collect() }.exit_code(), expected, "{verdicts:?}");
+        };
+        check(&[], 0);
+        check(&[(Part::Lake, Verdict::Warning), (Part::Warehouse, Verdict::Good)], 0);
+        check(&[(Part::Lake, Verdict::Good), (Part::Warehouse, Verdict::Failed)], 5);
+        check(&[(Part::Output, Verdict::Failed), (Part::Warehouse, Verdict::Failed)], 6);
+        check(&[(Part::Lake, Verdict::Failed)], 3);
+    }
+}

@@ -1,0 +1,63 @@
+-- Quantiles of TotalDuration over customers and the part of the heaviest tenth.
+-- A quantile is the value at the nearest rank: the smallest number of seconds that at least this share of the customers
+-- do not exceed. The heaviest tenth is the tenth of the customers, rounded up, with the most seconds.
+-- watch_time_place says between which bounds the wanted customers stand; only those are looked at one by one.
+WITH customer AS (
+  SELECT TotalDuration AS Seconds, COUNT(*) AS Users
+  FROM {warehouse}.customer_behavior
+  WHERE Month = {month}
+    AND (
+      TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 50)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 50)
+      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 90)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 90)
+      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 99)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 99)
+      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 0)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 0)
+    )
+  GROUP BY TotalDuration
+), placed AS (
+  SELECT
+    place.Mark,
+    place.Place,
+    place.SecondsAbove,
+    customer.Seconds,
+    customer.Users,
+    place.Below
+      + SUM(customer.Users) OVER (PARTITION BY place.Mark ORDER BY customer.Seconds) AS UpTo
+  -- In this order: SQLite would go through the customers once for each place otherwise.
+  FROM customer
+  CROSS JOIN {mart}.watch_time_place AS place
+  WHERE place.Month = {month}
+    AND place.Step = 2
+    AND customer.Seconds >= place.FromSeconds
+    AND customer.Seconds < place.ToSeconds
+), found AS (
+  SELECT
+    MIN(CASE WHEN Mark = 50 THEN Seconds END) AS MedianSeconds,
+    MIN(CASE WHEN Mark = 90 THEN Seconds END) AS P90Seconds,
+    MIN(CASE WHEN Mark = 99 THEN Seconds END) AS P99Seconds,
+    -- The heaviest tenth: all above the bounds, all within them above the mark, of those at the mark as many as belong.
+    MAX(CASE WHEN Mark = 0 THEN SecondsAbove END)
+      + SUM(CASE WHEN Mark = 0 THEN Seconds * (CASE WHEN UpTo - Users >= Place THEN Users ELSE UpTo - Place + 1 END) END)
+      AS TopTenthSeconds
+  FROM placed
+  WHERE UpTo >= Place
+), total AS (
+  SELECT SUM(Users) AS Users, SUM(Seconds) AS Seconds
+  FROM {mart}.watch_time_distribution
+  WHERE Month = {month}
+)
+SELECT
+  {month},
+  total.Users,
+  total.Seconds,
+  COALESCE(found.MedianSeconds, 0),
+  COALESCE(found.P90Seconds, 0),
+  COALESCE(found.P99Seconds, 0),
+  (total.Users + 9 - (total.Users + 9) % 10) / 10,
+  COALESCE(found.TopTenthSeconds, 0),
+  COALESCE(found.TopTenthSeconds * 1e0 / NULLIF(total.Seconds, 0), 0)
+FROM total
+CROSS JOIN found

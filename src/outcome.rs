@@ -1,0 +1,147 @@
+//! What a command gives on stdout: a table for people, or JSON.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::bench::Measured;
+use crate::calendar::Month;
+use crate::doctor::Diagnosis;
+use crate::lake::Listing;
+use crate::report::{Report, grouped, size};
+
+/// The result of a command that succeeded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Of `run` and `transform`.
+    Report(Box<Report>),
+    /// Of `extract`.
+    Extracted(Extracted),
+    /// Of `load`.
+    Loaded(Loaded),
+    /// Of `mart`.
+    Mart(MartBuilt),
+    /// Of `dashboard`.
+    Dashboard(Dashboard),
+    /// Of `bench`.
+    Bench(Measured),
+    /// Of `doctor`.
+    Diagnosis(Diagnosis),
+}
+
+/// The month as it lies on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extracted {
+    /// The month.
+    pub month: Month,
+    /// Its data files.
+    pub files: u64,
+    /// Their size as stored.
+    pub bytes: u64,
+    /// Names left out.
+    pub skipped_files: u64,
+    /// Days of the month without a file, `YYYY-MM-DD`.
+    pub missing_days: Vec<String>,
+}
+
+impl Extracted {
+    /// From the listing of a lake.
+    pub fn of(listing: &Listing) -> Extracted {
+        Extracted {
+            month: listing.month,
+            files: listing.files.len() as u64,
+            bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
+            skipped_files: listing.n_skipped,
+            missing_days: listing.missing_days.iter().map(|d| format!("{}-{:02}", listing.month, d.number())).collect(),
+        }
+    }
+}
+
+/// A month in a warehouse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The month.
+    pub month: Month,
+    /// Rows of `customer_behavior`.
+    pub rows: u64,
+    /// Address of the warehouse.
+    pub warehouse: String,
+}
+
+/// A month in a mart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MartBuilt {
+    /// The month.
+    pub month: Month,
+    /// Address of the warehouse.
+    pub warehouse: String,
+}
+
+/// A month's dashboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dashboard {
+    /// The month.
+    pub month: Month,
+    /// The files written.
+    pub files: Vec<PathBuf>,
+}
+
+impl Outcome {
+    /// The exit code: 0 unless the doctor found that a run would fail.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Outcome::Diagnosis(diagnosis) => diagnosis.exit_code(),
+            _ => 0,
+        }
+    }
+
+    /// One JSON value and a line end.
+    pub fn to_json(&self) -> String {
+        let value: Value = match self {
+            Outcome::Report(report) => return report.to_json(),
+            Outcome::Bench(measured) => measured.to_json(),
+            Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
+            Outcome::Extracted(e) => json!({
+                "month": e.month.to_string(), "files": e.files, "bytes": e.bytes,
+                "skipped_files": e.skipped_files, "missing_days": e.missing_days,
+            }),
+            Outcome::Loaded(l) => json!({"month": l.month.to_string(), "rows": l.rows, "warehouse": l.warehouse}),
+            Outcome::Mart(m) => json!({"month": m.month.to_string(), "warehouse": m.warehouse}),
+            Outcome::Dashboard(d) => {
+                let files: Vec<String> = d.files.iter().map(|path| path.display().to_string()).collect();
+                json!({"month": d.month.to_string(), "files": files})
+            }
+        };
+        format!("{value}\n")
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Report(report) => report.fmt(f),
+            Outcome::Bench(measured) => measured.fmt(f),
+            Outcome::Diagnosis(diagnosis) => diagnosis.fmt(f),
+            Outcome::Extracted(e) => {
+                writeln!(
+                    f,
+                    "month {}: {} files, {}, {} names left out",
+                    e.month,
+                    grouped(e.files),
+                    size(e.bytes),
+                    grouped(e.skipped_files)
+                )?;
+                match e.missing_days.as_slice() {
+                    [] => Ok(()),
+                    days => writeln!(f, "missing days: {}", days.join(" ")),
+                }
+            }
+            Outcome::Loaded(l) => writeln!(f, "month {}: {} rows in {}", l.month, grouped(l.rows), l.warehouse),
+            Outcome::Mart(m) => writeln!(f, "month {}: mart rebuilt in {}", m.month, m.warehouse),
+            Outcome::Dashboard(d) => {
+                d.files.iter().try_for_each(|path| writeln!(f, "month {}: {}", d.month, path.display()))
+            }
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The order of the stages, which nothing else knows. Reads like a table of contents.
+//!
+//! Nothing that a reader could see changes before the data has passed the reject limit and the ledger: then the
+//! warehouse publishes the month, then the mart, then the files are renamed.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::bench;
+use crate::calendar::Month;
+use crate::config::{
+    DashboardPlan, EnginePlan, LakePlan, LoadPlan, LookPlan, MartPlan, Messages, MissingDays, Plan, Ratio, RunPlan,
+    Talk, Task, TransformPlan, WarehousePlan,
+};
+use crate::dashboard::html::{self, RenderOptions};
+use crate::dashboard::mask::Masker;
+use crate::dashboard::model::DashboardModel;
+use crate::dashboard::tableau::{
+    self, Connection, Contracts, MysqlServer, RowFormat, RowSource, Subject, TableRows, WarehouseRows,
+};
+use crate::doctor;
+use crate::error::{DataError, Error};
+use crate::lake::{self, LakeError, ListOptions, Listing};
+use crate::ledger::{Ledger, Reason};
+use crate::mart;
+use crate::month::MonthTable;
+use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
+use crate::output::{self, OutFolder, StagedFile};
+use crate::progress::{self, Progress, Unit};
+use crate::rejects;
+use crate::report::{self, InputReport, Report, StageClock};
+use crate::rules::Category;
+use crate::transform::{self, TransformOptions, Transformed};
+use crate::warehouse::{RunClock, Warehouse, WarehouseError, WarehouseUrl, month_file};
+
+/// Rejected records of the published month.
+const REJECTS: &str = "rejects.ndjson";
+/// Rejected records of a month that was refused because of them.
+const REFUSED_REJECTS: &str = "rejects-refused.ndjson";
+/// The throughput report.
+const REPORT: &str = "report.json";
+/// The dashboard for the browser.
+const DASHBOARD: &str = "dashboard.html";
+/// The dashboard for Tableau, its rows packaged with it.
+const WORKBOOK: &str = "viewmart.twbx";
+/// The dashboard for Tableau, connected to a MySQL warehouse.
+const LIVE_WORKBOOK: &str = "viewmart.twb";
+/// The connection alone.
+const LIVE_SOURCE: &str = "viewmart.tds";
+
+/// Carries out a plan.
+///
+/// # Errors
+/// The first thing that failed; what a reader could see is then as it was before.
+pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
+    let talk = plan.talk;
+    match &plan.task {
+        Task::Run(plan) => run(plan, talk),
+        Task::Extract(plan) => extract(plan),
+        Task::Transform(plan) => transform(plan, talk),
+        Task::Load(plan) => load(plan, talk),
+        Task::Mart(plan) => mart(plan),
+        Task::Dashboard(plan) => dashboard(plan, talk),
+        Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
+        Task::Bench(plan) => Ok(Outcome::Bench(bench::measure(plan, &listed(&plan.lake)?)?)),
+    }
+}
+
+fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
+    let start = Start::now();
+    let listing = listed(&plan.lake)?;
+    let out = OutFolder::open(&plan.out)?;
+    let mut warehouse = opened(&plan.warehouse)?;
+    let mut made = made(&listing, &plan.engine, talk)?;
+    accepted(&made, plan.engine.max_reject_ratio, &out)?;
+
+    let rejects = staged_rejects(&made, &out)?;
+    let rows = made.table.n_rows() as u64;
+    let clock = StageClock::start("load");
+    load_month(&mut *warehouse, &made.table, start.clock, talk)?;
+    made.stages.push(clock.stop(0, rows));
+    let clock = StageClock::start("mart");
+    mart::build(&mut *warehouse, listing.month)?;
+    made.stages.push(clock.stop(0, rows));
+    let clock = StageClock::start("dashboard");
+    let model = DashboardModel::read(&mut *warehouse)?;
+    let mut from_table = TableRows(&made.table);
+    let mut files = staged_dashboards(&model, listing.month, &mut from_table, &plan.look, &plan.warehouse.url, &out)?;
+    made.stages.push(clock.stop(0, 0));
+
+    let report = reported(&listing, &plan.engine, made, &start);
+    files.push(rejects);
+    files.extend(staged_reports(&report, &out, plan.report.as_deref())?);
+    published(files, &out, talk)?;
+    Ok(Outcome::Report(Box::new(report)))
+}
+
+fn extract(plan: &LakePlan) -> Result<Outcome, Error> {
+    let listing = listed(plan)?;
+    Ok(Outcome::Extracted(Extracted::of(&listing)))
+}
+
+fn transform(plan: &TransformPlan, talk: Talk) -> Result<Outcome, Error> {
+    let start = Start::now();
+    let listing = listed(&plan.lake)?;
+    let out = OutFolder::open(&plan.out)?;
+    let mut made = made(&listing, &plan.engine, talk)?;
+    accepted(&made, plan.engine.max_reject_ratio, &out)?;
+
+    let clock = StageClock::start("write");
+    let month_file = staged_month_file(&made.table, &out)?;
+    let n_bytes = month_file.path().metadata().map_or(0, |m| m.len());
+    made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));
+    let mut files = vec![month_file, staged_rejects(&made, &out)?];
+
+    let report = reported(&listing, &plan.engine, made, &start);
+    files.extend(staged_reports(&report, &out, plan.report.as_deref())?);
+    published(files, &out, talk)?;
+    Ok(Outcome::Report(Box::new(report)))
+}
+
+fn load(plan: &LoadPlan, talk: Talk) -> Result<Outcome, Error> {
+    let start = Start::now();
+    let table = month_file::read(&plan.month_file)?;
+    balanced(&table)?;
+    let mut warehouse = opened(&plan.warehouse)?;
+    load_month(&mut *warehouse, &table, start.clock, talk)?;
+    Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
+}
+
+fn mart(plan: &MartPlan) -> Result<Outcome, Error> {
+    let Some(month) = plan.month else {
+        return Err(usage("the mart of which month?".into(), "name it with --month YYYY-MM"));
+    };
+    let mut warehouse = opened(&plan.warehouse)?;
+    mart::build(&mut *warehouse, month)?;
+    Ok(Outcome::Mart(MartBuilt { month, warehouse: warehouse.address() }))
+}
+
+fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
+    let mut warehouse = crate::warehouse::open(&plan.warehouse.url, &plan.warehouse.options)?;
+    let model = DashboardModel::read(&mut *warehouse)?;
+    let month = month_in(&model, plan.month, &warehouse.address())?;
+    let out = OutFolder::open(&plan.out)?;
+    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month };
+    let files = staged_dashboards(&model, month, &mut rows, &plan.look, &plan.warehouse.url, &out)?;
+    let files = published(files, &out, talk)?;
+    Ok(Outcome::Dashboard(Dashboard { month, files }))
+}
+
+/// When a run began.
+struct Start {
+    instant: Instant,
+    clock: RunClock,
+}
+
+impl Start {
+    fn now() -> Start {
+        Start { instant: Instant::now(), clock: RunClock { started: Timestamp::now() } }
+    }
+}
+
+/// The files of the month.
+fn listed(plan: &LakePlan) -> Result<Listing, Error> {
+    let listing = lake::list(&plan.inputs, &ListOptions { month: plan.month, format: plan.format })?;
+    if plan.missing_days == MissingDays::Refuse && !listing.missing_days.is_empty() {
+        let days: Vec<String> =
+            listing.missing_days.iter().map(|day| format!("{}-{:02}", listing.month, day.number())).collect();
+        return Err(Error::Lake(LakeError::At {
+            uri: plan.inputs.join(", "),
+            what: format!("no file for {}", days.join(", ")),
+            advice: Some("bring these days into the lake, or run without --require-all-days".into()),
+        }));
+    }
+    Ok(listing)
+}
+
+/// The month's table, from the bytes of its files.
+fn made(listing: &Listing, plan: &EnginePlan, talk: Talk) -> Result<Transformed, Error> {
+    let n_bytes = listing.files.iter().map(|file| file.n_bytes).sum();
+    let options = TransformOptions {
+        month: listing.month,
+        etl_date: plan.etl_date,
+        rules: plan.rules.clone(),
+        n_threads: plan.threads.get(),
+        n_rejects_max: plan.max_rejects_kept,
+    };
+    let progress = Progress::start(talk.progress(), "scan", n_bytes, Unit::Bytes);
+    let transformed = transform::transform(listing.files.iter().cloned().map(Ok), &options, &progress);
+    progress.finish();
+    transformed
+}
+
+/// The gate before anything is published: the ledger balances and not too much was rejected. The rejected records of
+/// a refused month are written down, beside those of the last good one.
+fn accepted(made: &Transformed, max_reject_ratio: Ratio, out: &OutFolder) -> Result<(), Error> {
+    balanced(&made.table)?;
+    let ledger = &made.table.ledger;
+    if ledger.reject_ratio() <= max_reject_ratio.get() {
+        return Ok(());
+    }
+    let mut file = out.stage(REFUSED_REJECTS)?;
+    file.write_with(|w| rejects::write(made.rejects.iter(), w))?;
+    output::publish(vec![file])?;
+    let counted: Vec<Reason> = Reason::ALL.into_iter().filter(|r| r.counts_against_limit()).collect();
+    let counts: Vec<String> = counted
+        .iter()
+        .filter(|reason| ledger.n_rejected_for(**reason) > 0)
+        .map(|reason| format!("{reason} {}", ledger.n_rejected_for(*reason)))
+        .collect();
+    Err(Error::Data(DataError::RejectLimit {
+        rejected: counted.iter().map(|reason| ledger.n_rejected_for(*reason)).sum(),
+        read: ledger.read,
+        percent: ledger.reject_ratio() * 100.0,
+        limit_percent: max_reject_ratio.get() * 100.0,
+        counts: counts.join(", "),
+    }))
+}
+
+/// Every record is accounted for, and the table holds exactly the seconds of the kept ones.
+fn balanced(table: &MonthTable) -> Result<(), DataError> {
+    let Ledger { read, kept, .. } = table.ledger;
+    let unequal = |what: String| Err(DataError::Ledger { what });
+    if !table.ledger.balances() {
+        return unequal(format!("{read} read, but {kept} kept and {} rejected", table.ledger.n_rejected()));
+    }
+    for category in Category::ALL {
+        let in_ledger = table.ledger.seconds[category as usize];
+        let in_table: i128 = table.seconds[category as usize].iter().map(|s| i128::from(*s)).sum();
+        if in_ledger != in_table {
+            let name = category.name();
+            return unequal(format!("{in_ledger} seconds of {name} were kept, but the table has {in_table}"));
+        }
+    }
+    let in_table: i128 = table.total.iter().map(|s| i128::from(*s)).sum();
+    if table.ledger.n_seconds() != in_table {
+        return unequal(format!("{} seconds were kept, but the table has {in_table}", table.ledger.n_seconds()));
+    }
+    let by_day: u64 = table.days.iter().map(|day| day.records).sum();
+    if kept != by_day {
+        return unequal(format!("{kept} records were kept, but the days have {by_day}"));
+    }
+    Ok(())
+}
+
+/// The warehouse, reachable and with all its tables.
+fn opened(plan: &WarehousePlan) -> Result<Box<dyn Warehouse>, WarehouseError> {
+    let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
+    warehouse.prepare()?;
+    for warning in warehouse.take_warnings() {
+        progress::say(format_args!("warning: {warning}"));
+    }
+    Ok(warehouse)
+}
+
+fn load_month(warehouse: &mut dyn Warehouse, table: &MonthTable, clock: RunClock, talk: Talk) -> Result<(), Error> {
+    let progress = Progress::start(talk.progress(), "load", table.n_rows() as u64, Unit::Rows);
+    let loaded = warehouse.load(table, clock, &progress);
+    progress.finish();
+    Ok(loaded?)
+}
+
+/// The month asked for, or the only one in the mart.
+fn month_in(model: &DashboardModel, asked: Option<Month>, address: &str) -> Result<Month, Error> {
+    let months: Vec<Month> = model.months.iter().map(|month| month.month).collect();
+    let names: Vec<String> = months.iter().map(Month::to_string).collect();
+    match (asked, months.as_slice()) {
+        (_, []) => Err(usage(format!("{address} has no month"), "load one first with `viewmart run LAKE`")),
+        (None, [only]) => Ok(*only),
+        (None, _) => Err(usage(format!("{address} has several months: {}", names.join(", ")), "name one with --month")),
+        (Some(month), months) if months.contains(&month) => Ok(month),
+        (Some(month), _) => {
+            let what = format!("{address} has no month {month}; it has {}", names.join(", "));
+            Err(usage(what, "load it first with `viewmart run LAKE`, then rebuild its mart"))
+        }
+    }
+}
+
+fn usage(what: String, advice: &str) -> Error {
+    Error::Usage { what, advice: Some(advice.into()) }
+}
+
+fn staged_month_file(table: &MonthTable, out: &OutFolder) -> Result<StagedFile, Error> {
+    let mut file = out.stage(&format!("month-{}.parquet", table.month))?;
+    file.write_with(|w| month_file::write(table, w))?;
+    Ok(file)
+}
+
+fn staged_rejects(made: &Transformed, out: &OutFolder) -> Result<StagedFile, Error> {
+    let mut file = out.stage(REJECTS)?;
+    file.write_with(|w| rejects::write(made.rejects.iter(), w))?;
+    Ok(file)
+}
+
+/// The page and the workbooks. With pseudonyms there is no live workbook: it would show the contracts of the warehouse.
+fn staged_dashboards(
+    model: &DashboardModel,
+    month: Month,
+    rows: &mut dyn RowSource,
+    look: &LookPlan,
+    warehouse: &WarehouseUrl,
+    out: &OutFolder,
+) -> Result<Vec<StagedFile>, Error> {
+    let options = RenderOptions { mask: look.mask.clone(), first_shown: Some(month) };
+    let mut page = out.stage(DASHBOARD)?;
+    page.write_with(|w| w.write_all(html::render(model, &options).as_bytes()))?;
+
+    let subject = Subject { month, provenance: provenance(model, month) };
+    let pseudonym = look.mask.as_ref().map(pseudonyms);
+    let contracts = match &pseudonym {
+        Some(pseudonym) => Contracts::Masked(pseudonym),
+        None => Contracts::Plain,
+    };
+    let format = match &look.hyperd {
+        Some(hyperd) => RowFormat::Hyper { hyperd: hyperd.clone(), scratch: out.path().to_owned() },
+        None => RowFormat::Csv,
+    };
+    let mut packaged = out.stage(WORKBOOK)?;
+    let path = packaged.target().to_owned();
+    let package = packaged.fill(|file| tableau::package(file, &subject, rows, contracts, &format));
+    if let Some(note) = package.map_err(|error| error.at(&path))?.note {
+        progress::say(format_args!("{note}"));
+    }
+
+    let mut files = vec![page, packaged];
+    if let (WarehouseUrl::Mysql(url), None) = (warehouse, &look.mask) {
+        let connection = Connection::Mysql(MysqlServer {
+            host: url.host.clone().unwrap_or_else(|| "localhost".to_owned()),
+            port: url.port.unwrap_or(3306),
+            database: url.database.clone(),
+            user: url.user.clone().unwrap_or_default(),
+        });
+        for (name, text) in
+            [(LIVE_WORKBOOK, tableau::workbook(&subject, &connection)), (LIVE_SOURCE, tableau::datasource(&connection))]
+        {
+            let mut file = out.stage(name)?;
+            file.write_with(|w| w.write_all(text.as_bytes()))?;
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {
+    |contract| Cow::Owned(mask.mask(contract))
+}
+
+/// Where the rows of the month come from, in one line that is the same for the same rows.
+fn provenance(model: &DashboardModel, month: Month) -> String {
+    model.months.iter().find(|candidate| candidate.month == month).map_or_else(String::new, |month| {
+        let of = &month.provenance;
+        let hash = of.rules_sha256.get(..8).unwrap_or(&of.rules_sha256);
+        format!("{}, rules {} {hash}, {} files", of.engine, of.rules_name, of.input_files)
+    })
+}
+
+fn staged_reports(report: &Report, out: &OutFolder, elsewhere: Option<&Path>) -> Result<Vec<StagedFile>, Error> {
+    let text = report.to_json();
+    let mut files = vec![out.stage(REPORT)?];
+    if let Some(path) = elsewhere {
+        files.push(StagedFile::create(path)?);
+    }
+    for file in &mut files {
+        file.write_with(|w| w.write_all(text.as_bytes()))?;
+    }
+    Ok(files)
+}
+
+/// All files at once, and a word about each.
+fn published(files: Vec<StagedFile>, out: &OutFolder, talk: Talk) -> Result<Vec<PathBuf>, Error> {
+    let paths = output::publish(files)?;
+    out.remove(REFUSED_REJECTS)?;
+    if talk.messages == Messages::Shown {
+        for path in &paths {
+            progress::say(format_args!("wrote {}", path.display()));
+        }
+    }
+    Ok(paths)
+}
+
+fn reported(listing: &Listing, plan: &EnginePlan, made: Transformed, start: &Start) -> Report {
+    let Transformed { table, stages, backend, .. } = made;
+    Report {
+        month: listing.month,
+        etl_date: plan.etl_date,
+        rules_name: plan.rules.name.clone(),
+        rules_sha256: plan.rules.sha256.clone(),
+        input: InputReport {
+            files: listing.files.len() as u64,
+            bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
+            days: u64::from(listing.month.n_days()) - listing.missing_days.len() as u64,
+            missing_days: listing.missing_days.clone(),
+            skipped_files: listing.n_skipped,
+        },
+        contracts: table.n_rows() as u64,
+        ledger: table.ledger,
+        stages,
+        wall_s: start.instant.elapsed().as_secs_f64(),
+        peak_rss_bytes: report::peak_rss_bytes().unwrap_or(0),
+        threads: plan.threads.get(),
+        backend,
+    }
+}

@@ -1,0 +1,162 @@
+//! Contracts that fit into one machine word.
+//!
+//! Nearly all contracts are short and upper case, for example three letters and six digits. Up to ten bytes in
+//! 0x20..=0x5F pack exactly into 64 bits, so they can be compared, hashed and sorted as integers.
+//!
+//! Invariants: two packed contracts are equal exactly if their bytes are, and they order as their bytes do. Bits 4..64
+//! hold six bits a byte (the byte less 0x20), the first byte highest, unused places zero; bits 0..4 hold the length,
+//! 1..=10. A shorter contract and the same one with trailing spaces differ in the length alone, which sorts them right.
+
+use std::fmt;
+
+/// A contract of 1 to 10 bytes in 0x20..=0x5F, not all of them spaces, as one integer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackedContract(u64);
+
+/// Longest contract that packs, in bytes.
+pub const MAX_PACKED_BYTES: usize = 10;
+
+const SPACES: u64 = 0x2020_2020_2020_2020;
+const HIGH_BITS: u64 = 0xC0C0_C0C0_C0C0_C0C0;
+
+/// By length: which bits of the first eight bytes and of the last two belong to the contract, first byte highest.
+const MASKS: [(u64, u64); MAX_PACKED_BYTES + 1] = {
+    let mut masks = [(u64::MAX, 0); MAX_PACKED_BYTES + 1];
+    let mut n_bytes = 0;
+    while n_bytes < 8 {
+        masks[n_bytes].0 = !(u64::MAX >> (8 * n_bytes));
+        n_bytes += 1;
+    }
+    masks[9].1 = 0xFF00;
+    masks[10].1 = 0xFFFF;
+    masks
+};
+
+impl PackedContract {
+    /// Packs `contract`, or `None` if it is empty, too long, all spaces or holds another byte.
+    #[inline]
+    pub fn new(contract: &[u8]) -> Option<PackedContract> {
+        if contract.len() > MAX_PACKED_BYTES {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        bytes[..contract.len()].copy_from_slice(contract);
+        PackedContract::from_padded(bytes, contract.len())
+    }
+
+    /// Packs the first `n_bytes` of `bytes`; what follows them may be anything.
+    #[inline(always)]
+    pub fn from_padded(bytes: [u8; 16], n_bytes: usize) -> Option<PackedContract> {
+        PackedContract::from_padded_with(bytes, n_bytes, squeeze)
+    }
+
+    /// [`PackedContract::from_padded`] with another way to do what [`squeeze`] does.
+    #[inline(always)]
+    pub(super) fn from_padded_with(
+        bytes: [u8; 16],
+        n_bytes: usize,
+        squeeze: impl Fn(u64) -> u64,
+    ) -> Option<PackedContract> {
+        let (first_mask, last_mask) = MASKS.get(n_bytes)?;
+        let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, ..] = bytes;
+        // Bytes past the end become spaces, which pack to zero.
+        let first = (u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7]) & first_mask) | (SPACES & !first_mask);
+        let last = (u64::from_be_bytes([0, 0, 0, 0, 0, 0, b8, b9]) & last_mask) | (SPACES & !last_mask);
+        // A byte below 0x20 or from 0x60 up leaves a high bit (the borrow of a small byte is caught at that byte).
+        let first = first.wrapping_sub(SPACES);
+        let last = last.wrapping_sub(SPACES);
+        let six_bits = (squeeze(first) << 12) | squeeze(last);
+        if (first | last) & HIGH_BITS != 0 || six_bits == 0 {
+            return None;
+        }
+        Some(PackedContract(six_bits << 4 | n_bytes as u64))
+    }
+
+    /// The integer, never 0; its low four bits are the length, 1..=10.
+    #[inline(always)]
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The contract whose [`PackedContract::bits`] these are.
+    pub(crate) fn from_bits(bits: u64) -> PackedContract {
+        debug_assert!((1..=MAX_PACKED_BYTES as u64).contains(&(bits & 15)));
+        PackedContract(bits)
+    }
+
+    /// The contract as text: a buffer and how many of its bytes count.
+    pub fn unpack(self) -> ([u8; MAX_PACKED_BYTES], usize) {
+        let bytes = std::array::from_fn(|i| ((self.0 >> (58 - 6 * i)) & 63) as u8 + 0x20);
+        (bytes, ((self.0 & 15) as usize).min(MAX_PACKED_BYTES))
+    }
+
+    /// Calls `f` with the contract as text.
+    pub fn with_str<T>(self, f: impl FnOnce(&str) -> T) -> T {
+        let (bytes, n_bytes) = self.unpack();
+        // All bytes are ASCII by construction.
+        f(std::str::from_utf8(&bytes[..n_bytes]).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for PackedContract {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_str(|text| write!(f, "{text:?}"))
+    }
+}
+
+/// Brings the low six bits of each byte together: eight bytes to 48 bits, order kept.
+#[inline(always)]
+pub(super) fn squeeze(bytes: u64) -> u64 {
+    // Neighbours in pairs, then pairs in pairs, then both halves.
+    let pairs = (bytes & 0x003F_003F_003F_003F) | (bytes & 0x3F00_3F00_3F00_3F00) >> 2;
+    let fours = (pairs & 0x0000_0FFF_0000_0FFF) | (pairs & 0x0FFF_0000_0FFF_0000) >> 4;
+    (fours & 0xFF_FFFF) | (fours & 0x00FF_FFFF_0000_0000) >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_packs_and_what_does_not() {
+        let check = |contract: &[u8], packs: bool| {
+            let packed = PackedContract::new(contract);
+            assert_eq!(packed.is_some(), packs, "{contract:?}");
+            if let Some(packed) = packed {
+                let (bytes, n_bytes) = packed.unpack();
+                assert_eq!(&bytes[..n_bytes], contract);
+            }
+        };
+        for yes in ["0", "A", "ABC123456", "ABCDE12345", " A", "A ", "A_B", "#!?", "1.2.3.4"] {
+            check(yes.as_bytes(), true);
+        }
+        for no in ["", " ", "          ", "ABCDEF123456", "abc", "A\u{e9}", "A`", "A\n", "A\0", "{", "\u{7f}"] {
+            check(no.as_bytes(), false);
+        }
+        check(&[0xFF; 4], false);
+        check(&[b'A', 0x80], false);
+    }
+
+    proptest! {
+        #[test]
+        fn packing_is_exact_and_keeps_the_order(
+            a in proptest::collection::vec(0x20_u8..0x60, 1..=10),
+            b in proptest::collection::vec(0x20_u8..0x60, 1..=10),
+        ) {
+            let (Some(x), Some(y)) = (PackedContract::new(&a), PackedContract::new(&b)) else {
+                prop_assert!(a.iter().all(|c| *c == b' ') || b.iter().all(|c| *c == b' '));
+                return Ok(());
+            };
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            let (bytes, n_bytes) = x.unpack();
+            prop_assert_eq!(&bytes[..n_bytes], &a[..]);
+        }
+
+        #[test]
+        fn padding_is_ignored(bytes: [u8; 16], n_bytes in 0_usize..=16) {
+            let padded = PackedContract::from_padded(bytes, n_bytes);
+            prop_assert_eq!(padded, PackedContract::new(&bytes[..n_bytes]));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! CSV (RFC 4180) to records, from any split of a file.
+//!
+//! A file is read in three steps: [`CsvLayout::from_header`] on its first bytes; [`QuoteMap::of`] of every split, in
+//! parallel, composed to the [`QuoteState`] in front of each; [`scan_csv`] of every split, in parallel.
+//!
+//! A record with a wrong number of fields, with bytes that are not UTF-8, with a quote inside an unquoted field, with
+//! text behind a closing quote or with a quote that is never closed is malformed. A quote that is never closed takes
+//! the rest of the file with it: by RFC 4180 there is no telling where the field was meant to end. Spaces belong to
+//! the field. A blank line is no record; a line of spaces or delimiters is one.
+
+mod layout;
+mod marks;
+mod plain;
+mod quote;
+mod record;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
+use plain::PlainRecords;
+pub use quote::{QuoteMap, QuoteState, first_record_start, last_record_end};
+use record::{Field, read_record};
+
+use super::exact::Malformed;
+use super::record::{Fields, Judge, MAX_LINE_BYTES};
+use super::simd::ExactReader;
+use super::sink::{Sink, settle};
+
+/// A part of a CSV file: it owns the records whose first byte lies in `owned`.
+#[derive(Clone, Debug)]
+pub struct CsvSplit<'a> {
+    /// Bytes of the file. They reach far enough behind `owned` to hold its last record whole, and begin one byte
+    /// before `owned` at the latest, unless a record begins where the window does.
+    pub window: &'a [u8],
+    /// The part of the window that this split owns; the header is in no split.
+    pub owned: Range<usize>,
+    /// Offset of the window's first byte in the (decompressed) file.
+    pub base: u64,
+    /// The state in front of `owned`. Behind the header it is [`QuoteState::FieldStart`].
+    pub start: QuoteState,
+}
+
+/// What reading the records of one CSV file needs: its layout, and memory that is used again.
+pub struct CsvReader {
+    layout: CsvLayout,
+    exact: ExactReader,
+    /// A field whose quotes were doubled.
+    unquoted: Vec<u8>,
+}
+
+impl CsvReader {
+    /// A reader of files of this layout.
+    pub fn new(layout: CsvLayout) -> CsvReader {
+        CsvReader { layout, exact: ExactReader::new(), unquoted: Vec::new() }
+    }
+
+    /// The layout of the files that this reads.
+    pub fn layout(&self) -> CsvLayout {
+        self.layout
+    }
+
+    /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins.
+    fn read_any(&mut self, split: &CsvSplit<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+        let window = split.window;
+        let CsvLayout { delimiter, n_fields, columns } = self.layout;
+        let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
+        let record = read_record(window, start, delimiter, |place, field| match columns {
+            Columns::Source(source) if place == source => contract = field,
+            Columns::Source(_) => {}
+            Columns::Named { contract: at, .. } if place == at => contract = field,
+            Columns::Named { app: at, .. } if place == at => app = field,
+            Columns::Named { seconds: at, .. } if place == at => seconds = field,
+            Columns::Named { .. } => {}
+        });
+        let raw = record.content(window, start);
+        if raw.is_empty() {
+            return record.next;
+        }
+        let is_well_formed = record.is_well_formed
+            && record.n_fields == n_fields
+            && raw.len() <= MAX_LINE_BYTES
+            && std::str::from_utf8(raw).is_ok();
+        let fields = if !is_well_formed {
+            Err(Malformed)
+        } else if let Columns::Source(_) = columns {
+            self.exact.read_source(contract.bytes_in(window, &mut self.unquoted))
+        } else {
+            fields_of_text(contract.bytes(window), app.bytes(window), &seconds.bytes(window))
+        };
+        settle(fields, judge, split.base + start as u64, raw, sink);
+        record.next
+    }
+}
+
+/// Reads the records of `split` in order.
+pub fn scan_csv(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
+    let end = split.owned.end.min(split.window.len());
+    let mut at = quote::first_record_start(split.window, split.owned.start, split.start, reader.layout.delimiter);
+    let mut plain = PlainRecords::new(split, reader.layout, judge);
+    while at < end {
+        if let Some(plain) = &mut plain {
+            at = plain.read(at, end, sink);
+        }
+        if at < end {
+            at = reader.read_any(split, at, judge, sink);
+        }
+    }
+}
+
+fn fields_of_text<'a>(contract: Cow<'a, [u8]>, app: Cow<'a, [u8]>, seconds: &[u8]) -> Result<Fields<'a>, Malformed> {
+    Ok(Fields { contract: Some(text(contract)?), app: Some(text(app)?), seconds: integer(seconds) })
+}
+
+fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Malformed> {
+    match bytes {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Malformed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Malformed),
+    }
+}
+
+/// `-?[0-9]+` in 64 bits.
+fn integer(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// As [`scan_csv`], every record by [`CsvReader::read_any`]: what the fast way is compared with.
+#[cfg(test)]
+pub(super) fn scan_csv_by_record(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
+    let end = split.owned.end.min(split.window.len());
+    let mut at = quote::first_record_start(split.window, split.owned.start, split.start, reader.layout.delimiter);
+    while at < end {
+        at = reader.read_any(split, at, judge, sink);
+    }
+}

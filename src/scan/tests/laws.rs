@@ -1,0 +1,310 @@
+//! Laws: the two readers of JSON agree on everything, and how a file is split changes nothing.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::csv::{
+    CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv, scan_csv_by_record,
+};
+use super::super::exact::{parse_line, parse_source};
+use super::super::lines::scan_lines_exact;
+use super::super::simd::ExactReader;
+use super::{Told, judge, n_cases};
+
+/// The texts of JSON values, valid and otherwise, and what stands between them.
+fn json_value() -> impl Strategy<Value = String> {
+    let word = select(vec![
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "1",
+        "86400",
+        "-5",
+        "1.5",
+        "1e3",
+        "12.0",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "18446744073709551616",
+        "01",
+        "1.",
+        "-",
+        "nul",
+        "",
+        "\"\"",
+        "\"C\"",
+        "\"SPORT\"",
+        "\"a\\u0062\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud83d\"",
+        "\"\\udc00x\"",
+        "\"\\x\"",
+        "\"é😀\"",
+        "\"a\tb\"",
+        "\"\\\\\"",
+        "\"{\"",
+        "1\u{0}",
+        "[]",
+        "{}",
+    ])
+    .prop_map(str::to_owned);
+    let text = "[ -~éü😀]{0,12}".prop_map(|text| format!("{text:?}"));
+    let leaf = prop_oneof![8 => word, 1 => text, 1 => any::<i64>().prop_map(|n| n.to_string()), 1 => any::<f64>().prop_map(|n| n.to_string())];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(|values| format!("[{}]", values.join(","))),
+            members(inner).prop_map(|text| format!("{{{text}}}")),
+        ]
+    })
+}
+
+fn space() -> impl Strategy<Value = &'static str> {
+    select(vec!["", "", "", "", "", "", " ", "  ", "\t", "\r", " \r\t ", "\u{c}", "\0"])
+}
+
+fn key() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "Contract",
+        "Contract",
+        "AppName",
+        "AppName",
+        "Appname",
+        "TotalDuration",
+        "TotalDuration",
+        "Mac",
+        "_source",
+        "_id",
+        "",
+        "\\u0043ontract",
+        "\\u005fsource",
+        "App\\u004eame",
+        "Total\\u0044uration",
+        "Contract\\ud800",
+        "Contract ",
+        "contract",
+        "\\/",
+    ])
+}
+
+fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let member = (space(), key(), space(), space(), value, space())
+        .prop_map(|(a, key, b, c, value, d)| format!("{a}\"{key}\"{b}:{c}{value}{d}"));
+    vec(member, 0..6).prop_map(|members| members.join(","))
+}
+
+/// A line that is a record more often than not.
+fn line() -> impl Strategy<Value = Vec<u8>> {
+    let source = prop_oneof![
+        9 => members(json_value()).prop_map(|text| format!("{{{text}}}")),
+        1 => json_value(),
+    ];
+    let before = prop_oneof![3 => Just(String::new()), 1 => members(json_value()).prop_map(|text| text + ",")];
+    let after = prop_oneof![3 => Just(String::new()), 1 => members(json_value()).prop_map(|text| format!(",{text}"))];
+    let text = (space(), before, source, after, space()).prop_map(|(a, before, source, after, b)| {
+        format!("{a}{{{before}\"_source\":{source}{after}}}{b}").into_bytes()
+    });
+    // A few bytes of it changed, taken out or put in.
+    let change =
+        (any::<prop::sample::Index>(), 0..3u8, prop_oneof![any::<u8>(), select(b"\"\\{}[],:0e-u\0 ".to_vec())]);
+    let changes = prop_oneof![2 => Just(Vec::new()), 1 => vec(change, 1..4)];
+    (text, changes).prop_map(|(mut text, changes)| {
+        for (place, kind, byte) in changes {
+            let at = place.index(text.len() + 1);
+            match kind {
+                0 => text.insert(at, byte),
+                1 if at < text.len() => text[at] = byte,
+                2 if at < text.len() => {
+                    text.remove(at);
+                }
+                _ => {}
+            }
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(n_cases(20_000))]
+
+    #[test]
+    fn simd_and_exact_agree(line in line()) {
+        let mut reader = ExactReader::new();
+        prop_assert_eq!(reader.read(&line), parse_line(&line));
+        prop_assert_eq!(reader.read_source(&line), parse_source(&line));
+    }
+
+    #[test]
+    fn simd_and_exact_agree_on_noise(line in vec(prop_oneof![3 => select(b"\"\\{}[],:0123e+-.u \t\r\0truefalsn".to_vec()), 1 => any::<u8>()], 0..80)) {
+        let mut reader = ExactReader::new();
+        prop_assert_eq!(reader.read(&line), parse_line(&line));
+        let wrapped = [&br#"{"_source":{"Contract":"#[..], &line, b"}}"].concat();
+        prop_assert_eq!(reader.read(&wrapped), parse_line(&wrapped));
+    }
+}
+
+/// Splits of `n_bytes` each over `from..len`, the last one shorter.
+fn splits(from: usize, len: usize, n_bytes: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (from..len).step_by(n_bytes).map(move |start| start..len.min(start + n_bytes))
+}
+
+fn ndjson_by(text: &[u8], n_bytes: usize) -> Told {
+    let (judge, mut reader, mut told) = (judge(), ExactReader::new(), Told::default());
+    for owned in splits(0, text.len(), n_bytes) {
+        // A split sees the byte before it and what is behind it, no more.
+        let from = owned.start.saturating_sub(1);
+        let in_window = owned.start - from..owned.end - from;
+        scan_lines_exact(&text[from..], in_window, from as u64, judge, &mut reader, &mut told);
+    }
+    told
+}
+
+fn csv_by(file: &[u8], n_bytes: usize) -> Told {
+    let Ok((layout, header_bytes)) = CsvLayout::from_header(file) else {
+        panic!("no header in {:?}", String::from_utf8_lossy(file));
+    };
+    let (judge, mut reader, mut told) = (judge(), CsvReader::new(layout), Told::default());
+    let mut state = QuoteState::FieldStart;
+    for owned in splits(header_bytes, file.len(), n_bytes) {
+        let from = owned.start - usize::from(owned.start > header_bytes);
+        let split = CsvSplit {
+            window: &file[from..],
+            owned: owned.start - from..owned.end - from,
+            base: from as u64,
+            start: state,
+        };
+        scan_csv(&split, judge, &mut reader, &mut told);
+        state = QuoteMap::of(&file[owned], layout.delimiter).apply(state);
+    }
+    told
+}
+
+/// Reads a file as one would a stream: pieces, each with what the one before left over in front.
+fn csv_by_pieces(file: &[u8], n_bytes: usize) -> Told {
+    let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
+    let (judge, mut reader, mut told) = (judge(), CsvReader::new(layout), Told::default());
+    let mut from = header_bytes;
+    for piece in splits(header_bytes, file.len(), n_bytes) {
+        let is_last = piece.end == file.len();
+        let whole = last_record_end(&file[from..piece.end], QuoteState::FieldStart, layout.delimiter);
+        let to = if is_last { file.len() } else { from + whole.unwrap_or(0) };
+        let split =
+            CsvSplit { window: &file[from..to], owned: 0..to - from, base: from as u64, start: QuoteState::FieldStart };
+        scan_csv(&split, judge, &mut reader, &mut told);
+        from = to;
+    }
+    told
+}
+
+fn ndjson_file() -> impl Strategy<Value = Vec<u8>> {
+    let piece = select(vec![
+        r#"{"_source":{"Contract":"C","AppName":"SPORT","TotalDuration":1}}"#,
+        r#"{"_source":{"Contract":"é😀","AppName":"X"}}"#,
+        r#"{"_source":{"#,
+        "x",
+        "\u{feff}",
+        " ",
+        "\r",
+        "\n",
+        "\n",
+        "\n",
+        "\r\n",
+        "\n\n",
+        "\t\n",
+    ]);
+    vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+fn csv_file() -> impl Strategy<Value = Vec<u8>> {
+    let header = select(vec![
+        "Contract,TotalDuration,AppName\n",
+        "\u{feff}AppName;x;Contract;TotalDuration\r\n",
+        "Contract\tTotalDuration\tAppName\n",
+        "_source\n",
+        "\"a\nb\",_source,c\n",
+    ]);
+    let piece = select(vec![
+        "C,1,SPORT\n",
+        "C,2,VOD\r\n",
+        "C\t3\tSPORT\n",
+        "SPORT;;C;4\n",
+        "\"C\",1,\"SPORT\"\n",
+        "C",
+        "1",
+        "SPORT",
+        "é",
+        "\"",
+        "\"",
+        "\"\"",
+        "\"\n\"",
+        ",",
+        ";",
+        "\t",
+        "\n",
+        "\n",
+        "\r\n",
+        "\r",
+        " ",
+        "\"{\"\"Contract\"\":\"\"C\"\"}\"",
+        "{}",
+        "\u{feff}",
+        "0123456789012345678901234567890123456789012345678901234567890123456789",
+    ]);
+    (header, vec(piece, 0..20)).prop_map(|(header, pieces)| (header.to_owned() + &pieces.concat()).into_bytes())
+}
+
+proptest! {
+    #![proptest_config(n_cases(400))]
+
+    #[test]
+    fn no_split_of_ndjson_changes_anything(text in ndjson_file()) {
+        let whole = ndjson_by(&text, text.len() + 1);
+        for n_bytes in 1..=text.len() {
+            prop_assert_eq!(&ndjson_by(&text, n_bytes), &whole, "splits of {} bytes", n_bytes);
+        }
+    }
+
+    #[test]
+    fn no_split_of_csv_changes_anything(file in csv_file()) {
+        let whole = csv_by(&file, file.len() + 1);
+        for n_bytes in 1..=file.len() {
+            prop_assert_eq!(&csv_by(&file, n_bytes), &whole, "splits of {} bytes", n_bytes);
+            prop_assert_eq!(&csv_by_pieces(&file, n_bytes), &whole, "pieces of {} bytes", n_bytes);
+        }
+    }
+
+    #[test]
+    fn plain_csv_is_read_like_any(file in csv_file()) {
+        let (layout, header_bytes) = CsvLayout::from_header(&file).expect("a header");
+        let split = CsvSplit {
+            window: &file,
+            owned: header_bytes..file.len(),
+            base: 0,
+            start: QuoteState::FieldStart,
+        };
+        let (mut plain, mut any) = (Told::default(), Told::default());
+        scan_csv(&split, judge(), &mut CsvReader::new(layout), &mut plain);
+        scan_csv_by_record(&split, judge(), &mut CsvReader::new(layout), &mut any);
+        prop_assert_eq!(plain, any);
+    }
+
+    #[test]
+    fn quote_maps_compose(file in csv_file(), delimiter in select(b",;\t".to_vec())) {
+        let whole = QuoteMap::of(&file, delimiter);
+        prop_assert_eq!(whole.then(QuoteMap::IDENTITY), whole);
+        prop_assert_eq!(QuoteMap::IDENTITY.then(whole), whole);
+        // By the byte, no two of which are ever seen together.
+        let by_byte = file.iter().fold(QuoteMap::IDENTITY, |map, byte| map.then(QuoteMap::of(&[*byte], delimiter)));
+        prop_assert_eq!(by_byte, whole);
+        for start in [QuoteState::FieldStart, QuoteState::Unquoted, QuoteState::Quoted, QuoteState::QuoteInQuoted] {
+            prop_assert_eq!(start.after(&file, delimiter), whole.apply(start));
+            let states = file.iter().scan(start, |state, byte| { *state = state.after(&[*byte], delimiter); Some(*state) });
+            let ends = file.iter().zip(states).enumerate();
+            let last = ends.filter(|(_, (byte, state))| **byte == b'\n' && *state == QuoteState::FieldStart).last();
+            prop_assert_eq!(last_record_end(&file, start, delimiter), last.map(|(at, _)| at + 1));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The stage from data files to the month's columns: opens the files, hands out splits, ends epochs.
+//!
+//! ```text
+//! files -> jobs (splits, streams) -> workers, one a thread: scan -> collect
+//!                                    when enough records wait: aggregate, all threads, a partition at a time
+//!                                    in the end: columns
+//! ```
+//!
+//! Memory grows with the customers, not with the records: a worker has one window of a file mapped, kept records wait
+//! in partitions until an epoch ends, and a file larger than memory is many windows.
+
+mod jobs;
+mod stream;
+mod worker;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+
+use jiff::civil::Date;
+
+use crate::calendar::{Day, Month};
+use crate::error::{DataError, Error};
+use crate::lake::{DataFile, LakeError};
+use crate::month::build::{About, MonthBuilder};
+use crate::month::collect::Collector;
+use crate::month::{MonthTable, Provenance};
+use crate::progress::Progress;
+use crate::report::{StageClock, StageTiming};
+use crate::rules::Rules;
+use crate::scan::json::{Backend, JsonScanner};
+use crate::scan::record::Judge;
+use crate::scan::reject::Rejects;
+
+use jobs::Job;
+use worker::Worker;
+
+/// Kept records that wait before they are aggregated: 128 MiB of them, so that each customer's line of its table is
+/// fetched once for several records.
+const EPOCH_RECORDS: usize = 8 << 20;
+
+/// Files that may have arrived and not been scanned.
+const N_ARRIVED_FILES: usize = 64;
+
+/// What a transform needs besides the files.
+#[derive(Clone, Debug)]
+pub struct TransformOptions {
+    /// The month of all files.
+    pub month: Month,
+    /// Day the run is made, for the column `Date`.
+    pub etl_date: Date,
+    /// The rules.
+    pub rules: Rules,
+    /// Threads that scan, 1 or more.
+    pub n_threads: usize,
+    /// Rejects kept for `rejects.ndjson`; the counts are always whole.
+    pub n_rejects_max: usize,
+}
+
+/// What a transform makes.
+#[derive(Debug)]
+pub struct Transformed {
+    /// The month's columns and ledger.
+    pub table: MonthTable,
+    /// The first rejects.
+    pub rejects: Rejects,
+    /// Timings of `scan`, `aggregate` and `columns`.
+    pub stages: Vec<StageTiming>,
+    /// The vector code that scanned.
+    pub backend: &'static str,
+}
+
+/// Scans `files` as they come and builds the month's columns. The result depends on the files and options only: not on
+/// their order, the number of threads or where splits fall.
+///
+/// # Errors
+/// A file that cannot be read to its end, a CSV header without the columns, a sum that does not fit in 64 bits. Of
+/// several files that are broken the first one taken is named.
+pub fn transform(
+    files: impl Iterator<Item = Result<DataFile, LakeError>> + Send,
+    options: &TransformOptions,
+    progress: &Progress,
+) -> Result<Transformed, Error> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.n_threads.max(1))
+        .thread_name(|i| format!("scan-{i}"))
+        .build()
+        .map_err(|error| Error::Usage {
+            what: format!("cannot start {} threads: {error}", options.n_threads),
+            advice: Some("give a smaller number with --threads".to_owned()),
+        })?;
+    let backend = Backend::detect();
+    let shared = Shared {
+        scanner: JsonScanner::new(Judge::new(&options.rules), backend),
+        queue: Mutex::default(),
+        n_waiting: AtomicUsize::new(0),
+        failed: AtomicBool::new(false),
+        failures: Mutex::default(),
+        rejects: Mutex::new(Rejects::new(options.n_rejects_max)),
+        progress: progress.clone(),
+    };
+    let mut run = Run {
+        workers: (0..pool.current_num_threads()).map(|_| Mutex::new(Worker::default())).collect(),
+        builder: MonthBuilder::default(),
+        scan: StageSum::new("scan"),
+        aggregate: StageSum::new("aggregate"),
+        shared,
+        pool,
+    };
+    let inputs = run.scan_all(files)?;
+    run.finish(options, inputs, backend)
+}
+
+/// What all workers share.
+struct Shared {
+    scanner: JsonScanner,
+    queue: Mutex<VecDeque<Job>>,
+    n_waiting: AtomicUsize,
+    failed: AtomicBool,
+    failures: Mutex<Vec<Failure>>,
+    rejects: Mutex<Rejects>,
+    progress: Progress,
+}
+
+/// An error of a worker, ordered by where it happened.
+struct Failure {
+    uri: String,
+    offset: u64,
+    error: Error,
+}
+
+impl Shared {
+    fn fail(&self, failure: Failure) {
+        lock(&self.failures).push(failure);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the epoch goes on.
+    fn goes_on(&self) -> bool {
+        self.n_waiting.load(Ordering::Relaxed) < EPOCH_RECORDS && !self.failed.load(Ordering::Relaxed)
+    }
+
+    fn take_failure(&self) -> Result<(), Error> {
+        let failures = std::mem::take(&mut *lock(&self.failures));
+        let first = failures.into_iter().min_by(|a, b| (&a.uri, a.offset).cmp(&(&b.uri, b.offset)));
+        first.map_or(Ok(()), |failure| Err(failure.error))
+    }
+}
+
+/// A worker that panicked has poisoned its lock; the panic itself is passed on by the thread pool.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was read.
+#[derive(Default)]
+struct Inputs {
+    n_files: u64,
+    n_bytes: u64,
+    days: Vec<Day>,
+}
+
+struct Run {
+    pool: rayon::ThreadPool,
+    workers: Vec<Mutex<Worker>>,
+    builder: MonthBuilder,
+    shared: Shared,
+    scan: StageSum,
+    aggregate: StageSum,
+}
+
+impl Run {
+    fn scan_all(&mut self, files: impl Iterator<Item = Result<DataFile, LakeError>> + Send) -> Result<Inputs, Error> {
+        let (sender, arrived) = mpsc::sync_channel(N_ARRIVED_FILES);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for file in files {
+                    // The receiver is gone after an error: nobody wants more files.
+                    if sender.send(file).is_err() {
+                        break;
+                    }
+                }
+            });
+            let mut inputs = Inputs::default();
+            while let Ok(file) = arrived.recv() {
+                self.take(file?, &mut inputs)?;
+                while let Ok(file) = arrived.try_recv() {
+                    self.take(file?, &mut inputs)?;
+                }
+                self.scan_queue()?;
+            }
+            inputs.days.sort_unstable();
+            inputs.days.dedup();
+            Ok(inputs)
+        })
+    }
+
+    /// Queues the jobs of a file that has arrived.
+    fn take(&mut self, file: DataFile, inputs: &mut Inputs) -> Result<(), Error> {
+        inputs.n_files += 1;
+        inputs.n_bytes += file.n_bytes;
+        inputs.days.push(file.day);
+        self.scan.bytes += file.n_bytes;
+        let jobs = self.pool.install(|| jobs::of_file(file))?;
+        lock(&self.shared.queue).extend(jobs);
+        Ok(())
+    }
+
+    /// Scans until no job is left.
+    fn scan_queue(&mut self) -> Result<(), Error> {
+        loop {
+            let clock = StageClock::start("scan");
+            let interner = self.builder.interner();
+            self.pool.broadcast(|context| {
+                // The pool has as many threads as there are workers.
+                if let Some(worker) = self.workers.get(context.index()) {
+                    lock(worker).run(&self.shared, interner);
+                }
+            });
+            self.scan.add(clock);
+            self.shared.take_failure()?;
+            let goes_on = self.shared.goes_on();
+            if goes_on {
+                return Ok(());
+            }
+            self.end_epoch();
+        }
+    }
+
+    fn end_epoch(&mut self) {
+        let clock = StageClock::start("aggregate");
+        let mut workers: Vec<MutexGuard<'_, Worker>> = self.workers.iter().map(lock).collect();
+        let mut collectors: Vec<&mut Collector> = workers.iter_mut().map(|worker| &mut worker.collector).collect();
+        self.pool.install(|| self.builder.aggregate(&mut collectors));
+        self.aggregate.records += self.shared.n_waiting.swap(0, Ordering::Relaxed) as u64;
+        self.aggregate.add(clock);
+    }
+
+    fn finish(mut self, options: &TransformOptions, inputs: Inputs, backend: Backend) -> Result<Transformed, Error> {
+        self.end_epoch();
+        let clock = StageClock::start("columns");
+        let about = About {
+            month: options.month,
+            etl_date: options.etl_date,
+            rules: &options.rules,
+            days: inputs.days,
+            provenance: Provenance {
+                engine: crate::ENGINE.to_owned(),
+                rules_name: options.rules.name.clone(),
+                rules_sha256: options.rules.sha256.clone(),
+                input_files: inputs.n_files,
+                input_bytes: inputs.n_bytes,
+            },
+        };
+        let collectors: Vec<Collector> = self
+            .workers
+            .into_iter()
+            .map(|worker| worker.into_inner().unwrap_or_else(PoisonError::into_inner).collector)
+            .collect();
+        let table = self
+            .pool
+            .install(|| self.builder.finish(collectors, about))
+            .map_err(|overflow| DataError::Overflow { what: overflow.of })?;
+        let n_rows = table.n_rows() as u64;
+        self.scan.records = table.ledger.read;
+        Ok(Transformed {
+            stages: vec![self.scan.timing(), self.aggregate.timing(), clock.stop(0, n_rows)],
+            table,
+            rejects: self.shared.rejects.into_inner().unwrap_or_else(PoisonError::into_inner),
+            backend: backend.name(),
+        })
+    }
+}
+
+/// The timings of a stage that comes in many pieces.
+struct StageSum {
+    name: &'static str,
+    wall_s: f64,
+    cpu_s: f64,
+    bytes: u64,
+    records: u64,
+}
+
+impl StageSum {
+    fn new(name: &'static str) -> StageSum {
+        StageSum { name, wall_s: 0.0, cpu_s: 0.0, bytes: 0, records: 0 }
+    }
+
+    fn add(&mut self, clock: StageClock) {
+        let piece = clock.stop(0, 0);
+        self.wall_s += piece.wall_s;
+        self.cpu_s += piece.cpu_s;
+    }
+
+    fn timing(&self) -> StageTiming {
+        let StageSum { name, wall_s, cpu_s, bytes, records } = *self;
+        StageTiming { name, wall_s, cpu_s, bytes, records }
+    }
+}

@@ -1,0 +1,119 @@
+//! One thread's work: takes jobs and scans them until the epoch ends.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::calendar::Day;
+use crate::error::Error;
+use crate::month::collect::Collector;
+use crate::month::intern::Interner;
+use crate::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
+use crate::scan::simd::ExactReader;
+
+use super::jobs::{Job, Split};
+use super::stream::Stream;
+use super::{Failure, Shared, lock};
+
+/// What a thread keeps from job to job and from epoch to epoch.
+#[derive(Default)]
+pub(super) struct Worker {
+    /// What it has gathered.
+    pub collector: Collector,
+    exact: ExactReader,
+    csv: Option<CsvReader>,
+    /// A packed file that the end of an epoch interrupted.
+    stream: Option<Box<Stream>>,
+}
+
+/// Bytes of a file in memory, and which part of them to scan.
+pub(super) struct Piece<'a> {
+    pub uri: &'a Arc<str>,
+    pub day: Day,
+    pub layout: Option<CsvLayout>,
+    pub window: &'a [u8],
+    /// The lines whose first byte lies here.
+    pub owned: std::ops::Range<usize>,
+    /// Offset of the window in the (unpacked) file.
+    pub base: u64,
+    /// CSV only: the state in front of `owned`.
+    pub quotes: QuoteState,
+}
+
+impl Worker {
+    /// Takes jobs until none is left or the epoch ends.
+    pub fn run(&mut self, shared: &Shared, interner: &Interner) {
+        while shared.goes_on() {
+            let interrupted = self.stream.take().map(Job::Stream);
+            let Some(job) = interrupted.or_else(|| lock(&shared.queue).pop_front()) else { break };
+            match job {
+                Job::Split(split) => {
+                    if let Err(error) = self.split(&split, shared, interner) {
+                        shared.fail(Failure { uri: split.file.uri.to_string(), offset: split.start, error });
+                    }
+                }
+                Job::Stream(mut stream) => {
+                    while shared.goes_on() && !stream.is_done() {
+                        let n_packed_before = stream.n_packed_read();
+                        if let Err(error) = stream.step(|piece| self.piece(piece, shared, interner)) {
+                            shared.fail(Failure { uri: stream.uri().to_owned(), offset: n_packed_before, error });
+                        }
+                        shared.progress.advance(stream.n_packed_read() - n_packed_before);
+                    }
+                    if !stream.is_done() {
+                        self.stream = Some(stream);
+                    }
+                }
+            }
+        }
+    }
+
+    fn split(&mut self, split: &Split, shared: &Shared, interner: &Interner) -> Result<(), Error> {
+        let window = split.window()?;
+        let owned = (split.start - split.base()) as usize..(split.end - split.base()) as usize;
+        self.piece(
+            &Piece {
+                uri: &split.file.uri,
+                day: split.file.day,
+                layout: split.file.layout,
+                window: &window,
+                owned,
+                base: split.base(),
+                quotes: split.quotes.0,
+            },
+            shared,
+            interner,
+        );
+        drop(window);
+        shared.progress.advance(split.end - split.start);
+        Ok(split.finish()?)
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>, shared: &Shared, interner: &Interner) {
+        let n_before = self.collector.n_waiting();
+        let mut rejects = Vec::new();
+        let mut sink = self.collector.split(piece.day, interner, &mut rejects);
+        match piece.layout {
+            None => {
+                shared.scanner.scan(piece.window, piece.owned.clone(), piece.base, &mut self.exact, &mut sink);
+            }
+            Some(layout) => {
+                let reader = match &mut self.csv {
+                    Some(reader) if reader.layout() == layout => reader,
+                    other => other.insert(CsvReader::new(layout)),
+                };
+                let split = CsvSplit {
+                    window: piece.window,
+                    owned: piece.owned.clone(),
+                    base: piece.base,
+                    start: piece.quotes,
+                };
+                scan_csv(&split, shared.scanner.judge(), reader, &mut sink);
+            }
+        }
+        drop(sink);
+        shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);
+        if !rejects.is_empty() {
+            lock(&shared.rejects).add(piece.uri, rejects);
+        }
+    }
+}

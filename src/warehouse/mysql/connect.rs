@@ -1,0 +1,334 @@
+//! Connections: where to, how protected, and what the server at the other end can do.
+
+use std::num::NonZeroU8;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use mysql::prelude::Queryable as _;
+use mysql::{ClientIdentity, Conn, DriverError, Error, LocalInfileHandler, OptsBuilder, SslOpts};
+
+use super::failure::{Failure, ForeignFile};
+use super::url::{MysqlUrl, OptionFile, Secret, Target, TlsMode, check_database};
+use crate::warehouse::WarehouseError;
+use crate::warehouse::schema::Names;
+
+/// How to reach a MySQL warehouse and how to load it; the address itself is a [`MysqlUrl`].
+#[derive(Clone, Debug)]
+pub struct MysqlOptions {
+    /// Database of the mart; `None` for the warehouse's name and `_mart`.
+    pub mart_db: Option<String>,
+    /// Connections that load at once, each its own range of contracts.
+    pub load_connections: NonZeroU8,
+    /// The password, which beats that of the option file. [`MysqlOptions::from_env`] takes it from the environment.
+    pub password: Option<Secret>,
+    /// Where account, password and TLS are taken from when the address does not give them.
+    pub option_file: OptionFile,
+    /// Longest wait for a connection, login included.
+    pub connect_timeout: Duration,
+    /// Longest wait for the answer to one statement.
+    pub statement_timeout: Duration,
+    /// Longest wait for a lock of another session, and for another viewmart.
+    pub lock_timeout: Duration,
+    /// Longest time in which a broken connection is tried again, counted from its first failure.
+    pub retry_for: Duration,
+}
+
+impl Default for MysqlOptions {
+    fn default() -> MysqlOptions {
+        MysqlOptions {
+            mart_db: None,
+            load_connections: NonZeroU8::MIN.saturating_add(1),
+            password: None,
+            option_file: OptionFile::Home,
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(1800),
+            lock_timeout: Duration::from_secs(60),
+            retry_for: Duration::from_secs(30),
+        }
+    }
+}
+
+impl MysqlOptions {
+    /// The variable that holds the password.
+    pub const PASSWORD_VARIABLE: &str = "VIEWMART_MYSQL_PASSWORD";
+
+    /// The defaults, with the password from `VIEWMART_MYSQL_PASSWORD` where it is set.
+    pub fn from_env() -> MysqlOptions {
+        MysqlOptions {
+            password: std::env::var(MysqlOptions::PASSWORD_VARIABLE).ok().map(Secret::new),
+            ..MysqlOptions::default()
+        }
+    }
+}
+
+/// The names of both databases as they stand in statements, quoted.
+#[derive(Clone, Debug)]
+pub(super) struct QuotedNames {
+    pub warehouse: String,
+    pub mart: String,
+}
+
+/// What every message needs to know of the place where it happened, without the connection.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub address: String,
+    pub user: String,
+    pub names: QuotedNames,
+    pub connect_timeout: Duration,
+    pub statement_timeout: Duration,
+    password: Option<Secret>,
+}
+
+impl Place {
+    /// `text` without the password.
+    pub(super) fn blot(&self, text: &str) -> String {
+        self.password.as_ref().map_or_else(|| text.to_owned(), |password| password.blot(text))
+    }
+
+    /// The statements that give the account what it needs.
+    pub(super) fn grants(&self) -> String {
+        let account = format!("'{}'@'%'", self.user.replace('\'', "''"));
+        [&self.names.warehouse, &self.names.mart]
+            .map(|database| format!("GRANT {PRIVILEGES} ON {database}.* TO {account};"))
+            .join(" ")
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests() -> Place {
+        Place {
+            address: "mysql://etl@h:1/tv".to_owned(),
+            user: "etl".to_owned(),
+            names: QuotedNames { warehouse: quoted("tv"), mart: quoted("tv_mart") },
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(60),
+            password: Some(Secret::new("hunter2")),
+        }
+    }
+}
+
+/// What the account needs on both databases.
+pub const PRIVILEGES: &str = "SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW";
+
+/// A name in backticks.
+pub(super) fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A text as a literal, for sessions with the `sql_mode` of [`Connector::connect`].
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Product {
+    Mysql,
+    Mariadb,
+}
+
+/// What the server is and allows, asked once per connection.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub product: Product,
+    /// As the server writes it.
+    pub version: String,
+    /// Major and minor.
+    pub release: (u16, u16),
+    /// Binary without padding.
+    pub collation: &'static str,
+    /// Whether `LOAD DATA LOCAL` is allowed.
+    pub local_infile: LocalInfile,
+    /// `max_allowed_packet`, in bytes.
+    pub max_packet_bytes: u64,
+}
+
+/// `local_infile` of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LocalInfile {
+    Allowed,
+    Refused,
+}
+
+impl Server {
+    /// Whether an exchanged partition may go unchecked; the rows are checked before.
+    pub(super) fn exchanges_without_validation(&self) -> bool {
+        match self.product {
+            Product::Mysql => true,
+            Product::Mariadb => self.release >= (11, 4),
+        }
+    }
+
+    /// `MySQL 9.7.4` or `MariaDB 10.11.19`.
+    pub(super) fn name(&self) -> String {
+        let version = self.version.split(['-', '+', ' ']).next().unwrap_or(&self.version);
+        match self.product {
+            Product::Mysql => format!("MySQL {version}"),
+            Product::Mariadb => format!("MariaDB {version}"),
+        }
+    }
+
+    /// What is wrong with the server's age, if anything.
+    pub(super) fn too_old(&self) -> Option<String> {
+        let (oldest, text) = match self.product {
+            Product::Mysql => ((8, 0), "MySQL 8.0"),
+            Product::Mariadb => ((10, 6), "MariaDB 10.6"),
+        };
+        (self.release < oldest).then(|| format!("the server is {}; the oldest that serves is {text}", self.name()))
+    }
+}
+
+/// Opens connections to one server.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    pub place: Place,
+    pub database: String,
+    pub mart_db: String,
+    pub lock_timeout: Duration,
+    target: Target,
+}
+
+impl Connector {
+    /// Puts address, options and option file together; connects to nothing.
+    pub(super) fn new(url: &MysqlUrl, options: &MysqlOptions) -> Result<Connector, WarehouseError> {
+        let target = Target::new(url, options.password.as_ref(), options.option_file.read()?);
+        let database = url.database.clone();
+        let mart_db = options.mart_db.clone().unwrap_or_else(|| format!("{database}_mart"));
+        let address = target.address(&database);
+        let refuse = |why: String| Err(WarehouseError::Address { url: address.clone(), why });
+        if let Err(why) = check_database(&mart_db) {
+            return refuse(format!("the mart cannot be `{mart_db}`: {why}"));
+        }
+        if mart_db == database {
+            return refuse("the mart needs a database of its own, give another name with --mart-db".to_owned());
+        }
+        let place = Place {
+            address,
+            user: target.user.clone(),
+            names: QuotedNames { warehouse: quoted(&database), mart: quoted(&mart_db) },
+            connect_timeout: options.connect_timeout,
+            statement_timeout: options.statement_timeout,
+            password: target.password.clone(),
+        };
+        Ok(Connector { place, database, mart_db, lock_timeout: options.lock_timeout, target })
+    }
+
+    /// What the placeholders of statements stand for.
+    pub(super) fn names(&self) -> Names<'_> {
+        Names { warehouse: &self.place.names.warehouse, mart: &self.place.names.mart }
+    }
+
+    /// A connection with the settings of a session of ours, and what its server is.
+    pub(super) fn connect(&self) -> Result<(Conn, Server), Failure> {
+        let mode = self.target.settings.tls.unwrap_or(match self.target.ca_file() {
+            Some(_) => TlsMode::VerifyCa,
+            None => TlsMode::Preferred,
+        });
+        let tried = match (mode, self.log_in(self.tls(mode))) {
+            // Preferred: plain text where the server has no TLS.
+            (TlsMode::Preferred, Err(Error::DriverError(DriverError::TlsNotSupported))) => self.log_in(None),
+            (_, tried) => tried,
+        };
+        let mut conn = tried.map_err(|e| Failure::new(&self.place, "connecting", &e))?;
+        let server = self.begin_session(&mut conn).map_err(|e| Failure::new(&self.place, "connecting", &e))?;
+        if let Some(why) = server.too_old() {
+            return Err(Failure::plain(&self.place, "connecting", why, Some("load into a newer server".to_owned())));
+        }
+        Ok((conn, server))
+    }
+
+    fn tls(&self, mode: TlsMode) -> Option<SslOpts> {
+        let (accept_any, skip_name) = match mode {
+            TlsMode::Disabled => return None,
+            TlsMode::Preferred | TlsMode::Required => (true, true),
+            TlsMode::VerifyCa => (false, true),
+            TlsMode::VerifyIdentity => (false, false),
+        };
+        let settings = &self.target.settings;
+        let identity = match (&settings.cert_file, &settings.key_file) {
+            (Some(cert), Some(key)) => Some(ClientIdentity::new(cert.clone(), key.clone())),
+            _ => None,
+        };
+        Some(
+            SslOpts::default()
+                .with_root_cert_path(settings.ca_file.clone().filter(|_| !accept_any))
+                .with_client_identity(identity)
+                .with_danger_accept_invalid_certs(accept_any)
+                .with_danger_skip_domain_validation(skip_name),
+        )
+    }
+
+    /// Connects and logs in, in a thread of its own: the client has no limit of time for the login.
+    fn log_in(&self, tls: Option<SslOpts>) -> Result<Conn, Error> {
+        let target = &self.target;
+        let opts = OptsBuilder::new()
+            .ip_or_hostname(Some(target.host.clone()))
+            .tcp_port(target.port)
+            .socket(target.settings.socket.as_ref().map(|path: &PathBuf| path.to_string_lossy().into_owned()))
+            .user(Some(target.user.clone()))
+            .pass(target.password.as_ref().map(|password| password.reveal().to_owned()))
+            .ssl_opts(tls)
+            .prefer_socket(false)
+            .tcp_connect_timeout(Some(self.place.connect_timeout))
+            .tcp_keepalive_time_ms(Some(60_000))
+            .read_timeout(Some(self.place.statement_timeout))
+            .write_timeout(Some(self.place.statement_timeout))
+            // A server may answer any statement with the wish for a file: nobody gets one.
+            .local_infile_handler(Some(LocalInfileHandler::new(|name, _| Err(refused(name)))));
+        let (sender, receiver) = mpsc::channel();
+        let logging_in = thread::Builder::new().name("mysql-login".to_owned());
+        logging_in.spawn(move || sender.send(Conn::new(opts))).map_err(Error::IoError)?;
+        // A little more than the limit of the connection itself, so that its own error comes first.
+        match receiver.recv_timeout(self.place.connect_timeout + Duration::from_millis(500)) {
+            Ok(result) => result,
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(DriverError::ConnectTimeout.into()),
+            // The client gave up on an answer it could not read.
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(DriverError::UnexpectedPacket.into()),
+        }
+    }
+
+    fn begin_session(&self, conn: &mut Conn) -> Result<Server, Error> {
+        let (version, binlog_format, local_infile, max_packet_bytes): (String, Option<String>, bool, u64) = conn
+            .query_first(
+                "SELECT VERSION(), IF(@@log_bin, @@binlog_format, NULL), @@local_infile, @@max_allowed_packet",
+            )?
+            .ok_or(DriverError::UnexpectedPacket)?;
+        let product = if version.to_ascii_lowercase().contains("mariadb") { Product::Mariadb } else { Product::Mysql };
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+        let release = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let (collation, unlimited) = match product {
+            Product::Mysql => ("utf8mb4_0900_bin", "max_execution_time = 0"),
+            Product::Mariadb => ("utf8mb4_nopad_bin", "max_statement_time = 0"),
+        };
+        let server = Server {
+            product,
+            version,
+            release,
+            collation,
+            local_infile: if local_infile { LocalInfile::Allowed } else { LocalInfile::Refused },
+            max_packet_bytes,
+        };
+        if server.too_old().is_some() {
+            return Ok(server);
+        }
+        let lock_s = self.lock_timeout.as_secs().max(1);
+        conn.query_drop(format!("SET NAMES utf8mb4 COLLATE {collation}"))?;
+        // Strict, with backslash escapes, and without the padding of CHAR that other modes add.
+        conn.query_drop(format!(
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
+             lock_wait_timeout = {lock_s}, innodb_lock_wait_timeout = {lock_s}, wait_timeout = 86400, \
+             net_read_timeout = 600, net_write_timeout = 600, {unlimited}"
+        ))?;
+        // Reads of a month for its mart need no locks on its rows. Statement-based binary logs need them.
+        if binlog_format.as_deref() != Some("STATEMENT") {
+            conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+        }
+        Ok(server)
+    }
+}
+
+/// The answer to a wish for a file that was not offered.
+pub(super) fn refused(name: &[u8]) -> std::io::Error {
+    std::io::Error::other(ForeignFile(String::from_utf8_lossy(name).chars().take(200).collect()))
+}

@@ -1,0 +1,395 @@
+//! The warehouse on MySQL 8 and 9 and on MariaDB 10.6 and newer.
+//!
+//! `customer_behavior` is partitioned by month. Rows stream from the columns through `LOAD DATA LOCAL INFILE` into a
+//! staging table, over several connections in key order, are counted and added up there, and come before the readers
+//! by `EXCHANGE PARTITION`; [`publish`] has the order of the steps and what a crash leaves at each. Where the server
+//! refuses `LOAD DATA LOCAL` the rows go in by `INSERT`.
+//!
+//! # What the account needs
+//!
+//! On the database of the warehouse and on that of the mart, and nothing else (`FILE` least of all):
+//!
+//! ```sql
+//! CREATE USER 'etl'@'%' IDENTIFIED BY '…';
+//! GRANT SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW ON `tv`.* TO 'etl'@'%';
+//! GRANT SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW ON `tv_mart`.* TO 'etl'@'%';
+//! ```
+//!
+//! With these the account may create both databases itself. Readers need `SELECT` alone.
+
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mysql::Conn;
+use mysql::consts::ColumnType;
+use mysql::prelude::Queryable as _;
+
+use super::schema::{self, Flavour, Home};
+use super::{Dialect, RunClock, Value, Warehouse, WarehouseError};
+use crate::calendar::Month;
+use crate::month::MonthTable;
+use crate::progress::Progress;
+use crate::rules::Category;
+
+mod connect;
+mod failure;
+mod probe;
+mod publish;
+mod rows;
+mod stream;
+mod url;
+
+pub use connect::{MysqlOptions, PRIVILEGES};
+
+pub use probe::{Finding, Outcome, warehouse_checks};
+pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
+
+use connect::{Connector, LocalInfile, Server, literal};
+use failure::{Failure, LOCAL_INFILE_ADVICE};
+
+/// A MySQL or MariaDB server that holds warehouse and mart, connected.
+pub struct MysqlWarehouse {
+    connector: Connector,
+    options: MysqlOptions,
+    /// `None` after a failure: the next step connects anew.
+    session: Option<(Conn, Server)>,
+    warnings: Vec<String>,
+}
+
+impl fmt::Debug for MysqlWarehouse {
+    /// The address alone: the client's connection would show the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlWarehouse").field("address", &self.connector.place.address).finish_non_exhaustive()
+    }
+}
+
+impl MysqlWarehouse {
+    /// Connects to the server of `url`; neither database has to be there.
+    ///
+    /// # Errors
+    /// [`WarehouseError::Database`] when there is no connection, [`WarehouseError::Address`] or
+    /// [`WarehouseError::OptionFile`] when it is not clear where to.
+    pub fn open(url: &MysqlUrl, options: MysqlOptions) -> Result<MysqlWarehouse, WarehouseError> {
+        let connector = Connector::new(url, &options)?;
+        let session = connector.connect().map_err(|failure| failure.error)?;
+        let warnings = Vec::new();
+        Ok(MysqlWarehouse { connector, options, session: Some(session), warnings })
+    }
+
+    /// Runs `step` on a connection under the lock that keeps a second viewmart out, again on a new connection when the
+    /// old one broke or a deadlock was resolved at our cost, until `retry_for` is over.
+    fn locked<T>(
+        &mut self,
+        mut step: impl FnMut(&Connector, &mut Conn, &Server) -> Result<T, Failure>,
+    ) -> Result<T, WarehouseError> {
+        self.again_and_again(|connector, conn, server| {
+            let lock = lock(connector, conn)?;
+            let result = step(connector, conn, server);
+            // Without a connection the lock is gone by itself.
+            let _ = conn.query_drop(format!("DO RELEASE_LOCK({})", literal(&lock)));
+            result
+        })
+    }
+
+    fn again_and_again<T>(
+        &mut self,
+        mut step: impl FnMut(&Connector, &mut Conn, &Server) -> Result<T, Failure>,
+    ) -> Result<T, WarehouseError> {
+        let mut first_failed: Option<Instant> = None;
+        let mut pause = Duration::from_millis(200);
+        loop {
+            let connected = match self.session.take() {
+                Some(session) => Ok(session),
+                None => self.connector.connect(),
+            };
+            let failure = match connected {
+                Ok((mut conn, server)) => match step(&self.connector, &mut conn, &server) {
+                    Ok(value) => {
+                        self.session = Some((conn, server));
+                        return Ok(value);
+                    }
+                    // The connection goes too: a half-read answer or an open transaction ends with it.
+                    Err(failure) => failure,
+                },
+                Err(failure) => failure,
+            };
+            let since = *first_failed.get_or_insert_with(Instant::now);
+            if !failure.is_passing() || since.elapsed() + pause > self.options.retry_for {
+                return Err(failure.error);
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(4));
+        }
+    }
+}
+
+/// Takes the lock of this warehouse, which ends with the connection at the latest. Gives its name.
+fn lock(connector: &Connector, conn: &mut Conn) -> Result<String, Failure> {
+    let doing = "waiting for another viewmart";
+    // Names of locks are shared by the whole server and have at most 64 characters.
+    let name = format!("viewmart {:.50}", hex_sha256(&connector.database));
+    let sql = format!("SELECT GET_LOCK({0}, {1}), IS_USED_LOCK({0})", literal(&name), connector.lock_timeout.as_secs());
+    let row: Option<(Option<u8>, Option<u64>)> =
+        conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    match row {
+        Some((Some(1), _)) => Ok(name),
+        row => {
+            let holder = row.and_then(|(_, holder)| holder).map_or("unknown".to_owned(), |id| id.to_string());
+            let waited_s = connector.lock_timeout.as_secs();
+            let why = format!("connection {holder} has been loading into this warehouse for more than {waited_s} s");
+            let advice = format!("wait for that run, or end it with KILL {holder}");
+            Err(Failure::plain(&connector.place, doing, why, Some(advice)))
+        }
+    }
+}
+
+fn hex_sha256(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Warehouse for MysqlWarehouse {
+    fn dialect(&self) -> Dialect {
+        Dialect::Mysql
+    }
+
+    fn address(&self) -> String {
+        self.connector.place.address.clone()
+    }
+
+    fn prepare(&mut self) -> Result<(), WarehouseError> {
+        let mut local_infile = LocalInfile::Allowed;
+        self.locked(|connector, conn, server| {
+            local_infile = server.local_infile;
+            prepare(connector, conn, server)
+        })?;
+        if local_infile == LocalInfile::Refused {
+            self.warnings.push(format!(
+                "{}: the server refuses LOAD DATA LOCAL (local_infile is off), rows go in by INSERT, several times \
+                 slower; {LOCAL_INFILE_ADVICE}",
+                self.connector.place.address
+            ));
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
+        refuse_overflow(&self.connector, table)?;
+        let n_connections = usize::from(self.options.load_connections.get());
+        self.locked(|connector, conn, server| {
+            publish::load(connector, conn, server, table, clock, progress, n_connections)
+        })
+    }
+
+    fn publish_mart(&mut self, month: Month, statements: &[&str]) -> Result<(), WarehouseError> {
+        self.locked(|connector, conn, _| {
+            let names = connector.names();
+            let doing = "filling the mart";
+            publish::run(connector, conn, doing, "START TRANSACTION")?;
+            let filled = statements
+                .iter()
+                .try_for_each(|sql| publish::run(connector, conn, doing, &names.fill_month(sql, month)))
+                .and_then(|()| publish::run(connector, conn, doing, "COMMIT"));
+            if filled.is_err() {
+                let _ = conn.query_drop("ROLLBACK");
+            }
+            filled
+        })
+    }
+
+    fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError> {
+        self.again_and_again(|connector, conn, _| {
+            query(conn, &connector.names().fill_month(sql, month))
+                .map_err(|e| Failure::new(&connector.place, "reading", &e))
+        })
+    }
+
+    fn months(&mut self) -> Result<Vec<Month>, WarehouseError> {
+        self.again_and_again(|connector, conn, _| {
+            let doing = "listing the months";
+            let table = &schema::SUMMARY_CUSTOMER;
+            let sql = format!("SELECT DATE_FORMAT(Month, '%Y-%m') FROM {} ORDER BY Month", table.qualified());
+            let months: Vec<String> = match conn.query(connector.names().fill(&sql)) {
+                Ok(months) => months,
+                // No such database, no such table: no mart was made yet.
+                Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1049 | 1146) => Vec::new(),
+                Err(e) => return Err(Failure::new(&connector.place, doing, &e)),
+            };
+            let parse = |text: &String| text.parse().map_err(|e: crate::calendar::ParseMonthError| e.to_string());
+            let months: Result<Vec<Month>, String> = months.iter().map(parse).collect();
+            months.map_err(|why| Failure::plain(&connector.place, doing, why, None))
+        })
+    }
+
+    fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {
+        rows::for_each_row(self, month, each)
+    }
+
+    fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+}
+
+/// The sums of months and days are columns of 64 bits too, in the mart and in `daily_activity`.
+fn refuse_overflow(connector: &Connector, table: &MonthTable) -> Result<(), WarehouseError> {
+    let ledger = &table.ledger;
+    let months = Category::ALL.map(|category| (category.name().to_owned(), ledger.seconds[category as usize]));
+    let days = table.days.iter().filter_map(|day| {
+        let date = table.month.date(day.day)?;
+        Some((date.to_string(), day.seconds.iter().map(|s| i128::from(*s)).sum()))
+    });
+    let all = months.into_iter().chain([("the month".to_owned(), ledger.n_seconds())]).chain(days);
+    for (what, seconds) in all {
+        if i64::try_from(seconds).is_err() {
+            let why = format!("the seconds of {what} do not fit in 64 bits: {seconds}");
+            let advice = "bound the seconds of a record with `max_seconds` in the rules".to_owned();
+            return Err(Failure::plain(&connector.place, "adding up", why, Some(advice)).error);
+        }
+    }
+    Ok(())
+}
+
+/// Creates what is missing. Views and tables that are there are left alone: to replace one would stop its readers.
+fn prepare(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<(), Failure> {
+    let collation = server.collation;
+    for (home, database) in [(Home::Warehouse, &connector.database), (Home::Mart, &connector.mart_db)] {
+        create_database(connector, conn, home, database, collation)?;
+    }
+    publish::drop_leftovers(connector, conn)?;
+    let flavour = Flavour::Mysql { collation };
+    for table in schema::WAREHOUSE_TABLES.iter().chain(crate::mart::tables()) {
+        let database = database_of(connector, table.home);
+        let found = columns_of(connector, conn, database, table.name)?;
+        if found.is_empty() {
+            let mut sql = connector.names().fill(&table.create(flavour));
+            if *table == schema::CUSTOMER_BEHAVIOR {
+                sql += publish::NO_MONTH_YET;
+            }
+            publish::run(connector, conn, "creating the tables", &sql)?;
+        } else {
+            refuse_foreign_table(connector, conn, table, &found)?;
+        }
+    }
+    for view in &schema::VIEWS {
+        if columns_of(connector, conn, database_of(connector, view.home), view.name)?.is_empty() {
+            publish::run(connector, conn, "creating the views", &connector.names().fill(&view.create(flavour)))?;
+        }
+    }
+    Ok(())
+}
+
+fn database_of(connector: &Connector, home: Home) -> &str {
+    match home {
+        Home::Warehouse => &connector.database,
+        Home::Mart => &connector.mart_db,
+    }
+}
+
+fn create_database(
+    connector: &Connector,
+    conn: &mut Conn,
+    home: Home,
+    database: &str,
+    collation: &str,
+) -> Result<(), Failure> {
+    let doing = "creating the databases";
+    let place = &connector.place;
+    let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(database));
+    let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(place, doing, &e))?;
+    if found.is_some() {
+        return Ok(());
+    }
+    let quoted = connector.names().fill(home.placeholder());
+    let sql = format!("CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4 COLLATE {collation}");
+    match conn.query_drop(&sql) {
+        Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1044 | 1227) => {
+            let why =
+                format!("the database {quoted} does not exist, and `{}` may not create it: {}", place.user, e.message);
+            let advice = format!("let an administrator run: {sql}; {}", place.grants());
+            Err(Failure::plain(place, doing, why, Some(advice)))
+        }
+        result => result.map_err(|e| Failure::new(place, doing, &e)),
+    }
+}
+
+/// Names of the columns, in order; none when there is no such table or view.
+fn columns_of(connector: &Connector, conn: &mut Conn, database: &str, name: &str) -> Result<Vec<String>, Failure> {
+    let sql = format!(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{name}' \
+         ORDER BY ORDINAL_POSITION",
+        literal(database)
+    );
+    conn.query(sql).map_err(|e| Failure::new(&connector.place, "looking at the tables", &e))
+}
+
+/// A table of our name with other columns, or without partitions, belongs to somebody else.
+fn refuse_foreign_table(
+    connector: &Connector,
+    conn: &mut Conn,
+    table: &schema::Table,
+    found: &[String],
+) -> Result<(), Failure> {
+    let doing = "looking at the tables";
+    let database = database_of(connector, table.home);
+    let ours = found.iter().map(String::as_str).eq(table.columns.iter().map(|column| column.name));
+    let partitioned = *table != schema::CUSTOMER_BEHAVIOR || {
+        let sql = format!(
+            "SELECT 1 FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{}' \
+             AND PARTITION_NAME = 'p_none'",
+            literal(database),
+            table.name
+        );
+        let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+        found.is_some()
+    };
+    if ours && partitioned {
+        return Ok(());
+    }
+    let what = if ours { "is not partitioned by month" } else { "has other columns" };
+    let why = format!(
+        "the table {} exists and {what}: this program did not make it",
+        connector.names().fill(&table.qualified())
+    );
+    let advice = "rename that table, or give another database".to_owned();
+    Err(Failure::plain(&connector.place, doing, why, Some(advice)))
+}
+
+fn query(conn: &mut Conn, sql: &str) -> Result<Vec<Vec<Value>>, mysql::Error> {
+    conn.query_iter(sql)?.map(|row| row.map(values_of)).collect()
+}
+
+fn values_of(row: mysql::Row) -> Vec<Value> {
+    let columns = row.columns();
+    let values = row.unwrap_raw().into_iter().zip(columns.iter());
+    values.map(|(value, column)| value_of(value, column.column_type(), column.decimals())).collect()
+}
+
+/// A value of the text protocol, in which everything but NULL is text.
+fn value_of(value: Option<mysql::Value>, kind: ColumnType, n_decimals: u8) -> Value {
+    let text = match value {
+        Some(mysql::Value::Bytes(bytes)) => {
+            String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+        }
+        None | Some(mysql::Value::NULL) => return Value::Null,
+        Some(mysql::Value::Int(number)) => return Value::Integer(number),
+        Some(mysql::Value::Double(number)) => return Value::Real(number),
+        Some(mysql::Value::Float(number)) => return Value::Real(number.into()),
+        Some(other) => other.as_sql(true).trim_matches('\'').to_owned(),
+    };
+    use ColumnType as T;
+    let number = match kind {
+        T::MYSQL_TYPE_TINY
+        | T::MYSQL_TYPE_SHORT
+        | T::MYSQL_TYPE_INT24
+        | T::MYSQL_TYPE_LONG
+        | T::MYSQL_TYPE_LONGLONG => text.parse().ok().map(Value::Integer),
+        T::MYSQL_TYPE_DECIMAL | T::MYSQL_TYPE_NEWDECIMAL if n_decimals == 0 => text.parse().ok().map(Value::Integer),
+        T::MYSQL_TYPE_DECIMAL | T::MYSQL_TYPE_NEWDECIMAL | T::MYSQL_TYPE_FLOAT | T::MYSQL_TYPE_DOUBLE => {
+            text.parse().ok().map(Value::Real)
+        }
+        _ => None,
+    };
+    // A number that fits neither stays as the server wrote it.
+    number.unwrap_or(Value::Text(text))
+}

@@ -1,0 +1,388 @@
+//! One month from the columns to the readers: staged, checked, exchanged.
+//!
+//! The order, and what a crash leaves at each point:
+//!
+//! 1. A lock by name keeps a second viewmart out. It ends with the connection, whatever becomes of the program.
+//! 2. Staging tables of dead runs are dropped. Only viewmart makes tables of that name, and only under the lock.
+//! 3. The rows go into a staging table of this run, over several connections. A crash leaves a staging table: see 2.
+//! 4. The database counts and adds up the staging table; the result must equal the columns and their ledger.
+//! 5. `customer_behavior` gets an empty partition for the month, if it has none: readers see no difference.
+//! 6. `EXCHANGE PARTITION` swaps the staged rows for those of the month. It is atomic for readers and for crashes.
+//! 7. One transaction replaces `daily_activity` of the month and adds the run to `etl_run`. If the server refuses it,
+//!    the partition is exchanged back. A crash between 6 and 7 (milliseconds) leaves the new customers beside the old
+//!    days: each table is whole, and the next run makes them agree.
+//! 8. The staging table, which now holds the old rows, is dropped.
+
+use std::ops::Range;
+use std::sync::mpsc;
+use std::thread;
+
+use jiff::Timestamp;
+use mysql::Conn;
+use mysql::prelude::Queryable as _;
+
+use super::connect::{Connector, Server, literal, quoted};
+use super::failure::Failure;
+use super::stream;
+use crate::ledger::Reason;
+use crate::month::MonthTable;
+use crate::progress::Progress;
+use crate::rules::Category;
+use crate::warehouse::schema::{self, Flavour};
+use crate::warehouse::{RunClock, WarehouseError};
+
+/// What every staging table's name begins with.
+pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
+
+/// Stages, checks and publishes `table`. The caller holds the lock.
+pub(super) fn load(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    table: &MonthTable,
+    clock: RunClock,
+    progress: &Progress,
+    n_connections: usize,
+) -> Result<(), Failure> {
+    drop_leftovers(connector, conn)?;
+    let staging_name = format!("{STAGING_PREFIX}{:016x}", stream::random());
+    let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
+    let definition = schema::CUSTOMER_BEHAVIOR.definition(Flavour::Mysql { collation: server.collation });
+    run(connector, conn, "creating the staging table", &format!("CREATE TABLE {staging} {definition}"))?;
+    let published = stage(connector, server, &staging, table, progress, n_connections)
+        .and_then(|sums| check(connector, table, &sums))
+        .and_then(|()| publish(connector, conn, server, &staging, table, clock));
+    // Whatever this leaves is dropped by the next run; the result of this one does not depend on it.
+    let dropped = run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {staging}"));
+    published.and(match dropped {
+        Err(failure) if !failure.is_passing() => Err(failure),
+        _ => Ok(()),
+    })
+}
+
+/// Runs a statement without rows.
+pub(super) fn run(connector: &Connector, conn: &mut Conn, doing: &'static str, sql: &str) -> Result<(), Failure> {
+    conn.query_drop(sql).map_err(|e| Failure::new(&connector.place, doing, &e))
+}
+
+/// Drops the staging tables of runs that did not come to their end. The caller holds the lock.
+pub(super) fn drop_leftovers(connector: &Connector, conn: &mut Conn) -> Result<(), Failure> {
+    let doing = "removing what a broken-off run left";
+    let sql = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND LEFT(TABLE_NAME, {}) = '{STAGING_PREFIX}'",
+        literal(&connector.database),
+        STAGING_PREFIX.len(),
+    );
+    let names: Vec<String> = conn.query(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    for name in names {
+        let sql = format!("DROP TABLE IF EXISTS {}.{}", connector.place.names.warehouse, quoted(&name));
+        run(connector, conn, doing, &sql)?;
+    }
+    Ok(())
+}
+
+/// The rows of each connection: disjoint, in key order, of nearly equal number; fewer than `n` where rows are few.
+fn ranges(n_rows: usize, n: usize) -> Vec<Range<usize>> {
+    let n = n.clamp(1, n_rows.max(1));
+    (0..n).map(|i| n_rows * i / n..n_rows * (i + 1) / n).collect()
+}
+
+/// Counts and sums of a part of the staging table, or of the columns: number of rows, of rows of this month and date,
+/// seconds by category, total, active days.
+type Sums = [i128; 10];
+
+const N_SUMS: usize = 10;
+
+/// What each of [`Sums`] is, for messages.
+const SUM_NAMES: [&str; N_SUMS] = [
+    "the number of customers",
+    "the number of customers with the right month",
+    "the number of customers with the right date",
+    "the sum of MovieDuration",
+    "the sum of SportDuration",
+    "the sum of ChildDuration",
+    "the sum of RelaxDuration",
+    "the sum of TvDuration",
+    "the sum of TotalDuration",
+    "the sum of Activeness",
+];
+
+/// Loads all rows, then adds them up in the database, over `n_connections` at once in both.
+fn stage(
+    connector: &Connector,
+    server: &Server,
+    staging: &str,
+    table: &MonthTable,
+    progress: &Progress,
+    n_connections: usize,
+) -> Result<Sums, Failure> {
+    let ranges = ranges(table.n_rows(), n_connections);
+    let mut conns = Vec::with_capacity(ranges.len());
+    for _ in &ranges {
+        conns.push(connector.connect()?.0);
+    }
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for (conn, rows) in conns.iter_mut().zip(&ranges) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let loaded = stream::load_range(conn, server, staging, table, rows.clone(), progress)
+                    .map_err(|e| Failure::new(&connector.place, "staging rows", &e))
+                    .and_then(|()| refuse_warnings(connector, conn));
+                // The receiver lives until every sender is gone.
+                let _ = sender.send(loaded);
+            });
+        }
+    });
+    drop(sender);
+    first_failure(receiver.into_iter())?;
+
+    // Parts of the key's whole range, so that rows nobody sent would be counted too.
+    let bounds: Vec<String> = ranges.iter().skip(1).map(|rows| literal(table.contracts.get(rows.start))).collect();
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for (i, conn) in conns.iter_mut().enumerate() {
+            let from = i.checked_sub(1).and_then(|before| bounds.get(before));
+            let sql = sums_sql(staging, table, from, bounds.get(i));
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let _ = sender.send(query_sums(connector, conn, &sql));
+            });
+        }
+    });
+    drop(sender);
+    let mut all = [0; N_SUMS];
+    for part in receiver {
+        for (sum, part) in all.iter_mut().zip(part?) {
+            *sum += part;
+        }
+    }
+    Ok(all)
+}
+
+/// Of several failures one that lasts: the others may only follow from it.
+fn first_failure(results: impl Iterator<Item = Result<(), Failure>>) -> Result<(), Failure> {
+    let mut passing = Ok(());
+    for result in results {
+        match result {
+            Err(failure) if !failure.is_passing() => return Err(failure),
+            Err(failure) => passing = Err(failure),
+            Ok(()) => {}
+        }
+    }
+    passing
+}
+
+/// `LOAD DATA LOCAL` makes warnings of values it had to change: rows must arrive unchanged.
+fn refuse_warnings(connector: &Connector, conn: &mut Conn) -> Result<(), Failure> {
+    let n_warnings = conn.warnings();
+    if n_warnings == 0 {
+        return Ok(());
+    }
+    let doing = "staging rows";
+    let first: Option<(String, u16, String)> =
+        conn.query_first("SHOW WARNINGS").map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    let text = first.map_or_else(String::new, |(_, code, text)| format!(", the first: {text} (warning {code})"));
+    Err(Failure::plain(&connector.place, doing, format!("the server changed rows: {n_warnings} warnings{text}"), None))
+}
+
+fn sums_sql(staging: &str, table: &MonthTable, from: Option<&String>, to: Option<&String>) -> String {
+    let month = table.month.first_day();
+    let mut sql =
+        format!("SELECT COUNT(*), COALESCE(SUM(Month = '{month}'), 0), COALESCE(SUM(Date = '{}'), 0)", table.etl_date);
+    for category in Category::ALL {
+        sql += &format!(", COALESCE(SUM({}Duration), 0)", category.name());
+    }
+    sql += &format!(
+        ", COALESCE(SUM(TotalDuration), 0), COALESCE(SUM(Activeness), 0) FROM {staging} WHERE Month = '{month}'"
+    );
+    if let Some(from) = from {
+        sql += &format!(" AND Contract >= {from}");
+    }
+    if let Some(to) = to {
+        sql += &format!(" AND Contract < {to}");
+    }
+    sql
+}
+
+fn query_sums(connector: &Connector, conn: &mut Conn, sql: &str) -> Result<Sums, Failure> {
+    let doing = "checking the staged rows";
+    let row: Option<mysql::Row> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    let mut sums = [0; N_SUMS];
+    for (i, sum) in sums.iter_mut().enumerate() {
+        // Sums are DECIMAL, which the client gives as text.
+        let text: Option<String> = row.as_ref().and_then(|row| row.get_opt(i)).and_then(Result::ok);
+        *sum = text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+            Failure::plain(&connector.place, doing, format!("{} came back as no number", SUM_NAMES[i]), None)
+        })?;
+    }
+    Ok(sums)
+}
+
+/// Compares the sums of the database with the columns, and those with the ledger.
+fn check(connector: &Connector, table: &MonthTable, found: &Sums) -> Result<(), Failure> {
+    let n_rows = table.n_rows() as i128;
+    let mut expected = [n_rows; N_SUMS];
+    for category in Category::ALL {
+        expected[3 + category as usize] = table.ledger.seconds[category as usize];
+    }
+    expected[8] = table.ledger.n_seconds();
+    expected[9] = table.activeness.iter().map(|days| i128::from(*days)).sum();
+    for ((name, expected), found) in SUM_NAMES.iter().zip(expected).zip(found) {
+        if expected != *found {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            let at = connector.place.address.clone();
+            return Err(WarehouseError::Check { at, what: (*name).to_owned(), expected, found }.into());
+        }
+    }
+    Ok(())
+}
+
+fn publish(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    staging: &str,
+    table: &MonthTable,
+    clock: RunClock,
+) -> Result<(), Failure> {
+    add_partition(connector, conn, table)?;
+    let exchange = format!(
+        "ALTER TABLE {}.{} EXCHANGE PARTITION {} WITH TABLE {staging}{}",
+        connector.place.names.warehouse,
+        schema::CUSTOMER_BEHAVIOR.name,
+        partition(table),
+        if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" },
+    );
+    run(connector, conn, "publishing the month", &exchange)?;
+    let recorded = record_run(connector, conn, server, table, clock);
+    if recorded.as_ref().is_err_and(|failure| !failure.is_passing()) {
+        take_back(connector, conn, &exchange)?;
+    }
+    recorded
+}
+
+/// Gives readers the old month again after the server refused the smaller tables, on a new connection if need be.
+fn take_back(connector: &Connector, conn: &mut Conn, exchange: &str) -> Result<(), Failure> {
+    let doing = "taking the month back";
+    match run(connector, conn, doing, "ROLLBACK").and_then(|()| run(connector, conn, doing, exchange)) {
+        Err(failure) if failure.is_passing() => run(connector, &mut connector.connect()?.0, doing, exchange),
+        result => result,
+    }
+}
+
+/// `p202204`.
+fn partition(table: &MonthTable) -> String {
+    let first_day = table.month.first_day();
+    format!("p{:04}{:02}", first_day.year(), first_day.month())
+}
+
+fn add_partition(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> Result<(), Failure> {
+    let doing = "adding a partition for the month";
+    let (database, name, partition) = (literal(&connector.database), schema::CUSTOMER_BEHAVIOR.name, partition(table));
+    let sql = format!(
+        "SELECT 1 FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {database} AND TABLE_NAME = '{name}' \
+         AND PARTITION_NAME = '{partition}'"
+    );
+    let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    if found.is_some() {
+        return Ok(());
+    }
+    let sql = format!(
+        "ALTER TABLE {}.{name} ADD PARTITION (PARTITION {partition} VALUES IN ('{}'))",
+        connector.place.names.warehouse,
+        table.month.first_day()
+    );
+    run(connector, conn, doing, &sql)
+}
+
+/// `daily_activity` of the month and the row of this run, in one transaction.
+fn record_run(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    table: &MonthTable,
+    clock: RunClock,
+) -> Result<(), Failure> {
+    let doing = "recording the run";
+    // Names are filled in before any value is: an app may be called `{mart}`.
+    let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
+    let month = table.month.first_day();
+    let started = schema::utc_text(clock.started);
+    let mut statements = vec![
+        "START TRANSACTION".to_owned(),
+        format!("DELETE FROM {} WHERE Month = '{month}'", qualified(&schema::DAILY_ACTIVITY)),
+    ];
+    let days: Vec<String> = table.days.iter().filter_map(|day| day_values(table, day)).collect();
+    if !days.is_empty() {
+        let (name, columns) = (qualified(&schema::DAILY_ACTIVITY), schema::DAILY_ACTIVITY.column_list());
+        statements.push(format!("INSERT INTO {name} ({columns}) VALUES {}", days.join(", ")));
+    }
+    // A commit whose answer was lost is done again: the run stands once.
+    let (run_table, app_table) = (qualified(&schema::ETL_RUN), qualified(&schema::ETL_RUN_UNMAPPED_APP));
+    let same_run = format!("Month = '{month}' AND Started = '{started}'");
+    statements.push(format!("DELETE FROM {app_table} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})"));
+    statements.push(format!("DELETE FROM {run_table} WHERE {same_run}"));
+    statements.push(run_sql(table, &started, &run_table));
+    // LAST_INSERT_ID() stays that of the run: this table gives no numbers. Names are long, packets may be small.
+    let max_bytes = server.max_packet_bytes.min(1 << 20) / 2;
+    let mut apps = schema::unmapped_apps(&table.ledger).into_iter().peekable();
+    while let Some((app, records)) = apps.next() {
+        let mut sql = format!("INSERT INTO {app_table} (Run, App, Records) VALUES ");
+        sql += &format!("(LAST_INSERT_ID(), {}, {records})", literal(&app));
+        while let Some((app, records)) = apps.next_if(|_| (sql.len() as u64) < max_bytes) {
+            sql += &format!(", (LAST_INSERT_ID(), {}, {records})", literal(&app));
+        }
+        statements.push(sql);
+    }
+    statements.push("COMMIT".to_owned());
+    statements.iter().try_for_each(|sql| run(connector, conn, doing, sql))
+}
+
+fn day_values(table: &MonthTable, day: &crate::month::DayActivity) -> Option<String> {
+    let date = table.month.date(day.day)?;
+    let seconds: Vec<String> = day.seconds.iter().map(i64::to_string).collect();
+    let total: i128 = day.seconds.iter().map(|s| i128::from(*s)).sum();
+    let (month, users, records) = (table.month.first_day(), day.active_users, day.records);
+    Some(format!("('{month}', '{date}', {users}, {records}, {}, {total})", seconds.join(", ")))
+}
+
+fn run_sql(table: &MonthTable, started: &str, run_table: &str) -> String {
+    let (ledger, provenance) = (&table.ledger, &table.provenance);
+    // Without `Id`, which the server gives.
+    let columns: Vec<&str> =
+        schema::ETL_RUN.columns.iter().map(|column| column.name).filter(|name| *name != "Id").collect();
+    let mut values = vec![
+        format!("'{}'", table.month.first_day()),
+        format!("'{started}'"),
+        format!("'{}'", schema::utc_text(Timestamp::now())),
+        literal(&provenance.rules_name),
+        literal(&provenance.rules_sha256),
+        literal(&provenance.engine),
+    ];
+    let counts = [provenance.input_files, provenance.input_bytes, ledger.read, ledger.kept];
+    values.extend(counts.into_iter().chain(Reason::ALL.map(|r| ledger.n_rejected_for(r))).map(|n| n.to_string()));
+    format!("INSERT INTO {run_table} ({}) VALUES ({})", columns.join(", "), values.join(", "))
+}
+
+/// The partitions of `customer_behavior` when it is made: the months come later, one each. A list needs one value, and
+/// no month is NULL.
+pub(super) const NO_MONTH_YET: &str = " PARTITION BY LIST COLUMNS (Month) (PARTITION p_none VALUES IN (NULL))";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_all_rows_once() {
+        for n_rows in [0, 1, 2, 3, 10, 101] {
+            for n in [1, 2, 3, 8] {
+                let ranges = ranges(n_rows, n);
+                assert_eq!(ranges.first().map(|r| r.start), Some(0), "{n_rows} {n}");
+                assert_eq!(ranges.last().map(|r| r.end), Some(n_rows), "{n_rows} {n}");
+                assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start), "{n_rows} {n}");
+                assert!(ranges.len() == 1 || ranges.iter().all(|r| !r.is_empty()), "{n_rows} {n}");
+            }
+        }
+    }
+}

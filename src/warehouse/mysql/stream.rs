@@ -1,0 +1,301 @@
+//! Rows on their way into the staging table: encoded chunk by chunk from the columns, sent as they are ready.
+//!
+//! One range of rows is one connection and two threads. The encoder fills buffers, the connection's thread hands them
+//! to the client; buffers go round between the two, so a range never holds more than [`N_BUFFERS`] of them. No file and
+//! no copy of the table is made.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+
+use mysql::prelude::Queryable as _;
+use mysql::{Conn, Error, LocalInfileHandler};
+
+use super::connect::{LocalInfile, Server, refused};
+use super::failure::BrokenOff;
+use crate::month::MonthTable;
+use crate::progress::Progress;
+use crate::rules::Category;
+
+/// Buffers of one range: one that is filled, one that is sent, one that waits.
+const N_BUFFERS: usize = 3;
+
+/// Bytes in a full buffer. The client sends packets of 4 KiB whatever the size.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Largest `INSERT`, in bytes; a server with a smaller `max_allowed_packet` gets half of that.
+const INSERT_BYTES: usize = 1 << 20;
+
+/// Most bytes of a row in either encoding: 100 characters of 4 bytes, each byte escaped, and eleven other columns.
+const MAX_ROW_BYTES: usize = 1400;
+
+/// The columns that are sent. `Month` and `Date` are the same in every row and set by the statement.
+const COLUMNS: &str = "Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, TvDuration, \
+                       TotalDuration, MostWatch, Taste, Activeness";
+
+/// Loads the rows `rows` of `table` into the table `staging` (quoted, with its database).
+///
+/// The server's own count of warnings is an error here: `LOAD DATA LOCAL` turns errors of data into warnings.
+pub(super) fn load_range(
+    conn: &mut Conn,
+    server: &Server,
+    staging: &str,
+    table: &MonthTable,
+    rows: Range<usize>,
+    progress: &Progress,
+) -> Result<(), Error> {
+    match server.local_infile {
+        LocalInfile::Allowed => load_infile(conn, staging, table, rows, progress),
+        LocalInfile::Refused => insert_rows(conn, server, staging, table, rows, progress),
+    }
+}
+
+/// A part of the stream of rows.
+enum Part {
+    Rows(Vec<u8>),
+    /// All rows were sent. A stream that ends without it was broken off.
+    End,
+}
+
+fn load_infile(
+    conn: &mut Conn,
+    staging: &str,
+    table: &MonthTable,
+    rows: Range<usize>,
+    progress: &Progress,
+) -> Result<(), Error> {
+    // The server has to ask for exactly this name, once.
+    let offered = format!("viewmart-rows-{:016x}", random());
+    let (filled, full) = sync_channel::<Part>(N_BUFFERS);
+    let (give_back, empty) = channel::<Vec<u8>>();
+    for _ in 0..N_BUFFERS {
+        // Both ends are here: this cannot fail.
+        let _ = give_back.send(Vec::with_capacity(CHUNK_BYTES + MAX_ROW_BYTES));
+    }
+    conn.set_local_infile_handler(Some(offer(offered.clone(), full, give_back)));
+    let statement = format!(
+        "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {staging} CHARACTER SET utf8mb4 \
+         FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({COLUMNS}) \
+         SET Month = '{}', Date = '{}'",
+        table.month.first_day(),
+        table.etl_date,
+    );
+    let result = thread::scope(|scope| {
+        scope.spawn(move || encode_rows(table, rows, &filled, &empty, progress));
+        let result = conn.query_drop(statement);
+        // Takes the handler's ends of the channels away: an encoder that still waits comes to its end.
+        conn.set_local_infile_handler(None);
+        result
+    });
+    result
+}
+
+/// The handler that gives out the rows for the one name `offered`, once, and nothing for any other wish.
+fn offer(offered: String, full: Receiver<Part>, give_back: Sender<Vec<u8>>) -> LocalInfileHandler {
+    let mut stream = Some((full, give_back));
+    LocalInfileHandler::new(move |name, writer| {
+        if name != offered.as_bytes() {
+            return Err(refused(name));
+        }
+        let (full, give_back) = stream.take().ok_or_else(|| refused(name))?;
+        loop {
+            match full.recv() {
+                Ok(Part::Rows(mut buffer)) => {
+                    writer.write_all(&buffer)?;
+                    buffer.clear();
+                    // The encoder may be through with its rows.
+                    let _ = give_back.send(buffer);
+                }
+                Ok(Part::End) => return Ok(()),
+                Err(_) => return Err(std::io::Error::other(BrokenOff)),
+            }
+        }
+    })
+}
+
+fn encode_rows(
+    table: &MonthTable,
+    rows: Range<usize>,
+    filled: &SyncSender<Part>,
+    empty: &Receiver<Vec<u8>>,
+    progress: &Progress,
+) {
+    let mut row = rows.start;
+    while row < rows.end {
+        // Either channel ends when the load failed; its own error says why.
+        let Ok(mut buffer) = empty.recv() else { return };
+        let first = row;
+        while row < rows.end && buffer.len() < CHUNK_BYTES {
+            push_tsv(&mut buffer, table, row);
+            row += 1;
+        }
+        if filled.send(Part::Rows(buffer)).is_err() {
+            return;
+        }
+        progress.advance((row - first) as u64);
+    }
+    let _ = filled.send(Part::End);
+}
+
+/// One row as `LOAD DATA` reads it: fields between tabs, a line feed at the end, escapes by backslash.
+fn push_tsv(buffer: &mut Vec<u8>, table: &MonthTable, row: usize) {
+    push_escaped(buffer, table.contracts.get(row));
+    buffer.push(b'\t');
+    for category in Category::ALL {
+        push_integer(buffer, table.seconds[category as usize][row]);
+        buffer.push(b'\t');
+    }
+    push_integer(buffer, table.total[row]);
+    buffer.push(b'\t');
+    // Labels are names of categories joined by `_`: nothing to escape.
+    buffer.extend_from_slice(table.most_watch(row).as_bytes());
+    buffer.push(b'\t');
+    buffer.extend_from_slice(table.taste(row).as_bytes());
+    buffer.push(b'\t');
+    push_integer(buffer, i64::from(table.activeness[row]));
+    buffer.push(b'\n');
+}
+
+/// A text with the bytes escaped that mean something to `LOAD DATA`. With the backslash escaped, the text `\N` is two
+/// characters and not NULL.
+fn push_escaped(buffer: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'\\' => buffer.extend_from_slice(b"\\\\"),
+            b'\t' => buffer.extend_from_slice(b"\\t"),
+            b'\n' => buffer.extend_from_slice(b"\\n"),
+            b'\r' => buffer.extend_from_slice(b"\\r"),
+            0 => buffer.extend_from_slice(b"\\0"),
+            _ => buffer.push(byte),
+        }
+    }
+}
+
+/// Decimal digits. The numbers of a row take most of the encoder's time, and formatting machinery most of theirs.
+fn push_integer(buffer: &mut Vec<u8>, number: i64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        buffer.push(b'-');
+    }
+    buffer.extend_from_slice(&digits[at..]);
+}
+
+/// The way without `LOAD DATA LOCAL`: `INSERT` statements of many rows, several times slower.
+fn insert_rows(
+    conn: &mut Conn,
+    server: &Server,
+    staging: &str,
+    table: &MonthTable,
+    rows: Range<usize>,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let max_bytes = insert_bytes(server.max_packet_bytes);
+    let head = format!("INSERT INTO {staging} (Month, Date, {COLUMNS}) VALUES ");
+    let dates = format!("('{}','{}',", table.month.first_day(), table.etl_date);
+    let mut statement = head.clone();
+    let mut n_waiting = 0;
+    conn.query_drop("START TRANSACTION")?;
+    for row in rows {
+        if n_waiting > 0 {
+            statement.push(',');
+        }
+        statement.push_str(&dates);
+        push_values(&mut statement, table, row);
+        n_waiting += 1;
+        if statement.len() >= max_bytes {
+            conn.query_drop(&statement)?;
+            progress.advance(n_waiting);
+            statement.truncate(head.len());
+            n_waiting = 0;
+        }
+    }
+    if n_waiting > 0 {
+        conn.query_drop(&statement)?;
+        progress.advance(n_waiting);
+    }
+    conn.query_drop("COMMIT")
+}
+
+/// When an `INSERT` is sent: a last row still fits into the server's packet.
+fn insert_bytes(max_packet_bytes: u64) -> usize {
+    let half = usize::try_from(max_packet_bytes / 2).unwrap_or(INSERT_BYTES);
+    half.min(INSERT_BYTES).saturating_sub(MAX_ROW_BYTES)
+}
+
+fn push_values(statement: &mut String, table: &MonthTable, row: usize) {
+    statement.push('\'');
+    for c in table.contracts.get(row).chars() {
+        match c {
+            '\\' => statement.push_str("\\\\"),
+            '\'' => statement.push_str("\\'"),
+            '\0' => statement.push_str("\\0"),
+            _ => statement.push(c),
+        }
+    }
+    statement.push('\'');
+    for category in Category::ALL {
+        // Writing to a String cannot fail.
+        let _ = write!(statement, ",{}", table.seconds[category as usize][row]);
+    }
+    let _ = write!(
+        statement,
+        ",{},'{}','{}',{})",
+        table.total[row],
+        table.most_watch(row),
+        table.taste(row),
+        table.activeness[row]
+    );
+}
+
+/// A number nobody can guess: the standard library seeds its hash maps from the operating system.
+pub(super) fn random() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes() {
+        let check = |text: &str, expected: &str| {
+            let mut buffer = Vec::new();
+            push_escaped(&mut buffer, text);
+            assert_eq!(String::from_utf8(buffer).unwrap(), expected, "{text:?}");
+        };
+        check("HNH001", "HNH001");
+        check("\\N", "\\\\N");
+        check("a\tb\nc\r\0", "a\\tb\\nc\\r\\0");
+        check("'\"%_😀é", "'\"%_😀é");
+    }
+
+    #[test]
+    fn integers() {
+        for number in [0, 1, -1, 10, 1_234_567_890, i64::MAX, i64::MIN] {
+            let mut buffer = Vec::new();
+            push_integer(&mut buffer, number);
+            assert_eq!(String::from_utf8(buffer).unwrap(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn an_insert_fits_the_packet() {
+        for max_packet in [1024, 4096, 65_536, 1 << 20, 1 << 30] {
+            let bytes = insert_bytes(max_packet) + MAX_ROW_BYTES;
+            assert!(bytes <= (max_packet as usize).max(MAX_ROW_BYTES), "{max_packet}: {bytes}");
+        }
+    }
+}

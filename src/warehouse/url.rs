@@ -1,0 +1,105 @@
+//! The address of a warehouse, as given with `--warehouse`.
+
+use std::path::{Path, PathBuf};
+
+use super::WarehouseError;
+use super::mysql::MysqlUrl;
+
+/// Which database, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WarehouseUrl {
+    /// `sqlite:PATH`: a file, made when missing.
+    Sqlite(PathBuf),
+    /// `mysql://…`: a server.
+    Mysql(MysqlUrl),
+}
+
+impl WarehouseUrl {
+    /// Reads an address. A password in it is refused: everyone on the machine can read it in the process list.
+    ///
+    /// # Errors
+    /// [`WarehouseError::Address`] with any password blotted out.
+    pub fn parse(text: &str) -> Result<WarehouseUrl, WarehouseError> {
+        let refuse = |why: &str| Err(WarehouseError::Address { url: without_password(text), why: why.to_owned() });
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return refuse("it has no scheme");
+        };
+        match scheme {
+            "sqlite" => {
+                let path = rest.strip_prefix("//").unwrap_or(rest);
+                match path {
+                    "" => refuse("the path is empty"),
+                    ":memory:" => refuse("a warehouse in memory is gone when the program ends"),
+                    path => Ok(WarehouseUrl::Sqlite(PathBuf::from(path))),
+                }
+            }
+            "mysql" => MysqlUrl::parse(text).map(WarehouseUrl::Mysql),
+            _ => refuse("the scheme is neither `sqlite` nor `mysql`"),
+        }
+    }
+
+    /// The embedded warehouse in the output folder.
+    pub fn embedded(out: &Path) -> WarehouseUrl {
+        WarehouseUrl::Sqlite(out.join("warehouse.db"))
+    }
+}
+
+/// Where the password stands in `scheme://user:password@…`, colon not counted. A password may hold `@` and `/`, so
+/// everything up to the last `@` counts as user and password.
+fn password_span(text: &str) -> Option<std::ops::Range<usize>> {
+    let start = text.find("://")? + 3;
+    let end = start + text.get(start..)?.rfind('@')?;
+    let colon = start + text.get(start..end)?.find(':')?;
+    Some(colon + 1..end)
+}
+
+/// The address with any password blotted out.
+fn without_password(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(span) = password_span(&text) {
+        text.replace_range(span, "***");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_known_or_refused() {
+        let check = |text: &str, expected: Result<WarehouseUrl, &str>| {
+            let found = WarehouseUrl::parse(text);
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        };
+        check("sqlite:a/b.db", Ok(WarehouseUrl::Sqlite("a/b.db".into())));
+        check("sqlite:///a/b.db", Ok(WarehouseUrl::Sqlite("/a/b.db".into())));
+        check("sqlite:/a b/ü.db", Ok(WarehouseUrl::Sqlite("/a b/ü.db".into())));
+        let server = MysqlUrl::parse("mysql://u@h:3306/db").unwrap();
+        check("mysql://u@h:3306/db", Ok(WarehouseUrl::Mysql(server)));
+        check("", Err("no scheme"));
+        check("warehouse.db", Err("no scheme"));
+        check("sqlite:", Err("the path is empty"));
+        check("sqlite::memory:", Err("in memory"));
+        check("postgres://h/db", Err("neither"));
+        check("mysql:h/db", Err("mysql://"));
+        check("mysql://u:secret@h/db", Err("VIEWMART_MYSQL_PASSWORD"));
+    }
+
+    #[test]
+    fn no_password_is_ever_shown() {
+        let check = |text: &str| {
+            let error = WarehouseUrl::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("cret"), "{error}");
+        };
+        check("mysql://u:secret@h/db");
+        check("mysql://u:se@cret@h/db");
+        check("mysql://u:se/cret@h/db");
+        check("mysql://:secret@h/db");
+        check("mariadb://u:secret@h/db");
+    }
+}

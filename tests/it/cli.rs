@@ -1,0 +1,236 @@
+//! What the program says and how it exits: settings, messages, exit codes.
+
+use std::fs;
+
+use crate::support::{Workplace, gzip, record};
+use crate::tiny;
+
+/// A lake of one good day.
+fn one_day(work: &Workplace) {
+    work.write("lake/20220401.json", [record("A", "VOD", 5), record("B", "CHANNEL", 7)].concat());
+}
+
+#[test]
+fn wrong_usage_exits_2_and_says_what_to_write() {
+    let work = Workplace::new();
+    one_day(&work);
+    work.write("rules/empty.toml", "");
+    work.write(
+        "rules/twice.toml",
+        "name = 'x'\n[record]\nmin_seconds = 0\nmax_seconds = 1\nexclude_contracts = []\n[labels]\ntaste = 'positive'\n\
+         [category]\nRelax = ['A']\nMovie = ['A']\nChild = []\nSport = []\nTv = []\n",
+    );
+    work.write("rules/unknown.toml", "name = 'x'\ncolour = 'red'\n");
+    work.write("settings/unknown.toml", "threads = 1\n\nthread = 2\n");
+    work.write("settings/value.toml", "month = '2022-13'\n");
+    let check = |arguments: &[&str], words: &[&str]| work.run(arguments).failed(2, words);
+    check(&[], &["Usage: viewmart"]);
+    check(&["run"], &["LAKE"]);
+    check(&["walk", "lake"], &["walk"]);
+    check(&["run", "lake", "--colour"], &["--colour"]);
+    check(&["run", "lake", "--month", "April"], &["April", "YYYY-MM"]);
+    check(&["run", "lake", "--etl-date", "2022-02-30"], &["2022-02-30"]);
+    check(&["run", "lake", "--threads", "0"], &["from 1 to 1024"]);
+    check(&["run", "lake", "--max-reject-ratio", "2"], &["from 0 to 1"]);
+    check(&["run", "lake", "--format", "parquet"], &["ndjson", "csv"]);
+    check(&["run", "lake", "--rules", "missing.toml"], &["missing.toml", "next:"]);
+    check(&["run", "lake", "--rules", "rules/empty.toml"], &["rules/empty.toml: line 1", "empty"]);
+    check(&["run", "lake", "--rules", "rules/twice.toml"], &["rules/twice.toml: line 10", "`A`", "Relax"]);
+    check(&["run", "lake", "--rules", "rules/unknown.toml"], &["rules/unknown.toml: line 2", "colour"]);
+    check(&["run", "lake", "--warehouse", "warehouse.db"], &["`warehouse.db`", "sqlite:PATH"]);
+    check(&["run", "lake", "--warehouse", "mysql://u:secret@h/db"], &["mysql://u:***@h/db", "VIEWMART_MYSQL_PASSWORD"]);
+    check(&["run", "lake", "--config", "missing.toml"], &["missing.toml"]);
+    check(&["run", "lake", "--config", "settings/unknown.toml"], &["settings/unknown.toml: line 3", "thread"]);
+    check(&["run", "lake", "--config", "settings/value.toml"], &["settings/value.toml: line 1", "2022-13"]);
+    assert!(!work.path("viewmart-out").exists(), "wrong usage must not write anything");
+}
+
+#[test]
+fn a_password_in_an_address_is_shown_nowhere() {
+    let work = Workplace::new();
+    one_day(&work);
+    let finished = work.run(["run", "lake", "--warehouse", "mysql://u:secret@127.0.0.1:1/db"]);
+    assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_lake_that_cannot_be_read_exits_3_and_nothing_is_published() {
+    let work = Workplace::new();
+    one_day(&work);
+    let packed = gzip(record("A", "VOD", 5).repeat(50).as_bytes());
+    work.write("truncated/20220401.json.gz", &packed[..packed.len() - 9]);
+    let mut damaged = packed.clone();
+    *damaged.iter_mut().rev().nth(6).unwrap() ^= 0xff;
+    work.write("damaged/20220401.json.gz", damaged);
+    work.write("not-gzip/20220401.json.gz", record("A", "VOD", 5));
+    work.write("no-day/log.json", record("A", "VOD", 5));
+    work.write("odd/20220401.parquet", "PAR1");
+    work.write("months/20220401.json", record("A", "VOD", 5));
+    work.write("months/20220501.json", record("A", "VOD", 5));
+    work.write("hidden/_20220401.json", record("A", "VOD", 5));
+    fs::create_dir(work.path("empty")).unwrap();
+    let check = |arguments: &[&str], words: &[&str]| {
+        work.run(["run", "--out", "out"].iter().chain(arguments)).failed(3, words);
+        for name in ["warehouse.db", "mart.db", "report.json", "rejects.ndjson", "dashboard.html"] {
+            let path = work.path("out").join(name);
+            // A warehouse that was prepared has no month.
+            if name == "warehouse.db" && path.exists() {
+                assert_eq!(work.rows("out/warehouse.db", "SELECT count(*) FROM customer_behavior"), [["0"]]);
+            } else if name != "mart.db" {
+                assert!(!path.exists(), "{} after {arguments:?}", path.display());
+            }
+        }
+    };
+    check(&["missing"], &["missing", "no such file"]);
+    check(&["empty"], &["empty", "no data file"]);
+    check(&["hidden"], &["hidden", "no data file"]);
+    check(&["nothing*.json"], &["nothing*.json"]);
+    check(&["no-day"], &["no-day/log.json", "YYYYMMDD"]);
+    check(&["odd"], &["odd/20220401.parquet", ".ndjson"]);
+    check(&["months"], &["2022-04", "2022-05", "--month"]);
+    check(&["lake", "--month", "2022-06"], &["2022-06"]);
+    check(&["lake", "--require-all-days"], &["2022-04-02", "2022-04-30", "--require-all-days"]);
+    check(&["truncated"], &["truncated/20220401.json.gz"]);
+    check(&["damaged"], &["damaged/20220401.json.gz"]);
+    check(&["not-gzip"], &["not-gzip/20220401.json.gz"]);
+}
+
+#[test]
+fn data_that_cannot_be_published_exits_4() {
+    let work = Workplace::new();
+    one_day(&work);
+    work.run(["run", "lake"]).ok();
+    let good = work.read("viewmart-out/report.json");
+    work.write(
+        "bad/20220401.json",
+        [record("A", "VOD", 5), "{\n".into(), record("", "VOD", 1), record("B", "NEW", 1)].concat(),
+    );
+    work.write("header/20220401.csv", "Contract,Duration,AppName\nA,5,VOD\n");
+    work.write("sums/20220401.json", record("A", "VOD", i64::MAX).repeat(2));
+
+    let refused = work.run(["run", "bad"]);
+    refused.failed(
+        4,
+        &[
+            "2 of 4",
+            "50.00 %",
+            "5.00 %",
+            "malformed 1",
+            "no_contract 1",
+            "--max-reject-ratio",
+            "rejects-refused.ndjson",
+        ],
+    );
+    assert!(!refused.stderr.contains("unmapped_app"), "{}", refused.stderr);
+    assert_eq!(work.read_text("viewmart-out/rejects-refused.ndjson").lines().count(), 3);
+    assert_eq!(work.read("viewmart-out/report.json"), good, "the last good month stays");
+    work.run(["run", "bad", "--max-reject-ratio", "0.5"]).ok();
+    assert!(!work.path("viewmart-out/rejects-refused.ndjson").exists());
+
+    work.run(["run", "header"]).failed(4, &["header/20220401.csv", "line 1", "TotalDuration", "Duration"]);
+    work.run(["run", "sums", "--rules", "seed"]).failed(4, &["64 bits"]);
+    work.write("month.parquet", "not a month");
+    work.run(["load", "month.parquet"]).failed(4, &["month.parquet"]);
+    let rows = work.rows("viewmart-out/warehouse.db", "SELECT Contract FROM customer_behavior");
+    assert_eq!(rows, [["A"]], "a refused month changes nothing");
+}
+
+#[test]
+fn a_warehouse_that_fails_exits_5() {
+    let work = Workplace::new();
+    one_day(&work);
+    work.write(
+        "not-a-database.db",
+        "These are no tables, and long enough to be looked at as a database file.".repeat(20),
+    );
+    work.run(["run", "lake", "--warehouse", "sqlite:not-a-database.db"]).failed(5, &["not-a-database.db"]);
+    fs::create_dir(work.path("folder.db")).unwrap();
+    work.run(["run", "lake", "--warehouse", "sqlite:folder.db"]).failed(5, &["folder.db"]);
+}
+
+#[test]
+fn output_that_cannot_be_written_exits_6() {
+    let work = Workplace::new();
+    one_day(&work);
+    work.write("file", "in the way");
+    work.run(["run", "lake", "--out", "file"]).failed(6, &["file", "next:"]);
+    fs::create_dir_all(work.path("taken/report.json")).unwrap();
+    work.run(["transform", "lake", "--out", "taken"]).failed(6, &["taken/report.json"]);
+    assert!(!work.path("taken/month-2022-04.parquet").exists());
+    work.run(["load", "missing.parquet"]).failed(6, &["missing.parquet"]);
+}
+
+#[test]
+fn stdout_carries_results_only_and_quiet_says_nothing() {
+    let work = Workplace::new();
+    tiny::write_lake(&work);
+    let arguments = tiny::arguments("run");
+    let more =
+        |words: &[&str]| arguments.iter().cloned().chain(words.iter().map(|w| (*w).to_owned())).collect::<Vec<_>>();
+    let table = work.run(more(&[])).ok();
+    assert!(table.stdout.contains("22 read = 13 kept + 9 rejected"), "{}", table.stdout);
+    assert!(table.stderr.contains("wrote viewmart-out"), "{}", table.stderr);
+    assert!(
+        !table.stderr.contains('\u{1b}') && !table.stderr.contains('\r'),
+        "no bars without a terminal: {:?}",
+        table.stderr
+    );
+    let json = work.run(more(&["--json", "--quiet", "--report", "copy/report.json"])).ok();
+    assert_eq!(json.stderr, "");
+    assert_eq!(json.stdout, work.read_text("viewmart-out/report.json"));
+    assert_eq!(json.stdout, work.read_text("copy/report.json"));
+    for command in
+        [vec!["extract", "lake", "--month", "2022-04"], vec!["mart", "--month", "2022-04"], vec!["dashboard"]]
+    {
+        let finished = work.run(command.iter().copied().chain(["--json"])).ok();
+        let value: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(value["month"], "2022-04", "{command:?}");
+    }
+}
+
+#[test]
+fn flags_beat_variables_beat_the_settings_file() {
+    let work = Workplace::new();
+    one_day(&work);
+    let etl_date = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = work.command(["transform", "lake", "--json"].iter().chain(arguments));
+        command.envs(variable.map(|value| ("VIEWMART_ETL_DATE", value)));
+        let finished = crate::support::Finished::of(command.output().unwrap()).ok();
+        let report: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        report["etl_date"].as_str().unwrap().to_owned()
+    };
+    work.write("viewmart.toml", "etl_date = '2022-05-03'\n");
+    assert_eq!(etl_date(&[], None), "2022-05-03");
+    assert_eq!(etl_date(&[], Some("2022-05-02")), "2022-05-02");
+    assert_eq!(etl_date(&["--etl-date", "2022-05-01"], Some("2022-05-02")), "2022-05-01");
+}
+
+#[test]
+fn help_and_version_exit_0() {
+    let work = Workplace::new();
+    let check = |arguments: &[&str], words: &[&str]| {
+        let finished = work.run(arguments).ok();
+        assert_eq!(finished.stderr, "");
+        for word in words {
+            assert!(finished.stdout.contains(word), "{word}: {}", finished.stdout);
+        }
+    };
+    check(&["--version"], &[env!("CARGO_PKG_VERSION")]);
+    check(&["--help"], &["run", "extract", "transform", "load", "mart", "dashboard", "bench", "Exit codes"]);
+    check(
+        &["run", "--help"],
+        &["--month", "--rules", "--etl-date", "--threads", "--warehouse", "--max-reject-ratio", "--json"],
+    );
+}
+
+#[test]
+fn bench_counts_before_it_measures() {
+    let work = Workplace::new();
+    one_day(&work);
+    let finished = work.run(["bench", "lake", "--threads", "2", "--runs", "1", "--json"]).ok();
+    let value: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!((&value["records"], &value["line_ends"]), (&2.into(), &2.into()));
+    let threads: Vec<u64> =
+        value["threads"].as_array().unwrap().iter().map(|row| row["threads"].as_u64().unwrap()).collect();
+    assert_eq!(threads, [1, 2]);
+}
