@@ -79,8 +79,8 @@ pub fn measure(plan: &BenchPlan, listing: &Listing) -> Result<Measured, Error> {
             month: listing.month,
             etl_date: listing.month.first_day(),
             rules: plan.rules.clone(),
-            threads,
-            max_rejects_kept: 0,
+            n_threads: threads,
+            n_rejects_max: 0,
         };
         let engine = || {
             let files = listing.files.iter().cloned().map(Ok);

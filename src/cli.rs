@@ -1,5 +1,6 @@
 //! The command line, as typed: flags and `VIEWMART_*` variables, nothing resolved yet. [`crate::config`] makes a plan of it.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,6 +55,8 @@ pub struct RunFlags {
     pub(crate) engine: EngineFlags,
     #[command(flatten)]
     pub(crate) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(crate) look: LookFlags,
     #[command(flatten)]
     pub(crate) out: OutFlags,
     #[command(flatten)]
@@ -110,6 +113,8 @@ pub struct DashboardFlags {
     pub(crate) month: MonthFlags,
     #[command(flatten)]
     pub(crate) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(crate) look: LookFlags,
     #[command(flatten)]
     pub(crate) out: OutFlags,
 }
@@ -208,6 +213,27 @@ pub(crate) struct WarehouseFlags {
     /// Database of the mart [default: <database>_mart, or mart.db beside an SQLite warehouse]
     #[arg(long, env = "VIEWMART_MART_DB", value_name = "NAME", hide_env_values = true)]
     pub(crate) mart_db: Option<String>,
+    /// Option file of the MySQL clients, for account, password and TLS [default: ~/.my.cnf]
+    #[arg(long, env = "VIEWMART_DEFAULTS_FILE", value_name = "FILE", hide_env_values = true)]
+    pub(crate) defaults_file: Option<PathBuf>,
+    /// Connections that load a MySQL warehouse at once [default: 2]
+    #[arg(long, env = "VIEWMART_LOAD_CONNECTIONS", value_name = "N", hide_env_values = true)]
+    pub(crate) load_connections: Option<NonZeroU8>,
+}
+
+/// How the dashboards look.
+#[derive(Debug, Args)]
+pub(crate) struct LookFlags {
+    /// Show pseudonyms (keyed hashes) in place of contracts in the dashboards
+    #[arg(long, env = "VIEWMART_MASK_CONTRACTS", value_name = "true|false", hide_env_values = true,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) mask_contracts: Option<bool>,
+    /// Key of the pseudonyms, made when missing; VIEWMART_MASK_KEY may hold the key itself [default: ~/.config/viewmart/mask-key]
+    #[arg(long, env = "VIEWMART_MASK_KEY_FILE", value_name = "FILE", hide_env_values = true)]
+    pub(crate) mask_key_file: Option<PathBuf>,
+    /// Tableau's hyperd, to package the rows as an extract; without it they are CSV
+    #[arg(long, env = "VIEWMART_HYPERD", value_name = "FILE", hide_env_values = true)]
+    pub(crate) hyperd: Option<PathBuf>,
 }
 
 /// Where the files go.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -13,20 +13,22 @@ use serde::de::{Deserializer, Visitor};
 
 use crate::calendar::Month;
 use crate::cli::{
-    BenchFlags, Cli, Command, EngineFlags, FormatName, LakeFlags, MonthFlags, OutFlags, ReportFlags, SourceFlags,
+    BenchFlags, Cli, Command, EngineFlags, FormatName, LakeFlags, LookFlags, OutFlags, ReportFlags, SourceFlags,
     TalkFlags, WarehouseFlags,
 };
+use crate::dashboard::mask::{self, Masker};
 use crate::error::Error;
 use crate::lake::Format;
 use crate::progress::ProgressChoice;
 use crate::rules::Rules;
-use crate::warehouse::WarehouseUrl;
+use crate::warehouse::mysql::{MysqlOptions, OptionFile};
+use crate::warehouse::{OpenOptions, WarehouseUrl};
 
 /// Settings file that is read when none is named.
 const SETTINGS_FILE: &str = "viewmart.toml";
 
 /// A valid command with everything it needs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// What to do.
     pub task: Task,
@@ -35,24 +37,24 @@ pub struct Plan {
 }
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Task {
     /// `viewmart run`.
-    Run(RunPlan),
+    Run(Box<RunPlan>),
     /// `viewmart extract`.
     Extract(LakePlan),
     /// `viewmart transform`.
-    Transform(TransformPlan),
+    Transform(Box<TransformPlan>),
     /// `viewmart load`.
     Load(LoadPlan),
     /// `viewmart mart`.
     Mart(MartPlan),
     /// `viewmart dashboard`.
-    Dashboard(MartPlan),
+    Dashboard(Box<DashboardPlan>),
     /// `viewmart bench`.
     Bench(BenchPlan),
     /// `viewmart doctor`.
-    Doctor(DoctorPlan),
+    Doctor(Box<DoctorPlan>),
 }
 
 /// How to talk.
@@ -132,16 +134,25 @@ pub struct EnginePlan {
 }
 
 /// Where the tables go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WarehousePlan {
     /// The warehouse.
     pub url: WarehouseUrl,
-    /// Database of the mart, or the one that the warehouse chooses.
-    pub mart_db: Option<String>,
+    /// How to open it.
+    pub options: OpenOptions,
+}
+
+/// How the dashboards look.
+#[derive(Clone, Debug)]
+pub struct LookPlan {
+    /// Gives the pseudonyms that are shown in place of contracts, where any are.
+    pub mask: Option<Masker>,
+    /// Tableau's `hyperd`, where there is one.
+    pub hyperd: Option<PathBuf>,
 }
 
 /// `viewmart run`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct RunPlan {
     /// Which data.
     pub lake: LakePlan,
@@ -149,6 +160,8 @@ pub struct RunPlan {
     pub engine: EnginePlan,
     /// Where the tables go.
     pub warehouse: WarehousePlan,
+    /// How the dashboards look.
+    pub look: LookPlan,
     /// Where the files go.
     pub out: PathBuf,
     /// Where else the report goes.
@@ -169,7 +182,7 @@ pub struct TransformPlan {
 }
 
 /// `viewmart load`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LoadPlan {
     /// The month file.
     pub month_file: PathBuf,
@@ -177,13 +190,24 @@ pub struct LoadPlan {
     pub warehouse: WarehousePlan,
 }
 
-/// `viewmart mart` and `viewmart dashboard`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `viewmart mart`.
+#[derive(Clone, Debug)]
 pub struct MartPlan {
     /// The month, or the only one there is.
     pub month: Option<Month>,
     /// Where the tables are.
     pub warehouse: WarehousePlan,
+}
+
+/// `viewmart dashboard`.
+#[derive(Clone, Debug)]
+pub struct DashboardPlan {
+    /// The month, or the only one there is.
+    pub month: Option<Month>,
+    /// Where the tables are.
+    pub warehouse: WarehousePlan,
+    /// How it looks.
+    pub look: LookPlan,
     /// Where the files go.
     pub out: PathBuf,
 }
@@ -202,7 +226,7 @@ pub struct BenchPlan {
 }
 
 /// `viewmart doctor`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct DoctorPlan {
     /// Which data, where any is named.
     pub lake: Option<LakePlan>,
@@ -223,36 +247,49 @@ impl Plan {
         let task = match cli.command {
             Command::Run(flags) => {
                 let out = out(flags.out, &settings);
-                Task::Run(RunPlan {
+                Task::Run(Box::new(RunPlan {
                     lake: lake(flags.lake, &settings),
                     engine: engine(flags.engine, &settings)?,
                     warehouse: warehouse(flags.warehouse, &settings, &out)?,
+                    look: look(flags.look, &settings)?,
                     report: report(flags.report, &settings),
                     out,
-                })
+                }))
             }
             Command::Extract(flags) => Task::Extract(lake(flags.lake, &settings)),
-            Command::Transform(flags) => Task::Transform(TransformPlan {
+            Command::Transform(flags) => Task::Transform(Box::new(TransformPlan {
                 lake: lake(flags.lake, &settings),
                 engine: engine(flags.engine, &settings)?,
                 out: out(flags.out, &settings),
                 report: report(flags.report, &settings),
-            }),
+            })),
             Command::Load(flags) => {
                 let out = out(flags.out, &settings);
                 let warehouse = warehouse(flags.warehouse, &settings, &out)?;
                 Task::Load(LoadPlan { month_file: flags.month_file, warehouse })
             }
-            Command::Mart(flags) => Task::Mart(mart(flags.month, flags.warehouse, flags.out, &settings)?),
-            Command::Dashboard(flags) => Task::Dashboard(mart(flags.month, flags.warehouse, flags.out, &settings)?),
+            Command::Mart(flags) => {
+                let out = out(flags.out, &settings);
+                let warehouse = warehouse(flags.warehouse, &settings, &out)?;
+                Task::Mart(MartPlan { month: flags.month.month.or(settings.month), warehouse })
+            }
+            Command::Dashboard(flags) => {
+                let out = out(flags.out, &settings);
+                Task::Dashboard(Box::new(DashboardPlan {
+                    month: flags.month.month.or(settings.month),
+                    warehouse: warehouse(flags.warehouse, &settings, &out)?,
+                    look: look(flags.look, &settings)?,
+                    out,
+                }))
+            }
             Command::Bench(flags) => Task::Bench(bench(flags, &settings)?),
             Command::Doctor(flags) => {
                 let out = out(flags.out, &settings);
-                Task::Doctor(DoctorPlan {
+                Task::Doctor(Box::new(DoctorPlan {
                     lake: Some(flags.inputs).filter(|i| !i.is_empty()).map(|i| source(i, flags.source, &settings)),
                     warehouse: warehouse(flags.warehouse, &settings, &out)?,
                     out,
-                })
+                }))
             }
         };
         Ok(Plan { task, talk })
@@ -286,11 +323,14 @@ fn source(inputs: Vec<String>, flags: SourceFlags, settings: &Settings) -> LakeP
 
 /// `$XDG_CACHE_HOME/viewmart`, `~/.cache/viewmart`, or a folder here where there is no home.
 fn default_cache() -> PathBuf {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    match folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache"))) {
-        Some(cache) => cache.join("viewmart"),
-        None => PathBuf::from("viewmart-cache"),
-    }
+    folder_of("XDG_CACHE_HOME", ".cache")
+        .map_or_else(|| PathBuf::from("viewmart-cache"), |cache| cache.join("viewmart"))
+}
+
+/// The folder that `variable` names, or `name` in the home folder.
+fn folder_of(variable: &str, name: &str) -> Option<PathBuf> {
+    let folder = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder(variable).or_else(|| folder("HOME").map(|home| home.join(name)))
 }
 
 fn engine(flags: EngineFlags, settings: &Settings) -> Result<EnginePlan, Error> {
@@ -330,7 +370,17 @@ fn warehouse(flags: WarehouseFlags, settings: &Settings, out: &Path) -> Result<W
         Some(text) => WarehouseUrl::parse(text)
             .map_err(|e| Error::Usage { what: e.to_string(), advice: e.advice().map(std::borrow::Cow::into_owned) })?,
     };
-    Ok(WarehousePlan { url, mart_db: flags.mart_db.or_else(|| settings.mart_db.clone()) })
+    let defaults = MysqlOptions::from_env();
+    let mysql = MysqlOptions {
+        option_file: flags
+            .defaults_file
+            .or_else(|| settings.defaults_file.clone())
+            .map_or(defaults.option_file, OptionFile::At),
+        load_connections: flags.load_connections.or(settings.load_connections).unwrap_or(defaults.load_connections),
+        ..defaults
+    };
+    let mart_db = flags.mart_db.or_else(|| settings.mart_db.clone());
+    Ok(WarehousePlan { url, options: OpenOptions { mart_db, mysql } })
 }
 
 fn out(flags: OutFlags, settings: &Settings) -> PathBuf {
@@ -341,15 +391,23 @@ fn report(flags: ReportFlags, settings: &Settings) -> Option<PathBuf> {
     flags.report.or_else(|| settings.report.clone())
 }
 
-fn mart(
-    month: MonthFlags,
-    warehouse_flags: WarehouseFlags,
-    out_flags: OutFlags,
-    settings: &Settings,
-) -> Result<MartPlan, Error> {
-    let out = out(out_flags, settings);
-    let warehouse = warehouse(warehouse_flags, settings, &out)?;
-    Ok(MartPlan { month: month.month.or(settings.month), warehouse, out })
+fn look(flags: LookFlags, settings: &Settings) -> Result<LookPlan, Error> {
+    let mask = if flags.mask_contracts.or(settings.mask_contracts).unwrap_or(false) {
+        let key = std::env::var(mask::KEY_VARIABLE).ok();
+        let key_file = flags.mask_key_file.or_else(|| settings.mask_key_file.clone()).unwrap_or_else(default_key_file);
+        Some(Masker::from_settings(key.as_deref(), &key_file)?)
+    } else {
+        None
+    };
+    Ok(LookPlan { mask, hyperd: flags.hyperd.or_else(|| settings.hyperd.clone()) })
+}
+
+/// `$XDG_CONFIG_HOME/viewmart/mask-key`, `~/.config/viewmart/mask-key`, or a file here where there is no home.
+fn default_key_file() -> PathBuf {
+    match folder_of("XDG_CONFIG_HOME", ".config") {
+        Some(folder) => folder.join("viewmart").join("mask-key"),
+        None => PathBuf::from("viewmart-mask-key"),
+    }
 }
 
 fn bench(flags: BenchFlags, settings: &Settings) -> Result<BenchPlan, Error> {
@@ -376,6 +434,11 @@ struct Settings {
     out: Option<PathBuf>,
     warehouse: Option<String>,
     mart_db: Option<String>,
+    defaults_file: Option<PathBuf>,
+    load_connections: Option<NonZeroU8>,
+    mask_contracts: Option<bool>,
+    mask_key_file: Option<PathBuf>,
+    hyperd: Option<PathBuf>,
     format: Option<FormatName>,
     #[serde(deserialize_with = "as_on_command_line")]
     max_reject_ratio: Option<Ratio>,

@@ -85,7 +85,7 @@ pub fn examine(plan: &DoctorPlan) -> Diagnosis {
         lake_checks(plan, &mut checks);
     }
     checks.push(output_check(&plan.out));
-    checks.extend(crate::warehouse::examine(&plan.warehouse.url, plan.warehouse.mart_db.as_deref()));
+    checks.extend(crate::warehouse::examine(&plan.warehouse.url, &plan.warehouse.options));
     Diagnosis { checks }
 }
 

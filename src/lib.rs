@@ -49,6 +49,21 @@ pub mod config;
 pub mod output;
 
 #[cfg(feature = "program")]
+pub mod rejects;
+
+#[cfg(feature = "program")]
+pub mod bench;
+
+#[cfg(feature = "program")]
+pub mod doctor;
+
+#[cfg(feature = "program")]
+pub mod outcome;
+
+#[cfg(feature = "program")]
+pub mod pipeline;
+
+#[cfg(feature = "program")]
 pub mod progress;
 
 #[cfg(feature = "program")]

@@ -15,7 +15,7 @@ use crate::report::{Report, grouped, size};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Of `run` and `transform`.
-    Report(Report),
+    Report(Box<Report>),
     /// Of `extract`.
     Extracted(Extracted),
     /// Of `load`.

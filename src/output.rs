@@ -8,8 +8,11 @@ use tempfile::NamedTempFile;
 
 use crate::error::Error;
 
-/// Files being written begin with this; what a killed run left behind is removed by the next.
+/// Files being written begin with this.
 const PART_PREFIX: &str = ".viewmart-part-";
+
+/// What a killed run left behind begins so, and is removed by the next.
+const LEFTOVER_PREFIXES: [&str; 2] = [PART_PREFIX, ".viewmart-tableau-"];
 
 /// Held by the run that writes into the folder.
 const LOCK_NAME: &str = ".viewmart-lock";
@@ -83,9 +86,11 @@ impl OutFolder {
 fn remove_leftovers(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(PART_PREFIX.as_bytes()) {
-            fs::remove_file(entry.path())?;
+        let name = entry.file_name();
+        if !LEFTOVER_PREFIXES.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+            continue;
         }
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
     }
     Ok(())
 }
@@ -134,6 +139,14 @@ impl StagedFile {
     /// [`Error::Output`].
     pub fn write_with<T>(&mut self, fill: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<T, Error> {
         fill(&mut self.writer).map_err(|source| self.failed("writing the file", source))
+    }
+
+    /// Writes with `fill`, which may seek and has an error of its own.
+    ///
+    /// # Errors
+    /// What `fill` says.
+    pub fn fill<T, E>(&mut self, fill: impl FnOnce(&mut BufWriter<NamedTempFile>) -> Result<T, E>) -> Result<T, E> {
+        fill(&mut self.writer)
     }
 
     fn failed(&self, doing: &'static str, source: io::Error) -> Error {

@@ -3,7 +3,8 @@
 //! Nothing that a reader could see changes before the data has passed the reject limit and the ledger: then the
 //! warehouse publishes the month, then the mart, then the files are renamed.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -11,10 +12,15 @@ use jiff::Timestamp;
 use crate::bench;
 use crate::calendar::Month;
 use crate::config::{
-    EnginePlan, LakePlan, LoadPlan, MartPlan, Messages, MissingDays, Plan, Ratio, RunPlan, Talk, Task, TransformPlan,
-    WarehousePlan,
+    DashboardPlan, EnginePlan, LakePlan, LoadPlan, LookPlan, MartPlan, Messages, MissingDays, Plan, Ratio, RunPlan,
+    Talk, Task, TransformPlan, WarehousePlan,
 };
-use crate::dashboard;
+use crate::dashboard::html::{self, RenderOptions};
+use crate::dashboard::mask::Masker;
+use crate::dashboard::model::DashboardModel;
+use crate::dashboard::tableau::{
+    self, Connection, Contracts, MysqlServer, RowFormat, RowSource, Subject, TableRows, WarehouseRows,
+};
 use crate::doctor;
 use crate::error::{DataError, Error};
 use crate::lake::{self, LakeError, ListOptions, Listing};
@@ -23,12 +29,12 @@ use crate::mart;
 use crate::month::MonthTable;
 use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
 use crate::output::{self, OutFolder, StagedFile};
-use crate::progress::{Progress, Unit};
+use crate::progress::{self, Progress, Unit};
 use crate::rejects;
 use crate::report::{self, InputReport, Report, StageClock};
 use crate::rules::Category;
 use crate::transform::{self, TransformOptions, Transformed};
-use crate::warehouse::{RunClock, Warehouse, WarehouseError, month_file};
+use crate::warehouse::{RunClock, Warehouse, WarehouseError, WarehouseUrl, month_file};
 
 /// Rejected records of the published month.
 const REJECTS: &str = "rejects.ndjson";
@@ -38,6 +44,12 @@ const REFUSED_REJECTS: &str = "rejects-refused.ndjson";
 const REPORT: &str = "report.json";
 /// The dashboard for the browser.
 const DASHBOARD: &str = "dashboard.html";
+/// The dashboard for Tableau, its rows packaged with it.
+const WORKBOOK: &str = "viewmart.twbx";
+/// The dashboard for Tableau, connected to a MySQL warehouse.
+const LIVE_WORKBOOK: &str = "viewmart.twb";
+/// The connection alone.
+const LIVE_SOURCE: &str = "viewmart.tds";
 
 /// Carries out a plan.
 ///
@@ -74,14 +86,16 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     mart::build(&mut *warehouse, listing.month)?;
     made.stages.push(clock.stop(0, rows));
     let clock = StageClock::start("dashboard");
-    let mut files = staged_dashboard(&mut *warehouse, listing.month, &out)?;
+    let model = DashboardModel::read(&mut *warehouse)?;
+    let mut from_table = TableRows(&made.table);
+    let mut files = staged_dashboards(&model, listing.month, &mut from_table, &plan.look, &plan.warehouse.url, &out)?;
     made.stages.push(clock.stop(0, 0));
 
     let report = reported(&listing, &plan.engine, made, &start);
     files.push(rejects);
     files.extend(staged_reports(&report, &out, plan.report.as_deref())?);
     published(files, &out, talk)?;
-    Ok(Outcome::Report(report))
+    Ok(Outcome::Report(Box::new(report)))
 }
 
 fn extract(plan: &LakePlan) -> Result<Outcome, Error> {
@@ -105,7 +119,7 @@ fn transform(plan: &TransformPlan, talk: Talk) -> Result<Outcome, Error> {
     let report = reported(&listing, &plan.engine, made, &start);
     files.extend(staged_reports(&report, &out, plan.report.as_deref())?);
     published(files, &out, talk)?;
-    Ok(Outcome::Report(report))
+    Ok(Outcome::Report(Box::new(report)))
 }
 
 fn load(plan: &LoadPlan, talk: Talk) -> Result<Outcome, Error> {
@@ -118,17 +132,21 @@ fn load(plan: &LoadPlan, talk: Talk) -> Result<Outcome, Error> {
 }
 
 fn mart(plan: &MartPlan) -> Result<Outcome, Error> {
+    let Some(month) = plan.month else {
+        return Err(usage("the mart of which month?".into(), "name it with --month YYYY-MM"));
+    };
     let mut warehouse = opened(&plan.warehouse)?;
-    let month = the_month(plan.month, &mut *warehouse)?;
     mart::build(&mut *warehouse, month)?;
     Ok(Outcome::Mart(MartBuilt { month, warehouse: warehouse.address() }))
 }
 
-fn dashboard(plan: &MartPlan, talk: Talk) -> Result<Outcome, Error> {
+fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
+    let mut warehouse = crate::warehouse::open(&plan.warehouse.url, &plan.warehouse.options)?;
+    let model = DashboardModel::read(&mut *warehouse)?;
+    let month = month_in(&model, plan.month, &warehouse.address())?;
     let out = OutFolder::open(&plan.out)?;
-    let mut warehouse = opened(&plan.warehouse)?;
-    let month = the_month(plan.month, &mut *warehouse)?;
-    let files = staged_dashboard(&mut *warehouse, month, &out)?;
+    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month };
+    let files = staged_dashboards(&model, month, &mut rows, &plan.look, &plan.warehouse.url, &out)?;
     let files = published(files, &out, talk)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
 }
@@ -167,8 +185,8 @@ fn made(listing: &Listing, plan: &EnginePlan, talk: Talk) -> Result<Transformed,
         month: listing.month,
         etl_date: plan.etl_date,
         rules: plan.rules.clone(),
-        threads: plan.threads.get(),
-        max_rejects_kept: plan.max_rejects_kept,
+        n_threads: plan.threads.get(),
+        n_rejects_max: plan.max_rejects_kept,
     };
     let progress = Progress::start(talk.progress(), "scan", n_bytes, Unit::Bytes);
     let transformed = transform::transform(listing.files.iter().cloned().map(Ok), &options, &progress);
@@ -185,7 +203,7 @@ fn accepted(made: &Transformed, max_reject_ratio: Ratio, out: &OutFolder) -> Res
         return Ok(());
     }
     let mut file = out.stage(REFUSED_REJECTS)?;
-    file.write_with(|w| rejects::write(&made.rejects, w))?;
+    file.write_with(|w| rejects::write(made.rejects.iter(), w))?;
     output::publish(vec![file])?;
     let counted: Vec<Reason> = Reason::ALL.into_iter().filter(|r| r.counts_against_limit()).collect();
     let counts: Vec<String> = counted
@@ -230,8 +248,11 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
 
 /// The warehouse, reachable and with all its tables.
 fn opened(plan: &WarehousePlan) -> Result<Box<dyn Warehouse>, WarehouseError> {
-    let mut warehouse = crate::warehouse::open(&plan.url, plan.mart_db.as_deref())?;
+    let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
     warehouse.prepare()?;
+    for warning in warehouse.take_warnings() {
+        progress::say(format_args!("warning: {warning}"));
+    }
     Ok(warehouse)
 }
 
@@ -243,20 +264,17 @@ fn load_month(warehouse: &mut dyn Warehouse, table: &MonthTable, clock: RunClock
 }
 
 /// The month asked for, or the only one in the mart.
-fn the_month(asked: Option<Month>, warehouse: &mut dyn Warehouse) -> Result<Month, Error> {
-    if let Some(month) = asked {
-        return Ok(month);
-    }
-    let months = warehouse.months()?;
-    match months.as_slice() {
-        [only] => Ok(*only),
-        [] => Err(usage(format!("{} has no month", warehouse.address()), "load one first with `viewmart run LAKE`")),
-        several => {
-            let names: Vec<String> = several.iter().map(Month::to_string).collect();
-            Err(usage(
-                format!("{} has several months: {}", warehouse.address(), names.join(", ")),
-                "name one with --month",
-            ))
+fn month_in(model: &DashboardModel, asked: Option<Month>, address: &str) -> Result<Month, Error> {
+    let months: Vec<Month> = model.months.iter().map(|month| month.month).collect();
+    let names: Vec<String> = months.iter().map(Month::to_string).collect();
+    match (asked, months.as_slice()) {
+        (_, []) => Err(usage(format!("{address} has no month"), "load one first with `viewmart run LAKE`")),
+        (None, [only]) => Ok(*only),
+        (None, _) => Err(usage(format!("{address} has several months: {}", names.join(", ")), "name one with --month")),
+        (Some(month), months) if months.contains(&month) => Ok(month),
+        (Some(month), _) => {
+            let what = format!("{address} has no month {month}; it has {}", names.join(", "));
+            Err(usage(what, "load it first with `viewmart run LAKE`, then rebuild its mart"))
         }
     }
 }
@@ -273,15 +291,70 @@ fn staged_month_file(table: &MonthTable, out: &OutFolder) -> Result<StagedFile, 
 
 fn staged_rejects(made: &Transformed, out: &OutFolder) -> Result<StagedFile, Error> {
     let mut file = out.stage(REJECTS)?;
-    file.write_with(|w| rejects::write(&made.rejects, w))?;
+    file.write_with(|w| rejects::write(made.rejects.iter(), w))?;
     Ok(file)
 }
 
-fn staged_dashboard(warehouse: &mut dyn Warehouse, month: Month, out: &OutFolder) -> Result<Vec<StagedFile>, Error> {
-    let model = dashboard::model::read(warehouse, month)?;
-    let mut html = out.stage(DASHBOARD)?;
-    html.write_with(|w| w.write_all(dashboard::html::render(&model).as_bytes()))?;
-    Ok(vec![html])
+/// The page and the workbooks. With pseudonyms there is no live workbook: it would show the contracts of the warehouse.
+fn staged_dashboards(
+    model: &DashboardModel,
+    month: Month,
+    rows: &mut dyn RowSource,
+    look: &LookPlan,
+    warehouse: &WarehouseUrl,
+    out: &OutFolder,
+) -> Result<Vec<StagedFile>, Error> {
+    let options = RenderOptions { mask: look.mask.clone(), first_shown: Some(month) };
+    let mut page = out.stage(DASHBOARD)?;
+    page.write_with(|w| w.write_all(html::render(model, &options).as_bytes()))?;
+
+    let subject = Subject { month, provenance: provenance(model, month) };
+    let pseudonym = look.mask.as_ref().map(pseudonyms);
+    let contracts = match &pseudonym {
+        Some(pseudonym) => Contracts::Masked(pseudonym),
+        None => Contracts::Plain,
+    };
+    let format = match &look.hyperd {
+        Some(hyperd) => RowFormat::Hyper { hyperd: hyperd.clone(), scratch: out.path().to_owned() },
+        None => RowFormat::Csv,
+    };
+    let mut packaged = out.stage(WORKBOOK)?;
+    let path = packaged.target().to_owned();
+    let package = packaged.fill(|file| tableau::package(file, &subject, rows, contracts, &format));
+    if let Some(note) = package.map_err(|error| error.at(&path))?.note {
+        progress::say(format_args!("{note}"));
+    }
+
+    let mut files = vec![page, packaged];
+    if let (WarehouseUrl::Mysql(url), None) = (warehouse, &look.mask) {
+        let connection = Connection::Mysql(MysqlServer {
+            host: url.host.clone().unwrap_or_else(|| "localhost".to_owned()),
+            port: url.port.unwrap_or(3306),
+            database: url.database.clone(),
+            user: url.user.clone().unwrap_or_default(),
+        });
+        for (name, text) in
+            [(LIVE_WORKBOOK, tableau::workbook(&subject, &connection)), (LIVE_SOURCE, tableau::datasource(&connection))]
+        {
+            let mut file = out.stage(name)?;
+            file.write_with(|w| w.write_all(text.as_bytes()))?;
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {
+    |contract| Cow::Owned(mask.mask(contract))
+}
+
+/// Where the rows of the month come from, in one line that is the same for the same rows.
+fn provenance(model: &DashboardModel, month: Month) -> String {
+    model.months.iter().find(|candidate| candidate.month == month).map_or_else(String::new, |month| {
+        let of = &month.provenance;
+        let hash = of.rules_sha256.get(..8).unwrap_or(&of.rules_sha256);
+        format!("{}, rules {} {hash}, {} files", of.engine, of.rules_name, of.input_files)
+    })
 }
 
 fn staged_reports(report: &Report, out: &OutFolder, elsewhere: Option<&Path>) -> Result<Vec<StagedFile>, Error> {
@@ -297,12 +370,12 @@ fn staged_reports(report: &Report, out: &OutFolder, elsewhere: Option<&Path>) ->
 }
 
 /// All files at once, and a word about each.
-fn published(files: Vec<StagedFile>, out: &OutFolder, talk: Talk) -> Result<Vec<std::path::PathBuf>, Error> {
+fn published(files: Vec<StagedFile>, out: &OutFolder, talk: Talk) -> Result<Vec<PathBuf>, Error> {
     let paths = output::publish(files)?;
     out.remove(REFUSED_REJECTS)?;
     if talk.messages == Messages::Shown {
         for path in &paths {
-            crate::progress::say(format_args!("wrote {}", path.display()));
+            progress::say(format_args!("wrote {}", path.display()));
         }
     }
     Ok(paths)

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::transform::Reject;
+use crate::scan::reject::Reject;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -15,14 +15,15 @@ struct Line<'a> {
     raw: Cow<'a, str>,
 }
 
-/// Writes one JSON object a line, in the order given. Bytes that are not UTF-8 appear as U+FFFD.
+/// Writes one JSON object a line for each file and reject, in the order given. Bytes that are not UTF-8 appear as
+/// U+FFFD.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write<'a>(rejects: impl IntoIterator<Item = &'a Reject>, out: &mut dyn Write) -> io::Result<()> {
-    for reject in rejects {
+pub fn write<'a>(rejects: impl IntoIterator<Item = (&'a str, &'a Reject)>, out: &mut dyn Write) -> io::Result<()> {
+    for (file, reject) in rejects {
         let raw = String::from_utf8_lossy(&reject.raw);
-        let line = Line { file: &reject.file, offset: reject.offset, reason: reject.reason.name(), raw };
+        let line = Line { file, offset: reject.offset, reason: reject.reason.name(), raw };
         serde_json::to_writer(&mut *out, &line)?;
         out.write_all(b"\n")?;
     }
@@ -37,9 +38,9 @@ mod tests {
     #[test]
     fn each_reject_is_one_line_whatever_its_bytes() {
         let check = |raw: &[u8], expected_raw: &str| {
-            let reject = Reject { file: "a\"b".into(), offset: 7, reason: Reason::Malformed, raw: raw.to_vec() };
+            let reject = Reject::new(7, Reason::Malformed, raw);
             let mut out = Vec::new();
-            write([&reject, &reject], &mut out).unwrap();
+            write([("a\"b", &reject), ("a\"b", &reject)], &mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
             assert_eq!(text.lines().count(), 2);
             let found: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();

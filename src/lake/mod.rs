@@ -1,23 +1,40 @@
 //! The lake: which data files a month has and how their bytes reach this machine.
 //!
-//! A lake lists [`DataFile`]s; files that are not local are pulled into the cache first. Everything after this module
-//! reads local files only.
+//! A [`Lake`] lists [`DataFile`]s and yields them as they arrive: local ones at once, remote ones when they are complete
+//! in the cache. Everything after this module reads local files only.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::calendar::{Day, Month};
+use crate::progress::Progress;
 
+mod cache;
 pub mod error;
+pub mod hadoop_conf;
+pub mod hdfs;
+mod hdfs_fault;
 pub mod input;
 mod local;
+pub mod manifest;
 pub mod mapped;
 mod names;
 pub mod packed;
+pub mod pull;
+mod remote;
 mod select;
+mod source;
 
 pub use error::LakeError;
+pub use hdfs::HdfsOptions;
 pub use input::Input;
+pub use pull::{Arrivals, PullSummary};
 pub use select::ListOptions;
+
+use input::HdfsUri;
+use source::Source;
 
 /// How the records of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,4 +100,217 @@ pub fn list(inputs: &[String], options: &ListOptions) -> Result<Listing, LakeErr
     }
     let (found, n_left_out) = walk.finish();
     select::select(&inputs.join(", "), found, n_left_out, options)
+}
+
+/// What to do with files that the cache holds already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// Pull what is missing or changed in the lake.
+    #[default]
+    Use,
+    /// Pull everything again.
+    Refresh,
+    /// Pull nothing and ask no server: the lake is what the cache holds of it.
+    Offline,
+}
+
+/// Whether the bytes of cached files are compared with their checksum before use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// No: size and time are enough.
+    #[default]
+    No,
+    /// Yes; a damaged file is pulled again.
+    Yes,
+}
+
+/// How to open a lake.
+#[derive(Clone, Debug)]
+pub struct LakeOptions {
+    /// What to take from it.
+    pub list: ListOptions,
+    /// Folder of the cache; made when a remote lake needs it. See [`default_cache`].
+    pub cache: PathBuf,
+    /// What to do with files that the cache holds already.
+    pub caching: Caching,
+    /// Whether cached files are verified.
+    pub verify: Verify,
+    /// Files pulled at once, 1..=16.
+    pub n_jobs: usize,
+    /// How to reach HDFS.
+    pub hdfs: HdfsOptions,
+}
+
+/// Files pulled at once unless the user says otherwise.
+pub const DEFAULT_JOBS: usize = 4;
+
+impl Default for LakeOptions {
+    fn default() -> LakeOptions {
+        LakeOptions {
+            list: ListOptions::default(),
+            cache: default_cache(),
+            caching: Caching::default(),
+            verify: Verify::default(),
+            n_jobs: DEFAULT_JOBS,
+            hdfs: HdfsOptions::default(),
+        }
+    }
+}
+
+/// The folder of the cache unless the user names one: `$XDG_CACHE_HOME/viewmart`, else `~/.cache/viewmart`, else
+/// `viewmart-cache` in the current folder.
+pub fn default_cache() -> PathBuf {
+    let from_env = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    from_env("XDG_CACHE_HOME")
+        .or_else(|| from_env("HOME").map(|home| home.join(".cache")))
+        .map_or_else(|| PathBuf::from("viewmart-cache"), |cache| cache.join("viewmart"))
+}
+
+/// What [`Lake::prune`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneSummary {
+    /// Files removed.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// One or several inputs, local or remote, as one lake.
+pub struct Lake {
+    /// As the user wrote them, for messages.
+    name: String,
+    inputs: Vec<Input>,
+    options: LakeOptions,
+    /// Open if any input is remote.
+    cache: Option<Arc<cache::Cache>>,
+    /// By root, such as `hdfs://nn:9000`; empty when offline.
+    sources: BTreeMap<String, Arc<dyn Source>>,
+    warnings: Mutex<BTreeSet<String>>,
+}
+
+impl Lake {
+    /// Opens the lake of `inputs`, each a folder, file, glob or URI. Remote ones take the lock of the cache; no server
+    /// is asked yet.
+    pub fn open(inputs: &[String], options: &LakeOptions) -> Result<Lake, LakeError> {
+        let mut lake = Lake {
+            name: inputs.join(", "),
+            inputs: Vec::new(),
+            options: options.clone(),
+            cache: None,
+            sources: BTreeMap::new(),
+            warnings: Mutex::default(),
+        };
+        let mut conf = None;
+        for input in inputs {
+            let input = match Input::parse(input)? {
+                Input::Local(path) => Input::Local(path),
+                Input::Hdfs(uri) => {
+                    let conf = match &conf {
+                        Some(conf) => conf,
+                        None => conf.insert(options.hdfs.load_conf()?),
+                    };
+                    let uri = hdfs::with_authority(&uri, conf)?;
+                    if lake.cache.is_none() {
+                        lake.cache = Some(Arc::new(cache::Cache::open(&options.cache)?));
+                    }
+                    if options.caching != Caching::Offline && !lake.sources.contains_key(&uri.root()) {
+                        lake.sources.insert(uri.root(), hdfs::connect(&uri, conf, &options.hdfs)?);
+                    }
+                    Input::Hdfs(uri)
+                }
+            };
+            lake.inputs.push(input);
+        }
+        Ok(lake)
+    }
+
+    /// Whether files have to be pulled before they can be read.
+    pub fn is_remote(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// Lists the month. Remote files have the path that they will have in the cache.
+    pub fn list(&self) -> Result<Listing, LakeError> {
+        let mut local = local::Walk::default();
+        let mut remote = remote::Walk::default();
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+        let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        for input in &self.inputs {
+            match (input, &self.cache) {
+                (Input::Local(path), _) => local.add(path)?,
+                (Input::Hdfs(uri), Some(cache)) => match self.sources.get(&uri.root()) {
+                    Some(source) => remote.add(uri, source.as_ref(), cache, now_ms)?,
+                    None => remote.found.extend(remote::cached(uri, cache)?),
+                },
+                (Input::Hdfs(uri), None) => return Err(LakeError::at(uri.to_string(), "has no cache")),
+            }
+        }
+        remote.found.sort_by(|a, b| a.uri.cmp(&b.uri));
+        remote.found.dedup_by(|a, b| a.uri == b.uri);
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(remote.warnings);
+        let (mut found, n_left_out) = local.finish();
+        found.extend(remote.found);
+        let is_offline = self.is_remote() && self.options.caching == Caching::Offline;
+        if found.is_empty() && is_offline {
+            return Err(LakeError::at(&self.name, "the cache holds nothing of it").advise("run once without --offline"));
+        }
+        select::select(&self.name, found, n_left_out + remote.n_left_out, &self.options.list)
+    }
+
+    /// What looked odd while the lake was listed, one line each, in order.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Yields the files of `listing`: those on this machine at once, the others as they arrive. `progress` advances by
+    /// the bytes of the listing.
+    pub fn arrivals(&self, listing: &Listing, progress: Progress) -> Result<Arrivals, LakeError> {
+        let mut ready = Vec::new();
+        let mut orders = Vec::new();
+        for file in &listing.files {
+            let Some(uri) = self.remote_uri(&file.uri) else {
+                ready.push(file.clone());
+                continue;
+            };
+            let is_cached = self.cache.as_ref().is_some_and(|cache| cache.holds(file));
+            if is_cached && self.options.caching != Caching::Refresh && self.options.verify == Verify::No {
+                ready.push(file.clone());
+                continue;
+            }
+            let source = self.sources.get(&uri.root()).map(|source| (Arc::clone(source), uri.path));
+            orders.push(pull::Order { file: file.clone(), source });
+        }
+        if let Some(cache) = &self.cache {
+            let is_missing = |file: &&DataFile| self.options.caching == Caching::Refresh || !cache.holds(file);
+            let missing: Vec<DataFile> = orders.iter().map(|order| &order.file).filter(is_missing).cloned().collect();
+            cache.check_space(&missing)?;
+        }
+        let terms = pull::Terms {
+            cache: self.cache.clone(),
+            caching: self.options.caching,
+            verify: self.options.verify,
+            n_jobs: self.options.n_jobs,
+            patience: pull::Patience::default(),
+        };
+        Ok(Arrivals::start(ready, orders, terms, progress))
+    }
+
+    /// Removes from the cache what is not in `listing`, unfinished pulls included.
+    pub fn prune(&self, listing: &Listing) -> Result<PruneSummary, LakeError> {
+        let Some(cache) = &self.cache else { return Ok(PruneSummary::default()) };
+        let keep = listing.files.iter().map(|file| file.uri.as_str()).collect();
+        let (files, bytes) = cache.prune(&keep)?;
+        Ok(PruneSummary { files, bytes })
+    }
+
+    /// `uri` in parts if it is one of a remote input.
+    fn remote_uri(&self, uri: &str) -> Option<HdfsUri> {
+        self.inputs.iter().find_map(|input| match input {
+            Input::Local(_) => None,
+            Input::Hdfs(input) => {
+                let path = uri.strip_prefix(&input.root()).filter(|path| path.starts_with('/'))?;
+                Some(HdfsUri { path: path.to_owned(), ..input.clone() })
+            }
+        })
+    }
 }

@@ -25,7 +25,7 @@ enum Rows {
 }
 
 /// The mart, in the order in which it is built: a SELECT reads the warehouse and the parts before its own.
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 13] = [
     Part {
         table: &schema::CUSTOMER_SEGMENTS,
         rows: Rows::Each {
@@ -37,6 +37,11 @@ const PARTS: [Part; 8] = [
     Part { table: &schema::SUMMARY_CUSTOMER, rows: Rows::Same(include_str!("sql/summary_customer.sql")) },
     Part { table: &schema::ACTIVENESS_DISTRIBUTION, rows: Rows::Same(include_str!("sql/activeness_distribution.sql")) },
     Part { table: &schema::TASTE_DISTRIBUTION, rows: Rows::Same(include_str!("sql/taste_distribution.sql")) },
+    Part { table: &schema::CATEGORY_OVERLAP, rows: Rows::Same(include_str!("sql/category_overlap.sql")) },
+    Part { table: &schema::WATCH_TIME_DISTRIBUTION, rows: Rows::Same(include_str!("sql/watch_time_distribution.sql")) },
+    Part { table: &schema::WATCH_TIME_PLACE, rows: Rows::Same(include_str!("sql/watch_time_place.band.sql")) },
+    Part { table: &schema::WATCH_TIME_PLACE, rows: Rows::Same(include_str!("sql/watch_time_place.slice.sql")) },
+    Part { table: &schema::WATCH_TIME_SUMMARY, rows: Rows::Same(include_str!("sql/watch_time_summary.sql")) },
     Part { table: &schema::TOP_CUSTOMERS, rows: Rows::Same(include_str!("sql/top_customers.sql")) },
     Part { table: &schema::DAILY_AUDIENCE, rows: Rows::Same(include_str!("sql/daily_audience.sql")) },
     Part { table: &schema::DATA_QUALITY, rows: Rows::Same(include_str!("sql/data_quality.sql")) },
@@ -150,12 +155,48 @@ mod tests {
         check(&schema::TASTE_DISTRIBUTION, &["Child_Sport_Tv|1|0.25", "Movie|1|0.25", "Movie_Tv|1|0.25", "No|1|0.25"]);
         check(
             &schema::CUSTOMER_SEGMENTS,
-            &["No|No|1|1", "Movie_Tv|Movie|2|1", "Child_Sport_Tv|Tv|2|1", "Movie|Movie|30|1"],
+            &[
+                "No|No|1|0|0|1|0",
+                "Movie_Tv|Movie|2|17|1|1|20",
+                "Child_Sport_Tv|Tv|2|22|1|1|20",
+                "Movie|Movie|30|1|1|1|30",
+            ],
         );
         check(
             &schema::TOP_CUSTOMERS,
             &["1|D|30|Movie|30", "2|A|20|Movie_Tv|2", "3|C|20|Child_Sport_Tv|2", "4|B|0|No|1"],
         );
+        check(
+            &schema::CATEGORY_OVERLAP,
+            &[
+                "Child|Child|1|1.0",
+                "Child|Movie|0|0.0",
+                "Child|Relax|0|0.0",
+                "Child|Sport|1|1.0",
+                "Child|Tv|1|1.0",
+                "Movie|Child|0|0.0",
+                "Movie|Movie|2|1.0",
+                "Movie|Relax|0|0.0",
+                "Movie|Sport|0|0.0",
+                "Movie|Tv|1|0.5",
+                "Relax|Child|0|0.0",
+                "Relax|Movie|0|0.0",
+                "Relax|Relax|0|0.0",
+                "Relax|Sport|0|0.0",
+                "Relax|Tv|0|0.0",
+                "Sport|Child|1|1.0",
+                "Sport|Movie|0|0.0",
+                "Sport|Relax|0|0.0",
+                "Sport|Sport|1|1.0",
+                "Sport|Tv|1|1.0",
+                "Tv|Child|1|0.5",
+                "Tv|Movie|1|0.5",
+                "Tv|Relax|0|0.0",
+                "Tv|Sport|1|0.5",
+                "Tv|Tv|2|1.0",
+            ],
+        );
+        check(&schema::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
         check(&schema::DAILY_AUDIENCE, &["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|4|4|0|5|5|0|20|30"]);
         check(
             &schema::DATA_QUALITY,
@@ -176,6 +217,52 @@ mod tests {
                     Total_RelaxDuration, Total_TvDuration, TotalDuraion FROM {mart}.summary_customer_seed";
         let expected = [4, 40, 5, 5, 0, 20, 70].map(Value::Integer);
         assert_eq!(warehouse.query("2022-04".parse().unwrap(), seed).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn watch_time_is_exact() {
+        // Every band's first and last second, ties, one customer, nobody.
+        let rules = Rules::preset("default").unwrap();
+        let edges = [1, 59, 60, 119, 299, 3599, 3600, 86_399, 86_400, 115_199, 3_686_399, 3_686_400, 9_000_000_000];
+        let mut seconds: Vec<i64> = edges.iter().flat_map(|edge| [*edge, edge + 1, 86_400]).collect();
+        seconds.extend([0; 30]);
+        for n_customers in [0, 1, 2, 9, 10, 11, seconds.len()] {
+            let contracts: Vec<String> = (0..n_customers).map(|n| format!("{n:03}")).collect();
+            let customers: Vec<Customer<'_>> = contracts
+                .iter()
+                .zip(&seconds)
+                .map(|(contract, tv)| (contract.as_str(), [0, 0, 0, 0, *tv], 1))
+                .collect();
+            let folder = tempfile::tempdir().unwrap();
+            let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
+
+            let mut sorted: Vec<i64> = seconds[..n_customers].to_vec();
+            sorted.sort_unstable();
+            let at = |percent: usize| {
+                if n_customers == 0 { 0 } else { sorted[(n_customers * percent).div_ceil(100).max(1) - 1] }
+            };
+            let n_tenth = n_customers.div_ceil(10);
+            let tenth: i64 = sorted[n_customers - n_tenth..].iter().sum();
+            let all: i64 = sorted.iter().sum();
+            let share = if all == 0 { 0.0 } else { tenth as f64 / all as f64 };
+            let expected = format!("{n_customers}|{all}|{}|{}|{}|{n_tenth}|{tenth}|{share:?}", at(50), at(90), at(99));
+            assert_eq!(rows(&mut warehouse, "2022-04", &schema::WATCH_TIME_SUMMARY), [expected]);
+
+            let bands = "SELECT FromSeconds, ToSeconds, Users, Seconds FROM {mart}.watch_time_distribution \
+                         WHERE Month = {month} ORDER BY Band";
+            let bands = warehouse.query("2022-04".parse().unwrap(), bands).unwrap();
+            assert_eq!(bands.len(), 33);
+            let mut next = -i64::MAX;
+            for band in bands {
+                let [Value::Integer(from), Value::Integer(to), users, seconds] = &band[..] else { panic!("{band:?}") };
+                assert_eq!(*from, next, "bands lie side by side");
+                next = *to;
+                let inside = || sorted.iter().filter(|seconds| (*from..*to).contains(*seconds));
+                assert_eq!(*users, Value::Integer(inside().count() as i64), "{from}");
+                assert_eq!(*seconds, Value::Integer(inside().sum()), "{from}");
+            }
+            assert_eq!(next, i64::MAX);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::columns::{Contracts, DayActivity, MonthTable, Provenance};
 use super::days::ActiveDays;
 use super::intern::{Interned, Interner, Texts};
 use super::partition::N_PARTITIONS;
-use super::profile::ProfileTable;
+use super::profile::{Profile, ProfileTable};
 use crate::calendar::{Day, Month};
 use crate::ledger::Ledger;
 use crate::rules::{Rules, Taste};
@@ -66,8 +66,8 @@ impl MonthBuilder {
         let parts: Vec<&Collector> = collectors.iter().map(|collector| &**collector).collect();
         self.tables.par_iter_mut().enumerate().for_each(|(partition, table)| {
             for collector in &parts {
-                for chunk in collector.partitions.chunks(partition) {
-                    table.add(chunk);
+                for records in collector.partitions.pieces(partition) {
+                    table.add(records);
                 }
             }
         });
@@ -210,14 +210,17 @@ impl Columns {
         let parts: Vec<Result<Contracts, Overflow>> = tasks
             .into_par_iter()
             .map(|(rows, s0, s1, s2, s3, s4, total, most_watch, taste, activeness, days)| {
+                // The profiles of neighbouring rows lie anywhere: fetched in a loop of its own, with nothing between
+                // one fetch and the next, many are under way at once.
+                let profiles: Vec<Profile> =
+                    rows.iter().map(|row| *tables[row.partition as usize].at(row.place as usize)).collect();
                 let mut contracts = Contracts::with_capacity(rows.len(), rows.len() * 10);
-                for (i, row) in rows.iter().enumerate() {
+                for (i, (row, profile)) in rows.iter().zip(&profiles).enumerate() {
                     match texts.get(row.contract_id) {
                         Interned::Packed(packed) => packed.with_str(|text| contracts.push(text)),
                         Interned::Text(text) => contracts.push(text),
                     }
                     let table = &tables[row.partition as usize];
-                    let profile = table.at(row.place as usize);
                     let seconds = whole_seconds(table.seconds(profile), large.get(&row.contract_id));
                     let sum = seconds.and_then(|s| s.iter().try_fold(0_i64, |sum, s| sum.checked_add(*s)));
                     let (Some(seconds), Some(sum)) = (seconds, sum) else {
@@ -258,5 +261,124 @@ fn narrow(seconds: &[i128; 5]) -> Option<[i64; 5]> {
 fn add(sums: &mut [i128; 5], more: &[i128; 5]) {
     for (sum, more) in sums.iter_mut().zip(more) {
         *sum += more;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rules::Category;
+    use crate::scan::sink::Sink;
+
+    #[derive(Clone, Debug)]
+    struct Kept {
+        contract: String,
+        category: Category,
+        seconds: i64,
+        day: Day,
+    }
+
+    fn kept() -> impl Strategy<Value = Kept> {
+        let contract = prop_oneof![
+            4 => "[AB]{1,2}[0-9]{0,2}",
+            1 => prop::sample::select(vec!["0", "A1", "a1", "A1 ", "\u{c9}", "E\u{301}", "A\0", "LONGER THAN TEN", "\t"])
+                .prop_map(str::to_owned),
+        ];
+        let seconds = prop_oneof![6 => 0..86_400_i64, 1 => any::<i32>().prop_map(i64::from), 1 => (i64::MIN / 999)..(i64::MAX / 999)];
+        (contract, prop::sample::select(Category::ALL.to_vec()), seconds, 1..=30_u8).prop_map(
+            |(contract, category, seconds, day)| Kept { contract, category, seconds, day: Day::new(day).unwrap() },
+        )
+    }
+
+    fn build(records: &[Kept], n_threads: usize, epoch_records: usize, rules: &Rules) -> Result<MonthTable, Overflow> {
+        let mut builder = MonthBuilder::default();
+        let mut collectors: Vec<Collector> = (0..n_threads).map(|_| Collector::default()).collect();
+        for (i, record) in records.iter().enumerate() {
+            let mut rejects = Vec::new();
+            let mut sink = collectors[i * 7 % n_threads].split(record.day, builder.interner(), &mut rejects);
+            sink.kept(&record.contract, record.category, record.seconds);
+            drop(sink);
+            if (i + 1) % epoch_records == 0 {
+                builder.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
+            }
+        }
+        let provenance = Provenance {
+            engine: crate::ENGINE.to_owned(),
+            rules_name: rules.name.clone(),
+            rules_sha256: rules.sha256.clone(),
+            input_files: 1,
+            input_bytes: 2,
+        };
+        let month: Month = "2022-04".parse().unwrap();
+        let days = month.days().collect();
+        builder.finish(collectors, About { month, etl_date: month.first_day(), rules, days, provenance })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 100 }))]
+
+        #[test]
+        fn the_columns_are_those_of_the_obvious_map(
+            records in proptest::collection::vec(kept(), 0..200),
+            n_threads in 1_usize..4,
+            epoch_records in 1_usize..90,
+        ) {
+            let rules = Rules::preset("seed").unwrap();
+            let mut expected: BTreeMap<&str, ([i64; 5], BTreeSet<Day>)> = BTreeMap::new();
+            for record in &records {
+                let (seconds, days) = expected.entry(&record.contract).or_default();
+                seconds[record.category as usize] += record.seconds;
+                days.insert(record.day);
+            }
+            let table = build(&records, n_threads, epoch_records, &rules).unwrap();
+            prop_assert_eq!(table.contracts.iter().collect::<Vec<_>>(), expected.keys().copied().collect::<Vec<_>>());
+            for (row, (seconds, days)) in expected.values().enumerate() {
+                prop_assert_eq!(&std::array::from_fn(|category| table.seconds[category][row]), seconds);
+                prop_assert_eq!(table.total[row], seconds.iter().sum::<i64>());
+                prop_assert_eq!(usize::from(table.activeness[row]), days.len());
+                prop_assert_eq!(table.taste[row], rules.taste(seconds));
+                prop_assert_eq!(table.most_watch(row), rules.most_watched(seconds).map_or("No", Category::name));
+            }
+            prop_assert_eq!(table.ledger.kept, records.len() as u64);
+            prop_assert!(table.ledger.balances());
+            prop_assert_eq!(table.ledger.n_seconds(), table.total.iter().map(|s| i128::from(*s)).sum::<i128>());
+            for day in &table.days {
+                let of_day = || records.iter().filter(|record| record.day == day.day);
+                prop_assert_eq!(day.records, of_day().count() as u64);
+                let users: BTreeSet<&str> = of_day().map(|record| record.contract.as_str()).collect();
+                prop_assert_eq!(day.active_users, users.len() as u64);
+                prop_assert_eq!(day.seconds.iter().sum::<i64>(), of_day().map(|record| record.seconds).sum::<i64>());
+            }
+            let other_way = build(&records.iter().rev().cloned().collect::<Vec<_>>(), 3 - n_threads / 2, 17, &rules);
+            prop_assert_eq!(other_way.unwrap(), table);
+        }
+    }
+
+    #[test]
+    fn a_sum_past_64_bits_is_an_error() {
+        let rules = Rules::preset("seed").unwrap();
+        let check = |seconds: &[(&str, Category, i64)], expected: Result<i64, &str>| {
+            let records: Vec<Kept> = seconds
+                .iter()
+                .map(|(contract, category, seconds)| Kept {
+                    contract: (*contract).to_owned(),
+                    category: *category,
+                    seconds: *seconds,
+                    day: Day::new(3).unwrap(),
+                })
+                .collect();
+            let found = build(&records, 2, 100, &rules).map(|table| table.total[0]).map_err(|overflow| overflow.of);
+            assert_eq!(found, expected.map_err(str::to_owned));
+        };
+        check(&[("A", Category::Tv, i64::MAX)], Ok(i64::MAX));
+        check(&[("A", Category::Tv, i64::MAX), ("A", Category::Tv, 1)], Err("contract `A`"));
+        check(&[("A", Category::Tv, i64::MAX), ("A", Category::Movie, 1)], Err("contract `A`"));
+        check(&[("A", Category::Tv, i64::MAX), ("A", Category::Tv, 1), ("A", Category::Tv, -1)], Ok(i64::MAX));
+        check(&[("A", Category::Tv, i64::MIN), ("A", Category::Tv, -1)], Err("contract `A`"));
+        check(&[("A", Category::Tv, i64::MAX), ("B", Category::Tv, 1)], Err("day 3"));
     }
 }

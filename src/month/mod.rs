@@ -12,6 +12,7 @@ pub mod collect;
 pub mod columns;
 pub mod days;
 pub mod intern;
+pub mod memory;
 pub mod partition;
 pub mod profile;
 

@@ -6,22 +6,30 @@
 //! epoch) each partition's records meet their part of the table, which fits the second-level cache ([`super::profile`]).
 //!
 //! Partitions are chains of fixed chunks out of one arena: skew (one contract can have 2 % of all records) costs chunks,
-//! not copies, and the memory is used again in the next epoch, as fresh memory costs more than the work on it.
+//! not copies, and the memory is used again in the next epoch, as fresh memory costs more than the work on it. A record
+//! is first written to its partition's buffer of two cache lines; only full buffers go to the arena, so that the many
+//! places there are touched once for eight records.
 
-/// Number of partitions, a power of two: few enough that a thread's write positions stay in its first-level cache, so
-/// many that a partition's table fits the second level.
+use super::memory::Zeroed;
+
+/// Number of partitions, a power of two: few enough that their buffers stay in the first two levels of cache, so many
+/// that a partition's table fits the second level.
 pub const N_PARTITIONS: usize = 256;
 
-/// Records a chunk.
+/// Records a buffer: two cache lines.
+const BUFFER_RECORDS: usize = 8;
+
+/// Records a chunk, a whole number of buffers: 8 KiB.
 const CHUNK_RECORDS: usize = 512;
 
-/// Chunks that the arena grows by: 2 MiB, one huge page.
-const BLOCK_CHUNKS: usize = 256;
+/// Chunks of one region of the arena: 32 MiB.
+const REGION_CHUNKS: usize = 4096;
 
 /// A kept record: 16 bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub struct KeptRecord {
-    /// The contract, see [`super::contract_id`].
+    /// Number of the contract, see [`super::intern`].
     pub contract_id: u64,
     /// Seconds; what does not fit goes another way, see [`super::collect`].
     pub seconds: u32,
@@ -29,30 +37,38 @@ pub struct KeptRecord {
     pub category: u8,
     /// Day of the month less 1, 0..=30.
     pub day_index: u8,
+    /// Always 0.
+    pub unused: u16,
 }
 
 const _: () = assert!(size_of::<KeptRecord>() == 16);
+const _: () = assert!(CHUNK_RECORDS.is_multiple_of(BUFFER_RECORDS));
 
 /// The partitions of one scanning thread.
 #[derive(Debug)]
 pub struct Partitions {
-    // Where each partition writes: index into its last chunk's block and record within it, as one running number.
-    next: [u32; N_PARTITIONS],
-    // The full chunks of each partition and behind them the one being written.
-    chains: Vec<Vec<u32>>,
-    arena: Vec<KeptRecord>,
+    buffers: Box<[[KeptRecord; BUFFER_RECORDS]; N_PARTITIONS]>,
+    // Records in each buffer, fewer than `BUFFER_RECORDS`.
+    n_buffered: [u8; N_PARTITIONS],
+    chains: Vec<Chain>,
+    regions: Vec<Zeroed<KeptRecord>>,
     n_used_chunks: usize,
 }
 
-/// A `next` that stands at the begin of a chunk means that the partition has no chunk to write to.
-const CHUNK_MASK: u32 = CHUNK_RECORDS as u32 - 1;
+/// The chunks of one partition: all full but the last.
+#[derive(Clone, Debug, Default)]
+struct Chain {
+    chunks: Vec<usize>,
+    n_records: usize,
+}
 
 impl Default for Partitions {
     fn default() -> Self {
         Partitions {
-            next: [0; N_PARTITIONS],
-            chains: vec![Vec::new(); N_PARTITIONS],
-            arena: Vec::new(),
+            buffers: Box::new([[KeptRecord::default(); BUFFER_RECORDS]; N_PARTITIONS]),
+            n_buffered: [0; N_PARTITIONS],
+            chains: vec![Chain::default(); N_PARTITIONS],
+            regions: Vec::new(),
             n_used_chunks: 0,
         }
     }
@@ -62,61 +78,69 @@ impl Partitions {
     /// Adds a record to partition `partition`.
     #[inline(always)]
     pub fn push(&mut self, partition: u8, record: KeptRecord) {
-        let next = &mut self.next[usize::from(partition)];
-        if *next & CHUNK_MASK == 0 {
-            self.take_chunk(partition);
+        let partition = usize::from(partition);
+        let n_buffered = usize::from(self.n_buffered[partition]);
+        self.buffers[partition][n_buffered % BUFFER_RECORDS] = record;
+        if n_buffered + 1 == BUFFER_RECORDS {
+            self.empty_buffer(partition);
+        } else {
+            self.n_buffered[partition] = n_buffered as u8 + 1;
         }
-        let next = &mut self.next[usize::from(partition)];
-        if let Some(place) = self.arena.get_mut(*next as usize) {
-            *place = record;
-        }
-        *next += 1;
     }
 
-    #[cold]
     #[inline(never)]
-    fn take_chunk(&mut self, partition: u8) {
-        let chunk = self.n_used_chunks;
-        self.n_used_chunks += 1;
-        if self.arena.len() < self.n_used_chunks * CHUNK_RECORDS {
-            let n_records = self.arena.len() + BLOCK_CHUNKS * CHUNK_RECORDS;
-            self.arena.resize(n_records, KeptRecord::default());
+    fn empty_buffer(&mut self, partition: usize) {
+        self.n_buffered[partition] = 0;
+        let Partitions { buffers, chains, regions, n_used_chunks, .. } = self;
+        let chain = &mut chains[partition];
+        let within = chain.n_records % CHUNK_RECORDS;
+        if within == 0 {
+            let chunk = *n_used_chunks;
+            *n_used_chunks += 1;
+            if chunk / REGION_CHUNKS == regions.len() {
+                regions.push(Zeroed::new(REGION_CHUNKS * CHUNK_RECORDS));
+            }
+            chain.chunks.push(chunk);
         }
-        self.chains[usize::from(partition)].push(chunk as u32);
-        self.next[usize::from(partition)] = (chunk * CHUNK_RECORDS) as u32;
+        // The last chunk is there and has room: it was taken above or is not full.
+        if let Some(chunk) = chain.chunks.last()
+            && let Some(region) = regions.get_mut(chunk / REGION_CHUNKS)
+        {
+            let at = chunk % REGION_CHUNKS * CHUNK_RECORDS + within;
+            region[at..at + BUFFER_RECORDS].copy_from_slice(&buffers[partition]);
+            chain.n_records += BUFFER_RECORDS;
+        }
     }
-}
 
-impl Partitions {
     /// Records in all partitions.
-    pub fn len(&self) -> usize {
-        self.chains.iter().zip(&self.next).map(|(chain, next)| records_in(chain, *next)).sum()
+    pub fn n_records(&self) -> usize {
+        let n_buffered: usize = self.n_buffered.iter().map(|n| usize::from(*n)).sum();
+        n_buffered + self.chains.iter().map(|chain| chain.n_records).sum::<usize>()
     }
 
-    /// The chunks of partition `partition`, in the order in which they were filled.
-    pub fn chunks(&self, partition: usize) -> impl Iterator<Item = &[KeptRecord]> {
-        let chain: &[u32] = self.chains.get(partition).map_or(&[], Vec::as_slice);
-        let n_records = records_in(chain, self.next.get(partition).copied().unwrap_or(0));
-        chain.iter().enumerate().map(move |(i, chunk)| {
-            let start = *chunk as usize * CHUNK_RECORDS;
-            let n_here = (n_records - i * CHUNK_RECORDS).min(CHUNK_RECORDS);
-            self.arena.get(start..start + n_here).unwrap_or_default()
-        })
+    /// The records of partition `partition` in pieces, in the order in which they were added.
+    ///
+    /// # Panics
+    /// When there is no such partition.
+    pub fn pieces(&self, partition: usize) -> impl Iterator<Item = &[KeptRecord]> {
+        let chain = &self.chains[partition];
+        let chunks = chain.chunks.iter().enumerate().map(move |(i, chunk)| {
+            let start = chunk % REGION_CHUNKS * CHUNK_RECORDS;
+            let n_here = (chain.n_records - i * CHUNK_RECORDS).min(CHUNK_RECORDS);
+            &self.regions[chunk / REGION_CHUNKS][start..start + n_here]
+        });
+        let buffered = &self.buffers[partition][..usize::from(self.n_buffered[partition]) % BUFFER_RECORDS];
+        chunks.chain([buffered])
     }
 
     /// Empties all partitions and keeps their memory.
     pub fn clear(&mut self) {
-        self.next = [0; N_PARTITIONS];
-        self.chains.iter_mut().for_each(Vec::clear);
+        self.n_buffered = [0; N_PARTITIONS];
+        for chain in &mut self.chains {
+            chain.chunks.clear();
+            chain.n_records = 0;
+        }
         self.n_used_chunks = 0;
-    }
-}
-
-fn records_in(chain: &[u32], next: u32) -> usize {
-    match (chain.len(), next & CHUNK_MASK) {
-        (0, _) => 0,
-        (n_chunks, 0) => n_chunks * CHUNK_RECORDS,
-        (n_chunks, in_last) => (n_chunks - 1) * CHUNK_RECORDS + in_last as usize,
     }
 }
 
@@ -126,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record(number: u64) -> KeptRecord {
-        KeptRecord { contract_id: number, seconds: 1, category: 2, day_index: 3 }
+        KeptRecord { contract_id: number, seconds: 1, category: 2, day_index: 3, unused: 0 }
     }
 
     proptest! {
@@ -145,12 +169,12 @@ mod tests {
                         expected[usize::from(*partition)].push(record(number));
                     }
                 }
-                prop_assert_eq!(partitions.len() as u64, number - round * 1_000_000);
+                prop_assert_eq!(partitions.n_records() as u64, number - round * 1_000_000);
                 for (partition, expected) in expected.iter().enumerate() {
-                    prop_assert_eq!(&partitions.chunks(partition).flatten().copied().collect::<Vec<_>>(), expected);
+                    prop_assert_eq!(&partitions.pieces(partition).flatten().copied().collect::<Vec<_>>(), expected);
                 }
                 partitions.clear();
-                prop_assert_eq!(partitions.len(), 0);
+                prop_assert_eq!(partitions.n_records(), 0);
             }
         }
     }

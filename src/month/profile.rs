@@ -27,7 +27,7 @@ const _: () = assert!(size_of::<Profile>() == 32);
 #[inline(always)]
 pub fn hash(contract_id: u64) -> u64 {
     // Folded multiplication: both halves of the product depend on all bits of the number.
-    let product = u128::from(contract_id ^ 0x243F_6A88_85A3_08D3) * 0x9E37_79B9_7F4A_7C15_F39C_u128;
+    let product = u128::from(contract_id ^ 0x243F_6A88_85A3_08D3) * u128::from(0x9E37_79B9_7F4A_7C15_u64);
     (product as u64) ^ ((product >> 64) as u64)
 }
 
@@ -81,7 +81,7 @@ impl ProfileTable {
     }
 
     /// Number of customers.
-    pub fn len(&self) -> usize {
+    pub fn n_profiles(&self) -> usize {
         self.n_profiles
     }
 
@@ -164,12 +164,12 @@ mod tests {
         let found: BTreeMap<u64, (u32, [u64; 5])> =
             table.places().map(|(place, id)| (id, (table.at(place).days, table.seconds(table.at(place))))).collect();
         assert_eq!(found, expected);
-        assert_eq!(table.len(), expected.len());
+        assert_eq!(table.n_profiles(), expected.len());
     }
 
     fn record() -> impl Strategy<Value = KeptRecord> {
         (1_u64..60, prop_oneof![0..100_u32, (u32::MAX - 9)..=u32::MAX], 0_u8..5, 0_u8..31).prop_map(
-            |(contract_id, seconds, category, day_index)| KeptRecord { contract_id, seconds, category, day_index },
+            |(contract_id, seconds, category, day_index)| KeptRecord { contract_id, seconds, category, day_index, unused: 0 },
         )
     }
 
@@ -188,6 +188,7 @@ mod tests {
                 seconds: 3,
                 category: (i % 5) as u8,
                 day_index: (i % 31) as u8,
+                unused: 0,
             })
             .collect();
         check(&records);

@@ -223,7 +223,7 @@ fn tokens(line: &[u8]) -> Option<Vec<Token>> {
                 tokens.push(Token { start: start + 1, end: at - 1, field });
             }
             b'0'..=b'9' => {
-                let behind = text[at..].iter().position(|b| !matches!(b, b'0'..=b'9'))?;
+                let behind = text[at..].iter().position(|b| !b.is_ascii_digit())?;
                 at += behind;
                 let digits = &text[start..at];
                 let plain = matches!(text.get(at), Some(b',' | b'}' | b']' | b' '));

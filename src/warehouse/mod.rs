@@ -12,13 +12,16 @@ use crate::progress::Progress;
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod month_file;
 pub mod mysql;
+mod open;
 pub mod rows;
 pub mod schema;
 pub mod sqlite;
 pub mod url;
 
 pub use error::WarehouseError;
+pub use open::{OpenOptions, examine, open};
 pub use rows::{CustomerRow, RowSink};
 pub use sqlite::SqliteWarehouse;
 pub use url::WarehouseUrl;

@@ -1,17 +1,17 @@
 //! The address of a warehouse, as given with `--warehouse`.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::WarehouseError;
+use super::mysql::MysqlUrl;
 
 /// Which database, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WarehouseUrl {
     /// `sqlite:PATH`: a file, made when missing.
     Sqlite(PathBuf),
-    /// `mysql://…`: the whole URL, free of any password.
-    Mysql(String),
+    /// `mysql://…`: a server.
+    Mysql(MysqlUrl),
 }
 
 impl WarehouseUrl {
@@ -33,13 +33,7 @@ impl WarehouseUrl {
                     path => Ok(WarehouseUrl::Sqlite(PathBuf::from(path))),
                 }
             }
-            "mysql" => match rest.strip_prefix("//") {
-                None => refuse("after `mysql:` stands `//`"),
-                Some(_) if password_span(text).is_some() => refuse(
-                    "a password does not belong here, where the process list shows it; set VIEWMART_MYSQL_PASSWORD",
-                ),
-                Some(_) => Ok(WarehouseUrl::Mysql(text.to_owned())),
-            },
+            "mysql" => MysqlUrl::parse(text).map(WarehouseUrl::Mysql),
             _ => refuse("the scheme is neither `sqlite` nor `mysql`"),
         }
     }
@@ -47,15 +41,6 @@ impl WarehouseUrl {
     /// The embedded warehouse in the output folder.
     pub fn embedded(out: &Path) -> WarehouseUrl {
         WarehouseUrl::Sqlite(out.join("warehouse.db"))
-    }
-}
-
-impl fmt::Display for WarehouseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WarehouseUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            WarehouseUrl::Mysql(url) => f.write_str(url),
-        }
     }
 }
 
@@ -94,13 +79,14 @@ mod tests {
         check("sqlite:a/b.db", Ok(WarehouseUrl::Sqlite("a/b.db".into())));
         check("sqlite:///a/b.db", Ok(WarehouseUrl::Sqlite("/a/b.db".into())));
         check("sqlite:/a b/ü.db", Ok(WarehouseUrl::Sqlite("/a b/ü.db".into())));
-        check("mysql://u@h:3306/db", Ok(WarehouseUrl::Mysql("mysql://u@h:3306/db".into())));
+        let server = MysqlUrl::parse("mysql://u@h:3306/db").unwrap();
+        check("mysql://u@h:3306/db", Ok(WarehouseUrl::Mysql(server)));
         check("", Err("no scheme"));
         check("warehouse.db", Err("no scheme"));
         check("sqlite:", Err("the path is empty"));
         check("sqlite::memory:", Err("in memory"));
         check("postgres://h/db", Err("neither"));
-        check("mysql:h/db", Err("stands `//`"));
+        check("mysql:h/db", Err("mysql://"));
         check("mysql://u:secret@h/db", Err("VIEWMART_MYSQL_PASSWORD"));
     }
 

@@ -101,12 +101,26 @@ fn data_that_cannot_be_published_exits_4() {
     one_day(&work);
     work.run(["run", "lake"]).ok();
     let good = work.read("viewmart-out/report.json");
-    work.write("bad/20220401.json", [record("A", "VOD", 5), "{\n".into(), record("", "VOD", 1), record("B", "NEW", 1)].concat());
+    work.write(
+        "bad/20220401.json",
+        [record("A", "VOD", 5), "{\n".into(), record("", "VOD", 1), record("B", "NEW", 1)].concat(),
+    );
     work.write("header/20220401.csv", "Contract,Duration,AppName\nA,5,VOD\n");
     work.write("sums/20220401.json", record("A", "VOD", i64::MAX).repeat(2));
 
     let refused = work.run(["run", "bad"]);
-    refused.failed(4, &["2 of 4", "50.00 %", "5.00 %", "malformed 1", "no_contract 1", "--max-reject-ratio", "rejects-refused.ndjson"]);
+    refused.failed(
+        4,
+        &[
+            "2 of 4",
+            "50.00 %",
+            "5.00 %",
+            "malformed 1",
+            "no_contract 1",
+            "--max-reject-ratio",
+            "rejects-refused.ndjson",
+        ],
+    );
     assert!(!refused.stderr.contains("unmapped_app"), "{}", refused.stderr);
     assert_eq!(work.read_text("viewmart-out/rejects-refused.ndjson").lines().count(), 3);
     assert_eq!(work.read("viewmart-out/report.json"), good, "the last good month stays");
@@ -125,7 +139,10 @@ fn data_that_cannot_be_published_exits_4() {
 fn a_warehouse_that_fails_exits_5() {
     let work = Workplace::new();
     one_day(&work);
-    work.write("not-a-database.db", "These are no tables, and long enough to be looked at as a database file.".repeat(20));
+    work.write(
+        "not-a-database.db",
+        "These are no tables, and long enough to be looked at as a database file.".repeat(20),
+    );
     work.run(["run", "lake", "--warehouse", "sqlite:not-a-database.db"]).failed(5, &["not-a-database.db"]);
     fs::create_dir(work.path("folder.db")).unwrap();
     work.run(["run", "lake", "--warehouse", "sqlite:folder.db"]).failed(5, &["folder.db"]);
@@ -148,16 +165,23 @@ fn stdout_carries_results_only_and_quiet_says_nothing() {
     let work = Workplace::new();
     tiny::write_lake(&work);
     let arguments = tiny::arguments("run");
-    let more = |words: &[&str]| arguments.iter().cloned().chain(words.iter().map(|w| (*w).to_owned())).collect::<Vec<_>>();
+    let more =
+        |words: &[&str]| arguments.iter().cloned().chain(words.iter().map(|w| (*w).to_owned())).collect::<Vec<_>>();
     let table = work.run(more(&[])).ok();
     assert!(table.stdout.contains("22 read = 13 kept + 9 rejected"), "{}", table.stdout);
     assert!(table.stderr.contains("wrote viewmart-out"), "{}", table.stderr);
-    assert!(!table.stderr.contains('\u{1b}') && !table.stderr.contains('\r'), "no bars without a terminal: {:?}", table.stderr);
+    assert!(
+        !table.stderr.contains('\u{1b}') && !table.stderr.contains('\r'),
+        "no bars without a terminal: {:?}",
+        table.stderr
+    );
     let json = work.run(more(&["--json", "--quiet", "--report", "copy/report.json"])).ok();
     assert_eq!(json.stderr, "");
     assert_eq!(json.stdout, work.read_text("viewmart-out/report.json"));
     assert_eq!(json.stdout, work.read_text("copy/report.json"));
-    for command in [vec!["extract", "lake", "--month", "2022-04"], vec!["mart", "--month", "2022-04"], vec!["dashboard"]] {
+    for command in
+        [vec!["extract", "lake", "--month", "2022-04"], vec!["mart", "--month", "2022-04"], vec!["dashboard"]]
+    {
         let finished = work.run(command.iter().copied().chain(["--json"])).ok();
         let value: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
         assert_eq!(value["month"], "2022-04", "{command:?}");
@@ -193,7 +217,10 @@ fn help_and_version_exit_0() {
     };
     check(&["--version"], &[env!("CARGO_PKG_VERSION")]);
     check(&["--help"], &["run", "extract", "transform", "load", "mart", "dashboard", "bench", "Exit codes"]);
-    check(&["run", "--help"], &["--month", "--rules", "--etl-date", "--threads", "--warehouse", "--max-reject-ratio", "--json"]);
+    check(
+        &["run", "--help"],
+        &["--month", "--rules", "--etl-date", "--threads", "--warehouse", "--max-reject-ratio", "--json"],
+    );
 }
 
 #[test]
@@ -203,6 +230,7 @@ fn bench_counts_before_it_measures() {
     let finished = work.run(["bench", "lake", "--threads", "2", "--runs", "1", "--json"]).ok();
     let value: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
     assert_eq!((&value["records"], &value["line_ends"]), (&2.into(), &2.into()));
-    let threads: Vec<u64> = value["threads"].as_array().unwrap().iter().map(|row| row["threads"].as_u64().unwrap()).collect();
+    let threads: Vec<u64> =
+        value["threads"].as_array().unwrap().iter().map(|row| row["threads"].as_u64().unwrap()).collect();
     assert_eq!(threads, [1, 2]);
 }

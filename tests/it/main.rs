@@ -2,3 +2,9 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod cli;
+mod plain;
+mod readme;
+mod run;
+mod tiny;

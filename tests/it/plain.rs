@@ -57,7 +57,12 @@ pub fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
         let (activity, has_file) = &all.days[usize::from(day.number())];
         if *has_file {
             let (users, records, seconds) = activity;
-            table.days.push(DayActivity { day, active_users: users.len() as u64, records: *records, seconds: *seconds });
+            table.days.push(DayActivity {
+                day,
+                active_users: users.len() as u64,
+                records: *records,
+                seconds: *seconds,
+            });
         }
     }
     table

@@ -33,7 +33,10 @@ pub fn write_lake(work: &Workplace) {
         &format!("m;{TOO_LONG};VOD;5"),
     ];
     work.write("lake/log-2022-04-02.csv", second_day.join("\r\n"));
-    let members = [gzip(format!("\u{feff}{}", record("A1", "RELAX", 150)).as_bytes()), gzip(record("B2", "SPORT", 100).trim_end().as_bytes())];
+    let members = [
+        gzip(format!("\u{feff}{}", record("A1", "RELAX", 150)).as_bytes()),
+        gzip(record("B2", "SPORT", 100).trim_end().as_bytes()),
+    ];
     work.write("lake/day=2022-04-03/part-0.ndjson.gz", members.concat());
     let third_day = [record("É", "DSHD", 1), record("E\u{301}", "BHD", 2), record("Z9", "VOD", 0)];
     work.write("lake/day=2022-04-03/part-1.json.zst", zstd(third_day.concat().as_bytes()));
@@ -44,7 +47,9 @@ pub fn write_lake(work: &Workplace) {
 
 /// The arguments that process it.
 pub fn arguments(command: &str) -> Vec<String> {
-    [command, "lake", "--month", "2022-04", "--etl-date", "2022-05-01", "--max-reject-ratio", "1"].map(str::to_owned).to_vec()
+    [command, "lake", "--month", "2022-04", "--etl-date", "2022-05-01", "--max-reject-ratio", "1"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// `customer_behavior` without Month and Date, in key order.

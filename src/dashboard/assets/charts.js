@@ -8,7 +8,7 @@
   const colors = ["Tv", "Movie", "Child", "Relax", "Sport"].map((name) => `var(--${name})`);
   const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const tenths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+  const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
   const hours = (n) => (n < 1000 ? tenths : whole).format(n);
   const percent = (n) => (n > 0 && n < 0.05 ? "< 0.1 %" : `${tenths.format(n)} %`);
   const family = getComputedStyle(document.body).fontFamily;
@@ -92,15 +92,15 @@
       ],
     }),
     "daily-hours": (month) => {
-      const top = (i) => `${i * 20 + 3.5}%`;
+      const top = (i) => 26 + i * 114;
       return {
-        grid: names.map((_, i) => grid({ left: 46, top: top(i), height: i === 4 ? "12%" : "13%", outerBoundsMode: "none" })),
+        grid: names.map((_, i) => grid({ left: 50, top: top(i), height: 72, outerBoundsMode: "none" })),
         axisPointer: { link: [{ xAxisIndex: "all" }] },
         xAxis: names.map((_, i) => steps(month.days.map(dayLabel), { gridIndex: i, axisLabel: { ...soft, show: i === 4 } })),
         yAxis: [
           ...names.map((name, i) => scale({
-            gridIndex: i, scale: true, splitNumber: 2, name, nameLocation: "end", nameGap: 6,
-            nameTextStyle: { ...ink, align: "left", padding: [0, 0, 0, -44], fontWeight: 600 },
+            gridIndex: i, scale: true, splitNumber: 2, name, nameLocation: "end", nameGap: 13,
+            nameTextStyle: { ...ink, align: "left", padding: [0, 0, 0, -50], fontWeight: 600 },
           })),
           ...names.map((_, i) => hidden({ gridIndex: i, min: 0, max: 1 })),
         ],
@@ -115,7 +115,7 @@
       grid: grid({ top: 34 }),
       legend: { ...legend, data: [{ name: "customers" }, { name: "at least so many days" }] },
       xAxis: steps(month.active.map((_, i) => String(i + 1))),
-      yAxis: [scale(), scale({ min: 0, max: 100, splitLine: { show: false }, axisLabel: { ...soft, formatter: (n) => `${n} %` } })],
+      yAxis: [scale(), scale({ min: 0, max: 100, interval: 25, splitLine: { show: false }, axisLabel: { ...soft, formatter: (n) => `${n} %` } })],
       tooltip: tooltip((i) => [
         `${i + 1} active ${i ? "days" : "day"}`, `${whole.format(month.active[i])} customers`, `${percent(month.atLeast[i])} with at least so many`,
       ]),
@@ -140,15 +140,20 @@
       })],
     }),
     heaviest: (month) => {
-      const most = Math.max(1, ...month.top.map((c) => c[1]));
+      // A few customers can dwarf the others (shared accounts): their bars are cut, so that the others can be seen.
+      const all = month.top.map((c) => c[1]);
+      const middle = [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)];
+      const most = Math.max(1, ...all.filter((value) => value <= 4 * middle));
+      const cut = all.map((value) => value > most);
+      const length = all.map((value, i) => (cut[i] ? most * 1.15 : value));
       return {
         grid: grid({ top: 0, right: 0 }),
-        xAxis: hidden({ max: most * 1.75 }),
+        xAxis: hidden({ max: (cut[0] ? most * 1.15 : most) * 1.8 }),
         yAxis: steps(month.top.map((c) => c[0]), { inverse: true, axisLine: { show: false }, axisLabel: { ...ink, width: 130, overflow: "truncate" } }),
         tooltip: tooltip((i) => [month.top[i][0], `${hours(month.top[i][1])} hours`, month.top[i][2]]),
         series: [bar({
-          data: month.top.map((c) => c[1]), barWidth: "62%", itemStyle: { color: "var(--accent)", borderRadius: 2 },
-          label: { show: true, position: "right", ...ink, width: 210, overflow: "truncate", formatter: (p) => `${hours(p.value)} h  ${month.top[p.dataIndex][2]}` },
+          data: length, barWidth: "62%", itemStyle: { color: "var(--accent)", borderRadius: 2 },
+          label: { show: true, position: "right", ...ink, width: 210, overflow: "truncate", formatter: (p) => `${cut[p.dataIndex] ? "\u226b " : ""}${hours(all[p.dataIndex])} h  ${month.top[p.dataIndex][2]}` },
         })],
       };
     },

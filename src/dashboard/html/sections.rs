@@ -342,9 +342,9 @@ fn categories(context: &Context<'_>) -> String {
         &[
             Words("Category"),
             Numbers("Customers who watch it"),
-            Numbers("of customers"),
+            Numbers("Share"),
             Numbers("Hours"),
-            Numbers("of hours"),
+            Numbers("Share"),
             Numbers("Hours a viewer"),
             Numbers("Favourite of"),
         ],
@@ -461,7 +461,7 @@ fn activeness(context: &Context<'_>) -> String {
     let mut bands = Table::new(
         "active-bands",
         "Customers by active days, in bands",
-        &[Words("Active days"), Numbers("Customers"), Numbers("of customers"), Words("")],
+        &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Words("")],
     );
     for (from, to) in [(1, 1), (2, 7), (8, 14), (15, 21), (22, i64::from(month.month.n_days()))] {
         let inside = between(from, to);
@@ -475,7 +475,7 @@ fn activeness(context: &Context<'_>) -> String {
     let mut table = Table::new(
         "active",
         "Customers by number of active days",
-        &[Words("Active days"), Numbers("Customers"), Numbers("of customers"), Numbers("at least so many days")],
+        &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Numbers("at least so many days")],
     );
     for bin in &bins {
         table
@@ -514,7 +514,7 @@ fn watch_time(context: &Context<'_>) -> String {
     let mut table = Table::new(
         "watch-bands",
         "Customers by watch time",
-        &[Words("Watch time"), Numbers("Customers"), Numbers("of customers"), Numbers("Hours"), Numbers("of hours")],
+        &[Words("Watch time"), Numbers("Customers"), Numbers("Share"), Numbers("Hours"), Numbers("Share of hours")],
     );
     for band in shown_bands(month) {
         table
@@ -552,7 +552,7 @@ fn tastes(context: &Context<'_>) -> String {
     let table_of = |name: &str, tastes: &[crate::dashboard::model::TasteUsers]| {
         let mut columns = vec![Words("Taste")];
         columns.extend(DISPLAY_ORDER.map(|category| Words(category_name(category))));
-        columns.extend([Numbers("Customers"), Numbers("of customers"), Words("")]);
+        columns.extend([Numbers("Customers"), Numbers("Share"), Words("")]);
         let mut table = Table::new(name, "Combinations of categories", &columns);
         for taste in tastes {
             table.row(&escape(&taste_words(&taste.taste)));
@@ -583,7 +583,7 @@ fn tastes(context: &Context<'_>) -> String {
         inside.push_str(&details(&format!("{} rarer combinations", folded.len()), &table_of("taste-more", folded)));
     }
     inside.push_str("</div>\n");
-    card(context, "taste", "half", "Taste", &says, &inside)
+    card(context, "taste", "most", "Taste", &says, &inside)
 }
 
 fn overlap(context: &Context<'_>) -> String {
@@ -607,7 +607,7 @@ fn overlap(context: &Context<'_>) -> String {
         ),
         None => "Nobody watches more than one category.".to_owned(),
     };
-    let mut columns = vec![Words("Of the customers of")];
+    let mut columns = vec![Words("Category")];
     columns.extend(DISPLAY_ORDER.map(|category| Numbers(category_name(category))));
     let mut shares =
         Table::new("overlap-share", "Share of the customers of one category who also watch another", &columns);
@@ -628,11 +628,12 @@ fn overlap(context: &Context<'_>) -> String {
         }
     }
     let inside = format!(
-        "<figure><figcaption>Share of the customers of a row who also watch the column</figcaption>{}</figure>\n{}",
+        "<figure><figcaption>Share of the customers of a row who also watch the column</figcaption>{}</figure>\n\
+         <figure><figcaption>Customers who watch both</figcaption>{}</figure>\n",
         shares.finish(),
-        details("The customers as numbers", &counts.finish())
+        counts.finish()
     );
-    card(context, "overlap", "half", "Overlap of categories", &says, &inside)
+    card(context, "overlap", "rest", "Overlap of categories", &says, &inside)
 }
 
 fn top_customers(context: &Context<'_>) -> String {
@@ -647,10 +648,10 @@ fn top_customers(context: &Context<'_>) -> String {
         )
     });
     if beyond > 0 {
+        let who = if beyond == month.top_customers.len() { "All".to_owned() } else { format!("{beyond} of") };
         let _ = write!(
             says,
-            " {} of these {} exceed {} hours, all that one device can play in the month: several devices or a shared account.",
-            beyond,
+            " {who} these {} exceed {} hours, all that one device can play in the month: several devices or a shared account.",
             month.top_customers.len(),
             units::count(possible / 3600)
         );
@@ -674,7 +675,7 @@ fn top_customers(context: &Context<'_>) -> String {
     };
     let (open, folded) = month.top_customers.split_at(month.top_customers.len().min(OPEN_CUSTOMERS));
     let mut inside = format!(
-        "<div class=pair><figure><figcaption>Hours of the first ten, with their taste</figcaption>{}</figure><div>{}</div></div>\n",
+        "<div class=pair><figure><figcaption>Hours of the first ten, with their taste; a bar with \u{226b} is cut</figcaption>{}</figure><div>{}</div></div>\n",
         chart(
             "heaviest",
             "Bar chart: hours of the ten customers with the most watch time. The numbers stand in the table beside it."
@@ -711,7 +712,7 @@ fn quality(context: &Context<'_>) -> String {
     let mut table = Table::new(
         "quality",
         "Records by what became of them",
-        &[Words("Records"), Numbers("Number"), Numbers("of records"), Words("Meaning")],
+        &[Words("Records"), Numbers("Number"), Numbers("Share"), Words("Meaning")],
     );
     let mut line = |name: &str, meaning: &str| {
         let records = month.n_records(name);
@@ -730,10 +731,14 @@ fn quality(context: &Context<'_>) -> String {
         for count in unmapped.iter().take(LISTED_APPS) {
             apps.row(&format!("<bdi>{}</bdi>", escape(&count.app))).number(&units::count(count.records));
         }
-        let _ = write!(inside, "<h4>Apps in no category</h4>\n{}", apps.finish());
+        inside = format!(
+            "<div class=\"pair two-one\"><div>{inside}</div><figure><figcaption>Apps in no category</figcaption>{}",
+            apps.finish()
+        );
         if unmapped.len() > LISTED_APPS {
-            let _ = writeln!(inside, "<p class=note>And {} more with fewer records.</p>", unmapped.len() - LISTED_APPS);
+            let _ = write!(inside, "<p class=note>And {} more with fewer records.</p>", unmapped.len() - LISTED_APPS);
         }
+        inside.push_str("</figure></div>\n");
     }
     card(context, "quality", "wide", "Data quality", &says, &inside)
 }

@@ -49,8 +49,8 @@ pub fn hours(seconds: i64) -> String {
 pub fn percent(part: i64, whole: i64) -> String {
     let (part, whole) = (i128::from(part), i128::from(whole));
     match quotient(part * 100, whole, 1) {
-        text if text == "0.0" && part > 0 && whole > 0 => "< 0.1 %".to_owned(),
-        text => format!("{text} %"),
+        text if text == "0.0" && part > 0 && whole > 0 => "<\u{a0}0.1\u{a0}%".to_owned(),
+        text => format!("{text}\u{a0}%"),
     }
 }
 
@@ -59,9 +59,9 @@ pub fn change(now: i64, before: i64) -> Option<String> {
     (before > 0).then(|| {
         let text = quotient((i128::from(now) - i128::from(before)) * 100, before.into(), 1);
         match text.as_str() {
-            "0.0" => "\u{b1}0.0 %".to_owned(),
-            _ if text.starts_with('\u{2212}') => format!("{text} %"),
-            _ => format!("+{text} %"),
+            "0.0" => "\u{b1}0.0\u{a0}%".to_owned(),
+            _ if text.starts_with('\u{2212}') => format!("{text}\u{a0}%"),
+            _ => format!("+{text}\u{a0}%"),
         }
     })
 }
@@ -69,28 +69,28 @@ pub fn change(now: i64, before: i64) -> Option<String> {
 /// A length of time: `45 s`, `20 min`, `31.3 h`, `1,024 h`.
 pub fn duration(seconds: i64) -> String {
     match seconds.unsigned_abs() {
-        0..60 => format!("{seconds} s"),
+        0..60 => format!("{seconds}\u{a0}s"),
         60..3600 => {
-            format!("{} min", quotient(seconds.into(), 60, u32::from(seconds % 60 != 0 && seconds.abs() < 600)))
+            format!("{}\u{a0}min", quotient(seconds.into(), 60, u32::from(seconds % 60 != 0 && seconds.abs() < 600)))
         }
         3600..360_000 => match quotient(seconds.into(), 3600, 1) {
-            text if text.ends_with(".0") => format!("{} h", &text[..text.len() - 2]),
-            text => format!("{text} h"),
+            text if text.ends_with(".0") => format!("{}\u{a0}h", &text[..text.len() - 2]),
+            text => format!("{text}\u{a0}h"),
         },
-        _ => format!("{} h", quotient(seconds.into(), 3600, 0)),
+        _ => format!("{}\u{a0}h", quotient(seconds.into(), 3600, 0)),
     }
 }
 
 /// Bytes as `8.31 GB` (powers of ten).
 pub fn bytes(number: i64) -> String {
     let (unit, name) = match number.unsigned_abs() {
-        0..1_000 => return format!("{number} bytes"),
+        0..1_000 => return format!("{number}\u{a0}bytes"),
         1_000..1_000_000 => (1_000, "kB"),
         1_000_000..1_000_000_000 => (1_000_000, "MB"),
         1_000_000_000..1_000_000_000_000 => (1_000_000_000, "GB"),
         _ => (1_000_000_000_000, "TB"),
     };
-    format!("{} {name}", quotient(number.into(), unit, 2))
+    format!("{}\u{a0}{name}", quotient(number.into(), unit, 2))
 }
 
 /// `April 2022`.
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_and_rounded() {
-        let check = |found: String, expected: &str| assert_eq!(found, expected);
+        let check = |found: String, expected: &str| assert_eq!(found.replace('\u{a0}', " "), expected);
         check(count(0), "0");
         check(count(999), "999");
         check(count(1_920_546), "1,920,546");
@@ -171,7 +171,9 @@ mod tests {
 
     #[test]
     fn changes_have_a_sign() {
-        let check = |now, before, expected: Option<&str>| assert_eq!(change(now, before).as_deref(), expected);
+        let check = |now, before, expected: Option<&str>| {
+            assert_eq!(change(now, before).map(|text| text.replace('\u{a0}', " ")).as_deref(), expected);
+        };
         check(110, 100, Some("+10.0 %"));
         check(90, 100, Some("−10.0 %"));
         check(100, 100, Some("±0.0 %"));
@@ -182,7 +184,7 @@ mod tests {
 
     #[test]
     fn durations_pick_their_unit() {
-        let check = |seconds, expected: &str| assert_eq!(duration(seconds), expected);
+        let check = |seconds, expected: &str| assert_eq!(duration(seconds).replace('\u{a0}', " "), expected);
         check(0, "0 s");
         check(59, "59 s");
         check(60, "1 min");

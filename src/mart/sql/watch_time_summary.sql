@@ -1,79 +1,63 @@
--- watch_time_summary: quantiles of TotalDuration over customers and the part of the heaviest tenth.
+-- Quantiles of TotalDuration over customers and the part of the heaviest tenth.
 -- A quantile is the value at the nearest rank: the smallest number of seconds that at least this share of the customers
 -- do not exceed. The heaviest tenth is the tenth of the customers, rounded up, with the most seconds.
--- Only the bands in which a wanted place lies are read again. Needs watch_time_distribution of the month.
-DELETE FROM {mart}.watch_time_summary WHERE Month = {month};
-INSERT INTO {mart}.watch_time_summary
-    (Month, Users, Seconds, MedianSeconds, P90Seconds, P99Seconds, TopTenthUsers, TopTenthSeconds, TopTenthShare)
-WITH band AS (
-    SELECT
-        Band, FromSeconds, ToSeconds, Users, Seconds,
-        SUM(Users) OVER (ORDER BY Band) AS UpTo,
-        SUM(Users) OVER () AS AllUsers,
-        SUM(Seconds) OVER () AS AllSeconds,
-        SUM(Seconds) OVER (ORDER BY Band DESC) - Seconds AS SecondsAbove
-    FROM {mart}.watch_time_distribution
-    WHERE Month = {month}
-), whole AS (
-    SELECT AllUsers AS Users, AllSeconds AS Seconds, (AllUsers + 9 - (AllUsers + 9) % 10) / 10 AS Tenth
-    FROM band
-    WHERE Band = 0
-), wanted AS (
-    SELECT 50 AS Mark, (50 * Users + 99 - (50 * Users + 99) % 100) / 100 AS Place FROM whole
-    UNION ALL SELECT 90, (90 * Users + 99 - (90 * Users + 99) % 100) / 100 FROM whole
-    UNION ALL SELECT 99, (99 * Users + 99 - (99 * Users + 99) % 100) / 100 FROM whole
-    UNION ALL SELECT 0, Users - Tenth + 1 FROM whole
-), located AS (
-    SELECT
-        wanted.Mark, wanted.Place, band.FromSeconds, band.ToSeconds,
-        band.UpTo - band.Users AS Below, band.AllUsers - band.UpTo AS Above, band.SecondsAbove
-    FROM wanted
-    JOIN band ON wanted.Place > band.UpTo - band.Users AND wanted.Place <= band.UpTo
-), customer AS (
-    SELECT TotalDuration AS Seconds, COUNT(*) AS Users
-    FROM {warehouse}.customer_behavior
-    WHERE Month = {month}
-        AND (
-            TotalDuration >= (SELECT FromSeconds FROM located WHERE Mark = 50)
-            AND TotalDuration < (SELECT ToSeconds FROM located WHERE Mark = 50)
-            OR TotalDuration >= (SELECT FromSeconds FROM located WHERE Mark = 90)
-            AND TotalDuration < (SELECT ToSeconds FROM located WHERE Mark = 90)
-            OR TotalDuration >= (SELECT FromSeconds FROM located WHERE Mark = 99)
-            AND TotalDuration < (SELECT ToSeconds FROM located WHERE Mark = 99)
-            OR TotalDuration >= (SELECT FromSeconds FROM located WHERE Mark = 0)
-            AND TotalDuration < (SELECT ToSeconds FROM located WHERE Mark = 0)
-        )
-    GROUP BY TotalDuration
+-- watch_time_place says between which bounds the wanted customers stand; only those are looked at one by one.
+WITH customer AS (
+  SELECT TotalDuration AS Seconds, COUNT(*) AS Users
+  FROM {warehouse}.customer_behavior
+  WHERE Month = {month}
+    AND (
+      TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 50)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 50)
+      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 90)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 90)
+      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 99)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 99)
+      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 0)
+      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 0)
+    )
+  GROUP BY TotalDuration
 ), placed AS (
-    SELECT
-        located.Mark, located.Place, customer.Seconds,
-        located.Below + SUM(customer.Users) OVER (PARTITION BY located.Mark ORDER BY customer.Seconds) AS UpTo,
-        located.Above + SUM(customer.Users) OVER (PARTITION BY located.Mark ORDER BY customer.Seconds DESC)
-            - customer.Users AS UsersAbove,
-        located.SecondsAbove
-            + SUM(customer.Seconds * customer.Users) OVER (PARTITION BY located.Mark ORDER BY customer.Seconds DESC)
-            - customer.Seconds * customer.Users AS SecondsAbove
-    FROM located
-    JOIN customer
-        ON customer.Seconds >= located.FromSeconds
-        AND customer.Seconds < located.ToSeconds
+  SELECT
+    place.Mark,
+    place.Place,
+    place.SecondsAbove,
+    customer.Seconds,
+    customer.Users,
+    place.Below
+      + SUM(customer.Users) OVER (PARTITION BY place.Mark ORDER BY customer.Seconds) AS UpTo
+  -- In this order: SQLite would go through the customers once for each place otherwise.
+  FROM customer
+  CROSS JOIN {mart}.watch_time_place AS place
+  WHERE place.Month = {month}
+    AND place.Step = 2
+    AND customer.Seconds >= place.FromSeconds
+    AND customer.Seconds < place.ToSeconds
 ), found AS (
-    SELECT Mark, MIN(Seconds) AS Seconds FROM placed WHERE UpTo >= Place GROUP BY Mark
-), tenth AS (
-    SELECT placed.SecondsAbove + (whole.Tenth - placed.UsersAbove) * placed.Seconds AS Seconds
-    FROM found
-    JOIN placed ON placed.Mark = found.Mark AND placed.Seconds = found.Seconds
-    CROSS JOIN whole
-    WHERE found.Mark = 0
+  SELECT
+    MIN(CASE WHEN Mark = 50 THEN Seconds END) AS MedianSeconds,
+    MIN(CASE WHEN Mark = 90 THEN Seconds END) AS P90Seconds,
+    MIN(CASE WHEN Mark = 99 THEN Seconds END) AS P99Seconds,
+    -- The heaviest tenth: all above the bounds, all within them above the mark, of those at the mark as many as belong.
+    MAX(CASE WHEN Mark = 0 THEN SecondsAbove END)
+      + SUM(CASE WHEN Mark = 0 THEN Seconds * (CASE WHEN UpTo - Users >= Place THEN Users ELSE UpTo - Place + 1 END) END)
+      AS TopTenthSeconds
+  FROM placed
+  WHERE UpTo >= Place
+), total AS (
+  SELECT SUM(Users) AS Users, SUM(Seconds) AS Seconds
+  FROM {mart}.watch_time_distribution
+  WHERE Month = {month}
 )
 SELECT
-    {month},
-    whole.Users,
-    whole.Seconds,
-    COALESCE((SELECT Seconds FROM found WHERE Mark = 50), 0),
-    COALESCE((SELECT Seconds FROM found WHERE Mark = 90), 0),
-    COALESCE((SELECT Seconds FROM found WHERE Mark = 99), 0),
-    whole.Tenth,
-    COALESCE((SELECT Seconds FROM tenth), 0),
-    COALESCE(1.0 * (SELECT Seconds FROM tenth) / NULLIF(whole.Seconds, 0), 0)
-FROM whole;
+  {month},
+  total.Users,
+  total.Seconds,
+  COALESCE(found.MedianSeconds, 0),
+  COALESCE(found.P90Seconds, 0),
+  COALESCE(found.P99Seconds, 0),
+  (total.Users + 9 - (total.Users + 9) % 10) / 10,
+  COALESCE(found.TopTenthSeconds, 0),
+  COALESCE(found.TopTenthSeconds * 1e0 / NULLIF(total.Seconds, 0), 0)
+FROM total
+CROSS JOIN found

@@ -1,6 +1,7 @@
 //! Tables and laws that hold for every reader of records.
 
 mod csv;
+mod fast;
 mod json;
 mod laws;
 

@@ -221,17 +221,6 @@ impl Warehouse for MysqlWarehouse {
     }
 }
 
-const MART_TABLES: [schema::Table; 8] = [
-    schema::SUMMARY_CUSTOMER,
-    schema::CUSTOMER_SEGMENTS,
-    schema::CATEGORY_AUDIENCE,
-    schema::ACTIVENESS_DISTRIBUTION,
-    schema::TASTE_DISTRIBUTION,
-    schema::TOP_CUSTOMERS,
-    schema::DAILY_AUDIENCE,
-    schema::DATA_QUALITY,
-];
-
 /// Creates what is missing. Views and tables that are there are left alone: to replace one would stop its readers.
 fn prepare(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<(), Failure> {
     let collation = server.collation;
@@ -240,7 +229,7 @@ fn prepare(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<()
     }
     publish::drop_leftovers(connector, conn)?;
     let flavour = Flavour::Mysql { collation };
-    for table in schema::WAREHOUSE_TABLES.iter().chain(&MART_TABLES) {
+    for table in schema::WAREHOUSE_TABLES.iter().chain(crate::mart::tables()) {
         let database = database_of(connector, table.home);
         let found = columns_of(connector, conn, database, table.name)?;
         if found.is_empty() {

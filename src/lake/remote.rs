@@ -1,0 +1,170 @@
+//! Lists remote lakes: the same walk as for local ones, over a [`Source`].
+
+use super::cache::Cache;
+use super::input::HdfsUri;
+use super::select::Found;
+use super::source::{Entry, EntryKind, Fault, Source};
+use super::{LakeError, names};
+
+/// A file changed less than this long ago may still be open, in milliseconds.
+const FRESH_MS: i64 = 10 * 60 * 1000;
+/// Folders below each other, beyond which something is wrong.
+const MAX_DEPTH: usize = 100;
+
+/// What remote inputs hold.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    pub found: Vec<Found>,
+    pub n_left_out: u64,
+    pub warnings: Vec<String>,
+}
+
+impl Walk {
+    /// Adds all data files at `input`, whose authority is known. `now_ms` is the time in milliseconds since 1970.
+    pub fn add(&mut self, input: &HdfsUri, source: &dyn Source, cache: &Cache, now_ms: i64) -> Result<(), LakeError> {
+        let at = |path: &str| HdfsUri { path: path.to_owned(), ..input.clone() };
+        let start = match source.stat(&input.path) {
+            Ok(entry) => vec![entry],
+            Err(error) if error.kind == Fault::Missing && has_wildcards(&input.path) => {
+                let matches = source.glob(&input.path).map_err(|error| error.at(&input.to_string()))?;
+                if matches.is_empty() {
+                    return Err(LakeError::at(input.to_string(), "matches no file or folder")
+                        .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
+                }
+                self.without_left_out(matches)
+            }
+            Err(error) => return Err(error.at(&input.to_string())),
+        };
+        let mut open: Vec<(Entry, usize)> = start.into_iter().map(|entry| (entry, 0)).collect();
+        while let Some((entry, depth)) = open.pop() {
+            let uri = at(&entry.path);
+            match entry.kind {
+                EntryKind::File => {
+                    if now_ms.saturating_sub(entry.modified_ms) < FRESH_MS {
+                        self.warnings
+                            .push(format!("{uri} was changed less than 10 minutes ago: it may still be written to"));
+                    }
+                    self.found.push(Found {
+                        uri: uri.to_string(),
+                        path: cache.path_of(&uri),
+                        named_by: entry.path,
+                        n_bytes: entry.n_bytes,
+                        modified_ms: entry.modified_ms,
+                    });
+                }
+                EntryKind::Folder if depth >= MAX_DEPTH => {
+                    return Err(LakeError::at(uri.to_string(), format!("lies more than {MAX_DEPTH} folders deep"))
+                        .advise("name the folders of the month"));
+                }
+                EntryKind::Folder => {
+                    let children = source.list(&entry.path).map_err(|error| error.at(&uri.to_string()))?;
+                    let has = |name: &str| children.iter().any(|child| file_name(child) == name);
+                    if has("_temporary") && !has("_SUCCESS") {
+                        self.warnings.push(format!(
+                            "{uri} has _temporary and no _SUCCESS: the job that writes it may still run"
+                        ));
+                    }
+                    open.extend(self.without_left_out(children).into_iter().map(|child| (child, depth + 1)));
+                }
+            }
+        }
+        // Inputs may overlap.
+        self.found.sort_by(|a, b| a.uri.cmp(&b.uri));
+        self.found.dedup_by(|a, b| a.uri == b.uri);
+        self.warnings.sort();
+        self.warnings.dedup();
+        Ok(())
+    }
+
+    fn without_left_out(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let n_entries = entries.len();
+        entries.retain(|entry| !names::is_left_out(file_name(entry)));
+        self.n_left_out += (n_entries - entries.len()) as u64;
+        entries
+    }
+}
+
+/// What the cache alone knows of `input`: for `--offline`.
+pub(crate) fn cached(input: &HdfsUri, cache: &Cache) -> Result<Vec<Found>, LakeError> {
+    let root = input.root();
+    let below = format!("{}/", input.path.trim_end_matches('/'));
+    let patterns: Vec<glob::Pattern> = match has_wildcards(&input.path) {
+        false => Vec::new(),
+        true => expand_braces(&input.path)
+            .iter()
+            .map(|pattern| glob::Pattern::new(pattern))
+            .collect::<Result<_, _>>()
+            .map_err(|error| LakeError::at(input.to_string(), format!("is not a glob: {error}")))?,
+    };
+    let options = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: false,
+    };
+    // A pattern may match the file itself or a folder above it.
+    let is_match = |path: &str| {
+        let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
+        let mut prefixes = ends.filter_map(|end| path.get(..end));
+        path == input.path
+            || path.starts_with(&below)
+            || prefixes.any(|prefix| patterns.iter().any(|p| p.matches_with(prefix, options)))
+    };
+    let found = cache.lines().into_iter().filter_map(|line| {
+        let path = line.uri.strip_prefix(&root).filter(|path| path.starts_with('/'))?.to_owned();
+        is_match(&path).then(|| Found {
+            path: cache.path_of(&HdfsUri { path: path.clone(), ..input.clone() }),
+            named_by: path,
+            n_bytes: line.size,
+            modified_ms: line.mtime_ms,
+            uri: line.uri,
+        })
+    });
+    Ok(found.collect())
+}
+
+fn file_name(entry: &Entry) -> &str {
+    entry.path.rsplit('/').next().unwrap_or_default()
+}
+
+fn has_wildcards(path: &str) -> bool {
+    path.contains(['*', '?', '[', '{'])
+}
+
+/// `a{b,c}` as `ab` and `ac`; braces may hold braces.
+fn expand_braces(pattern: &str) -> Vec<String> {
+    let Some(open) = pattern.find('{') else { return vec![pattern.to_owned()] };
+    let (mut depth, mut from, mut choices) = (0_u32, open + 1, Vec::new());
+    for (at, character) in pattern.char_indices().skip_while(|(at, _)| *at < open) {
+        match character {
+            '{' => depth += 1,
+            ',' if depth == 1 => {
+                choices.push(&pattern[from..at]);
+                from = at + 1;
+            }
+            '}' if depth == 1 => {
+                choices.push(&pattern[from..at]);
+                let (before, after) = (&pattern[..open], &pattern[at + 1..]);
+                return choices.iter().flat_map(|choice| expand_braces(&format!("{before}{choice}{after}"))).collect();
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    vec![pattern.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_are_choices() {
+        let check = |pattern: &str, expected: &[&str]| assert_eq!(expand_braces(pattern), expected, "{pattern}");
+        check("/a", &["/a"]);
+        check("/{a,b}", &["/a", "/b"]);
+        check("/{a,b{c,d}}{1,2}", &["/a1", "/a2", "/bc1", "/bc2", "/bd1", "/bd2"]);
+        check("/{a}{}", &["/a"]);
+        check("/{a,b", &["/{a,b"]);
+        check("/é{é,}", &["/éé", "/é"]);
+    }
+}

@@ -1,0 +1,231 @@
+// Opens every page of the folder VIEWMART_PAGES in Chromium and holds it to what it promises.
+// `numbers.json` beside `numbers.html` holds what SQL says about the same warehouse.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const folder = process.env.VIEWMART_PAGES;
+const pages = readdirSync(folder).filter((name) => name.endsWith(".html")).map((name) => name.slice(0, -5));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser;
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+});
+after(() => browser?.close());
+
+/** Opens a page offline, gives it to `look`, and fails on any message, dialog or request but the page itself. */
+async function visit(name, options, look) {
+  const url = pathToFileURL(join(folder, `${name}.html`)).href;
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, offline: true, ...options });
+  try {
+    const page = await context.newPage();
+    const noise = [];
+    page.on("console", (message) => noise.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => noise.push(`error: ${error.message}`));
+    page.on("dialog", (dialog) => { noise.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+    page.on("request", (request) => { if (request.url() !== url && !request.url().startsWith("data:,")) noise.push(`request: ${request.url()}`); });
+    await page.goto(url);
+    const result = await look(page);
+    assert.deepEqual(noise, []);
+    return result;
+  } finally {
+    await context.close();
+  }
+}
+
+const clean = (text) => text.replace(/\s+/g, " ").trim();
+
+describe("every page", () => {
+  assert.ok(pages.length >= 7, `pages in ${folder}: ${pages}`);
+  for (const name of pages) {
+    test(`${name}: one small file that refers to nothing`, () => {
+      const file = join(folder, `${name}.html`);
+      assert.ok(statSync(file).size < 1_000_000, "under 1 MB");
+      const html = readFileSync(file, "utf8").replace(/<script[^]*?<\/script>/g, "");
+      const references = [...html.matchAll(/\s(?:src|href|action|srcset|poster)="?([^"\s>]*)/g)].map((match) => match[1]);
+      assert.deepEqual(references.filter((to) => !to.startsWith("#") && to !== "data:,"), []);
+      assert.doesNotMatch(html, /@import|url\(/);
+    });
+    for (const width of [360, 768, 1440, 1920]) {
+      for (const colorScheme of ["light", "dark"]) {
+        test(`${name}: ${width} px, ${colorScheme}`, () =>
+          visit(name, { viewport: { width, height: 900 }, colorScheme }, async (page) => {
+            assert.equal(await page.evaluate(() => document.documentElement.dataset.ready), "", "the script ran to its end");
+            const seen = await page.evaluate(() => ({
+              width: document.documentElement.scrollWidth,
+              frames: [...document.querySelectorAll(".shown [data-chart]")].map((frame) => frame.querySelectorAll("svg path, svg text").length),
+              foreign: document.querySelectorAll("img, iframe, object, embed, svg [onload], [onerror], [onclick]").length,
+              background: getComputedStyle(document.body).backgroundColor,
+              title: document.title,
+            }));
+            assert.ok(seen.width <= width, `nothing but tables scrolls sideways: ${seen.width} px`);
+            assert.ok(seen.frames.every((shapes) => shapes >= 3), `every chart is drawn: ${seen.frames}`);
+            assert.equal(seen.foreign, 0);
+            assert.match(seen.title, /^TV viewing/);
+            const dark = Number(seen.background.match(/\d+/)[0]) < 128;
+            assert.equal(dark, colorScheme === "dark");
+            const picture = await page.screenshot({ fullPage: true });
+            assert.ok(picture.length > 15_000, `the picture is not empty: ${picture.length} bytes`);
+            writeFileSync(join(folder, `${name}-${width}-${colorScheme}.png`), picture);
+          }));
+      }
+    }
+    for (const colorScheme of ["light", "dark"]) {
+      test(`${name}: no serious finding of axe, ${colorScheme}`, () =>
+        visit(name, { colorScheme }, async (page) => {
+          await page.evaluate(axe);
+          const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+          const serious = violations.filter((found) => ["serious", "critical"].includes(found.impact));
+          assert.deepEqual(serious.map((found) => `${found.id}: ${found.nodes.slice(0, 3).map((node) => node.html.slice(0, 120))}`), []);
+        }));
+    }
+    test(`${name}: prints`, () =>
+      visit(name, { colorScheme: "dark" }, async (page) => {
+        const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
+        writeFileSync(join(folder, `${name}.pdf`), pdf);
+        const n_pages = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+        assert.ok(n_pages >= 1 && n_pages <= 20, `${n_pages} pages`);
+        await page.emulateMedia({ media: "print" });
+        assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)", "paper is white");
+      }));
+    test(`${name}: readable without scripts`, () =>
+      visit(name, { javaScriptEnabled: false }, async (page) => {
+        assert.equal(await page.locator("[data-chart]:visible").count(), 0);
+        assert.ok((await page.locator("article.month:visible").count()) <= 1);
+        assert.equal(await page.locator("h1:visible").count(), 1);
+      }));
+  }
+});
+
+describe("use", () => {
+  test("months are chosen from the keyboard", () =>
+    visit("full", {}, async (page) => {
+      assert.deepEqual(await page.locator("article:visible h2").allTextContents(), ["April 2022"]);
+      await page.locator("header.top nav a", { hasText: "March 2022" }).focus();
+      await page.keyboard.press("Enter");
+      await page.waitForFunction(() => document.querySelector("#m2022-03 svg"));
+      assert.deepEqual(await page.locator("article:visible h2").allTextContents(), ["March 2022"]);
+      assert.equal(await page.locator("header.top a[aria-current]").textContent(), "March 2022");
+      await page.goBack();
+      assert.deepEqual(await page.locator("article:visible h2").allTextContents(), ["April 2022"]);
+    }));
+
+  test("tables open from the keyboard, a section keeps its month, colours switch", () =>
+    visit("full", {}, async (page) => {
+      assert.equal(await page.locator("[data-table=days]:visible").count(), 0);
+      await page.locator("article:visible summary").first().focus();
+      await page.keyboard.press("Enter");
+      assert.equal(await page.locator("[data-table=days]:visible").count(), 1);
+      await page.locator("header.top nav a", { hasText: "March 2022" }).click();
+      await page.locator("article:visible .jump a", { hasText: "Taste" }).click();
+      assert.deepEqual(await page.locator("article:visible h2").allTextContents(), ["March 2022"]);
+      const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      const light = await background();
+      await page.locator("#theme").click();
+      assert.notEqual(await background(), light);
+    }));
+
+  test("charts say what the tables say", () =>
+    visit("full", {}, async (page) => {
+      const labels = await page.locator(".shown [data-chart=reach] svg text").allTextContents();
+      const table = await page.locator(".shown [data-table=categories] tbody tr td:nth-child(2)").allTextContents();
+      assert.deepEqual(labels.filter((label) => /\d/.test(label)).sort(), table.map(clean).sort());
+      const top = (await page.locator(".shown [data-chart=heaviest] svg text").allTextContents()).join(" ");
+      for (const hours of await page.locator(".shown [data-table=top] tbody td:nth-child(3)").allTextContents()) {
+        assert.ok(top.includes(`${hours} h`), `${hours} in ${top}`);
+      }
+      await page.locator(".shown [data-chart=daily]").hover({ position: { x: 300, y: 120 } });
+      assert.match(await page.locator(".shown [data-chart=daily] .tip").textContent(), /\d Apr.*customers/);
+    }));
+
+  test("markup in names is text", () =>
+    visit("hostile", {}, async (page) => {
+      const names = await page.locator(".shown [data-table=top] bdi").allTextContents();
+      assert.equal(names[0], "</script><img src=x onerror=\"document.title='run'\">");
+      assert.equal(names[3], "⟨U+202E⟩drawkcab⟨U+202C⟩");
+      assert.equal(names[6], " A1 ");
+      assert.equal(names[7], "a⟨U+0000⟩b⟨U+0009⟩c⟨U+000A⟩d");
+      for (const chart of ["heaviest", "daily", "bands"]) {
+        await page.locator(`.shown [data-chart=${chart}]`).hover();
+      }
+      assert.equal(await page.title(), "TV viewing, April 2022");
+      assert.match(await page.locator(".shown [data-table=top] tbody td").nth(1).textContent(), /^277,777,778$/);
+    }));
+
+  test("a masked page holds no contract", () => {
+    const html = readFileSync(join(folder, "masked.html"), "utf8");
+    const plain = readFileSync(join(folder, "full.html"), "utf8");
+    assert.ok(plain.includes("HNFCN0001") && plain.includes("HND"));
+    assert.doesNotMatch(html, /HND\d|HNFCN0001|PAYTV/);
+    assert.match(html, /m-[0-9a-f]{16}/);
+  });
+
+  test("many months: those that fit can be opened, all have a line", () =>
+    visit("many", {}, async (page) => {
+      const n_links = await page.locator("header.top nav a").count();
+      assert.ok(n_links >= 6, `${n_links} months`);
+      assert.equal(await page.locator("article.month").count(), n_links);
+      assert.equal(await page.locator("[data-table=months] tbody tr").count(), 30);
+    }));
+});
+
+// What a cell must read, by its kind; written here a second time on purpose.
+const grouped = (number) => String(number < 0n ? -number : number).replace(/\B(?=(\d{3})+$)/g, ",");
+function quotient(numerator, denominator, decimals) {
+  const scale = 10n ** BigInt(decimals);
+  if (denominator === 0n) return quotient(0n, 1n, decimals);
+  const magnitude = numerator < 0n ? -numerator : numerator;
+  const rounded = (2n * scale * magnitude + denominator) / (2n * denominator);
+  const sign = numerator < 0n && rounded > 0n ? "−" : "";
+  return sign + grouped(rounded / scale) + (decimals ? `.${String(rounded % scale).padStart(decimals, "0")}` : "");
+}
+const kinds = {
+  text: (text) => clean(text),
+  count: (n) => grouped(BigInt(n)),
+  hours: (n) => quotient(BigInt(n), 3600n, Math.abs(n) < 3_600_000 ? 1 : 0),
+  tenths: (n, of) => quotient(BigInt(n), BigInt(of), 1),
+  percent: (n, of) => {
+    const text = quotient(100n * BigInt(n), BigInt(of), 1);
+    return text === "0.0" && n > 0 ? "< 0.1 %" : `${text} %`;
+  },
+};
+const read = ([kind, ...values]) => kinds[kind](...values);
+
+describe("numbers", () => {
+  const expected = JSON.parse(readFileSync(join(folder, "numbers.json"), "utf8"));
+  for (const [month, { tiles, tables }] of Object.entries(expected)) {
+    for (const javaScriptEnabled of [true, false]) {
+      test(`${month}: tiles and tables are what SQL says, ${javaScriptEnabled ? "with" : "without"} scripts`, () =>
+        visit("numbers", { javaScriptEnabled }, async (page) => {
+          await page.locator("header.top nav a").and(page.locator(`[href="#m${month}"]`)).click();
+          const article = page.locator(`#m${month}`);
+          const shown = {};
+          for (const tile of await article.locator("[data-tile]").all()) {
+            const big = await tile.locator(".big").textContent();
+            const unit = await tile.locator("small").textContent();
+            shown[await tile.getAttribute("data-tile")] = clean(big.slice(0, big.length - unit.length));
+          }
+          assert.deepEqual(shown, Object.fromEntries(Object.entries(tiles).map(([name, cell]) => [name, read(cell)])));
+          const found = {};
+          for (const table of await article.locator("[data-table]").all()) {
+            const rows = [];
+            for (const row of await table.locator("tbody tr").all()) {
+              rows.push((await row.locator("th, td:not([aria-hidden])").allTextContents()).map(clean));
+            }
+            const name = (await table.getAttribute("data-table")).replace(/-more$/, "");
+            found[name] = [...(found[name] ?? []), ...rows];
+          }
+          assert.deepEqual(Object.keys(found).sort(), Object.keys(tables).sort());
+          for (const [name, rows] of Object.entries(tables)) assert.deepEqual(found[name], rows.map((row) => row.map(read)), name);
+        }));
+    }
+  }
+});
