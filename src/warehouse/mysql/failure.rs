@@ -93,8 +93,10 @@ fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
     let user = &place.user;
     let why = format!("{message} (error {code})");
     let advice = match code {
+        // MariaDB answers so to a connection without TLS where it takes no other.
         1045 | 1698 | 1524 => format!(
-            "check the password of `{user}` in VIEWMART_MYSQL_PASSWORD or the option file, and that the account may come from this host"
+            "check the password of `{user}` in VIEWMART_MYSQL_PASSWORD or the option file, that the account may come \
+             from this host, and whether it has to use TLS (`?ssl-mode=REQUIRED`)"
         ),
         1130 | 1129 => {
             format!("allow `{user}` to connect from this host, or run FLUSH HOSTS if too many attempts failed")

@@ -17,6 +17,7 @@
 //!
 //! With these the account may create both databases itself. Readers need `SELECT` alone.
 
+use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use super::{Dialect, RunClock, Value, Warehouse, WarehouseError};
 use crate::calendar::Month;
 use crate::month::MonthTable;
 use crate::progress::Progress;
+use crate::rules::Category;
 
 mod connect;
 mod failure;
@@ -40,19 +42,26 @@ mod url;
 
 pub use connect::{MysqlOptions, PRIVILEGES};
 
+pub use probe::{Finding, Outcome, warehouse_checks};
 pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
 use connect::{Connector, LocalInfile, Server, literal};
 use failure::{Failure, LOCAL_INFILE_ADVICE};
 
 /// A MySQL or MariaDB server that holds warehouse and mart, connected.
-#[derive(Debug)]
 pub struct MysqlWarehouse {
     connector: Connector,
     options: MysqlOptions,
     /// `None` after a failure: the next step connects anew.
     session: Option<(Conn, Server)>,
     warnings: Vec<String>,
+}
+
+impl fmt::Debug for MysqlWarehouse {
+    /// The address alone: the client's connection would show the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlWarehouse").field("address", &self.connector.place.address).finish_non_exhaustive()
+    }
 }
 
 impl MysqlWarehouse {
@@ -166,6 +175,7 @@ impl Warehouse for MysqlWarehouse {
     }
 
     fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
+        refuse_overflow(&self.connector, table)?;
         let n_connections = usize::from(self.options.load_connections.get());
         self.locked(|connector, conn, server| {
             publish::load(connector, conn, server, table, clock, progress, n_connections)
@@ -219,6 +229,25 @@ impl Warehouse for MysqlWarehouse {
     fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
+}
+
+/// The sums of months and days are columns of 64 bits too, in the mart and in `daily_activity`.
+fn refuse_overflow(connector: &Connector, table: &MonthTable) -> Result<(), WarehouseError> {
+    let ledger = &table.ledger;
+    let months = Category::ALL.map(|category| (category.name().to_owned(), ledger.seconds[category as usize]));
+    let days = table.days.iter().filter_map(|day| {
+        let date = table.month.date(day.day)?;
+        Some((date.to_string(), day.seconds.iter().map(|s| i128::from(*s)).sum()))
+    });
+    let all = months.into_iter().chain([("the month".to_owned(), ledger.n_seconds())]).chain(days);
+    for (what, seconds) in all {
+        if i64::try_from(seconds).is_err() {
+            let why = format!("the seconds of {what} do not fit in 64 bits: {seconds}");
+            let advice = "bound the seconds of a record with `max_seconds` in the rules".to_owned();
+            return Err(Failure::plain(&connector.place, "adding up", why, Some(advice)).error);
+        }
+    }
+    Ok(())
 }
 
 /// Creates what is missing. Views and tables that are there are left alone: to replace one would stop its readers.

@@ -255,13 +255,20 @@ fn publish(
         if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" },
     );
     run(connector, conn, "publishing the month", &exchange)?;
-    let recorded = record_run(connector, conn, table, clock);
+    let recorded = record_run(connector, conn, server, table, clock);
     if recorded.as_ref().is_err_and(|failure| !failure.is_passing()) {
-        // The server is there and refused the smaller tables: readers get the old month back.
-        let _ = conn.query_drop("ROLLBACK");
-        run(connector, conn, "taking the month back", &exchange)?;
+        take_back(connector, conn, &exchange)?;
     }
     recorded
+}
+
+/// Gives readers the old month again after the server refused the smaller tables, on a new connection if need be.
+fn take_back(connector: &Connector, conn: &mut Conn, exchange: &str) -> Result<(), Failure> {
+    let doing = "taking the month back";
+    match run(connector, conn, doing, "ROLLBACK").and_then(|()| run(connector, conn, doing, exchange)) {
+        Err(failure) if failure.is_passing() => run(connector, &mut connector.connect()?.0, doing, exchange),
+        result => result,
+    }
 }
 
 /// `p202204`.
@@ -290,7 +297,13 @@ fn add_partition(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> 
 }
 
 /// `daily_activity` of the month and the row of this run, in one transaction.
-fn record_run(connector: &Connector, conn: &mut Conn, table: &MonthTable, clock: RunClock) -> Result<(), Failure> {
+fn record_run(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    table: &MonthTable,
+    clock: RunClock,
+) -> Result<(), Failure> {
     let doing = "recording the run";
     // Names are filled in before any value is: an app may be called `{mart}`.
     let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
@@ -311,13 +324,16 @@ fn record_run(connector: &Connector, conn: &mut Conn, table: &MonthTable, clock:
     statements.push(format!("DELETE FROM {app_table} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})"));
     statements.push(format!("DELETE FROM {run_table} WHERE {same_run}"));
     statements.push(run_sql(table, &started, &run_table));
-    let apps: Vec<String> = schema::unmapped_apps(&table.ledger)
-        .iter()
-        .map(|(app, records)| format!("(LAST_INSERT_ID(), {}, {records})", literal(app)))
-        .collect();
-    // LAST_INSERT_ID() stays that of the run: this table gives no numbers. A name has up to 2000 bytes.
-    for apps in apps.chunks(100) {
-        statements.push(format!("INSERT INTO {app_table} (Run, App, Records) VALUES {}", apps.join(", ")));
+    // LAST_INSERT_ID() stays that of the run: this table gives no numbers. Names are long, packets may be small.
+    let max_bytes = server.max_packet_bytes.min(1 << 20) / 2;
+    let mut apps = schema::unmapped_apps(&table.ledger).into_iter().peekable();
+    while let Some((app, records)) = apps.next() {
+        let mut sql = format!("INSERT INTO {app_table} (Run, App, Records) VALUES ");
+        sql += &format!("(LAST_INSERT_ID(), {}, {records})", literal(&app));
+        while let Some((app, records)) = apps.next_if(|_| (sql.len() as u64) < max_bytes) {
+            sql += &format!(", (LAST_INSERT_ID(), {}, {records})", literal(&app));
+        }
+        statements.push(sql);
     }
     statements.push("COMMIT".to_owned());
     statements.iter().try_for_each(|sql| run(connector, conn, doing, sql))
