@@ -37,6 +37,9 @@ pub mod mart;
 pub mod dashboard;
 
 #[cfg(feature = "program")]
+pub mod generate;
+
+#[cfg(feature = "program")]
 pub mod error;
 
 #[cfg(feature = "program")]

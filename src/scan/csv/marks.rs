@@ -1,20 +1,28 @@
 //! Which bytes of a block mean something in CSV, one bit a byte.
 
-/// The bytes of a block of 64 that matter; bit `i` stands for byte `i`.
+/// Bytes in a block.
+pub(super) const BLOCK_BYTES: usize = 64;
+
+/// A block of bytes.
+pub(super) type Block = [u8; BLOCK_BYTES];
+
+/// The bytes of a block that matter; bit `i` stands for byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marks {
-    /// Delimiters and line feeds.
+    /// Delimiters and line feeds, within quotes too.
     pub(super) separators: u64,
-    /// Line feeds.
+    /// Line feeds, within quotes too.
     pub(super) line_feeds: u64,
-    /// Quotes and bytes that are not ASCII: what plain reading does not handle.
-    pub(super) special: u64,
+    /// Quotes.
+    pub(super) quotes: u64,
+    /// Bytes that are not ASCII.
+    pub(super) non_ascii: u64,
 }
 
 impl Marks {
     /// The marks of `block`.
-    #[inline]
-    pub(super) fn of(block: &[u8; 64], delimiter: u8) -> Marks {
+    #[inline(always)]
+    pub(super) fn of(block: &Block, delimiter: u8) -> Marks {
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         // SAFETY: SSE2 is part of x86-64.
@@ -25,16 +33,30 @@ impl Marks {
 
     /// The same, one byte after the other.
     #[cfg(any(test, not(target_arch = "x86_64")))]
-    fn by_byte(block: &[u8; 64], delimiter: u8) -> Marks {
-        let bits = |is_marked: &dyn Fn(u8) -> bool| {
-            block.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(is_marked(*byte)) << i)
-        };
+    fn by_byte(block: &Block, delimiter: u8) -> Marks {
         Marks {
-            separators: bits(&|byte| byte == delimiter || byte == b'\n'),
-            line_feeds: bits(&|byte| byte == b'\n'),
-            special: bits(&|byte| byte == b'"' || !byte.is_ascii()),
+            separators: bits(block, |byte| byte == delimiter || byte == b'\n'),
+            line_feeds: bits(block, |byte| byte == b'\n'),
+            quotes: bits(block, |byte| byte == b'"'),
+            non_ascii: bits(block, |byte| !byte.is_ascii()),
         }
     }
+}
+
+/// The bytes of `block` that are marked.
+#[inline(always)]
+pub(super) fn bits(block: &Block, is_marked: impl Fn(u8) -> bool) -> u64 {
+    block.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(is_marked(*byte)) << i)
+}
+
+/// For every bit, the parity of the bits up to and including it: of quotes, what is within them with the opening quote
+/// and without the closing one.
+#[inline(always)]
+pub(super) fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -42,13 +64,13 @@ impl Marks {
 mod sse2 {
     use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
 
-    use super::Marks;
+    use super::{Block, Marks};
 
     /// Four loads of 16 bytes.
     #[inline]
     #[target_feature(enable = "sse2")]
-    pub(super) fn marks(block: &[u8; 64], delimiter: u8) -> Marks {
-        let mut marks = Marks { separators: 0, line_feeds: 0, special: 0 };
+    pub(super) fn marks(block: &Block, delimiter: u8) -> Marks {
+        let mut marks = Marks { separators: 0, line_feeds: 0, quotes: 0, non_ascii: 0 };
         let delimiter = _mm_set1_epi8(delimiter.cast_signed());
         let line_feed = _mm_set1_epi8(b'\n'.cast_signed());
         let quote = _mm_set1_epi8(b'"'.cast_signed());
@@ -59,11 +81,11 @@ mod sse2 {
             let bytes = unsafe { _mm_loadu_si128(part.as_ptr().cast::<__m128i>()) };
             let line_feeds = _mm_cmpeq_epi8(bytes, line_feed);
             let separators = _mm_or_si128(line_feeds, _mm_cmpeq_epi8(bytes, delimiter));
-            // A byte's own highest bit says that it is not ASCII.
-            let special = _mm_or_si128(bytes, _mm_cmpeq_epi8(bytes, quote));
             marks.separators |= bits(separators) << (16 * i);
             marks.line_feeds |= bits(line_feeds) << (16 * i);
-            marks.special |= bits(special) << (16 * i);
+            marks.quotes |= bits(_mm_cmpeq_epi8(bytes, quote)) << (16 * i);
+            // A byte's own highest bit says that it is not ASCII.
+            marks.non_ascii |= bits(bytes) << (16 * i);
         }
         marks
     }
@@ -87,7 +109,17 @@ mod tests {
         }
         let mut block = [b'x'; 64];
         block[..8].copy_from_slice("a,\nb\"é,".as_bytes());
-        let expected = Marks { separators: 0b1000_0110, line_feeds: 0b100, special: 0b111_0000 };
+        let expected = Marks { separators: 0b1000_0110, line_feeds: 0b100, quotes: 0b1_0000, non_ascii: 0b110_0000 };
         assert_eq!(Marks::of(&block, b','), expected);
+    }
+
+    #[test]
+    fn parity_counts_the_bits_so_far() {
+        for bits in [0, 1, 0b1001_0010, u64::MAX, 1 << 63, 0x0123_4567_89ab_cdef] {
+            for place in 0..64 {
+                let so_far = bits & (u64::MAX >> (63 - place));
+                assert_eq!(parity(bits) >> place & 1, u64::from(so_far.count_ones() % 2), "{bits:x} at {place}");
+            }
+        }
     }
 }

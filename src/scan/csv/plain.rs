@@ -1,17 +1,16 @@
-//! CSV records without quotes and of ASCII alone, at speed.
+//! Plain CSV records at speed: of ASCII alone, with no doubled quotes and no quotes in the wrong place.
 //!
-//! Blocks of 64 bytes are reduced to marks; the fields lie between them. What is unusual in any way is left to
-//! [`super::CsvReader::read_any`], record by record, and this may keep a record only with the values which that gives.
+//! Blocks of 64 bytes are reduced to marks; the fields lie between those outside of quotes, which is where the number
+//! of quotes so far is even. What is unusual in any way is left to [`super::CsvReader::read_any`], record by record,
+//! and a record may be kept here only with the values which that gives.
 
 use super::layout::{Columns, CsvLayout};
-use super::marks::Marks;
+use super::marks::{BLOCK_BYTES, Marks, bits, parity};
 use super::{CsvSplit, fields_of_text};
 use crate::ledger::Reason;
 use crate::rules::Category;
 use crate::scan::record::{Judge, MAX_CONTRACT_CHARS, MAX_LINE_BYTES};
 use crate::scan::sink::{Sink, settle};
-
-const BLOCK_BYTES: usize = 64;
 
 /// Most fields of a record that is read here.
 const MAX_FIELDS: usize = 64;
@@ -49,18 +48,19 @@ impl<'a> PlainRecords<'a> {
         let mut n_fields = 0;
         // Where the first fields of the record end.
         let mut ends = [0; MAX_FIELDS];
+        let mut quotes = Quotes::RECORD_START;
         let mut block_at = start;
         while let Some(rest) = window.get(block_at..).filter(|rest| !rest.is_empty()) {
-            let marks = match rest.first_chunk::<BLOCK_BYTES>() {
-                Some(block) => Marks::of(block, self.delimiter),
-                None => {
-                    let mut block = [0; BLOCK_BYTES];
-                    block[..rest.len()].copy_from_slice(rest);
-                    Marks::of(&block, self.delimiter)
-                }
-            };
+            let mut tail = [0; BLOCK_BYTES];
+            let block = rest.first_chunk::<BLOCK_BYTES>().unwrap_or_else(|| {
+                tail[..rest.len()].copy_from_slice(rest);
+                &tail
+            });
+            let marks = Marks::of(block, self.delimiter);
+            let (outside, wrong) = quotes.advance(&marks, || bits(block, |byte| byte == b'\r'));
+            let special = marks.non_ascii | wrong;
             // Only what is before the first special byte.
-            let mut left = marks.separators & (marks.special & marks.special.wrapping_neg()).wrapping_sub(1);
+            let mut left = outside & (special & special.wrapping_neg()).wrapping_sub(1);
             while left != 0 {
                 let bit = left & left.wrapping_neg();
                 let at = block_at + left.trailing_zeros() as usize;
@@ -76,7 +76,7 @@ impl<'a> PlainRecords<'a> {
                     }
                 }
             }
-            if marks.special != 0 {
+            if special != 0 {
                 return record;
             }
             block_at += BLOCK_BYTES;
@@ -107,7 +107,10 @@ impl<'a> PlainRecords<'a> {
         ends[(n_fields - 1) % MAX_FIELDS] = end;
         let field = |place: usize| {
             let field_start = if place == 0 { start } else { ends[(place - 1) % MAX_FIELDS] + 1 };
-            field_start..ends[place % MAX_FIELDS]
+            let field_end = ends[place % MAX_FIELDS];
+            // A quote at the start has its closing quote at the end, and there are no others.
+            let n_quotes = usize::from(window[field_start] == b'"');
+            field_start + n_quotes..field_end - n_quotes
         };
         let contract = &window[field(self.contract)];
         let seconds = field(self.seconds);
@@ -127,6 +130,44 @@ impl<'a> PlainRecords<'a> {
         }
         let fields = fields_of_text(contract.into(), window[app].into(), &window[seconds]);
         settle(fields, self.judge, offset, &window[start..end], sink);
+    }
+}
+
+/// How quotes stand at the start of a block.
+struct Quotes {
+    /// All ones within quotes, else 0.
+    within: u64,
+    /// 1 where a quote may open a field: behind a separator or at the start of a record.
+    may_open: u64,
+    /// 1 behind a closing quote.
+    has_closed: u64,
+}
+
+impl Quotes {
+    const RECORD_START: Quotes = Quotes { within: 0, may_open: 1, has_closed: 0 };
+
+    /// Goes over a block. Gives the separators outside of quotes, and where something is wrong or unusual about quotes:
+    /// one that does not open at the start of a field, or a closing one that neither a separator nor the end of a line
+    /// follows, as a doubled one. All that is before the first wrong place is right.
+    ///
+    /// `returns` gives the carriage returns of the block.
+    #[inline(always)]
+    fn advance(&mut self, marks: &Marks, returns: impl FnOnce() -> u64) -> (u64, u64) {
+        if (marks.quotes | self.within | self.has_closed) == 0 {
+            self.may_open = marks.separators >> 63;
+            return (marks.separators, 0);
+        }
+        let within = parity(marks.quotes) ^ self.within;
+        let (opening, closing) = (marks.quotes & within, marks.quotes & !within);
+        let outside = marks.separators & !within;
+        let may_open = outside << 1 | self.may_open;
+        let behind_closing = closing << 1 | self.has_closed;
+        let mut wrong = opening & !may_open | behind_closing & !outside;
+        if wrong != 0 {
+            wrong &= !(behind_closing & returns() & marks.line_feeds >> 1);
+        }
+        *self = Quotes { within: 0u64.wrapping_sub(within >> 63), may_open: outside >> 63, has_closed: closing >> 63 };
+        (outside, wrong)
     }
 }
 

@@ -3,7 +3,10 @@
 //! The state after some bytes depends on the state before them, which a split in the middle of a file does not know.
 //! It has only four values: a split's effect on all four is computed without knowing any, and the effects of the
 //! splits before it are then composed. Between quotes only the last byte matters, so bytes without any quote pass at
-//! the speed of `memchr`.
+//! the speed of `memchr`. Among quotes all four soon become one, for quotes open at the start of a field alone; one
+//! state then goes on in blocks of 64 bytes.
+
+use super::marks::{BLOCK_BYTES, Marks, parity};
 
 /// What the bytes so far mean for the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,8 +30,43 @@ impl QuoteState {
 
     /// The state after `bytes`.
     pub fn after(self, bytes: &[u8], delimiter: u8) -> QuoteState {
-        let [state] = advance([self], bytes, delimiter);
-        state
+        let mut state = self;
+        let mut rest = bytes;
+        while let Some(quote) = memchr::memchr(b'"', rest) {
+            let (run, behind) = rest.split_at(quote);
+            if let Some(last) = run.last() {
+                state = state.after_run(*last, delimiter);
+            }
+            let (block, behind) = behind.split_at(behind.len().min(BLOCK_BYTES));
+            state = state.after_block(block, delimiter);
+            rest = behind;
+        }
+        rest.last().map_or(state, |last| state.after_run(*last, delimiter))
+    }
+
+    /// The state after a block's worth of bytes or less.
+    fn after_block(self, bytes: &[u8], delimiter: u8) -> QuoteState {
+        if let Ok(block) = bytes.try_into() {
+            let marks = Marks::of(block, delimiter);
+            let within = parity(marks.quotes) ^ 0u64.wrapping_sub(u64::from(self == QuoteState::Quoted));
+            let outside = marks.separators & !within;
+            let closing = marks.quotes & !within;
+            let may_open_first = matches!(self, QuoteState::FieldStart | QuoteState::QuoteInQuoted);
+            let may_open = (outside | closing) << 1 | u64::from(may_open_first);
+            // Only where no quote is a mere character do they count in pairs.
+            if marks.quotes & within & !may_open == 0 {
+                return match [within, closing, outside].map(|bits| bits >> 63 == 1) {
+                    [true, _, _] => QuoteState::Quoted,
+                    [_, true, _] => QuoteState::QuoteInQuoted,
+                    [_, _, true] => QuoteState::FieldStart,
+                    _ => QuoteState::Unquoted,
+                };
+            }
+        }
+        bytes.iter().fold(self, |state, byte| match byte {
+            b'"' => state.after_quote(),
+            byte => state.after_run(*byte, delimiter),
+        })
     }
 
     fn after_quote(self) -> QuoteState {
@@ -59,7 +97,19 @@ impl QuoteMap {
 
     /// The effect of `bytes`.
     pub fn of(bytes: &[u8], delimiter: u8) -> QuoteMap {
-        QuoteMap(advance(QuoteState::ALL, bytes, delimiter))
+        let mut states = QuoteState::ALL;
+        let mut run_start = 0;
+        for quote in memchr::memchr_iter(b'"', bytes) {
+            if let Some(last) = bytes[run_start..quote].last() {
+                states = states.map(|state| state.after_run(*last, delimiter));
+            }
+            states = states.map(QuoteState::after_quote);
+            run_start = quote + 1;
+            if states.iter().all(|state| *state == states[0]) {
+                return QuoteMap([states[0].after(&bytes[run_start..], delimiter); 4]);
+            }
+        }
+        QuoteMap(states.map(|state| state.after(&bytes[run_start..], delimiter)))
     }
 
     /// The state behind the bytes when it is `before` in front of them.
@@ -73,26 +123,16 @@ impl QuoteMap {
     }
 }
 
-fn advance<const N: usize>(mut states: [QuoteState; N], bytes: &[u8], delimiter: u8) -> [QuoteState; N] {
-    let mut run_start = 0;
-    for quote in memchr::memchr_iter(b'"', bytes) {
-        if let Some(last) = bytes[run_start..quote].last() {
-            states = states.map(|state| state.after_run(*last, delimiter));
-        }
-        states = states.map(QuoteState::after_quote);
-        run_start = quote + 1;
-    }
-    if let Some(last) = bytes[run_start..].last() {
-        states = states.map(|state| state.after_run(*last, delimiter));
-    }
-    states
-}
-
 /// The end of the last record that ends in `bytes` with a line feed, line feed included; `None` when none does.
 ///
 /// `start` is the state in front of `bytes`. For whoever reads a file piece by piece: what is behind the place given
 /// goes in front of the next piece.
 pub fn last_record_end(bytes: &[u8], start: QuoteState, delimiter: u8) -> Option<usize> {
+    // Nearly always the last line feed is it.
+    let (before, _) = bytes.split_at(memchr::memrchr(b'\n', bytes)? + 1);
+    if start.after(before, delimiter) == QuoteState::FieldStart {
+        return Some(before.len());
+    }
     let mut state = start;
     let mut found = None;
     let mut run_start = 0;

@@ -14,7 +14,7 @@ fn told(file: &[u8]) -> Vec<Call> {
         base: header_bytes as u64,
         start: QuoteState::FieldStart,
     };
-    scan_csv(&split, &judge(), &mut CsvReader::new(layout), &mut told);
+    scan_csv(&split, judge(), &mut CsvReader::new(layout), &mut told);
     told.0
 }
 

@@ -451,7 +451,7 @@ fn a_reader_forgets_the_line_before() {
 
 fn told(text: &[u8]) -> Vec<Call> {
     let mut told = Told::default();
-    scan_lines_exact(text, 0..text.len(), 0, &judge(), &mut ExactReader::new(), &mut told);
+    scan_lines_exact(text, 0..text.len(), 0, judge(), &mut ExactReader::new(), &mut told);
     told.0
 }
 

@@ -157,7 +157,7 @@ fn ndjson_by(text: &[u8], n_bytes: usize) -> Told {
         // A split sees the byte before it and what is behind it, no more.
         let from = owned.start.saturating_sub(1);
         let in_window = owned.start - from..owned.end - from;
-        scan_lines_exact(&text[from..], in_window, from as u64, &judge, &mut reader, &mut told);
+        scan_lines_exact(&text[from..], in_window, from as u64, judge, &mut reader, &mut told);
     }
     told
 }
@@ -176,7 +176,7 @@ fn csv_by(file: &[u8], n_bytes: usize) -> Told {
             base: from as u64,
             start: state,
         };
-        scan_csv(&split, &judge, &mut reader, &mut told);
+        scan_csv(&split, judge, &mut reader, &mut told);
         state = QuoteMap::of(&file[owned], layout.delimiter).apply(state);
     }
     told
@@ -193,7 +193,7 @@ fn csv_by_pieces(file: &[u8], n_bytes: usize) -> Told {
         let to = if is_last { file.len() } else { from + whole.unwrap_or(0) };
         let split =
             CsvSplit { window: &file[from..to], owned: 0..to - from, base: from as u64, start: QuoteState::FieldStart };
-        scan_csv(&split, &judge, &mut reader, &mut told);
+        scan_csv(&split, judge, &mut reader, &mut told);
         from = to;
     }
     told
@@ -286,8 +286,8 @@ proptest! {
             start: QuoteState::FieldStart,
         };
         let (mut plain, mut any) = (Told::default(), Told::default());
-        scan_csv(&split, &judge(), &mut CsvReader::new(layout), &mut plain);
-        scan_csv_by_record(&split, &judge(), &mut CsvReader::new(layout), &mut any);
+        scan_csv(&split, judge(), &mut CsvReader::new(layout), &mut plain);
+        scan_csv_by_record(&split, judge(), &mut CsvReader::new(layout), &mut any);
         prop_assert_eq!(plain, any);
     }
 

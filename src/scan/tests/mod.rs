@@ -6,6 +6,7 @@ mod json;
 mod laws;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::record::{Fields, Judge};
 use super::sink::Sink;
@@ -47,8 +48,9 @@ fn unmapped(offset: u64, app: &str, raw: &str) -> Call {
     Call::Unmapped(offset, app.to_owned(), raw.as_bytes().to_vec())
 }
 
-fn judge() -> Judge {
-    Judge::new(&Rules::preset("default").expect("a built-in preset"))
+fn judge() -> &'static Judge {
+    static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset")));
+    &JUDGE
 }
 
 fn fields<'a>(contract: Option<&'a str>, app: Option<&'a str>, seconds: Option<i64>) -> Fields<'a> {

@@ -1,0 +1,46 @@
+//! How a CSV file is split changes nothing, for any bytes behind a header.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use viewmart::rules::Rules;
+use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::scan::record::Judge;
+
+mod told;
+use told::Told;
+
+static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset")));
+
+const HEADERS: [&str; 4] = [
+    "Contract,TotalDuration,AppName\n",
+    "\u{feff}AppName;x;Contract;TotalDuration\r\n",
+    "\"Contract\"\tTotalDuration\tAppname\n",
+    "_id,_source\n",
+];
+
+fn scan(file: &[u8], n_bytes: usize) -> Told {
+    let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header with the columns");
+    let (mut reader, mut told, mut state) = (CsvReader::new(layout), Told::default(), QuoteState::FieldStart);
+    for start in (header_bytes..file.len()).step_by(n_bytes) {
+        let end = file.len().min(start + n_bytes);
+        let from = start - usize::from(start > header_bytes);
+        let split =
+            CsvSplit { window: &file[from..], owned: start - from..end - from, base: from as u64, start: state };
+        scan_csv(&split, &JUDGE, &mut reader, &mut told);
+        state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
+    }
+    told
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let [header, n_bytes, records @ ..] = bytes else { return };
+    let header = HEADERS[usize::from(*header) % HEADERS.len()];
+    let file = [header.as_bytes(), records].concat();
+    let whole = scan(&file, file.len());
+    assert_eq!(scan(&file, usize::from(*n_bytes).max(1)), whole);
+    if records.len() < 200 {
+        assert_eq!(scan(&file, 1), whole);
+    }
+});

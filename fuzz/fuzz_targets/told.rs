@@ -1,0 +1,28 @@
+//! A sink that remembers everything it is told.
+
+use viewmart::ledger::Reason;
+use viewmart::rules::Category;
+use viewmart::scan::sink::Sink;
+
+/// One call each, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Told(Vec<Call>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Call {
+    Kept(String, Category, i64),
+    Rejected(u64, Reason, Vec<u8>),
+    Unmapped(u64, String, Vec<u8>),
+}
+
+impl Sink for Told {
+    fn kept(&mut self, contract: &str, category: Category, seconds: i64) {
+        self.0.push(Call::Kept(contract.to_owned(), category, seconds));
+    }
+    fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
+        self.0.push(Call::Rejected(offset, reason, raw.to_vec()));
+    }
+    fn unmapped(&mut self, offset: u64, app: &str, raw: &[u8]) {
+        self.0.push(Call::Unmapped(offset, app.to_owned(), raw.to_vec()));
+    }
+}
