@@ -4,6 +4,6 @@
 mod support;
 
 mod browser;
+mod hdfs;
 mod mysql;
 mod tableau;
-mod hdfs;
