@@ -169,7 +169,13 @@ mod tests {
 
     fn record() -> impl Strategy<Value = KeptRecord> {
         (1_u64..60, prop_oneof![0..100_u32, (u32::MAX - 9)..=u32::MAX], 0_u8..5, 0_u8..31).prop_map(
-            |(contract_id, seconds, category, day_index)| KeptRecord { contract_id, seconds, category, day_index, unused: 0 },
+            |(contract_id, seconds, category, day_index)| KeptRecord {
+                contract_id,
+                seconds,
+                category,
+                day_index,
+                unused: 0,
+            },
         )
     }
 

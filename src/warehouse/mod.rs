@@ -80,11 +80,9 @@ pub trait Warehouse {
     /// The months in the mart, ascending.
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
 
-    /// The rows of a month in contract order (bytes), in bounded memory, until the sink breaks off.
-    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
-        let (dialect, address) = (self.dialect(), self.address());
-        rows::by_pages(|sql| self.query(month, sql), dialect, &address, each)
-    }
+    /// The rows of a month in contract order (bytes), until the sink breaks off. They come from one statement: a month
+    /// that another run publishes meanwhile is seen as it was or as it is, never mixed.
+    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError>;
 
     /// What the user should know although nothing failed, once; to be asked after [`Warehouse::prepare`].
     fn take_warnings(&mut self) -> Vec<String> {

@@ -1,11 +1,10 @@
-//! The rows of `customer_behavior` one by one, in key order, in bounded memory.
+//! The rows of `customer_behavior` one by one, in key order, as one statement gives them.
 
-use std::fmt::Write;
 use std::ops::ControlFlow;
 
 use jiff::civil::Date;
 
-use super::{Dialect, Value, WarehouseError};
+use super::Value;
 
 /// One row of `customer_behavior`, its month aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,67 +28,16 @@ pub struct CustomerRow<'a> {
 /// Takes rows as they come and may stop them.
 pub type RowSink<'a> = dyn FnMut(CustomerRow<'_>) -> ControlFlow<()> + 'a;
 
-/// Rows fetched at once: about 10 MiB of values.
-const PAGE: usize = 20_000;
-
-/// Reads a month in pages through `query` (SQL in, rows out), each page beginning behind the last key of the one
-/// before, so that the primary key finds it and no more than a page is held.
-pub(super) fn by_pages(
-    mut query: impl FnMut(&str) -> Result<Vec<Vec<Value>>, WarehouseError>,
-    dialect: Dialect,
-    address: &str,
-    each: &mut RowSink<'_>,
-) -> Result<(), WarehouseError> {
-    let mut behind = String::new();
-    loop {
-        let rows = query(&page_sql(dialect, &behind))?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        for row in &rows {
-            let row = read(row).map_err(|why| WarehouseError::Database {
-                at: address.to_owned(),
-                doing: "reading customer_behavior",
-                why,
-                advice: Some("load the month again with `viewmart load`".into()),
-            })?;
-            if each(row).is_break() {
-                return Ok(());
-            }
-        }
-        if rows.len() < PAGE {
-            return Ok(());
-        }
-        behind.clear();
-        if let Some(Value::Text(contract)) = last.first() {
-            behind.push_str(contract);
-        }
-    }
-}
-
-/// The page behind the key `behind`, from the start when that is empty (no contract is).
-fn page_sql(dialect: Dialect, behind: &str) -> String {
-    let mut start = String::new();
-    if !behind.is_empty() {
-        // As hex digits no contract can end the literal, whatever it holds and whatever the server's SQL mode.
-        let mut hex = String::with_capacity(2 * behind.len());
-        for byte in behind.bytes() {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02X}");
-        }
-        start = match dialect {
-            Dialect::Sqlite => format!(" AND Contract > CAST(X'{hex}' AS TEXT)"),
-            // With an introducer it is a literal, so that the column's own collation decides.
-            Dialect::Mysql => format!(" AND Contract > _utf8mb4 X'{hex}'"),
-        };
-    }
-    format!("{MONTH_SQL}{start} ORDER BY Contract LIMIT {PAGE}")
-}
-
-/// The columns of a row in the order of [`CustomerRow`], for all rows of a month in any order.
+/// The columns of a row in the order of [`CustomerRow`], for the rows of a month in key order.
 pub(super) const MONTH_SQL: &str = "SELECT Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, \
     TvDuration, TotalDuration, MostWatch, Taste, Activeness, Date FROM {warehouse}.customer_behavior \
-    WHERE Month = {month}";
+    WHERE Month = {month} ORDER BY Contract";
 
-fn read(row: &[Value]) -> Result<CustomerRow<'_>, String> {
+/// Reads a row of [`MONTH_SQL`].
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read(row: &[Value]) -> Result<CustomerRow<'_>, String> {
     use Value::{Integer, Text};
     let [
         Text(contract),
@@ -122,8 +70,8 @@ fn read(row: &[Value]) -> Result<CustomerRow<'_>, String> {
 mod tests {
     use super::*;
 
-    fn row(contract: &str) -> Vec<Value> {
-        let mut row = vec![Value::Text(contract.into())];
+    fn row() -> Vec<Value> {
+        let mut row = vec![Value::Text("A1".into())];
         row.extend([1, 2, 3, 4, 5, 15].map(Value::Integer));
         row.extend([Value::Text("Tv".into()), Value::Text("No".into()), Value::Integer(3)]);
         row.push(Value::Text("2022-05-01".into()));
@@ -131,53 +79,26 @@ mod tests {
     }
 
     #[test]
-    fn pages_follow_each_other_by_key() {
-        let all: Vec<String> = (0..2 * PAGE + 1).map(|i| format!("{i:08}")).collect();
-        let mut asked = Vec::new();
-        let mut seen = Vec::new();
-        let query = |sql: &str| {
-            asked.push(sql.to_owned());
-            let from = (asked.len() - 1) * PAGE;
-            Ok(all.iter().skip(from).take(PAGE).map(|c| row(c)).collect())
+    fn a_row_is_read_by_place() {
+        let expected = CustomerRow {
+            contract: "A1",
+            seconds: [1, 2, 3, 4, 5],
+            total: 15,
+            most_watch: "Tv",
+            taste: "No",
+            activeness: 3,
+            etl_date: jiff::civil::date(2022, 5, 1),
         };
-        by_pages(query, Dialect::Sqlite, "sqlite:x", &mut |row| {
-            seen.push(row.contract.to_owned());
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-        assert_eq!(seen, all);
-        assert_eq!(asked.len(), 3);
-        assert!(!asked[0].contains("Contract >"));
-        // 00019999 is the last of the first page.
-        assert!(asked[1].contains("Contract > CAST(X'3030303139393939' AS TEXT)"), "{}", asked[1]);
-    }
-
-    #[test]
-    fn a_sink_stops_the_rows() {
-        let mut n = 0;
-        by_pages(|_| Ok(vec![row("a"), row("b")]), Dialect::Mysql, "", &mut |_| {
-            n += 1;
-            ControlFlow::Break(())
-        })
-        .unwrap();
-        assert_eq!(n, 1);
+        assert_eq!(read(&row()), Ok(expected));
     }
 
     #[test]
     fn rows_of_other_types_are_named() {
         let check = |change: fn(&mut Vec<Value>), expected: &str| {
-            let mut wrong = row("a");
+            let mut wrong = row();
             change(&mut wrong);
-            let error =
-                by_pages(
-                    |_| Ok(vec![wrong.clone()]),
-                    Dialect::Mysql,
-                    "mysql://h/d",
-                    &mut |_| ControlFlow::Continue(()),
-                )
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(expected) && error.starts_with("mysql://h/d: reading customer_behavior"), "{error}");
+            let why = read(&wrong).unwrap_err();
+            assert!(why.contains(expected), "{why}");
         };
         check(|row| row[0] = Value::Null, "Null");
         check(|row| row[9] = Value::Integer(300), "Activeness is 300");

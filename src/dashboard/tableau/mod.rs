@@ -9,6 +9,7 @@ mod datasource;
 mod field;
 mod hyper;
 mod ident;
+mod outlet;
 mod package;
 mod sheet;
 mod workbook;

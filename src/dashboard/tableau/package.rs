@@ -13,12 +13,16 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::csv::{Contracts, RowSource, write_csv};
 use super::datasource::{CSV_MEMBER, Connection, HYPER_MEMBER};
 use super::hyper::write_extract;
+use super::outlet::Outlet;
 use super::workbook::{Subject, workbook};
 use crate::error::Error;
 use crate::warehouse::WarehouseError;
 
 /// Name of the workbook in the archive.
 pub const WORKBOOK_MEMBER: &str = "viewmart.twb";
+
+/// Begin of the name of a folder with rows on their way to an extract.
+const SCRATCH_PREFIX: &str = ".viewmart-tableau-";
 
 /// In which form the rows are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub enum RowFormat {
     Hyper {
         /// The program `hyperd` that writes it.
         hyperd: PathBuf,
-        /// Folder for the rows on their way to it, as large as the CSV file.
+        /// Folder for the rows on their way to it, as large as the CSV file. No other run may use it meanwhile.
         scratch: PathBuf,
     },
 }
@@ -80,12 +84,13 @@ pub fn package<W: Write + Seek + Send>(
     contracts: Contracts<'_>,
     format: &RowFormat,
 ) -> Result<Packaged, PackageError> {
-    let archive = Archive { zip: ZipWriter::new(out).set_auto_large_file() };
+    let archive = Archive { zip: ZipWriter::new(Outlet::new(out)).set_auto_large_file() };
     let RowFormat::Hyper { hyperd, scratch } = format else {
         let n_rows = archive.with_csv(subject, rows, contracts)?;
         return Ok(Packaged { n_rows, rows_member: CSV_MEMBER, note: None });
     };
-    let scratch = tempfile::Builder::new().prefix(".viewmart-tableau-").tempdir_in(scratch)?;
+    remove_leftovers(scratch);
+    let scratch = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempdir_in(scratch)?;
     let (csv, hyper) = (scratch.path().join("rows.csv"), scratch.path().join("rows.hyper"));
     let n_rows = csv_file(&csv, rows, contracts)?;
     let (rows_file, rows_member, note) = match write_extract(hyperd, &csv, &hyper, n_rows) {
@@ -102,6 +107,15 @@ pub fn package<W: Write + Seek + Send>(
     Ok(Packaged { n_rows, rows_member, note })
 }
 
+/// Removes the rows that a killed run left on their way. What cannot be removed is in nobody's way.
+fn remove_leftovers(scratch: &Path) {
+    for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Writes the rows to a file of their own.
 fn csv_file(path: &Path, rows: &mut dyn RowSource, contracts: Contracts<'_>) -> Result<u64, PackageError> {
     let mut file = File::create_new(path)?;
@@ -115,7 +129,7 @@ fn csv_file(path: &Path, rows: &mut dyn RowSource, contracts: Contracts<'_>) -> 
 }
 
 struct Archive<W: Write + Seek> {
-    zip: ZipWriter<W>,
+    zip: ZipWriter<Outlet<W>>,
 }
 
 impl<W: Write + Seek + Send> Archive<W> {
@@ -139,7 +153,7 @@ impl<W: Write + Seek + Send> Archive<W> {
     }
 
     fn finish(self) -> io::Result<()> {
-        self.zip.finish()?.flush()
+        self.zip.finish()?.finish()
     }
 
     /// The rows straight from their source. Compression runs beside the making of the lines: each takes about as long.

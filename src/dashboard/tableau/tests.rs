@@ -140,6 +140,9 @@ fn an_archive_holds_the_workbook_and_the_rows_it_names() {
 #[test]
 fn without_an_extract_the_rows_are_csv_and_a_note_says_why() {
     let folder = tempfile::tempdir().unwrap();
+    let killed = folder.path().join(".viewmart-tableau-abc123");
+    std::fs::create_dir(&killed).unwrap();
+    std::fs::write(killed.join("rows.csv"), "left by a killed run").unwrap();
     let format = RowFormat::Hyper { hyperd: "/nonexistent/hyperd".into(), scratch: folder.path().into() };
     let (about, archive) = packaged(&["a"], &format);
     assert_eq!((about.n_rows, about.rows_member), (1, CSV_MEMBER));

@@ -36,6 +36,7 @@ mod connect;
 mod failure;
 mod probe;
 mod publish;
+mod rows;
 mod stream;
 mod url;
 
@@ -221,6 +222,10 @@ impl Warehouse for MysqlWarehouse {
         })
     }
 
+    fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {
+        rows::for_each_row(self, month, each)
+    }
+
     fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
@@ -351,14 +356,13 @@ fn refuse_foreign_table(
 }
 
 fn query(conn: &mut Conn, sql: &str) -> Result<Vec<Vec<Value>>, mysql::Error> {
-    let mut rows = Vec::new();
-    for row in conn.query_iter(sql)? {
-        let row = row?;
-        let columns = row.columns();
-        let values = row.unwrap_raw().into_iter().zip(columns.iter());
-        rows.push(values.map(|(value, column)| value_of(value, column.column_type(), column.decimals())).collect());
-    }
-    Ok(rows)
+    conn.query_iter(sql)?.map(|row| row.map(values_of)).collect()
+}
+
+fn values_of(row: mysql::Row) -> Vec<Value> {
+    let columns = row.columns();
+    let values = row.unwrap_raw().into_iter().zip(columns.iter());
+    values.map(|(value, column)| value_of(value, column.column_type(), column.decimals())).collect()
 }
 
 /// A value of the text protocol, in which everything but NULL is text.

@@ -15,7 +15,7 @@ pub(super) fn for_each_row(
     month: Month,
     each: &mut RowSink<'_>,
 ) -> Result<(), WarehouseError> {
-    let sql = NAMES.fill_month(&format!("{MONTH_SQL} ORDER BY Contract"), month);
+    let sql = NAMES.fill_month(MONTH_SQL, month);
     warehouse.with_connection(Missing::Refuse, |warehouse, connection| {
         stream(connection, &sql, each).map_err(|error| warehouse.failed("reading customer_behavior", error))
     })
@@ -48,10 +48,11 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
+    use crate::dashboard::tableau::{RowSource, TableRows};
     use crate::progress::Progress;
     use crate::rules::Rules;
     use crate::warehouse::fixture::month_table;
-    use crate::warehouse::{RunClock, Warehouse, rows};
+    use crate::warehouse::{RunClock, Warehouse};
 
     const CONTRACTS: [&str; 9] = ["\u{0}", "A1", "A1 ", "\\N", "a'b", "a1", "e\u{301}", "é", "\u{1f600}"];
 
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_gives_what_pages_and_the_table_give() {
+    fn a_month_streams_as_it_was_loaded() {
         let folder = tempfile::tempdir().unwrap();
         let mut warehouse = SqliteWarehouse::open(&folder.path().join("warehouse.db"), None).unwrap();
         let rules = Rules::preset("default").unwrap();
@@ -82,9 +83,8 @@ mod tests {
         let streamed = listed(|each| warehouse.for_each_row(month, each));
         assert_eq!(streamed.len(), CONTRACTS.len());
         assert!(streamed[1].starts_with("CustomerRow { contract: \"A1\", seconds: [2, 0, 4, 0, 1], total: 7,"));
-        let (dialect, address) = (warehouse.dialect(), warehouse.address());
-        let paged = listed(|each| rows::by_pages(|sql| warehouse.query(month, sql), dialect, &address, each));
-        assert_eq!(paged, streamed);
+        let table = TableRows(&table);
+        assert_eq!(listed(|each| { table }.for_each_row(each)), streamed);
         assert_eq!(listed(|each| warehouse.for_each_row(other, each)).len(), 1);
         let mut n_rows = 0;
         let mut first = |_: CustomerRow<'_>| {

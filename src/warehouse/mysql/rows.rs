@@ -1,0 +1,46 @@
+//! The rows of a month as they come over the connection, none kept.
+
+use std::ops::ControlFlow;
+
+use mysql::Conn;
+use mysql::prelude::Queryable as _;
+
+use super::connect::Connector;
+use super::failure::Failure;
+use super::{MysqlWarehouse, values_of};
+use crate::calendar::Month;
+use crate::warehouse::WarehouseError;
+use crate::warehouse::rows::{MONTH_SQL, RowSink, read};
+
+const DOING: &str = "reading customer_behavior";
+
+/// See [`crate::warehouse::Warehouse::for_each_row`].
+pub(super) fn for_each_row(
+    warehouse: &mut MysqlWarehouse,
+    month: Month,
+    each: &mut RowSink<'_>,
+) -> Result<(), WarehouseError> {
+    let mut n_rows = 0_u64;
+    warehouse.again_and_again(|connector, conn, _| {
+        let streamed = stream(connector, conn, month, &mut |row| {
+            n_rows += 1;
+            each(row)
+        });
+        // A second try would give the rows of the first once more.
+        streamed.map_err(|failure| if n_rows == 0 { failure } else { Failure::from(failure.error) })
+    })
+}
+
+fn stream(connector: &Connector, conn: &mut Conn, month: Month, each: &mut RowSink<'_>) -> Result<(), Failure> {
+    let failed = |error| Failure::new(&connector.place, DOING, &error);
+    let sql = connector.names().fill_month(MONTH_SQL, month);
+    for row in conn.query_iter(sql).map_err(failed)? {
+        let values = values_of(row.map_err(failed)?);
+        let advice = || Some("load the month again with `viewmart load`".to_owned());
+        let row = read(&values).map_err(|why| Failure::plain(&connector.place, DOING, why, advice()))?;
+        if each(row) == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
+}
