@@ -1,7 +1,5 @@
 //! From an address to a warehouse of the right kind.
 
-use std::path::Path;
-
 use super::mysql::{self, MysqlOptions, MysqlWarehouse};
 use super::{SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
 use crate::doctor::{Check, Part, Verdict};
@@ -29,29 +27,32 @@ pub fn open(url: &WarehouseUrl, options: &OpenOptions) -> Result<Box<dyn Warehou
     }
 }
 
-/// Whether the warehouse at `url` can be reached and used. Changes nothing that a reader could see.
+/// Whether the warehouse at `url` can be reached and used. No data is changed; the rights of a MySQL account are tried
+/// on tables that are made for it and dropped again.
 pub fn examine(url: &WarehouseUrl, options: &OpenOptions) -> Vec<Check> {
-    match url {
-        WarehouseUrl::Sqlite(path) => vec![examine_sqlite(path, options)],
-        WarehouseUrl::Mysql(server) => {
-            let options = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
-            mysql::warehouse_checks(server, &options).into_iter().map(Check::from).collect()
+    let mut checks = Vec::new();
+    if let WarehouseUrl::Mysql(url) = url {
+        let mysql = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
+        checks.extend(mysql::warehouse_checks(url, &mysql).into_iter().map(Check::from));
+        if checks.iter().any(|check| check.verdict == Verdict::Failed) {
+            return checks;
         }
     }
-}
-
-fn examine_sqlite(path: &Path, options: &OpenOptions) -> Check {
-    let looked = SqliteWarehouse::open(path, options.mart_db.as_deref()).and_then(|mut warehouse| {
-        // A file that is not there yet is no fault: a run makes it.
-        let n_months = if path.exists() { warehouse.months()?.len() } else { 0 };
-        Ok((warehouse.address(), n_months))
+    let months = open(url, options).and_then(|mut warehouse| {
+        let months = match url {
+            // A file that is not there yet is no fault: a run makes it.
+            WarehouseUrl::Sqlite(path) if !path.exists() => Vec::new(),
+            _ => warehouse.months()?,
+        };
+        Ok((warehouse.address(), months.len()))
     });
-    match looked {
+    checks.push(match months {
         Ok((address, n_months)) => {
             Check::good(Part::Warehouse, "warehouse", format!("{address}, {n_months} months in the mart"))
         }
         Err(error) => Check::bad(Part::Warehouse, "warehouse", Verdict::Failed, &error),
-    }
+    });
+    checks
 }
 
 impl From<mysql::Finding> for Check {
@@ -61,12 +62,7 @@ impl From<mysql::Finding> for Check {
             mysql::Outcome::Warning => Verdict::Warning,
             mysql::Outcome::Failed => Verdict::Failed,
         };
-        Check {
-            part: Part::Warehouse,
-            what: finding.what.to_owned(),
-            verdict,
-            found: finding.found,
-            advice: finding.advice,
-        }
+        let mysql::Finding { what, found, advice, .. } = finding;
+        Check { part: Part::Warehouse, what: what.to_owned(), verdict, found, advice }
     }
 }
