@@ -228,9 +228,9 @@ fn change(context: &Context<'_>, of: impl Fn(&MonthModel) -> i64) -> String {
 }
 
 fn tile(html: &mut String, name: &str, title: &str, number: &str, unit: &str, small: &str, change: &str) {
-    let _ = write!(
+    let _ = writeln!(
         html,
-        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>{}{change}</div>\n",
+        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>{}{change}</div>",
         if small.is_empty() { String::new() } else { format!("<dd class=small>{small}") }
     );
 }
