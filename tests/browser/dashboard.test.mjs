@@ -1,5 +1,5 @@
 // Opens every page of the folder VIEWMART_PAGES in Chromium and holds it to what it promises.
-// `numbers.json` beside `numbers.html` holds what SQL says about the same warehouse.
+// `numbers.json` and `run.json` beside the pages of those names hold what SQL says about the same warehouse.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -206,11 +206,12 @@ const kinds = {
 const read = ([kind, ...values]) => kinds[kind](...values);
 
 describe("numbers", () => {
-  const expected = JSON.parse(readFileSync(join(folder, "numbers.json"), "utf8"));
-  for (const [month, { tiles, tables }] of Object.entries(expected)) {
+  const expected = ["numbers", "run"].flatMap((name) =>
+    Object.entries(JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"))).map(([month, numbers]) => [name, month, numbers]));
+  for (const [name, month, { tiles, tables }] of expected) {
     for (const javaScriptEnabled of [true, false]) {
-      test(`${month}: tiles and tables are what SQL says, ${javaScriptEnabled ? "with" : "without"} scripts`, () =>
-        visit("numbers", { javaScriptEnabled }, async (page) => {
+      test(`${name}, ${month}: tiles and tables are what SQL says, ${javaScriptEnabled ? "with" : "without"} scripts`, () =>
+        visit(name, { javaScriptEnabled }, async (page) => {
           await page.locator("header.top nav a").and(page.locator(`[href="#m${month}"]`)).click();
           const article = page.locator(`#m${month}`);
           const shown = {};
@@ -226,13 +227,13 @@ describe("numbers", () => {
             for (const row of await table.locator("tbody tr").all()) {
               rows.push((await row.locator("th, td:not([aria-hidden])").allTextContents()).map(clean));
             }
-            const name = (await table.getAttribute("data-table")).replace(/-more$/, "");
-            found[name] = [...(found[name] ?? []), ...rows];
+            const title = (await table.getAttribute("data-table")).replace(/-more$/, "");
+            found[title] = [...(found[title] ?? []), ...rows];
           }
           assert.deepEqual(Object.keys(found).sort(), Object.keys(tables).sort());
-          for (const [name, rows] of Object.entries(tables)) {
-            const wanted = rows.map((row, i) => row.map((cell, k) => (cell[0] === "any" ? found[name][i]?.[k] : read(cell))));
-            assert.deepEqual(found[name], wanted, name);
+          for (const [title, rows] of Object.entries(tables)) {
+            const wanted = rows.map((row, i) => row.map((cell, k) => (cell[0] === "any" ? found[title][i]?.[k] : read(cell))));
+            assert.deepEqual(found[title], wanted, title);
           }
         }));
     }

@@ -285,6 +285,7 @@ fn the_dashboard_holds_in_a_browser() {
     fs::create_dir_all(&folder).expect("a folder for the pages");
     write_pages(&folder);
     numbers::write_page(&folder);
+    numbers::write_run(&folder);
     let status = Command::new(root.join("tests/browser/run")).arg(&folder).status().expect("tests/browser/run starts");
     assert!(status.success(), "the pages in {} fail in the browser; the lines above say where", folder.display());
 }

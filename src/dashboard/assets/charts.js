@@ -126,7 +126,7 @@
       ],
     }),
     bands: (month) => ({
-      grid: grid({ top: 62 }),
+      grid: grid({ top: 62, right: 30 }),
       xAxis: steps(month.bands.map((b) => b[0])),
       yAxis: scale(),
       tooltip: tooltip((i) => [month.bands[i][1], `${whole.format(month.bands[i][2])} customers`]),

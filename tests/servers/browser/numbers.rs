@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value, json};
 
+use crate::support::Workplace;
 use viewmart::calendar::{Day, Month};
 use viewmart::dashboard::html::{RenderOptions, render};
 use viewmart::dashboard::model::DashboardModel;
@@ -74,11 +75,25 @@ pub fn write_page(folder: &Path) {
     assert_eq!(model, DashboardModel::read(&mut warehouse).expect("the same model"));
     fs::write(folder.join("numbers.html"), render(&model, &RenderOptions::default())).expect("the page is written");
     drop(warehouse);
+    write_expected(&file, &tables.each_ref().map(|table| table.month), &folder.join("numbers.json"));
+}
 
-    let connection = Connection::open(&file).expect("the warehouse opens");
+/// Writes `run.html` and `run.json` into `folder`: what the program itself makes of the sample month.
+pub fn write_run(folder: &Path) {
+    let place = Workplace::new();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample");
+    let finished = place.command(["run", sample, "--quiet"]).output().expect("the program starts");
+    assert!(finished.status.success(), "{}", String::from_utf8_lossy(&finished.stderr));
+    fs::copy(place.path("viewmart-out/dashboard.html"), folder.join("run.html")).expect("the page is there");
+    let month = "2022-04".parse().expect("a month");
+    write_expected(&place.path("viewmart-out/warehouse.db"), &[month], &folder.join("run.json"));
+}
+
+fn write_expected(warehouse: &Path, months: &[Month], file: &Path) {
+    let connection = Connection::open(warehouse).expect("the warehouse opens");
     let expected: Map<String, Value> =
-        tables.iter().map(|table| (table.month.to_string(), expected(&connection, table.month))).collect();
-    fs::write(folder.join("numbers.json"), Value::from(expected).to_string()).expect("the numbers are written");
+        months.iter().map(|month| (month.to_string(), expected(&connection, *month))).collect();
+    fs::write(file, Value::from(expected).to_string()).expect("the numbers are written");
 }
 
 /// Customers with everything the page distinguishes: nothing watched, one category, all, ties, odd names.
