@@ -196,8 +196,8 @@ pub(super) struct Interest {
 pub(super) const EXPLORERS: u32 = share(0.25);
 
 pub(super) const INTERESTS: [Interest; 6] = [
-    Interest { app: App::Vod, explorers: share(0.60), others: share(0.092), daily: share(0.256) },
-    Interest { app: App::Child, explorers: share(0.39), others: share(0.062), daily: share(0.157) },
+    Interest { app: App::Vod, explorers: share(0.60), others: share(0.092), daily: share(0.237) },
+    Interest { app: App::Child, explorers: share(0.39), others: share(0.062), daily: share(0.151) },
     Interest { app: App::Kplus, explorers: share(0.045), others: share(0.033), daily: share(0.55) },
     Interest { app: App::Relax, explorers: share(0.25), others: share(0.023), daily: share(0.063) },
     Interest { app: App::Sport, explorers: share(0.045), others: share(0.009), daily: share(0.119) },

@@ -1,11 +1,14 @@
 //! The records of one day in the order of its file.
 
+use jiff::civil::Weekday;
+
 use super::calibration as real;
 use super::calibration::App;
 use super::draw::{Draws, Key, Order, near};
 use super::line::{Contract, KeyOrder, Record};
 use super::population::{Collective, Mac, Person, Population, opened, unassigned_code};
 use super::{Dirt, GenerateOptions};
+use crate::calendar::Day;
 
 const DAY: u64 = 10;
 const VISITS: u64 = 11;
@@ -31,7 +34,10 @@ pub(super) struct DayPlan<'a> {
 }
 
 impl<'a> DayPlan<'a> {
-    pub(super) fn new(options: &GenerateOptions, population: &'a Population, index: usize, is_weekend: bool) -> Self {
+    pub(super) fn new(options: &GenerateOptions, population: &'a Population, day: Day) -> Self {
+        let index = day.index();
+        let weekday = options.month.date(day).map(|date| date.weekday());
+        let is_weekend = matches!(weekday, Some(Weekday::Saturday | Weekday::Sunday));
         let key = Key::new(options.seed).of(DAY).of(index as u64);
         let jitter = (key.draws().below(u64::from(real::DAY_JITTER))) as u32;
         let mut broken = match options.dirt {

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use jiff::civil::Weekday;
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
@@ -224,9 +223,7 @@ fn make_day(
 ) -> Result<MadeFile, Error> {
     let path = options.out.join(options.file_name(day));
     let writing = |source| output(&path, "writing the day", source);
-    let weekday = options.month.date(day).map(|date| date.weekday());
-    let is_weekend = matches!(weekday, Some(Weekday::Saturday | Weekday::Sunday));
-    let plan = DayPlan::new(options, population, day.index(), is_weekend);
+    let plan = DayPlan::new(options, population, day);
     let mut lines = LineWriter::new(options.format, order, day.index() as u64, plan.id_salt());
     let mut file = DayFile::create(&options.out, options.compression).map_err(writing)?;
     let mut n_records = 0;
@@ -358,7 +355,7 @@ mod tests {
         let mut month = Vec::new();
         for day in options.month.days() {
             let mut records = Vec::new();
-            let plan = DayPlan::new(options, &population, day.index(), day.index() % 7 == 1);
+            let plan = DayPlan::new(options, &population, day);
             plan.for_each(|record| {
                 records.push(*record);
                 Ok::<(), ()>(())
@@ -382,7 +379,7 @@ mod tests {
         let summary = make(&GenerateOptions { compression: Compression::Gzip, ..options(folder.path(), 3_000) });
         let committed = contents(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample"));
         assert!(contents(folder.path()) == committed, "data/sample differs: make it again as data/README.md says");
-        assert_eq!((summary.files.len(), summary.n_records), (30, 75_723));
+        assert_eq!((summary.files.len(), summary.n_records), (30, 75_357));
         assert_eq!(committed.values().map(|bytes| bytes.len() as u64).sum::<u64>(), summary.n_bytes);
         assert!(summary.n_stored_bytes < 3_000_000);
     }
@@ -464,7 +461,7 @@ mod tests {
         let folder = Path::new("unused");
         let month = records(&options(folder, 3_000));
         let all = || month.iter().flatten();
-        assert_eq!(all().count(), 75_723);
+        assert_eq!(all().count(), 75_357);
         let count = |what: &dyn Fn(&Record) -> bool| all().filter(|record| what(record)).count();
         assert_eq!(count(&|r| code(r).is_none()), 6);
         assert_eq!(count(&|r| r.contract == Contract::Empty), 2);
