@@ -91,6 +91,14 @@ describe("every page", () => {
         writeFileSync(join(folder, `${name}.pdf`), pdf);
         const n_pages = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
         assert.ok(n_pages >= 1 && n_pages <= 20, `${n_pages} pages`);
+        // The charts fit the width of the paper as a whole.
+        const cut = await page.evaluate(() => {
+          dispatchEvent(new Event("beforeprint"));
+          return [...document.querySelectorAll(".shown [data-chart] svg")]
+            .filter((svg) => svg.viewBox.baseVal.width > 690 || svg.getBBox().width > svg.viewBox.baseVal.width + 4)
+            .map((svg) => `${svg.closest("[data-chart]").dataset.chart}: ${svg.getBBox().width} of ${svg.viewBox.baseVal.width}`);
+        });
+        assert.deepEqual(cut, []);
         await page.emulateMedia({ media: "print" });
         assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)", "paper is white");
       }));

@@ -171,6 +171,8 @@
   };
   const resize = (chart, size) => {
     chart.resize(size);
+    // Paper does not wait for the next frame.
+    chart.getZr().refreshImmediately();
     settle(chart);
   };
   const sizes = new ResizeObserver((entries) => {
