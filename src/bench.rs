@@ -14,7 +14,7 @@ use crate::config::BenchPlan;
 use crate::error::{DataError, Error};
 use crate::lake::mapped::MappedFile;
 use crate::lake::packed;
-use crate::lake::{Compression, DataFile, LakeError, Listing};
+use crate::lake::{Compression, DataFile, LakeError};
 use crate::progress::Progress;
 use crate::report::{grouped, size};
 use crate::transform::{self, TransformOptions};
@@ -58,11 +58,11 @@ pub struct Measured {
 ///
 /// # Errors
 /// What the engine says, or [`DataError::Ledger`] when two thread counts disagree.
-pub fn measure(plan: &BenchPlan, listing: &Listing) -> Result<Measured, Error> {
+pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Measured, Error> {
     let mut measured = Measured {
-        month: listing.month,
-        files: listing.files.len() as u64,
-        bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
+        month,
+        files: files.len() as u64,
+        bytes: files.iter().map(|file| file.n_bytes).sum(),
         line_ends: 0,
         records: 0,
         n_runs: plan.n_runs,
@@ -74,16 +74,16 @@ pub fn measure(plan: &BenchPlan, listing: &Listing) -> Result<Measured, Error> {
             what: format!("{threads} threads cannot be started: {e}"),
             advice: Some("give a smaller --threads".into()),
         })?;
-        let count = || pool.install(|| line_ends(&listing.files)).map_err(Error::from);
+        let count = || pool.install(|| line_ends(files)).map_err(Error::from);
         let options = TransformOptions {
-            month: listing.month,
-            etl_date: listing.month.first_day(),
+            month,
+            etl_date: month.first_day(),
             rules: plan.rules.clone(),
             n_threads: threads,
             n_rejects_max: 0,
         };
         let engine = || {
-            let files = listing.files.iter().cloned().map(Ok);
+            let files = files.iter().cloned().map(Ok);
             transform::transform(files, &options, &Progress::hidden())
                 .map(|made| (made.table.ledger.read, made.backend))
         };

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use crate::calendar::Month;
 use crate::config::{Ratio, Threads};
+use crate::lake::Format;
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
 #[derive(Debug, Parser)]
@@ -40,6 +41,8 @@ pub enum Command {
     Mart(MartFlags),
     /// Draw the dashboard of a month from the mart
     Dashboard(DashboardFlags),
+    /// Write a synthetic month like a real one, dirt included
+    Generate(GenerateFlags),
     /// Measure the engine against this machine's own limit, by thread count
     Bench(BenchFlags),
     /// Look whether this machine can reach the lake and the warehouse, and may load
@@ -68,6 +71,9 @@ pub struct RunFlags {
 pub struct ExtractFlags {
     #[command(flatten)]
     pub(crate) lake: LakeFlags,
+    /// Then remove from the cache what is not of this month, unfinished pulls included
+    #[arg(long)]
+    pub(crate) prune: bool,
 }
 
 /// Flags of `transform`.
@@ -117,6 +123,38 @@ pub struct DashboardFlags {
     pub(crate) look: LookFlags,
     #[command(flatten)]
     pub(crate) out: OutFlags,
+}
+
+/// Flags of `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateFlags {
+    /// Folder for the data files, made when missing
+    #[arg(value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    /// The month [default: 2022-04]
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(crate) month: Option<Month>,
+    /// Customers [default: those of a real month]
+    #[arg(long, value_name = "N")]
+    pub(crate) contracts: Option<u64>,
+    /// Only the first days of the month [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) days: Option<u8>,
+    /// The same seed gives the same bytes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Format of the data files
+    #[arg(long, default_value = "ndjson")]
+    pub(crate) format: FormatName,
+    /// How the data files are packed
+    #[arg(long, default_value = "none")]
+    pub(crate) compression: CompressionName,
+    /// No record that would be rejected
+    #[arg(long)]
+    pub(crate) clean: bool,
+    /// Threads that write [default: all processors]
+    #[arg(long, env = "VIEWMART_THREADS", value_name = "N", hide_env_values = true)]
+    pub(crate) threads: Option<Threads>,
 }
 
 /// Flags of `bench`.
@@ -174,6 +212,43 @@ pub(crate) struct SourceFlags {
     /// Folder for files pulled from a remote lake [default: ~/.cache/viewmart]
     #[arg(long, env = "VIEWMART_CACHE", value_name = "DIR", hide_env_values = true)]
     pub(crate) cache: Option<PathBuf>,
+    /// Pull files again that the cache holds
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) refresh: bool,
+    /// Ask no server: the lake is what the cache holds of it
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Compare cached files with their checksums before use
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Files pulled at once [default: 4]
+    #[arg(long, env = "VIEWMART_JOBS", value_name = "1..16", hide_env_values = true, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) jobs: Option<u8>,
+    /// Folder with core-site.xml and hdfs-site.xml [default: HADOOP_CONF_DIR, else HADOOP_HOME/etc/hadoop]
+    #[arg(long, env = "VIEWMART_HADOOP_CONF", value_name = "DIR", hide_env_values = true)]
+    pub(crate) hadoop_conf: Option<PathBuf>,
+    /// A setting of the Hadoop configuration; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) hdfs_opt: Vec<(String, String)>,
+    /// User for clusters without Kerberos [default: HADOOP_USER_NAME, else who runs this]
+    #[arg(long, env = "VIEWMART_HDFS_USER", value_name = "NAME", hide_env_values = true)]
+    pub(crate) hdfs_user: Option<String>,
+    /// Kerberos keytab to log in with [default: the ticket cache]
+    #[arg(long, env = "VIEWMART_KEYTAB", value_name = "FILE", requires = "principal", hide_env_values = true)]
+    pub(crate) keytab: Option<PathBuf>,
+    /// Kerberos principal of the keytab
+    #[arg(long, env = "VIEWMART_PRINCIPAL", value_name = "NAME", hide_env_values = true)]
+    pub(crate) principal: Option<String>,
+    /// Reach DataNodes by host name: for clusters behind a VPN, NAT or containers
+    #[arg(long)]
+    pub(crate) datanode_hostname: bool,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not KEY=VALUE"),
+    }
 }
 
 /// Which month.
@@ -276,6 +351,27 @@ pub(crate) enum FormatName {
     Ndjson,
     /// RFC 4180 with a header row
     Csv,
+}
+
+impl FormatName {
+    /// What it names.
+    pub(crate) fn format(self) -> Format {
+        match self {
+            FormatName::Ndjson => Format::Ndjson,
+            FormatName::Csv => Format::Csv,
+        }
+    }
+}
+
+/// `--compression`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionName {
+    /// Not packed
+    None,
+    /// Gzip
+    Gz,
+    /// Zstandard
+    Zst,
 }
 
 #[cfg(test)]

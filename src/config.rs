@@ -13,12 +13,14 @@ use serde::de::{Deserializer, Visitor};
 
 use crate::calendar::Month;
 use crate::cli::{
-    BenchFlags, Cli, Command, EngineFlags, FormatName, LakeFlags, LookFlags, OutFlags, ReportFlags, SourceFlags,
-    TalkFlags, WarehouseFlags,
+    BenchFlags, Cli, Command, CompressionName, EngineFlags, FormatName, GenerateFlags, LakeFlags, LookFlags, OutFlags,
+    ReportFlags, SourceFlags, TalkFlags, WarehouseFlags,
 };
 use crate::dashboard::mask::{self, Masker};
 use crate::error::Error;
-use crate::lake::Format;
+use crate::generate::{Dirt, GenerateOptions};
+use crate::lake::hdfs::DatanodeAddress;
+use crate::lake::{Caching, Compression, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::progress::ProgressChoice;
 use crate::rules::Rules;
 use crate::warehouse::mysql::{MysqlOptions, OptionFile};
@@ -42,7 +44,7 @@ pub enum Task {
     /// `viewmart run`.
     Run(Box<RunPlan>),
     /// `viewmart extract`.
-    Extract(LakePlan),
+    Extract(Box<ExtractPlan>),
     /// `viewmart transform`.
     Transform(Box<TransformPlan>),
     /// `viewmart load`.
@@ -51,8 +53,10 @@ pub enum Task {
     Mart(MartPlan),
     /// `viewmart dashboard`.
     Dashboard(Box<DashboardPlan>),
+    /// `viewmart generate`.
+    Generate(GenerateOptions),
     /// `viewmart bench`.
-    Bench(BenchPlan),
+    Bench(Box<BenchPlan>),
     /// `viewmart doctor`.
     Doctor(Box<DoctorPlan>),
 }
@@ -95,18 +99,32 @@ pub enum Messages {
 }
 
 /// Which data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct LakePlan {
     /// Folders, files, globs and URIs.
     pub inputs: Vec<String>,
-    /// The month, or the only one there is.
-    pub month: Option<Month>,
-    /// Format of all data files, or as each file's name says.
-    pub format: Option<Format>,
+    /// How to read them.
+    pub options: LakeOptions,
     /// What a day without a file is.
     pub missing_days: MissingDays,
-    /// Folder for pulled files.
-    pub cache: PathBuf,
+}
+
+/// `viewmart extract`.
+#[derive(Clone, Debug)]
+pub struct ExtractPlan {
+    /// Which data.
+    pub lake: LakePlan,
+    /// What becomes of the rest of the cache.
+    pub rest: RestOfCache,
+}
+
+/// What becomes of cached files that are not of the month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestOfCache {
+    /// They stay.
+    Keep,
+    /// They go.
+    Prune,
 }
 
 /// What a day without a file is.
@@ -119,7 +137,7 @@ pub enum MissingDays {
 }
 
 /// How the month is made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct EnginePlan {
     /// The rules.
     pub rules: Rules,
@@ -169,7 +187,7 @@ pub struct RunPlan {
 }
 
 /// `viewmart transform`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct TransformPlan {
     /// Which data.
     pub lake: LakePlan,
@@ -213,7 +231,7 @@ pub struct DashboardPlan {
 }
 
 /// `viewmart bench`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct BenchPlan {
     /// Which data.
     pub lake: LakePlan,
@@ -256,7 +274,11 @@ impl Plan {
                     out,
                 }))
             }
-            Command::Extract(flags) => Task::Extract(lake(flags.lake, &settings)),
+            Command::Extract(flags) => Task::Extract(Box::new(ExtractPlan {
+                lake: lake(flags.lake, &settings),
+                rest: if flags.prune { RestOfCache::Prune } else { RestOfCache::Keep },
+            })),
+            Command::Generate(flags) => Task::Generate(generate(flags)?),
             Command::Transform(flags) => Task::Transform(Box::new(TransformPlan {
                 lake: lake(flags.lake, &settings),
                 engine: engine(flags.engine, &settings)?,
@@ -282,7 +304,7 @@ impl Plan {
                     out,
                 }))
             }
-            Command::Bench(flags) => Task::Bench(bench(flags, &settings)?),
+            Command::Bench(flags) => Task::Bench(Box::new(bench(flags, &settings)?)),
             Command::Doctor(flags) => {
                 let out = out(flags.out, &settings);
                 Task::Doctor(Box::new(DoctorPlan {
@@ -309,22 +331,33 @@ fn lake(flags: LakeFlags, settings: &Settings) -> LakePlan {
 
 fn source(inputs: Vec<String>, flags: SourceFlags, settings: &Settings) -> LakePlan {
     let require_all_days = flags.require_all_days.or(settings.require_all_days).unwrap_or(false);
-    LakePlan {
-        inputs,
-        month: flags.month.month.or(settings.month),
-        format: flags.format.or(settings.format).map(|name| match name {
-            FormatName::Ndjson => Format::Ndjson,
-            FormatName::Csv => Format::Csv,
-        }),
-        missing_days: if require_all_days { MissingDays::Refuse } else { MissingDays::Report },
-        cache: flags.cache.or_else(|| settings.cache.clone()).unwrap_or_else(default_cache),
-    }
-}
-
-/// `$XDG_CACHE_HOME/viewmart`, `~/.cache/viewmart`, or a folder here where there is no home.
-fn default_cache() -> PathBuf {
-    folder_of("XDG_CACHE_HOME", ".cache")
-        .map_or_else(|| PathBuf::from("viewmart-cache"), |cache| cache.join("viewmart"))
+    let defaults = LakeOptions::default();
+    let options = LakeOptions {
+        list: ListOptions {
+            month: flags.month.month.or(settings.month),
+            format: flags.format.or(settings.format).map(FormatName::format),
+        },
+        cache: flags.cache.or_else(|| settings.cache.clone()).unwrap_or(defaults.cache),
+        caching: match (flags.refresh, flags.offline) {
+            (true, _) => Caching::Refresh,
+            (false, true) => Caching::Offline,
+            (false, false) => Caching::Use,
+        },
+        verify: if flags.verify { Verify::Yes } else { Verify::No },
+        n_jobs: flags.jobs.or(settings.jobs).map_or(defaults.n_jobs, usize::from),
+        hdfs: HdfsOptions {
+            conf_dir: flags.hadoop_conf.or_else(|| settings.hadoop_conf.clone()),
+            overrides: flags.hdfs_opt,
+            user: flags.hdfs_user.or_else(|| settings.hdfs_user.clone()),
+            datanodes: match flags.datanode_hostname {
+                true => DatanodeAddress::Hostname,
+                false => DatanodeAddress::AsConfigured,
+            },
+            keytab: flags.keytab.or_else(|| settings.keytab.clone()),
+            principal: flags.principal.or_else(|| settings.principal.clone()),
+        },
+    };
+    LakePlan { inputs, options, missing_days: if require_all_days { MissingDays::Refuse } else { MissingDays::Report } }
 }
 
 /// The folder that `variable` names, or `name` in the home folder.
@@ -410,6 +443,29 @@ fn default_key_file() -> PathBuf {
     }
 }
 
+fn generate(flags: GenerateFlags) -> Result<GenerateOptions, Error> {
+    // There is no month only when the default one is none.
+    let defaults = GenerateOptions::new(flags.out).ok_or_else(|| Error::Usage {
+        what: "no month to generate".to_owned(),
+        advice: Some("name one with --month".to_owned()),
+    })?;
+    Ok(GenerateOptions {
+        month: flags.month.unwrap_or(defaults.month),
+        n_contracts: flags.contracts.unwrap_or(defaults.n_contracts),
+        n_days: flags.days,
+        seed: flags.seed,
+        format: flags.format.format(),
+        compression: match flags.compression {
+            CompressionName::None => Compression::None,
+            CompressionName::Gz => Compression::Gzip,
+            CompressionName::Zst => Compression::Zstd,
+        },
+        dirt: if flags.clean { Dirt::Clean } else { Dirt::Real },
+        n_threads: flags.threads.map_or(defaults.n_threads, Threads::get),
+        ..defaults
+    })
+}
+
 fn bench(flags: BenchFlags, settings: &Settings) -> Result<BenchPlan, Error> {
     Ok(BenchPlan {
         rules: rules(flags.rules.as_ref().or(settings.rules.as_ref()))?,
@@ -431,6 +487,11 @@ struct Settings {
     #[serde(deserialize_with = "as_on_command_line")]
     threads: Option<Threads>,
     cache: Option<PathBuf>,
+    jobs: Option<u8>,
+    hadoop_conf: Option<PathBuf>,
+    hdfs_user: Option<String>,
+    keytab: Option<PathBuf>,
+    principal: Option<String>,
     out: Option<PathBuf>,
     warehouse: Option<String>,
     mart_db: Option<String>,

@@ -102,7 +102,7 @@ impl Advice for DataError {
     fn advice(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
             DataError::RejectLimit { .. } => {
-                "read rejects.ndjson for the records; raise --max-reject-ratio if they may be lost"
+                "read rejects-refused.ndjson in the output folder; raise --max-reject-ratio if these records may be lost"
             }
             DataError::Ledger { .. } => "this is a bug worth reporting",
             DataError::Header { .. } => {

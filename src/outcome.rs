@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::bench::Measured;
 use crate::calendar::Month;
 use crate::doctor::Diagnosis;
-use crate::lake::Listing;
+use crate::generate::GenerateSummary;
+use crate::lake::{Listing, PruneSummary, PullSummary};
 use crate::report::{Report, grouped, size};
 
 /// The result of a command that succeeded.
@@ -18,6 +19,8 @@ pub enum Outcome {
     Report(Box<Report>),
     /// Of `extract`.
     Extracted(Extracted),
+    /// Of `generate`.
+    Generated(GenerateSummary),
     /// Of `load`.
     Loaded(Loaded),
     /// Of `mart`.
@@ -43,17 +46,26 @@ pub struct Extracted {
     pub skipped_files: u64,
     /// Days of the month without a file, `YYYY-MM-DD`.
     pub missing_days: Vec<String>,
+    /// Files that came over the network.
+    pub pulled_files: u64,
+    /// Their bytes, less what earlier pulls had brought.
+    pub pulled_bytes: u64,
+    /// What was removed from the cache.
+    pub pruned: PruneSummary,
 }
 
 impl Extracted {
-    /// From the listing of a lake.
-    pub fn of(listing: &Listing) -> Extracted {
+    /// From the listing of a lake and what became of it.
+    pub fn of(listing: &Listing, pull: &PullSummary, pruned: PruneSummary) -> Extracted {
         Extracted {
             month: listing.month,
             files: listing.files.len() as u64,
             bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
             skipped_files: listing.n_skipped,
             missing_days: listing.missing_days.iter().map(|d| format!("{}-{:02}", listing.month, d.number())).collect(),
+            pulled_files: pull.pulled_files,
+            pulled_bytes: pull.pulled_bytes,
+            pruned,
         }
     }
 }
@@ -105,6 +117,12 @@ impl Outcome {
             Outcome::Extracted(e) => json!({
                 "month": e.month.to_string(), "files": e.files, "bytes": e.bytes,
                 "skipped_files": e.skipped_files, "missing_days": e.missing_days,
+                "pulled_files": e.pulled_files, "pulled_bytes": e.pulled_bytes,
+                "pruned_files": e.pruned.files, "pruned_bytes": e.pruned.bytes,
+            }),
+            Outcome::Generated(g) => json!({
+                "files": g.files.len(), "records": g.n_records, "bytes": g.n_bytes, "stored_bytes": g.n_stored_bytes,
+                "elapsed_s": g.elapsed_s,
             }),
             Outcome::Loaded(l) => json!({"month": l.month.to_string(), "rows": l.rows, "warehouse": l.warehouse}),
             Outcome::Mart(m) => json!({"month": m.month.to_string(), "warehouse": m.warehouse}),
@@ -132,11 +150,25 @@ impl fmt::Display for Outcome {
                     size(e.bytes),
                     grouped(e.skipped_files)
                 )?;
+                if e.pulled_files > 0 {
+                    writeln!(f, "pulled {} files, {}", grouped(e.pulled_files), size(e.pulled_bytes))?;
+                }
+                if e.pruned != PruneSummary::default() {
+                    writeln!(f, "removed {} files, {}", grouped(e.pruned.files), size(e.pruned.bytes))?;
+                }
                 match e.missing_days.as_slice() {
                     [] => Ok(()),
                     days => writeln!(f, "missing days: {}", days.join(" ")),
                 }
             }
+            Outcome::Generated(g) => writeln!(
+                f,
+                "{} files, {} records, {} as stored, in {:.2} s",
+                g.files.len(),
+                grouped(g.n_records),
+                size(g.n_stored_bytes),
+                g.elapsed_s
+            ),
             Outcome::Loaded(l) => writeln!(f, "month {}: {} rows in {}", l.month, grouped(l.rows), l.warehouse),
             Outcome::Mart(m) => writeln!(f, "month {}: mart rebuilt in {}", m.month, m.warehouse),
             Outcome::Dashboard(d) => {

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use crate::bench;
 use crate::calendar::Month;
 use crate::config::{
-    DashboardPlan, EnginePlan, LakePlan, LoadPlan, LookPlan, MartPlan, Messages, MissingDays, Plan, Ratio, RunPlan,
-    Talk, Task, TransformPlan, WarehousePlan,
+    DashboardPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, LookPlan, MartPlan, Messages, MissingDays, Plan, Ratio,
+    RestOfCache, RunPlan, Talk, Task, TransformPlan, WarehousePlan,
 };
 use crate::dashboard::html::{self, RenderOptions};
 use crate::dashboard::mask::Masker;
@@ -23,7 +23,8 @@ use crate::dashboard::tableau::{
 };
 use crate::doctor;
 use crate::error::{DataError, Error};
-use crate::lake::{self, LakeError, ListOptions, Listing};
+use crate::generate::{self, GenerateOptions};
+use crate::lake::{DataFile, Lake, LakeError, Listing, PruneSummary};
 use crate::ledger::{Ledger, Reason};
 use crate::mart;
 use crate::month::MonthTable;
@@ -31,7 +32,7 @@ use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
 use crate::output::{self, OutFolder, StagedFile};
 use crate::progress::{self, Progress, Unit};
 use crate::rejects;
-use crate::report::{self, InputReport, Report, StageClock};
+use crate::report::{self, InputReport, Report, StageClock, StageTiming};
 use crate::rules::Category;
 use crate::transform::{self, TransformOptions, Transformed};
 use crate::warehouse::{RunClock, Warehouse, WarehouseError, WarehouseUrl, month_file};
@@ -59,22 +60,26 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
     let talk = plan.talk;
     match &plan.task {
         Task::Run(plan) => run(plan, talk),
-        Task::Extract(plan) => extract(plan),
+        Task::Extract(plan) => extract(plan, talk),
         Task::Transform(plan) => transform(plan, talk),
         Task::Load(plan) => load(plan, talk),
         Task::Mart(plan) => mart(plan),
         Task::Dashboard(plan) => dashboard(plan, talk),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
-        Task::Bench(plan) => Ok(Outcome::Bench(bench::measure(plan, &listed(&plan.lake)?)?)),
+        Task::Generate(options) => generated(options, talk),
+        Task::Bench(plan) => {
+            let (listing, files) = pulled(&plan.lake, talk)?;
+            Ok(Outcome::Bench(bench::measure(plan, listing.month, &files)?))
+        }
     }
 }
 
 fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     let start = Start::now();
-    let listing = listed(&plan.lake)?;
+    let (lake, listing) = listed(&plan.lake)?;
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = opened(&plan.warehouse)?;
-    let mut made = made(&listing, &plan.engine, talk)?;
+    let mut made = made(&lake, &listing, &plan.engine, talk)?;
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
 
     let rejects = staged_rejects(&made, &out)?;
@@ -98,16 +103,31 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     Ok(Outcome::Report(Box::new(report)))
 }
 
-fn extract(plan: &LakePlan) -> Result<Outcome, Error> {
-    let listing = listed(plan)?;
-    Ok(Outcome::Extracted(Extracted::of(&listing)))
+fn extract(plan: &ExtractPlan, talk: Talk) -> Result<Outcome, Error> {
+    let (lake, listing) = listed(&plan.lake)?;
+    let mut arrivals = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?;
+    for file in &mut arrivals {
+        file?;
+    }
+    let pruned = match plan.rest {
+        RestOfCache::Keep => PruneSummary::default(),
+        RestOfCache::Prune => lake.prune(&listing)?,
+    };
+    Ok(Outcome::Extracted(Extracted::of(&listing, &arrivals.summary(), pruned)))
+}
+
+fn generated(options: &GenerateOptions, talk: Talk) -> Result<Outcome, Error> {
+    let progress = Progress::start(talk.progress(), "generate", options.expected_bytes(), Unit::Bytes);
+    let summary = generate::generate(options, &progress);
+    progress.finish();
+    Ok(Outcome::Generated(summary?))
 }
 
 fn transform(plan: &TransformPlan, talk: Talk) -> Result<Outcome, Error> {
     let start = Start::now();
-    let listing = listed(&plan.lake)?;
+    let (lake, listing) = listed(&plan.lake)?;
     let out = OutFolder::open(&plan.out)?;
-    let mut made = made(&listing, &plan.engine, talk)?;
+    let mut made = made(&lake, &listing, &plan.engine, talk)?;
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
 
     let clock = StageClock::start("write");
@@ -163,24 +183,46 @@ impl Start {
     }
 }
 
-/// The files of the month.
-fn listed(plan: &LakePlan) -> Result<Listing, Error> {
-    let listing = lake::list(&plan.inputs, &ListOptions { month: plan.month, format: plan.format })?;
+/// The lake and the files of the month in it.
+fn listed(plan: &LakePlan) -> Result<(Lake, Listing), Error> {
+    let lake = Lake::open(&plan.inputs, &plan.options)?;
+    let listing = lake.list()?;
+    for warning in lake.warnings() {
+        progress::say(format_args!("warning: {warning}"));
+    }
     if plan.missing_days == MissingDays::Refuse && !listing.missing_days.is_empty() {
         let days: Vec<String> =
             listing.missing_days.iter().map(|day| format!("{}-{:02}", listing.month, day.number())).collect();
-        return Err(Error::Lake(LakeError::At {
-            uri: plan.inputs.join(", "),
-            what: format!("no file for {}", days.join(", ")),
-            advice: Some("bring these days into the lake, or run without --require-all-days".into()),
-        }));
+        return Err(Error::Lake(
+            LakeError::at(plan.inputs.join(", "), format!("no file for {}", days.join(", ")))
+                .advise("bring these days into the lake, or run without --require-all-days"),
+        ));
     }
-    Ok(listing)
+    Ok((lake, listing))
 }
 
-/// The month's table, from the bytes of its files.
-fn made(listing: &Listing, plan: &EnginePlan, talk: Talk) -> Result<Transformed, Error> {
-    let n_bytes = listing.files.iter().map(|file| file.n_bytes).sum();
+/// All files of the month, on this machine.
+fn pulled(plan: &LakePlan, talk: Talk) -> Result<(Listing, Vec<DataFile>), Error> {
+    let (lake, listing) = listed(plan)?;
+    let files = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
+    Ok((listing, files))
+}
+
+/// The bar of a pull; a lake on this machine has nothing to pull.
+fn pull_progress(lake: &Lake, listing: &Listing, talk: Talk) -> Progress {
+    if lake.is_remote() {
+        Progress::start(talk.progress(), "pull", n_bytes(listing), Unit::Bytes)
+    } else {
+        Progress::hidden()
+    }
+}
+
+fn n_bytes(listing: &Listing) -> u64 {
+    listing.files.iter().map(|file| file.n_bytes).sum()
+}
+
+/// The month's table, from the bytes of its files. A file that has arrived is scanned while others are pulled.
+fn made(lake: &Lake, listing: &Listing, plan: &EnginePlan, talk: Talk) -> Result<Transformed, Error> {
     let options = TransformOptions {
         month: listing.month,
         etl_date: plan.etl_date,
@@ -188,10 +230,25 @@ fn made(listing: &Listing, plan: &EnginePlan, talk: Talk) -> Result<Transformed,
         n_threads: plan.threads.get(),
         n_rejects_max: plan.max_rejects_kept,
     };
-    let progress = Progress::start(talk.progress(), "scan", n_bytes, Unit::Bytes);
-    let transformed = transform::transform(listing.files.iter().cloned().map(Ok), &options, &progress);
+    // One bar at a time: that of the pull, which the scan only follows.
+    let progress = match lake.is_remote() {
+        true => Progress::hidden(),
+        false => Progress::start(talk.progress(), "scan", n_bytes(listing), Unit::Bytes),
+    };
+    let begun = Instant::now();
+    let mut arrivals = lake.arrivals(listing, pull_progress(lake, listing, talk))?;
+    let transformed = transform::transform(&mut arrivals, &options, &progress);
     progress.finish();
-    transformed
+    let mut transformed = transformed?;
+    if lake.is_remote() {
+        let pull = arrivals.summary();
+        let busy_s: f64 = transformed.stages.iter().map(|stage| stage.wall_s).sum();
+        let overlap_s = (pull.wall_s + busy_s - begun.elapsed().as_secs_f64()).max(0.0);
+        let of_pull = |name, wall_s, bytes| StageTiming { name, wall_s, cpu_s: 0.0, bytes, records: 0 };
+        transformed.stages.insert(0, of_pull("pull", pull.wall_s, pull.pulled_bytes));
+        transformed.stages.insert(1, of_pull("overlap", overlap_s, 0));
+    }
+    Ok(transformed)
 }
 
 /// The gate before anything is published: the ledger balances and not too much was rejected. The rejected records of
@@ -390,7 +447,7 @@ fn reported(listing: &Listing, plan: &EnginePlan, made: Transformed, start: &Sta
         rules_sha256: plan.rules.sha256.clone(),
         input: InputReport {
             files: listing.files.len() as u64,
-            bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
+            bytes: n_bytes(listing),
             days: u64::from(listing.month.n_days()) - listing.missing_days.len() as u64,
             missing_days: listing.missing_days.clone(),
             skipped_files: listing.n_skipped,

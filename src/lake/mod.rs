@@ -295,6 +295,15 @@ impl Lake {
         Ok(Arrivals::start(ready, orders, terms, progress))
     }
 
+    /// Waits for all files of `listing`, and returns it with the files as they arrived: one that changed in the lake
+    /// while it was pulled has its new size and time.
+    pub fn gather(&self, listing: &Listing, progress: Progress) -> Result<(Listing, PullSummary), LakeError> {
+        let mut arrivals = self.arrivals(listing, progress)?;
+        let mut files = arrivals.by_ref().collect::<Result<Vec<_>, _>>()?;
+        files.sort_by(|a, b| a.uri.cmp(&b.uri));
+        Ok((Listing { files, ..listing.clone() }, arrivals.summary()))
+    }
+
     /// Removes from the cache what is not in `listing`, unfinished pulls included.
     pub fn prune(&self, listing: &Listing) -> Result<PruneSummary, LakeError> {
         let Some(cache) = &self.cache else { return Ok(PruneSummary::default()) };

@@ -84,6 +84,7 @@ pub struct Arrivals {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     summary: PullSummary,
+    n_expected: u64,
     is_over: bool,
 }
 
@@ -91,6 +92,7 @@ impl Arrivals {
     /// Yields `ready` at once and gets `orders` meanwhile.
     pub(crate) fn start(ready: Vec<DataFile>, orders: Vec<Order>, terms: Terms, progress: Progress) -> Arrivals {
         let n_workers = terms.n_jobs.clamp(1, 16).min(orders.len());
+        let n_expected = (ready.len() + orders.len()) as u64;
         let shared = Arc::new(Shared {
             orders: Mutex::new(orders.into()),
             terms,
@@ -110,7 +112,8 @@ impl Arrivals {
         for file in &ready {
             shared.progress.advance(file.n_bytes);
         }
-        Arrivals { ready: ready.into(), receive, shared, workers, summary: PullSummary::default(), is_over: false }
+        let summary = PullSummary::default();
+        Arrivals { ready: ready.into(), receive, shared, workers, summary, n_expected, is_over: false }
     }
 
     /// What was done so far; whole when the last file has come.
@@ -131,7 +134,13 @@ impl Iterator for Arrivals {
         if self.is_over {
             return None;
         }
-        let next = self.ready.pop_front().map(Ok).or_else(|| self.receive.recv().ok());
+        let mut next = self.ready.pop_front().map(Ok).or_else(|| self.receive.recv().ok());
+        if next.is_none() && self.summary.files < self.n_expected {
+            // A worker panicked: its file must not be missed silently.
+            let what =
+                format!("only {} of {} files came: the pull failed unexpectedly", self.summary.files, self.n_expected);
+            next = Some(Err(LakeError::at("lake", what).advise("run again, and report this if it comes again")));
+        }
         match &next {
             Some(Ok(file)) => {
                 self.summary.files += 1;
@@ -366,6 +375,8 @@ mod tests {
         End(usize),
         /// The answer is this failure.
         Refuse(Fault),
+        /// The source has a bug.
+        Panic,
         /// The file is replaced by this content before it is read.
         Replace(Vec<u8>),
         /// The file is replaced by this content while it is read.
@@ -434,6 +445,7 @@ mod tests {
                     end = Err(SourceError::new(Fault::Transient, "broken"));
                 }
                 Some(Mishap::End(n)) => content.truncate(n),
+                Some(Mishap::Panic) => panic!("a bug, on purpose"),
                 Some(Mishap::Refuse(fault)) => return Err(SourceError::new(fault, "refused").advise("ask again")),
                 Some(Mishap::ReplaceLate(content)) => self.put(&entry.path, content),
                 Some(Mishap::Replace(_)) | None => {}
@@ -596,6 +608,15 @@ mod tests {
         );
         check(&[Refuse(Fault::Permanent)], Err("refused"));
         check(&[Refuse(Fault::Missing)], Err("refused"));
+    }
+
+    #[test]
+    fn a_bug_in_the_source_is_not_a_missing_file() {
+        let setting = Setting::new();
+        setting.source.mishaps.lock().unwrap().push_back(Mishap::Panic);
+        let (result, _) = setting.pull(&PATHS, Caching::Use, Verify::No);
+        assert!(result.unwrap_err().contains("only 0 of 3 files came"));
+        assert_eq!(setting.pull(&PATHS, Caching::Use, Verify::No).0, Ok(3));
     }
 
     #[test]

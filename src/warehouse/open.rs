@@ -1,6 +1,6 @@
 //! From an address to a warehouse of the right kind.
 
-use super::mysql::{MysqlOptions, MysqlWarehouse};
+use super::mysql::{self, MysqlOptions, MysqlWarehouse};
 use super::{SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
 use crate::doctor::{Check, Part, Verdict};
 
@@ -27,8 +27,17 @@ pub fn open(url: &WarehouseUrl, options: &OpenOptions) -> Result<Box<dyn Warehou
     }
 }
 
-/// Whether the warehouse at `url` can be reached and used. Changes nothing.
+/// Whether the warehouse at `url` can be reached and used. No data is changed; the rights of a MySQL account are tried
+/// on tables that are made for it and dropped again.
 pub fn examine(url: &WarehouseUrl, options: &OpenOptions) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let WarehouseUrl::Mysql(url) = url {
+        let mysql = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
+        checks.extend(mysql::warehouse_checks(url, &mysql).into_iter().map(Check::from));
+        if checks.iter().any(|check| check.verdict == Verdict::Failed) {
+            return checks;
+        }
+    }
     let months = open(url, options).and_then(|mut warehouse| {
         let months = match url {
             // A file that is not there yet is no fault: a run makes it.
@@ -37,10 +46,23 @@ pub fn examine(url: &WarehouseUrl, options: &OpenOptions) -> Vec<Check> {
         };
         Ok((warehouse.address(), months.len()))
     });
-    match months {
+    checks.push(match months {
         Ok((address, n_months)) => {
-            vec![Check::good(Part::Warehouse, "warehouse", format!("{address}, {n_months} months in the mart"))]
+            Check::good(Part::Warehouse, "warehouse", format!("{address}, {n_months} months in the mart"))
         }
-        Err(error) => vec![Check::bad(Part::Warehouse, "warehouse", Verdict::Failed, &error)],
+        Err(error) => Check::bad(Part::Warehouse, "warehouse", Verdict::Failed, &error),
+    });
+    checks
+}
+
+impl From<mysql::Finding> for Check {
+    fn from(finding: mysql::Finding) -> Check {
+        let verdict = match finding.outcome {
+            mysql::Outcome::Good => Verdict::Good,
+            mysql::Outcome::Warning => Verdict::Warning,
+            mysql::Outcome::Failed => Verdict::Failed,
+        };
+        let mysql::Finding { what, found, advice, .. } = finding;
+        Check { part: Part::Warehouse, what: what.to_owned(), verdict, found, advice }
     }
 }

@@ -475,7 +475,8 @@ fn advice_on(error: &rusqlite::Error) -> Option<&'static str> {
     if text.contains("no such table") {
         return Some(NO_MONTH);
     }
-    if text.contains("integer overflow") {
+    // What SUM and what a STRICT table say of a sum past 64 bits.
+    if text.contains("integer overflow") || text.contains("cannot store REAL value") {
         return Some(BOUND_SECONDS);
     }
     match error.sqlite_error_code()? {

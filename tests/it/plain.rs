@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use viewmart::lake::{DataFile, Format, Listing, packed};
+use viewmart::lake::{DataFile, Format, Lake, LakeOptions, Listing, packed};
 use viewmart::ledger::{Ledger, Reason};
 use viewmart::month::columns::Contracts;
 use viewmart::month::{DayActivity, MonthTable, Provenance};
@@ -13,9 +13,12 @@ use viewmart::scan::lines::scan_lines_exact;
 use viewmart::scan::record::Judge;
 use viewmart::scan::simd::ExactReader;
 use viewmart::scan::sink::Sink;
+use viewmart::warehouse::month_file;
+
+use crate::support::Workplace;
 
 /// The table of a month.
-pub fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
+fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
     let judge = Judge::new(rules);
     let mut all = Customers::default();
     for file in &listing.files {
@@ -125,5 +128,34 @@ impl Sink for Customers {
         self.ledger.read += 1;
         self.ledger.rejected[Reason::UnmappedApp as usize] += 1;
         *self.ledger.unmapped_app.entry(app.to_owned()).or_default() += 1;
+    }
+}
+
+/// Generated months in every format, with all their dirt, and by both presets of the rules.
+#[test]
+fn the_engine_makes_the_month_of_the_plain_way() {
+    let cases = [
+        ("--format=ndjson --compression=none --seed=1", "default"),
+        ("--format=ndjson --compression=gz --seed=2", "default"),
+        ("--format=ndjson --compression=none --seed=3", "seed"),
+        ("--format=csv --compression=none --seed=4", "default"),
+        ("--format=csv --compression=zst --seed=5", "seed"),
+    ];
+    for (how, rules_name) in cases {
+        let work = Workplace::new();
+        let generate = ["generate", "lake", "--contracts", "400", "--days", "4"];
+        work.run(generate.into_iter().chain(how.split(' '))).ok();
+        let arguments =
+            ["transform", "lake", "--etl-date", "2022-05-01", "--max-reject-ratio", "1", "--rules", rules_name];
+        work.run(arguments).ok();
+
+        let made = month_file::read(&work.path("viewmart-out/month-2022-04.parquet")).unwrap();
+        let inputs = [work.path("lake").display().to_string()];
+        let listing = Lake::open(&inputs, &LakeOptions::default()).unwrap().list().unwrap();
+        let expected = month(&listing, &Rules::preset(rules_name).unwrap(), "2022-05-01".parse().unwrap());
+        assert!(expected.ledger.kept > 1000, "{how}: {:?}", expected.ledger);
+        assert_eq!(made.ledger, expected.ledger, "{how}");
+        assert_eq!(made.days, expected.days, "{how}");
+        assert!(made == expected, "{how}: the tables differ");
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod numbers;
+
 use viewmart::calendar::{Day, Month};
 use viewmart::dashboard::html::{RenderOptions, render};
 use viewmart::dashboard::mask::Masker;
@@ -282,6 +284,7 @@ fn the_dashboard_holds_in_a_browser() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser");
     fs::create_dir_all(&folder).expect("a folder for the pages");
     write_pages(&folder);
+    numbers::write_page(&folder);
     let status = Command::new(root.join("tests/browser/run")).arg(&folder).status().expect("tests/browser/run starts");
     assert!(status.success(), "the pages in {} fail in the browser; the lines above say where", folder.display());
 }

@@ -243,6 +243,15 @@ fn a_lake_on_hdfs_is_pulled_once() {
     );
     drop(lake);
 
+    // A large file over many blocks.
+    let large = [("20220401.json", content(99, 300_000_000))];
+    let local_large = folder(&large);
+    cluster.script(&["put", local_large.path().join(large[0].0).to_str().unwrap(), "/large"]);
+    let (pulled, summary) = pull(&cluster.uri("/large"), &options).map_err(|error| told(&error)).unwrap();
+    assert_same(&pulled, &large);
+    println!("300 MB in {:.2} s", summary.wall_s);
+    drop((pulled, large, local_large));
+
     // Within a time of our own: nobody there, and somebody who says nothing.
     let timed = |input: &str, most: u64, expected: &str| {
         let started = Instant::now();

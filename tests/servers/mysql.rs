@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ use viewmart::warehouse::mysql::{
     MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile, Outcome, Secret, warehouse_checks,
 };
 use viewmart::warehouse::schema;
-use viewmart::warehouse::{RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
+use viewmart::warehouse::{CustomerRow, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
 
 /// A server started by a script of the repository.
 #[derive(Clone, Copy, Debug)]
@@ -298,6 +299,42 @@ fn hostile_contracts_arrive_unchanged() {
             assert_eq!(n_staging_tables(&server, "hostile"), 0);
             assert_eq!(warehouse.take_warnings(), Vec::<String>::new());
         }
+    }
+}
+
+#[test]
+fn a_month_streams_as_it_was_loaded() {
+    for server in shared() {
+        let mut warehouse = server.fresh("streamed");
+        let table = hostile_month("2022-04");
+        let other = random_month("2022-05", 10, 1);
+        for table in [&table, &other] {
+            warehouse.load(table, clock(), &Progress::hidden()).unwrap();
+        }
+        let mut row = 0;
+        let mut each = |found: CustomerRow<'_>| {
+            assert_eq!(found.contract, table.contracts.get(row), "{server:?}");
+            let seconds: [i64; 5] = std::array::from_fn(|category| table.seconds[category][row]);
+            assert_eq!(
+                (found.seconds, found.total, found.activeness),
+                (seconds, table.total[row], table.activeness[row])
+            );
+            assert_eq!((found.most_watch, found.taste), (table.most_watch(row), table.taste(row)));
+            assert_eq!(found.etl_date, table.etl_date);
+            row += 1;
+            ControlFlow::Continue(())
+        };
+        warehouse.for_each_row(table.month, &mut each).unwrap();
+        assert_eq!(row, table.n_rows(), "{server:?}");
+
+        let mut n_rows = 0;
+        let mut first = |_: CustomerRow<'_>| {
+            n_rows += 1;
+            ControlFlow::Break(())
+        };
+        warehouse.for_each_row(table.month, &mut first).unwrap();
+        assert_eq!(n_rows, 1);
+        assert_eq!(warehouse.months().unwrap(), [], "the connection still answers");
     }
 }
 

@@ -9,7 +9,8 @@
   const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const tenths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
-  const hours = (n) => (n < 1000 ? tenths : whole).format(n);
+  // As in the tables: one decimal below 1,000 hours, rounded once.
+  const hours = (seconds) => (seconds < 3_600_000 ? tenths.format(Math.round(seconds / 360) / 10) : whole.format(Math.round(seconds / 3600)));
   const percent = (n) => (n > 0 && n < 0.05 ? "< 0.1 %" : `${tenths.format(n)} %`);
   const family = getComputedStyle(document.body).fontFamily;
 
@@ -60,7 +61,7 @@
       yAxis: steps(names, { inverse: true, axisLabel: ink, axisLine: { show: false } }),
       tooltip: tooltip((i) => [names[i], `${whole.format(month.categories[i].users)} customers`, `${percent(month.categories[i].userShare)} of all`]),
       series: [bar({
-        data: month.categories.map((c, i) => ({ value: c.users, itemStyle: { color: colors[i] } })), barWidth: "62%",
+        data: month.categories.map((c, i) => ({ value: c.users, itemStyle: { color: colors[i] } })), barWidth: "62%", barMaxWidth: 34,
         label: { show: true, position: "right", ...ink, formatter: (p) => whole.format(p.value) },
       })],
     }),
@@ -104,10 +105,10 @@
           })),
           ...names.map((_, i) => hidden({ gridIndex: i, min: 0, max: 1 })),
         ],
-        tooltip: tooltip((i) => [month.days[i], ...names.map((name, k) => (month.hours[k][i] === null ? `${name}: no data` : `${name}: ${hours(month.hours[k][i])} hours`))], pointer),
+        tooltip: tooltip((i) => [month.days[i], ...names.map((name, k) => (month.seconds[k][i] === null ? `${name}: no data` : `${name}: ${hours(month.seconds[k][i])} hours`))], pointer),
         series: names.flatMap((name, i) => [
           ...shading(month, { xAxisIndex: i, yAxisIndex: 5 + i }),
-          line({ name, data: month.hours[i], xAxisIndex: i, yAxisIndex: i, lineStyle: { color: colors[i], width: 2 }, itemStyle: { color: colors[i] } }),
+          line({ name, data: month.seconds[i].map((s) => (s === null ? null : s / 3600)), xAxisIndex: i, yAxisIndex: i, lineStyle: { color: colors[i], width: 2 }, itemStyle: { color: colors[i] } }),
         ]),
       };
     },
@@ -130,7 +131,7 @@
       yAxis: scale(),
       tooltip: tooltip((i) => [month.bands[i][1], `${whole.format(month.bands[i][2])} customers`]),
       series: [bar({
-        data: month.bands.map((b) => b[2]), barWidth: "86%", itemStyle: { color: "var(--accent)", borderRadius: 2 },
+        data: month.bands.map((b) => b[2]), barWidth: "86%", barMaxWidth: 60, itemStyle: { color: "var(--accent)", borderRadius: 2 },
         markLine: {
           silent: true, symbol: "none", lineStyle: { color: "var(--ink)", type: "dashed", width: 1 },
           data: month.marks.map(([band, text], k) => ({
@@ -152,7 +153,7 @@
         yAxis: steps(month.top.map((c) => c[0]), { inverse: true, axisLine: { show: false }, axisLabel: { ...ink, width: 130, overflow: "truncate" } }),
         tooltip: tooltip((i) => [month.top[i][0], `${hours(month.top[i][1])} hours`, month.top[i][2]]),
         series: [bar({
-          data: length, barWidth: "62%", itemStyle: { color: "var(--accent)", borderRadius: 2 },
+          data: length, barWidth: "62%", barMaxWidth: 34, itemStyle: { color: "var(--accent)", borderRadius: 2 },
           label: { show: true, position: "right", ...ink, width: 210, overflow: "truncate", formatter: (p) => `${cut[p.dataIndex] ? "\u226b " : ""}${hours(all[p.dataIndex])} h  ${month.top[p.dataIndex][2]}` },
         })],
       };

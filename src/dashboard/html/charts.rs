@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::sections::{self, Context, DISPLAY_ORDER};
 use super::{text, units};
 
-/// Chart data of one month: names as they are shown, hours rounded as in the tables, shares in percent.
+/// Chart data of one month: names as they are shown, seconds, shares in percent.
 pub fn month(context: &Context<'_>) -> Value {
     let month = context.month;
     let total = month.summary;
@@ -15,9 +15,9 @@ pub fn month(context: &Context<'_>) -> Value {
     let weekend: Vec<bool> = month.month.days().map(|day| units::is_weekend(month.month, day)).collect();
     let average: Vec<Option<i64>> =
         (1..=users.len()).map(|end| week_average(users.get(..end).unwrap_or(&[]))).collect();
-    let category_hours: Vec<Vec<Option<f64>>> = DISPLAY_ORDER
+    let category_seconds: Vec<Vec<Option<i64>>> = DISPLAY_ORDER
         .iter()
-        .map(|c| month.month.days().map(|day| day_of(day).map(|d| hours(d.seconds[*c as usize]))).collect())
+        .map(|c| month.month.days().map(|day| day_of(day).map(|d| d.seconds[*c as usize])).collect())
         .collect();
 
     let active = sections::active_days(month);
@@ -54,13 +54,13 @@ pub fn month(context: &Context<'_>) -> Value {
         "weekend": weekend,
         "users": users,
         "average": average,
-        "hours": category_hours,
+        "seconds": category_seconds,
         "categories": DISPLAY_ORDER.map(|c| {
             let audience = month.categories[c as usize];
             json!({
                 "users": audience.users,
                 "userShare": percent(audience.users.into(), total.users.into()),
-                "hours": hours(audience.seconds),
+                "seconds": audience.seconds,
                 "hoursShare": percent(audience.seconds.into(), total.total_seconds.into()),
             })
         }),
@@ -71,7 +71,7 @@ pub fn month(context: &Context<'_>) -> Value {
         "top": month.top_customers.iter().take(10).map(|customer| {
             json!([
                 text::visible(&context.shown_contract(&customer.contract)),
-                hours(customer.total_seconds),
+                customer.total_seconds,
                 text::visible(&sections::taste_words(&customer.taste)),
             ])
         }).collect::<Vec<_>>(),
@@ -84,11 +84,6 @@ fn week_average(users: &[Option<i64>]) -> Option<i64> {
     let present: Vec<i128> = week.iter().filter_map(|users| users.map(i128::from)).collect();
     let n_days = i128::try_from(present.len()).ok().filter(|n| *n > 0)?;
     i64::try_from((present.iter().sum::<i128>() + n_days / 2) / n_days).ok()
-}
-
-/// Hours with one decimal.
-fn hours(seconds: i64) -> f64 {
-    (seconds as f64 / 360.0).round() / 10.0
 }
 
 /// Percent with two decimals.

@@ -228,9 +228,9 @@ fn change(context: &Context<'_>, of: impl Fn(&MonthModel) -> i64) -> String {
 }
 
 fn tile(html: &mut String, name: &str, title: &str, number: &str, unit: &str, small: &str, change: &str) {
-    let _ = write!(
+    let _ = writeln!(
         html,
-        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>{}{change}</div>\n",
+        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>{}{change}</div>",
         if small.is_empty() { String::new() } else { format!("<dd class=small>{small}") }
     );
 }
@@ -379,7 +379,9 @@ fn days(context: &Context<'_>) -> String {
     let busiest = month.days.iter().max_by_key(|day| (day.active_users, std::cmp::Reverse(day.day)));
     let quietest = month.days.iter().min_by_key(|day| (day.active_users, day.day));
     let mut says = format!("<b>{}</b> customers watch on an average day.", units::count(average_day(month)));
-    if let (Some(busiest), Some(quietest)) = (busiest, quietest) {
+    if let (Some(busiest), Some(quietest)) = (busiest, quietest)
+        && month.days.len() > 1
+    {
         let _ = write!(
             says,
             " Busiest: {} with {}. Quietest: {} with {}.",
@@ -439,11 +441,24 @@ fn days(context: &Context<'_>) -> String {
 }
 
 fn missing_days(month: &MonthModel) -> String {
-    let names: Vec<String> = month.missing_days().into_iter().map(|day| units::day(month.month, day)).collect();
-    match names.len() {
+    let days = month.missing_days();
+    let runs: Vec<String> = days
+        .chunk_by(|a, b| a.number() + 1 == b.number())
+        .filter_map(|run| Some((*run.first()?, *run.last()?)))
+        .map(|(first, last)| {
+            let last_name = units::day(month.month, last);
+            if first == last {
+                return last_name;
+            }
+            let first_name = units::day(month.month, first);
+            // `Fri 1 to Wed 6 Apr`: the month once.
+            format!("{} to {last_name}", first_name.rsplit_once(' ').map_or(first_name.as_str(), |parts| parts.0))
+        })
+        .collect();
+    match days.len() {
         0 => "No day is missing.".to_owned(),
-        1 => format!("1 day has no data: {}.", names.join(", ")),
-        n => format!("{n} days have no data: {}.", names.join(", ")),
+        1 => format!("1 day has no data: {}.", runs.join(", ")),
+        n => format!("{n} days have no data: {}.", runs.join(", ")),
     }
 }
 
@@ -648,11 +663,14 @@ fn top_customers(context: &Context<'_>) -> String {
         )
     });
     if beyond > 0 {
-        let who = if beyond == month.top_customers.len() { "All".to_owned() } else { format!("{beyond} of") };
+        let who = match month.top_customers.len() {
+            1 => "That exceeds".to_owned(),
+            all if all == beyond => format!("All {all} exceed"),
+            all => format!("{beyond} of these {all} exceed"),
+        };
         let _ = write!(
             says,
-            " {who} these {} exceed {} hours, all that one device can play in the month: several devices or a shared account.",
-            month.top_customers.len(),
+            " {who} {} hours, all that one device can play in the month: several devices or a shared account.",
             units::count(possible / 3600)
         );
     }
@@ -675,7 +693,7 @@ fn top_customers(context: &Context<'_>) -> String {
     };
     let (open, folded) = month.top_customers.split_at(month.top_customers.len().min(OPEN_CUSTOMERS));
     let mut inside = format!(
-        "<div class=pair><figure><figcaption>Hours of the first ten, with their taste; a bar with \u{226b} is cut</figcaption>{}</figure><div>{}</div></div>\n",
+        "<div class=\"pair stack\"><figure><figcaption>Hours of the first ten, with their taste; a bar with \u{226b} is cut</figcaption>{}</figure><div>{}</div></div>\n",
         chart(
             "heaviest",
             "Bar chart: hours of the ten customers with the most watch time. The numbers stand in the table beside it."
@@ -732,7 +750,7 @@ fn quality(context: &Context<'_>) -> String {
             apps.row(&format!("<bdi>{}</bdi>", escape(&count.app))).number(&units::count(count.records));
         }
         inside = format!(
-            "<div class=\"pair two-one\"><div>{inside}</div><figure><figcaption>Apps in no category</figcaption>{}",
+            "<div class=\"pair two-one stack\"><div>{inside}</div><figure><figcaption>Apps in no category</figcaption>{}",
             apps.finish()
         );
         if unmapped.len() > LISTED_APPS {

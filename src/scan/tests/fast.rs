@@ -116,7 +116,7 @@ proptest! {
 
     #[test]
     fn fast_and_exact_agree(text in file(), n_split_bytes in prop_oneof![Just(usize::MAX / 2), 1_usize..2_000]) {
-        check(&text, &judge(), n_split_bytes);
+        check(&text, judge(), n_split_bytes);
     }
 
     #[test]

@@ -41,7 +41,6 @@ mod stream;
 mod url;
 
 pub use connect::{MysqlOptions, PRIVILEGES};
-
 pub use probe::{Finding, Outcome, warehouse_checks};
 pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 

@@ -82,14 +82,13 @@ fn load_infile(
         table.month.first_day(),
         table.etl_date,
     );
-    let result = thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(move || encode_rows(table, rows, &filled, &empty, progress));
         let result = conn.query_drop(statement);
         // Takes the handler's ends of the channels away: an encoder that still waits comes to its end.
         conn.set_local_infile_handler(None);
         result
-    });
-    result
+    })
 }
 
 /// The handler that gives out the rows for the one name `offered`, once, and nothing for any other wish.

@@ -1,0 +1,75 @@
+//! One month, laid out in every way a lake may be: always the same month file.
+
+use std::os::unix::fs::symlink;
+
+use crate::support::{Workplace, gzip, record, zstd};
+
+const APPS: [&str; 4] = ["CHANNEL", "VOD", "CHILD", "RELAX"];
+
+/// Two days in three parts, and their content as NDJSON.
+fn parts() -> [(&'static str, String); 3] {
+    let part = |seed: usize| {
+        (0..50).map(|n| record(&format!("C{:03}", (n * 7 + seed) % 40), APPS[(n + seed) % 4], (n * 13 + seed) as i64)).collect()
+    };
+    [("2022-04-01", part(1)), ("2022-04-01", part(2)), ("2022-04-02", part(3))]
+}
+
+/// The month file that the binary makes of `inputs`.
+fn month_file(work: &Workplace, inputs: &[&str]) -> Vec<u8> {
+    let arguments = [&["transform"], inputs, &["--etl-date", "2022-05-01", "--quiet"]].concat();
+    work.run(arguments).ok();
+    work.read("viewmart-out/month-2022-04.parquet")
+}
+
+#[test]
+fn the_layout_of_a_lake_changes_nothing() {
+    let work = Workplace::new();
+    for (n, (day, content)) in parts().iter().enumerate() {
+        let compact = day.replace('-', "");
+        let (first, second) = content.split_at(content.find('\n').unwrap() + 1);
+        work.write(format!("plain/{compact}-{n}.json").as_str(), content);
+        work.write(format!("folders/day={day}/hour={n}/part.ndjson").as_str(), content);
+        work.write(format!("packed/log_{day}_{n}.json.gz").as_str(), [gzip(first.as_bytes()), gzip(second.as_bytes())].concat());
+        work.write(format!("frames/log_{day}_{n}.jsonl.zst").as_str(), [zstd(first.as_bytes()), zstd(second.as_bytes())].concat());
+        work.write(format!("mixed/{compact}_{n}.json{}", ["", ".gz", ".zst"][n]).as_str(), match n {
+            0 => content.clone().into_bytes(),
+            1 => gzip(content.as_bytes()),
+            _ => zstd(content.as_bytes()),
+        });
+    }
+    for name in ["plain/_SUCCESS", "plain/.x.json", "plain/20220401.json.crc", "folders/_temporary/x", "folders/a.tmp"] {
+        work.write(name, "not data");
+    }
+    symlink("..", work.path("folders/day=2022-04-01/up")).unwrap();
+    let expected = month_file(&work, &["plain"]);
+    let check = |inputs: &[&str]| assert!(month_file(&work, inputs) == expected, "{inputs:?}");
+    check(&["folders"]);
+    check(&["packed"]);
+    check(&["frames"]);
+    check(&["mixed"]);
+    check(&["plain/2022*.json"]);
+    check(&["plain", "plain/20220401-0.json", "./plain/../plain"]);
+    check(&["plain/20220402-2.json", "plain/20220401-?.json"]);
+    check(&[&format!("file://{}", work.path("plain").display())]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_stops_the_run() {
+    let content = record("C1", "CHANNEL", 1).repeat(500);
+    let (gz, zst) = (gzip(content.as_bytes()), zstd(content.as_bytes()));
+    let mut flipped = gz.clone();
+    let last = flipped.len() - 6; // In the checksum.
+    flipped[last] ^= 1;
+    let check = |name: &str, bytes: &[u8], words: &[&str]| {
+        let work = Workplace::new();
+        work.write(&format!("lake/{name}"), bytes);
+        work.run(["run", "lake"]).failed(3, words);
+        assert!(!work.path("viewmart-out/warehouse.db").exists() && !work.path("viewmart-out/report.json").exists(), "{name}");
+    };
+    check("20220401.json.gz", &gz[..gz.len() - 1], &["lake/20220401.json.gz", "ends too early"]);
+    check("20220401.json.gz", &gz[..gz.len() / 2], &["lake/20220401.json.gz", "ends too early"]);
+    check("20220401.json.gz", &flipped, &["lake/20220401.json.gz", "is damaged"]);
+    check("20220401.json.gz", &[&gz[..], b"more"].concat(), &["lake/20220401.json.gz"]);
+    check("20220401.json.zst", &zst[..zst.len() - 1], &["lake/20220401.json.zst", "ends too early"]);
+    check("20220401.json.gz", content.as_bytes(), &["lake/20220401.json.gz", "is damaged"]);
+}
