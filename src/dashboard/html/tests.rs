@@ -61,7 +61,8 @@ fn the_policy_names_every_block() {
 #[test]
 fn the_month_asked_for_comes_first() {
     let shown = |first_shown: Option<&str>| {
-        let options = RenderOptions { first_shown: first_shown.map(|m| m.parse().unwrap()), ..RenderOptions::default() };
+        let options =
+            RenderOptions { first_shown: first_shown.map(|m| m.parse().unwrap()), ..RenderOptions::default() };
         let page = render(&model("A"), &options);
         let at = page.find("class=\"month shown\" id=").unwrap();
         page[at + 23..at + 31].to_owned()
