@@ -47,13 +47,21 @@ const PARTS: [Part; 13] = [
     Part { table: &schema::DATA_QUALITY, rows: Rows::Same(include_str!("sql/data_quality.sql")) },
 ];
 
+/// What SQLite needs before the first table, and its removal behind the last.
+const SQLITE_CELLS: (&str, &str) = (include_str!("sql/customer_cell.sqlite.sql"), "DROP TABLE temp.customer_cell");
+
 /// The tables of the mart, which [`Warehouse::prepare`] makes where they are missing.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
     PARTS.iter().map(|part| part.table)
 }
 
 /// The statements that replace one month in every table of the mart, in order; they belong into one transaction.
+/// A text for SQLite may hold several statements.
 pub fn statements(dialect: Dialect) -> Vec<String> {
+    let (before, after) = match dialect {
+        Dialect::Sqlite => (Some(SQLITE_CELLS.0), Some(SQLITE_CELLS.1)),
+        Dialect::Mysql => (None, None),
+    };
     let deletes = PARTS.iter().map(|part| format!("DELETE FROM {} WHERE Month = {{month}}", part.table.qualified()));
     let inserts = PARTS.iter().map(|part| {
         let select = match (part.rows, dialect) {
@@ -63,7 +71,9 @@ pub fn statements(dialect: Dialect) -> Vec<String> {
         };
         format!("INSERT INTO {} ({})\n{select}", part.table.qualified(), part.table.column_list())
     });
-    deletes.chain(inserts).collect()
+    let before = before.into_iter().map(str::to_owned);
+    let after = after.into_iter().map(str::to_owned);
+    before.chain(deletes).chain(inserts).chain(after).collect()
 }
 
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
@@ -89,6 +99,7 @@ pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), Warehous
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Advice;
     use crate::ledger::Reason;
     use crate::month::MonthTable;
     use crate::progress::Progress;
@@ -355,6 +366,22 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_past_64_bits_is_an_error() {
+        // The month's sum fits, that of the two who are alike does not.
+        let rules = Rules::preset("seed").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let large = 6_000_000_000_000_000_000;
+        let customers = [("A", [0, 0, 0, 0, large], 1), ("B", [0, 0, 0, 0, -large], 1), ("C", [0, 0, 0, 0, large], 1)];
+        let mut warehouse = loaded(folder.path(), &[]);
+        let table = month_table("2022-04", &rules, &customers);
+        let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
+        warehouse.load(&table, clock, &Progress::hidden()).unwrap();
+        let error = build(&mut warehouse, table.month).unwrap_err();
+        assert!(error.advice().unwrap().contains("`max_seconds`"), "{error}");
+        assert_eq!(warehouse.months().unwrap(), []);
+    }
+
+    #[test]
     fn a_failed_statement_leaves_the_mart_as_it_was() {
         let rules = Rules::preset("default").unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -369,8 +396,13 @@ mod tests {
     fn statements_know_every_reason_and_every_table() {
         for dialect in [Dialect::Sqlite, Dialect::Mysql] {
             let statements = statements(dialect);
-            assert_eq!(statements.len(), 2 * PARTS.len());
-            let quality = statements.last().unwrap();
+            for part in PARTS {
+                let name = part.table.qualified();
+                let has = |start: String| statements.iter().any(|statement| statement.starts_with(&start));
+                assert!(has(format!("DELETE FROM {name} WHERE Month = {{month}}")), "{name}");
+                assert!(has(format!("INSERT INTO {name} (Month, ")), "{name}");
+            }
+            let quality = statements.iter().find(|statement| statement.contains("'kept'")).unwrap();
             assert!(Reason::ALL.iter().all(|reason| quality.contains(&format!("'{reason}'"))), "{quality}");
         }
         assert!(statements(Dialect::Mysql).iter().all(|statement| !statement.contains("ON CONFLICT")));

@@ -1,5 +1,4 @@
--- Reach and seconds of each category. One pass over the customers gives one row of sums, `total`; `category` turns that
--- row into five. A share of nothing is 0.
+-- Reach and seconds of each category, one row of sums turned into five. A share of nothing is 0.
 SELECT
   {month},
   Category,
@@ -12,14 +11,14 @@ SELECT
 FROM (
   SELECT
     category.Category,
-    total.AllUsers,
-    total.AllSeconds,
+    segment.AllUsers,
+    segment.AllSeconds,
     CASE category.Category
-      WHEN 'Movie' THEN total.MovieUsers
-      WHEN 'Sport' THEN total.SportUsers
-      WHEN 'Child' THEN total.ChildUsers
-      WHEN 'Relax' THEN total.RelaxUsers
-      ELSE total.TvUsers
+      WHEN 'Movie' THEN segment.MovieUsers
+      WHEN 'Sport' THEN segment.SportUsers
+      WHEN 'Child' THEN segment.ChildUsers
+      WHEN 'Relax' THEN segment.RelaxUsers
+      ELSE segment.TvUsers
     END AS Users,
     CASE category.Category
       WHEN 'Movie' THEN total.MovieSeconds
@@ -29,21 +28,14 @@ FROM (
       ELSE total.TvSeconds
     END AS Seconds,
     CASE category.Category
-      WHEN 'Movie' THEN most.MovieUsers
-      WHEN 'Sport' THEN most.SportUsers
-      WHEN 'Child' THEN most.ChildUsers
-      WHEN 'Relax' THEN most.RelaxUsers
-      ELSE most.TvUsers
+      WHEN 'Movie' THEN segment.MovieMost
+      WHEN 'Sport' THEN segment.SportMost
+      WHEN 'Child' THEN segment.ChildMost
+      WHEN 'Relax' THEN segment.RelaxMost
+      ELSE segment.TvMost
     END AS MostWatchUsers
   FROM (
     SELECT
-      COUNT(*) AS AllUsers,
-      COALESCE(SUM(TotalDuration), 0) AS AllSeconds,
-      COUNT(CASE WHEN MovieDuration > 0 THEN 1 END) AS MovieUsers,
-      COUNT(CASE WHEN SportDuration > 0 THEN 1 END) AS SportUsers,
-      COUNT(CASE WHEN ChildDuration > 0 THEN 1 END) AS ChildUsers,
-      COUNT(CASE WHEN RelaxDuration > 0 THEN 1 END) AS RelaxUsers,
-      COUNT(CASE WHEN TvDuration > 0 THEN 1 END) AS TvUsers,
       COALESCE(SUM(MovieDuration), 0) AS MovieSeconds,
       COALESCE(SUM(SportDuration), 0) AS SportSeconds,
       COALESCE(SUM(ChildDuration), 0) AS ChildSeconds,
@@ -54,14 +46,21 @@ FROM (
   ) AS total
   CROSS JOIN (
     SELECT
-      COALESCE(SUM(CASE WHEN MostWatch = 'Movie' THEN Users END), 0) AS MovieUsers,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Sport' THEN Users END), 0) AS SportUsers,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Child' THEN Users END), 0) AS ChildUsers,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Relax' THEN Users END), 0) AS RelaxUsers,
-      COALESCE(SUM(CASE WHEN MostWatch = 'Tv' THEN Users END), 0) AS TvUsers
+      COALESCE(SUM(Users), 0) AS AllUsers,
+      COALESCE(SUM(Seconds), 0) AS AllSeconds,
+      COALESCE(SUM(CASE WHEN (Categories & 1) > 0 THEN Users END), 0) AS MovieUsers,
+      COALESCE(SUM(CASE WHEN (Categories & 2) > 0 THEN Users END), 0) AS SportUsers,
+      COALESCE(SUM(CASE WHEN (Categories & 4) > 0 THEN Users END), 0) AS ChildUsers,
+      COALESCE(SUM(CASE WHEN (Categories & 8) > 0 THEN Users END), 0) AS RelaxUsers,
+      COALESCE(SUM(CASE WHEN (Categories & 16) > 0 THEN Users END), 0) AS TvUsers,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Movie' THEN Users END), 0) AS MovieMost,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Sport' THEN Users END), 0) AS SportMost,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Child' THEN Users END), 0) AS ChildMost,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Relax' THEN Users END), 0) AS RelaxMost,
+      COALESCE(SUM(CASE WHEN MostWatch = 'Tv' THEN Users END), 0) AS TvMost
     FROM {mart}.customer_segments
     WHERE Month = {month}
-  ) AS most
+  ) AS segment
   CROSS JOIN (
     SELECT 'Movie' AS Category
     UNION ALL SELECT 'Sport'
