@@ -8,6 +8,7 @@
 # The time of viewmart includes reading the month file, the check in the database and the publishing; that of the client
 # is LOAD DATA alone, into an empty table with the same definition.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 month_file=$1 url=$2 runs=${3:-3}
@@ -24,7 +25,8 @@ load() {
 }
 seconds() {
     local started=$EPOCHREALTIME
-    "$@"
+    # A load that failed is no time.
+    "$@" || kill -s TERM "$$"
     awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f\n", b - a }'
 }
 client_load() {

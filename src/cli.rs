@@ -285,7 +285,7 @@ pub(crate) struct WarehouseFlags {
     /// sqlite:PATH or mysql://user@host:port/database [default: sqlite:OUT/warehouse.db]
     #[arg(long, env = "VIEWMART_WAREHOUSE", value_name = "URL", hide_env_values = true)]
     pub(crate) warehouse: Option<String>,
-    /// Database of the mart [default: <database>_mart, or mart.db beside an SQLite warehouse]
+    /// Database of the mart [default: DATABASE_mart, or mart.db beside an SQLite warehouse]
     #[arg(long, env = "VIEWMART_MART_DB", value_name = "NAME", hide_env_values = true)]
     pub(crate) mart_db: Option<String>,
     /// Option file of the MySQL clients, for account, password and TLS [default: ~/.my.cnf]

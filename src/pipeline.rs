@@ -63,7 +63,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Extract(plan) => extract(plan, talk),
         Task::Transform(plan) => transform(plan, talk),
         Task::Load(plan) => load(plan, talk),
-        Task::Mart(plan) => mart(plan),
+        Task::Mart(plan) => mart(plan, talk),
         Task::Dashboard(plan) => dashboard(plan, talk),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Generate(options) => generated(options, talk),
@@ -76,9 +76,9 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
 
 fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     let start = Start::now();
-    let (lake, listing) = listed(&plan.lake)?;
+    let (lake, listing) = listed(&plan.lake, talk)?;
     let out = OutFolder::open(&plan.out)?;
-    let mut warehouse = opened(&plan.warehouse)?;
+    let mut warehouse = opened(&plan.warehouse, talk)?;
     let mut made = made(&lake, &listing, &plan.engine, talk)?;
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
 
@@ -93,7 +93,8 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     let clock = StageClock::start("dashboard");
     let model = DashboardModel::read(&mut *warehouse)?;
     let mut from_table = TableRows(&made.table);
-    let mut files = staged_dashboards(&model, listing.month, &mut from_table, &plan.look, &plan.warehouse.url, &out)?;
+    let mut files =
+        staged_dashboards(&model, listing.month, &mut from_table, &plan.look, &plan.warehouse.url, &out, talk)?;
     made.stages.push(clock.stop(0, 0));
 
     let report = reported(&listing, &plan.engine, made, &start);
@@ -104,7 +105,7 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
 }
 
 fn extract(plan: &ExtractPlan, talk: Talk) -> Result<Outcome, Error> {
-    let (lake, listing) = listed(&plan.lake)?;
+    let (lake, listing) = listed(&plan.lake, talk)?;
     let mut arrivals = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?;
     for file in &mut arrivals {
         file?;
@@ -125,7 +126,7 @@ fn generated(options: &GenerateOptions, talk: Talk) -> Result<Outcome, Error> {
 
 fn transform(plan: &TransformPlan, talk: Talk) -> Result<Outcome, Error> {
     let start = Start::now();
-    let (lake, listing) = listed(&plan.lake)?;
+    let (lake, listing) = listed(&plan.lake, talk)?;
     let out = OutFolder::open(&plan.out)?;
     let mut made = made(&lake, &listing, &plan.engine, talk)?;
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
@@ -146,16 +147,16 @@ fn load(plan: &LoadPlan, talk: Talk) -> Result<Outcome, Error> {
     let start = Start::now();
     let table = month_file::read(&plan.month_file)?;
     balanced(&table)?;
-    let mut warehouse = opened(&plan.warehouse)?;
+    let mut warehouse = opened(&plan.warehouse, talk)?;
     load_month(&mut *warehouse, &table, start.clock, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 
-fn mart(plan: &MartPlan) -> Result<Outcome, Error> {
+fn mart(plan: &MartPlan, talk: Talk) -> Result<Outcome, Error> {
     let Some(month) = plan.month else {
         return Err(usage("the mart of which month?".into(), "name it with --month YYYY-MM"));
     };
-    let mut warehouse = opened(&plan.warehouse)?;
+    let mut warehouse = opened(&plan.warehouse, talk)?;
     mart::build(&mut *warehouse, month)?;
     Ok(Outcome::Mart(MartBuilt { month, warehouse: warehouse.address() }))
 }
@@ -166,7 +167,7 @@ fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
     let month = month_in(&model, plan.month, &warehouse.address())?;
     let out = OutFolder::open(&plan.out)?;
     let mut rows = WarehouseRows { warehouse: &mut *warehouse, month };
-    let files = staged_dashboards(&model, month, &mut rows, &plan.look, &plan.warehouse.url, &out)?;
+    let files = staged_dashboards(&model, month, &mut rows, &plan.look, &plan.warehouse.url, &out, talk)?;
     let files = published(files, &out, talk)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
 }
@@ -184,11 +185,11 @@ impl Start {
 }
 
 /// The lake and the files of the month in it.
-fn listed(plan: &LakePlan) -> Result<(Lake, Listing), Error> {
+fn listed(plan: &LakePlan, talk: Talk) -> Result<(Lake, Listing), Error> {
     let lake = Lake::open(&plan.inputs, &plan.options)?;
     let listing = lake.list()?;
     for warning in lake.warnings() {
-        progress::say(format_args!("warning: {warning}"));
+        say(talk, format_args!("warning: {warning}"));
     }
     if plan.missing_days == MissingDays::Refuse && !listing.missing_days.is_empty() {
         let days: Vec<String> =
@@ -203,7 +204,7 @@ fn listed(plan: &LakePlan) -> Result<(Lake, Listing), Error> {
 
 /// All files of the month, on this machine.
 fn pulled(plan: &LakePlan, talk: Talk) -> Result<(Listing, Vec<DataFile>), Error> {
-    let (lake, listing) = listed(plan)?;
+    let (lake, listing) = listed(plan, talk)?;
     let files = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
     Ok((listing, files))
 }
@@ -304,11 +305,11 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
 }
 
 /// The warehouse, reachable and with all its tables.
-fn opened(plan: &WarehousePlan) -> Result<Box<dyn Warehouse>, WarehouseError> {
+fn opened(plan: &WarehousePlan, talk: Talk) -> Result<Box<dyn Warehouse>, WarehouseError> {
     let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
     warehouse.prepare()?;
     for warning in warehouse.take_warnings() {
-        progress::say(format_args!("warning: {warning}"));
+        say(talk, format_args!("warning: {warning}"));
     }
     Ok(warehouse)
 }
@@ -336,6 +337,13 @@ fn month_in(model: &DashboardModel, asked: Option<Month>, address: &str) -> Resu
     }
 }
 
+/// A message that is no error.
+fn say(talk: Talk, message: std::fmt::Arguments<'_>) {
+    if talk.messages == Messages::Shown {
+        progress::say(message);
+    }
+}
+
 fn usage(what: String, advice: &str) -> Error {
     Error::Usage { what, advice: Some(advice.into()) }
 }
@@ -360,6 +368,7 @@ fn staged_dashboards(
     look: &LookPlan,
     warehouse: &WarehouseUrl,
     out: &OutFolder,
+    talk: Talk,
 ) -> Result<Vec<StagedFile>, Error> {
     let options = RenderOptions { mask: look.mask.clone(), first_shown: Some(month) };
     let mut page = out.stage(DASHBOARD)?;
@@ -379,7 +388,7 @@ fn staged_dashboards(
     let path = packaged.target().to_owned();
     let package = packaged.fill(|file| tableau::package(file, &subject, rows, contracts, &format));
     if let Some(note) = package.map_err(|error| error.at(&path))?.note {
-        progress::say(format_args!("{note}"));
+        say(talk, format_args!("{note}"));
     }
 
     let mut files = vec![page, packaged];
@@ -430,10 +439,8 @@ fn staged_reports(report: &Report, out: &OutFolder, elsewhere: Option<&Path>) ->
 fn published(files: Vec<StagedFile>, out: &OutFolder, talk: Talk) -> Result<Vec<PathBuf>, Error> {
     let paths = output::publish(files)?;
     out.remove(REFUSED_REJECTS)?;
-    if talk.messages == Messages::Shown {
-        for path in &paths {
-            progress::say(format_args!("wrote {}", path.display()));
-        }
+    for path in &paths {
+        say(talk, format_args!("wrote {}", path.display()));
     }
     Ok(paths)
 }

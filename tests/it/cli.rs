@@ -234,3 +234,26 @@ fn bench_counts_before_it_measures() {
         value["threads"].as_array().unwrap().iter().map(|row| row["threads"].as_u64().unwrap()).collect();
     assert_eq!(threads, [1, 2]);
 }
+
+#[test]
+fn the_doctor_looks_and_changes_nothing() {
+    let work = Workplace::new();
+    one_day(&work);
+    work.write(
+        "not-a-database.db",
+        "These are no tables, and long enough to be looked at as a database file.".repeat(20),
+    );
+    let healthy = work.run(["doctor", "lake", "--json"]).ok();
+    let value: serde_json::Value = serde_json::from_str(&healthy.stdout).unwrap();
+    assert_eq!(value["healthy"], true);
+    assert!(!work.path("viewmart-out").exists());
+    let check = |arguments: &[&str], code: i32, word: &str| {
+        let finished = work.run(["doctor"].iter().chain(arguments));
+        assert_eq!(finished.code, Some(code), "{}{}", finished.stdout, finished.stderr);
+        assert!(finished.stdout.contains(word) && finished.stdout.contains("failed"), "{}", finished.stdout);
+    };
+    check(&["missing"], 3, "missing");
+    check(&["lake", "--warehouse", "sqlite:not-a-database.db"], 5, "not-a-database.db");
+    check(&["lake", "--warehouse", "mysql://u@127.0.0.1:1/db"], 5, "127.0.0.1");
+    check(&["lake", "--out", "not-a-database.db/out"], 6, "not-a-database.db");
+}

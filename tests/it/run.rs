@@ -1,6 +1,7 @@
 //! Whole runs: exact values, the same bytes whatever the threads and names, nothing half done.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::support::{Workplace, record};
@@ -235,7 +236,7 @@ fn a_killed_run_leaves_the_last_good_month() {
 
     const N_KILLS: u32 = 12;
     for kill in 0..N_KILLS {
-        let mut child = work.command(arguments("next")).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = work.command(arguments("next")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole_run.mul_f64(f64::from(kill) / f64::from(N_KILLS)).min(Duration::from_secs(20)));
         child.kill().unwrap();
         child.wait().unwrap();
