@@ -200,6 +200,7 @@ const kinds = {
   tenths: (n, of) => quotient(BigInt(n), BigInt(of), 1),
   percent: (n, of) => {
     const text = quotient(100n * BigInt(n), BigInt(of), 1);
+    if (text === "100.0" && n < of) return "> 99.9 %";
     return text === "0.0" && n > 0 ? "< 0.1 %" : `${text} %`;
   },
 };

@@ -11,7 +11,7 @@
   const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
   // As in the tables: one decimal below 1,000 hours, rounded once.
   const hours = (seconds) => (seconds < 3_600_000 ? tenths.format(Math.round(seconds / 360) / 10) : whole.format(Math.round(seconds / 3600)));
-  const percent = (n) => (n > 0 && n < 0.05 ? "< 0.1 %" : `${tenths.format(n)} %`);
+  const percent = (n) => (n > 0 && n < 0.05 ? "< 0.1 %" : n >= 99.95 && n < 100 ? "> 99.9 %" : `${tenths.format(n)} %`);
   const family = getComputedStyle(document.body).fontFamily;
 
   const soft = { color: "var(--soft)", fontSize: 12 };

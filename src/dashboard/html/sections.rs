@@ -603,18 +603,21 @@ fn tastes(context: &Context<'_>) -> String {
 
 fn overlap(context: &Context<'_>) -> String {
     let month = context.month;
-    let mut strongest: Option<(i64, i64, Category)> = None;
+    let mut weakest: Option<(i64, i64, Category)> = None;
     for category in DISPLAY_ORDER.into_iter().filter(|category| *category != Category::Tv) {
         let (with_tv, all) =
             (month.overlap[category as usize][Category::Tv as usize], month.categories[category as usize].users);
-        if strongest
+        if weakest
             .is_none_or(|(part, whole, _)| i128::from(with_tv) * i128::from(whole) < i128::from(part) * i128::from(all))
             && all > 0
         {
-            strongest = Some((with_tv, all, category));
+            weakest = Some((with_tv, all, category));
         }
     }
-    let says = match strongest {
+    let says = match weakest {
+        Some((with_tv, all, _)) if with_tv == all => {
+            "Every customer of another category also watches <b>TV</b>.".to_owned()
+        }
         Some((with_tv, all, category)) => format!(
             "Of the customers of <b>{}</b>, {} also watch TV: the least of all categories.",
             category_name(category),

@@ -45,11 +45,12 @@ pub fn hours(seconds: i64) -> String {
     quotient(seconds.into(), 3600, u32::from(seconds.unsigned_abs() < 3_600_000))
 }
 
-/// A fraction as `97.1 %`; one that is not 0 but rounds to it as `< 0.1 %`.
+/// A fraction as `97.1 %`; one that is not 0 but rounds to it as `< 0.1 %`, one that is not all as `> 99.9 %`.
 pub fn percent(part: i64, whole: i64) -> String {
     let (part, whole) = (i128::from(part), i128::from(whole));
     match quotient(part * 100, whole, 1) {
         text if text == "0.0" && part > 0 && whole > 0 => "<\u{a0}0.1\u{a0}%".to_owned(),
+        text if text == "100.0" && part < whole => ">\u{a0}99.9\u{a0}%".to_owned(),
         text => format!("{text}\u{a0}%"),
     }
 }
@@ -161,6 +162,8 @@ mod tests {
         check(percent(1, 3), "33.3 %");
         check(percent(1, 1_000_000), "< 0.1 %");
         check(percent(0, 5), "0.0 %");
+        check(percent(5, 5), "100.0 %");
+        check(percent(99_999, 100_000), "> 99.9 %");
         check(percent(5, 0), "0.0 %");
         check(percent(i64::MAX, 1), "922,337,203,685,477,580,700.0 %");
         check(quotient(5, 2, 0), "3");
