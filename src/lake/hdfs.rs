@@ -4,7 +4,9 @@
 //! holds it for ever. Here every call has one. All of it runs on one thread with a current-thread runtime, which was
 //! measured twice as fast as a pool of threads and leaves the other processors to the scan.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,6 +34,9 @@ const N_BATCH: usize = 1 << 20;
 const N_BATCHES: usize = 4;
 /// How long [`Chunks::next`] waits before it gives its caller a chance to stop.
 const PULSE: Duration = Duration::from_millis(250);
+
+/// Where Hadoop's programs find delegation tokens.
+const TOKEN_FILE: &str = "HADOOP_TOKEN_FILE_LOCATION";
 
 /// How to reach HDFS.
 #[derive(Clone, Debug, Default)]
@@ -111,9 +116,14 @@ pub(crate) struct HdfsSource {
 impl HdfsSource {
     /// Makes ready to talk to the file system of `uri`, whose authority is known. No connection is made yet.
     pub fn connect(uri: &HdfsUri, mut conf: HadoopConf, options: &HdfsOptions) -> Result<HdfsSource, LakeError> {
-        let url = address(uri, &conf);
-        let is_single =
-            uri.scheme == "hdfs" && url.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let mut url = address(uri, &conf);
+        let is_single = url.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if let Some(file) = std::env::var_os(TOKEN_FILE).filter(|file| !file.is_empty()) {
+            check_token_file(Path::new(&file))?;
+            if is_single && conf.get("hadoop.security.token.service.use_ip").as_deref() != Some("false") {
+                url = by_ip(&url);
+            }
+        }
         if is_single {
             // The client would try a wrong port for three minutes.
             conf.set_default("dfs.client.failover.max.attempts", "3");
@@ -169,16 +179,38 @@ impl HdfsSource {
 /// What to call the server in a URL for the client: a nameservice it is configured for, or host and port.
 fn address(uri: &HdfsUri, conf: &HadoopConf) -> String {
     let authority = &uri.authority;
-    let is_host_only = uri.scheme == "hdfs"
-        && !authority.contains(':')
-        && conf.get(&format!("dfs.ha.namenodes.{authority}")).is_none();
-    if !is_host_only {
+    if authority.contains(':') || conf.get(&format!("dfs.ha.namenodes.{authority}")).is_some() {
         return uri.root();
     }
     match conf.get(&format!("dfs.namenode.rpc-address.{authority}")) {
         // A nameservice of one NameNode.
         Some(address) => format!("hdfs://{address}"),
         None => format!("hdfs://{authority}:8020"),
+    }
+}
+
+/// `hdfs://host:port` with the host's address: a delegation token is for an address, and the client compares texts. A
+/// name that is not known stays; asking for it will tell.
+fn by_ip(url: &str) -> String {
+    let resolve = || url.strip_prefix("hdfs://")?.to_socket_addrs().ok()?.find(SocketAddr::is_ipv4);
+    resolve().map_or_else(|| url.to_owned(), |address| format!("hdfs://{address}"))
+}
+
+/// Fails if `file` holds no tokens: the client would go on without them, and then ask for a ticket.
+fn check_token_file(file: &Path) -> Result<(), LakeError> {
+    let at = |what: String| {
+        LakeError::at(file.display().to_string(), what).advise(format!(
+            "get a delegation token with `hdfs fetchdt --renewer USER FILE`, or unset {TOKEN_FILE} and get a ticket with kinit"
+        ))
+    };
+    let mut begin = [0; 4];
+    let is_read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut begin));
+    match is_read {
+        Ok(()) if begin == *b"HDTS" => Ok(()),
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(at(format!("{TOKEN_FILE} names it, and it cannot be read: {error}")))
+        }
+        _ => Err(at(format!("{TOKEN_FILE} names it, and it is no file of Hadoop tokens"))),
     }
 }
 
@@ -209,10 +241,18 @@ fn answer<T>(receive: &Receiver<Result<T, SourceError>>, limit: Duration, server
 fn entry(status: FileStatus) -> Entry {
     Entry {
         kind: if status.isdir { EntryKind::Folder } else { EntryKind::File },
+        looks_open: looks_open(&status),
         n_bytes: status.length as u64,
         modified_ms: i64::try_from(status.modification_time).unwrap_or(i64::MAX),
         path: status.path,
     }
+}
+
+/// The client does not say whether a file is open for writing, and reads one as if it ended with its last finished
+/// block. But such a file has full blocks only, and the two times of its creation: closing it moves one of them.
+fn looks_open(status: &FileStatus) -> bool {
+    let has_full_blocks = status.blocksize.is_some_and(|n_block| n_block > 0 && status.length as u64 % n_block == 0);
+    !status.isdir && has_full_blocks && status.modification_time == status.access_time
 }
 
 impl Source for HdfsSource {
@@ -371,7 +411,7 @@ impl Drop for Network {
     }
 }
 
-/// Opens the file system of `uri`.
+/// Opens the file system of `uri`, whose scheme is `hdfs`.
 pub(crate) fn connect(uri: &HdfsUri, conf: &HadoopConf, options: &HdfsOptions) -> Result<Arc<dyn Source>, LakeError> {
     Ok(Arc::new(HdfsSource::connect(uri, conf.clone(), options)?))
 }

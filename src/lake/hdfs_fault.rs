@@ -9,7 +9,7 @@ use super::source::{Fault, SourceError};
 /// Longest text that is taken over from a server, in characters.
 const N_TEXT: usize = 300;
 
-const KERBEROS_ADVICE: &str = "get a ticket with kinit (klist shows it), or give --hdfs-keytab and --hdfs-principal, and the cluster's configuration with --hadoop-conf";
+const KERBEROS_ADVICE: &str = "get a ticket with kinit (klist shows it), give --keytab and --principal, or a delegation token of this NameNode in HADOOP_TOKEN_FILE_LOCATION; the cluster's configuration comes from --hadoop-conf";
 
 /// What `error` of `server` means.
 pub(crate) fn explain(error: &HdfsError, server: &str) -> SourceError {

@@ -7,23 +7,29 @@
 
 use std::fs::File;
 use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{Advice, Mmap, MmapOptions};
 
 use super::{DataFile, LakeError, local};
+
+mod lost;
 
 /// An uncompressed data file, open for windows. Cheap to share between threads.
 #[derive(Debug)]
 pub struct MappedFile {
     file: File,
     listed: DataFile,
+    /// Whether bytes of it could not be had when they were read, and were zeros instead.
+    is_lost: Arc<AtomicBool>,
 }
 
 impl MappedFile {
     /// Opens `file`, which must still be as it was listed.
     pub fn open(file: &DataFile) -> Result<MappedFile, LakeError> {
         let opened = File::open(&file.path).map_err(|error| LakeError::io(&file.uri, "opening it", &error))?;
-        let mapped = MappedFile { file: opened, listed: file.clone() };
+        let mapped = MappedFile { file: opened, listed: file.clone(), is_lost: Arc::default() };
         mapped.check_unchanged()?;
         Ok(mapped)
     }
@@ -38,9 +44,10 @@ impl MappedFile {
     pub fn window(&self, offset: u64, n_bytes: usize) -> Result<Window, LakeError> {
         let n_bytes = usize::try_from(self.listed.n_bytes.saturating_sub(offset)).unwrap_or(usize::MAX).min(n_bytes);
         if n_bytes == 0 {
-            return Ok(Window { map: None });
+            return Ok(Window { _watch: None, map: None });
         }
-        // A file that became shorter has no pages to show behind its new end, and touching those kills the process.
+        // A file that became shorter has no pages to show behind its new end. Between here and the last look at the
+        // window that may still happen: `lost` sees to it that it is an error and not the end of the process.
         self.check_unchanged()?;
         // SAFETY: the map is private and read-only, and lies inside the file as of the check above. Its bytes are
         // stable as long as nobody writes to the file. Files of the cache are written once, renamed into place and
@@ -50,12 +57,20 @@ impl MappedFile {
             .map_err(|error| LakeError::io(&self.listed.uri, "mapping it into memory", &error))?;
         // Only a hint: the kernel reads ahead further, and drops pages behind us first.
         let _ = map.advise(Advice::Sequential);
-        Ok(Window { map: Some(map) })
+        Ok(Window { _watch: Some(lost::watch(&map, &self.is_lost)), map: Some(map) })
     }
 
-    /// Fails if the file is no longer as it was listed. Call it when the last window has been read.
+    /// Fails if the file is no longer as it was listed, or could not be read. Call it when the last window has been read.
     pub fn check_unchanged(&self) -> Result<(), LakeError> {
-        check_unchanged(&self.file, &self.listed)
+        check_unchanged(&self.file, &self.listed)?;
+        match self.is_lost.load(Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(LakeError::at(
+                &self.listed.uri,
+                "bytes of it could not be read: it was cut short for a while, or its disk failed",
+            )
+            .advise("run again when nothing writes to the lake any more, and see whether the disk is sound")),
+        }
     }
 }
 
@@ -80,6 +95,8 @@ pub(super) fn check_unchanged(file: &File, listed: &DataFile) -> Result<(), Lake
 /// A piece of a file in memory, unmapped when dropped.
 #[derive(Debug)]
 pub struct Window {
+    /// Ends before the map does: fields are dropped in order.
+    _watch: Option<lost::Watch>,
     map: Option<Mmap>,
 }
 
@@ -151,5 +168,35 @@ mod tests {
             file.set_modified(modified + std::time::Duration::from_millis(5)).unwrap();
         };
         check(&later, "it was written to, 5 ms after");
+    }
+
+    #[test]
+    fn pages_that_are_gone_are_zeros_and_an_error() {
+        let content = vec![b'x'; 20 * 65_536];
+        let (_folder, file) = lake(&content);
+        let mapped = MappedFile::open(&file).unwrap();
+        let other = MappedFile::open(&file).unwrap();
+        let (window, tail) = (mapped.window(5, usize::MAX).unwrap(), mapped.window(15 * 65_536, 10).unwrap());
+        let cut = File::options().write(true).open(&file.path).unwrap();
+        cut.set_len(3 * 65_536).unwrap();
+        // Several threads meet the gap at once.
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let n_left = window.iter().take_while(|byte| **byte == b'x').count();
+                    assert_eq!((n_left, window.len()), (3 * 65_536 - 5, content.len() - 5));
+                    assert!(window[n_left..].iter().all(|byte| *byte == 0));
+                    assert_eq!(*tail, [0; 10]);
+                });
+            }
+        });
+        let told = |file: &MappedFile| file.check_unchanged().map_err(|error| error.to_string());
+        assert!(told(&mapped).unwrap_err().ends_with("it had 1310720 bytes and has 196608 now"));
+        // Whoever puts back what was there does not make good what was read; who did not read it has lost nothing.
+        cut.set_len(content.len() as u64).unwrap();
+        let listed = std::time::UNIX_EPOCH + std::time::Duration::from_millis(file.modified_ms as u64);
+        cut.set_modified(listed).unwrap();
+        assert!(told(&mapped).unwrap_err().contains("bytes of it could not be read"));
+        assert_eq!(told(&other), Ok(()));
     }
 }

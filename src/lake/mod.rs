@@ -26,6 +26,7 @@ pub mod pull;
 mod remote;
 mod select;
 mod source;
+mod viewfs;
 
 pub use error::LakeError;
 pub use hdfs::HdfsOptions;
@@ -209,7 +210,7 @@ impl Lake {
                         Some(conf) => conf,
                         None => conf.insert(options.hdfs.load_conf()?),
                     };
-                    let uri = hdfs::with_authority(&uri, conf)?;
+                    let uri = viewfs::resolve(hdfs::with_authority(&uri, conf)?, conf)?;
                     if lake.cache.is_none() {
                         lake.cache = Some(Arc::new(cache::Cache::open(&options.cache)?));
                     }

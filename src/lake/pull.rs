@@ -295,6 +295,7 @@ impl Shared {
             kind: EntryKind::File,
             n_bytes: file.n_bytes,
             modified_ms: file.modified_ms,
+            looks_open: false,
         };
         if part.n_bytes() < file.n_bytes {
             let read = self.read(&mut part, source, &entry);
@@ -310,6 +311,14 @@ impl Shared {
                 format!("changed while it was pulled: it had {} bytes and has {} now", file.n_bytes, now.n_bytes);
             return Err(SourceError::new(Fault::Changed, what)
                 .advise("run again when nothing writes to it any more")
+                .into());
+        }
+        // An empty file was warned of when it was listed: it may be a day without records as well.
+        if now.looks_open && now.n_bytes > 0 {
+            let what =
+                format!("is still being written: its {} bytes are whole blocks, and it was not closed", now.n_bytes);
+            return Err(SourceError::new(Fault::Changed, what)
+                .advise("run again when its writer has closed it; if nobody writes to it, `hdfs dfs -touch -m` says so")
                 .into());
         }
         if part.n_bytes() < file.n_bytes {
@@ -390,6 +399,8 @@ mod tests {
         mishaps: Mutex<VecDeque<Mishap>>,
         /// Offsets at which files were opened.
         opened: Mutex<Vec<u64>>,
+        /// Whether the files look as if their writers had not closed them.
+        is_open: AtomicBool,
     }
 
     struct Served {
@@ -419,7 +430,13 @@ mod tests {
             let files = self.files.lock().unwrap();
             let (content, modified_ms) = files.get(path).ok_or_else(|| SourceError::new(Fault::Missing, "gone"))?;
             let n_bytes = content.len() as u64;
-            Ok(Entry { path: path.to_owned(), kind: EntryKind::File, n_bytes, modified_ms: *modified_ms })
+            Ok(Entry {
+                path: path.to_owned(),
+                kind: EntryKind::File,
+                n_bytes,
+                modified_ms: *modified_ms,
+                looks_open: self.is_open.load(Ordering::Relaxed),
+            })
         }
 
         fn list(&self, _: &str) -> Result<Vec<Entry>, SourceError> {
@@ -654,6 +671,15 @@ mod tests {
         check(&[ReplaceLate(content(7, 5000)), ReplaceLate(content(8, 6000))], Err("changed while it was pulled"));
         // Still open for writing: nothing new to see.
         check(&[Refuse(Fault::Changed)], Err("refused"));
+    }
+
+    #[test]
+    fn a_file_that_is_still_being_written_is_not_taken_for_whole() {
+        let setting = Setting::new();
+        setting.source.is_open.store(true, Ordering::Relaxed);
+        setting.check(&[], Err("is still being written: its 5000 bytes are whole blocks, and it was not closed"));
+        setting.source.is_open.store(false, Ordering::Relaxed);
+        setting.check(&[], Ok(&[0]));
     }
 
     #[test]

@@ -43,6 +43,8 @@ impl Walk {
                     if now_ms.saturating_sub(entry.modified_ms) < FRESH_MS {
                         self.warnings
                             .push(format!("{uri} was changed less than 10 minutes ago: it may still be written to"));
+                    } else if entry.looks_open && entry.n_bytes == 0 {
+                        self.warnings.push(format!("{uri} is empty: its first block may still be written to"));
                     }
                     self.found.push(Found {
                         uri: uri.to_string(),

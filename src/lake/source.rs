@@ -18,6 +18,8 @@ pub(crate) struct Entry {
     pub n_bytes: u64,
     /// When it was last changed, in milliseconds since 1970.
     pub modified_ms: i64,
+    /// Whether it looks as if its writer had not closed it yet, so that more may be to come.
+    pub looks_open: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -145,7 +145,7 @@ impl Split {
 
     /// Says that this split is done; the last one of a file makes sure that the file is still as it was listed.
     pub fn finish(&self) -> Result<(), LakeError> {
-        match self.file.n_unfinished.fetch_sub(1, Ordering::Relaxed) {
+        match self.file.n_unfinished.fetch_sub(1, Ordering::AcqRel) {
             1 => self.file.mapped.check_unchanged(),
             _ => Ok(()),
         }

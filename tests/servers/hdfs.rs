@@ -1,102 +1,19 @@
-//! Lakes on real NameNode and DataNode processes, started by `scripts/hdfs`.
+//! Lakes on real NameNode and DataNode processes, started by `scripts/hdfs`: what the library makes of them. What the
+//! program makes of them is in `hdfs/program.rs`, with Kerberos in `hdfs/kerberos.rs`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use viewmart::error::Advice;
-use viewmart::lake::{Caching, HdfsOptions, Lake, LakeError, LakeOptions, PullSummary, Verify};
+use viewmart::lake::{Caching, Lake, LakeError, LakeOptions, PullSummary, Verify};
 use viewmart::progress::Progress;
 
-/// Bytes of a block: small, so that a file of a few megabytes has many.
-const N_BLOCK: usize = 1 << 20;
-/// Bytes a second that a DataNode sends to one reader where a test needs time to do harm in the middle of a pull.
-const SLOW: usize = 4 << 20;
+use cluster::{Cluster, N_BLOCK, SLOW, content, folder, slow_lake};
 
-/// One cluster at a time: a machine with two processors has enough to do with four JVMs.
-static ONE_CLUSTER: Mutex<()> = Mutex::new(());
-
-/// A running cluster, taken down when dropped.
-struct Cluster {
-    name: &'static str,
-    port: u16,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Cluster {
-    fn up(name: &'static str, port: u16, arguments: &[&str]) -> Cluster {
-        let turn = ONE_CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
-        let cluster = Cluster { name, port, _turn: turn };
-        let block = N_BLOCK.to_string();
-        cluster.script(&[&["up", "--block-size", &block], arguments].concat());
-        cluster
-    }
-
-    fn script(&self, arguments: &[&str]) -> String {
-        let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/hdfs"))
-            .args(arguments)
-            .env("HDFS_CLUSTER", self.name)
-            .env("HDFS_PORT", self.port.to_string())
-            .stdin(Stdio::null())
-            .output()
-            .expect("scripts/hdfs starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(
-            output.status.success(),
-            "scripts/hdfs {arguments:?}: {}{}",
-            text(&output.stdout),
-            text(&output.stderr)
-        );
-        text(&output.stdout)
-    }
-
-    fn folder(&self) -> PathBuf {
-        let home = std::env::var_os("HDFS_HOME").map(PathBuf::from);
-        home.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hdfs")).join(self.name)
-    }
-
-    fn uri(&self, path: &str) -> String {
-        format!("hdfs://127.0.0.1:{}{path}", self.port)
-    }
-
-    fn options(&self, cache: &Path) -> LakeOptions {
-        let hdfs = HdfsOptions { conf_dir: Some(self.folder().join("conf")), ..HdfsOptions::default() };
-        LakeOptions { cache: cache.to_owned(), hdfs, ..LakeOptions::default() }
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.script(&["down"]);
-    }
-}
-
-/// `n_bytes` that look like nothing, the same for the same `seed`.
-fn content(seed: u64, n_bytes: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(n_bytes + 8);
-    while bytes.len() < n_bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(n_bytes);
-    bytes
-}
-
-/// A local folder with these files.
-fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-    folder
-}
+mod cluster;
+mod kerberos;
+mod program;
 
 /// Message and advice, on one line.
 fn told(error: &LakeError) -> String {
@@ -249,7 +166,15 @@ fn a_lake_on_hdfs_is_pulled_once() {
     cluster.script(&["put", local_large.path().join(large[0].0).to_str().unwrap(), "/large"]);
     let (pulled, summary) = pull(&cluster.uri("/large"), &options).map_err(|error| told(&error)).unwrap();
     assert_same(&pulled, &large);
-    println!("300 MB in {:.2} s", summary.wall_s);
+    assert_eq!((summary.pulled_files, summary.pulled_bytes), (1, 300_000_000));
+    // The checksum in the manifest is the one that HDFS has of it.
+    let manifest = std::fs::read_to_string(cache.path().join("manifest.jsonl")).unwrap();
+    let line = manifest.lines().find(|line| line.contains("/large/20220401.json")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let of_hdfs =
+        cluster.script(&["fs", "-D", "dfs.checksum.combine.mode=COMPOSITE_CRC", "-checksum", "/large/20220401.json"]);
+    let expected = format!("COMPOSITE-CRC32C\t{:08x}", line["crc32c"].as_u64().unwrap());
+    assert!(of_hdfs.trim_end().ends_with(&expected), "{of_hdfs}, not {expected}");
     drop((pulled, large, local_large));
 
     // Within a time of our own: nobody there, and somebody who says nothing.
@@ -264,19 +189,6 @@ fn a_lake_on_hdfs_is_pulled_once() {
     timed(&cluster.uri("/x"), 60, "gave no answer within 20 s");
     cluster.script(&["cont", "nn1"]);
     check(&options, &files, 0, 0);
-}
-
-/// Five files of 8 MiB over three throttled DataNodes.
-fn slow_lake(cluster: &Cluster) -> (Vec<(&'static str, Vec<u8>)>, String) {
-    let names = ["20220401.json", "20220402.json", "20220403.json", "20220404.json", "20220405.json"];
-    let files: Vec<_> =
-        names.iter().enumerate().map(|(seed, name)| (*name, content(seed as u64, 8 * N_BLOCK))).collect();
-    let local = folder(&files);
-    let mut arguments = vec!["put".to_owned()];
-    arguments.extend(names.iter().map(|name| local.path().join(name).display().to_string()));
-    arguments.push("/log".to_owned());
-    cluster.script(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    (files, cluster.uri("/log"))
 }
 
 #[test]
@@ -352,43 +264,6 @@ fn a_pull_survives_its_datanodes() {
 }
 
 #[test]
-fn a_killed_pull_is_resumed() {
-    const CHILD: &str = "VIEWMART_TEST_PULL";
-    if let Ok(child) = std::env::var(CHILD) {
-        // The child of this test: it is killed before it comes to an end.
-        let (input, cache) = child.split_once('|').unwrap();
-        let options = LakeOptions { cache: cache.into(), n_jobs: 2, ..LakeOptions::default() };
-        pull(input, &options).unwrap();
-        return;
-    }
-    let cluster = Cluster::up("killed", 19300, &["--throttle", &SLOW.to_string()]);
-    let (files, input) = slow_lake(&cluster);
-    let cache = tempfile::tempdir().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "hdfs::a_killed_pull_is_resumed"])
-        .env(CHILD, format!("{input}|{}", cache.path().display()))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let manifest = cache.path().join("manifest.jsonl");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !std::fs::read_to_string(&manifest).is_ok_and(|text| text.contains('\n')) {
-        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "no file came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    // While it runs, nobody else may use the cache.
-    let error = told(&pull(&input, &cluster.options(cache.path())).unwrap_err());
-    assert!(error.contains(&format!("in use by process {}", child.id())), "{error}");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let n_complete = std::fs::read_to_string(&manifest).unwrap().lines().count() as u64;
-    assert!((1..5).contains(&n_complete), "{n_complete}");
-    let (pulled, summary) = pull(&input, &cluster.options(cache.path())).map_err(|error| told(&error)).unwrap();
-    assert_same(&pulled, &files);
-    assert_eq!(summary.pulled_files, 5 - n_complete);
-}
-
-#[test]
 fn a_standby_takes_over() {
     let cluster = Cluster::up("ha", 19400, &["--ha", "--datanodes", "2", "--throttle", &SLOW.to_string()]);
     let (files, _) = slow_lake(&cluster);
@@ -409,64 +284,22 @@ fn a_standby_takes_over() {
 }
 
 #[test]
-fn kerberos_with_a_ticket_and_without() {
-    if let Some(cache) = std::env::var_os("VIEWMART_TEST_KERBEROS") {
-        // A child of this test, see below.
-        let keytab = std::env::var_os("VIEWMART_TEST_KEYTAB").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let principal = keytab.as_ref().map(|_| "alice@VIEWMART.TEST".to_owned());
-        let hdfs = HdfsOptions { keytab, principal, ..HdfsOptions::default() };
-        let options = LakeOptions { cache: cache.into(), hdfs, ..LakeOptions::default() };
-        pull("hdfs:///log", &options).map_err(|error| told(&error)).unwrap();
-        return;
-    }
-    for (protection, port) in [("privacy", 19500), ("authentication", 19600)] {
-        let cluster = Cluster::up("kerberos", port, &["--kerberos", protection, "--datanodes", "2"]);
-        let files = [("20220401.json", content(1, 3 * N_BLOCK + 1)), ("20220402.json", content(2, 100))];
-        let local = folder(&files);
-        cluster.script(&[
-            "put",
-            local.path().join(files[0].0).to_str().unwrap(),
-            local.path().join(files[1].0).to_str().unwrap(),
-            "/log",
-        ]);
-        let keytab = cluster.folder().join("alice.keytab");
-        // The Kerberos library takes its settings from the environment, so each case is a process of its own.
-        let pull_as = |ticket: &Path, keytab: Option<&Path>, expected: Result<(), &str>| {
-            let cache = tempfile::tempdir().unwrap();
-            let output = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "hdfs::kerberos_with_a_ticket_and_without", "--nocapture"])
-                .env("KRB5_CONFIG", cluster.folder().join("krb5.conf"))
-                .env("KRB5CCNAME", format!("FILE:{}", ticket.display()))
-                .env("HADOOP_CONF_DIR", cluster.folder().join("conf"))
-                .env("VIEWMART_TEST_KEYTAB", keytab.unwrap_or(Path::new("")))
-                .env("VIEWMART_TEST_KERBEROS", cache.path())
-                .output()
-                .unwrap();
-            let text = [output.stdout, output.stderr].concat();
-            let text = String::from_utf8_lossy(&text);
-            match expected {
-                Ok(()) => {
-                    assert!(output.status.success(), "{protection}: {text}");
-                    let at = format!("hdfs/localhost:{port}/log");
-                    for (name, content) in &files {
-                        assert!(
-                            std::fs::read(cache.path().join(&at).join(name)).unwrap() == *content,
-                            "{protection}: {name}"
-                        );
-                    }
-                }
-                Err(expected) => assert!(text.contains(expected), "{protection}: {text}"),
-            }
-        };
-        let ticket = cluster.folder().join("alice-ticket");
-        pull_as(&ticket, None, Err("/log: Kerberos: "));
-        pull_as(&ticket, Some(&keytab), Ok(()));
-        let kinit = Command::new("kinit")
-            .args(["-k", "-t", keytab.to_str().unwrap(), "-c", ticket.to_str().unwrap(), "alice"])
-            .env("KRB5_CONFIG", cluster.folder().join("krb5.conf"))
-            .status()
-            .unwrap();
-        assert!(kinit.success());
-        pull_as(&ticket, None, Ok(()));
-    }
+fn a_file_that_is_replaced_comes_as_it_is_now() {
+    let cluster = Cluster::up("replaced", 19300, &["--throttle", &SLOW.to_string()]);
+    let put = |files: &[(&str, Vec<u8>)]| {
+        let local = folder(files);
+        let paths: Vec<String> = files.iter().map(|(name, _)| local.path().join(name).display().to_string()).collect();
+        cluster.script(&[&["put"], &paths.iter().map(String::as_str).collect::<Vec<_>>()[..], &["/log"]].concat());
+    };
+    // The second one takes ten seconds; it is replaced when the first one is there.
+    let mut files = [("20220401.json", content(1, 10)), ("20220402.json", content(2, 40 * N_BLOCK))];
+    put(&files);
+    files[1].1 = content(3, 40 * N_BLOCK);
+    let cache = tempfile::tempdir().unwrap();
+    let (pulled, summary) = pull_with(&cluster.uri("/log"), &cluster.options(cache.path()), || put(&files[1..]))
+        .map_err(|error| told(&error))
+        .unwrap();
+    assert_same(&pulled, &files);
+    assert!(summary.pulled_bytes > 40 * N_BLOCK as u64 + 10, "not in the middle: {summary:?}");
+    assert_eq!(pull(&cluster.uri("/log"), &cluster.options(cache.path())).unwrap().1.pulled_files, 0);
 }
