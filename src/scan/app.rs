@@ -23,6 +23,17 @@ struct Place {
     category: Category,
 }
 
+/// By length: the bits that belong to a name.
+const MASKS: [u128; MAX_APP_BYTES + 1] = {
+    let mut masks = [u128::MAX; MAX_APP_BYTES + 1];
+    let mut n_bytes = 0;
+    while n_bytes < MAX_APP_BYTES {
+        masks[n_bytes] = (1 << (8 * n_bytes)) - 1;
+        n_bytes += 1;
+    }
+    masks
+};
+
 impl AppTable {
     /// A table of those names that are short enough and for which a place was found; the others are simply not in it.
     pub fn new<'a>(apps: impl IntoIterator<Item = (&'a str, Category)>) -> AppTable {
@@ -61,11 +72,11 @@ impl AppTable {
         AppTable { multiplier, places }
     }
 
-    /// The category of the app whose name is the first `n_bytes` (1..=16) of `bytes`, if the table holds it. The name
+    /// The category of the app whose name is the first `n_bytes` of `bytes`, if the table holds it. The name
     /// is plain text: it holds no NUL, which would be taken for its end.
     #[inline(always)]
     pub fn get(&self, bytes: [u8; MAX_APP_BYTES], n_bytes: usize) -> Option<Category> {
-        let name = u128::from_le_bytes(bytes) & (u128::MAX >> (128 - 8 * n_bytes.clamp(1, MAX_APP_BYTES)));
+        let name = u128::from_le_bytes(bytes) & MASKS.get(n_bytes)?;
         let place = &self.places[place_of(name, self.multiplier)];
         (place.name == name && name != 0).then_some(place.category)
     }

@@ -16,8 +16,9 @@ pub struct PackedContract(u64);
 /// Longest contract that packs, in bytes.
 pub const MAX_PACKED_BYTES: usize = 10;
 
-const SPACES: u64 = 0x2020_2020_2020_2020;
-const HIGH_BITS: u64 = 0xC0C0_C0C0_C0C0_C0C0;
+/// Of each byte in 0x20..=0x5F the bits that, brought together, are the byte less 0x20: bit 6 and the low five. Bit 5
+/// is the opposite of bit 6.
+pub(super) const SIX_BITS: u64 = 0x5F5F_5F5F_5F5F_5F5F;
 
 /// By length: which bits of the first eight bytes and of the last two belong to the contract, first byte highest.
 const MASKS: [(u64, u64); MAX_PACKED_BYTES + 1] = {
@@ -59,14 +60,12 @@ impl PackedContract {
     ) -> Option<PackedContract> {
         let (first_mask, last_mask) = MASKS.get(n_bytes)?;
         let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, ..] = bytes;
-        // Bytes past the end become spaces, which pack to zero.
-        let first = (u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7]) & first_mask) | (SPACES & !first_mask);
-        let last = (u64::from_be_bytes([0, 0, 0, 0, 0, 0, b8, b9]) & last_mask) | (SPACES & !last_mask);
-        // A byte below 0x20 or from 0x60 up leaves a high bit (the borrow of a small byte is caught at that byte).
-        let first = first.wrapping_sub(SPACES);
-        let last = last.wrapping_sub(SPACES);
+        // Bytes past the end become zero.
+        let first = u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7]) & first_mask;
+        let last = u64::from(u16::from_be_bytes([b8, b9])) & last_mask;
         let six_bits = (squeeze(first) << 12) | squeeze(last);
-        if (first | last) & HIGH_BITS != 0 || six_bits == 0 {
+        let all_pack = packs(first) == PACKS & first_mask && packs(last) == PACKS & last_mask;
+        if !all_pack || six_bits == 0 {
             return None;
         }
         Some(PackedContract(six_bits << 4 | n_bytes as u64))
@@ -104,10 +103,19 @@ impl fmt::Debug for PackedContract {
     }
 }
 
-/// Brings the low six bits of each byte together: eight bytes to 48 bits, order kept.
+const PACKS: u64 = 0x4040_4040_4040_4040;
+
+/// [`PACKS`] in each byte of 0x20..=0x5F, and in no other: bit 7 is clear, and of bits 5 and 6 one is set.
+#[inline(always)]
+fn packs(bytes: u64) -> u64 {
+    (bytes ^ bytes << 1) & PACKS | bytes & PACKS << 1
+}
+
+/// Brings the [`SIX_BITS`] of each byte together: eight bytes to 48 bits, order kept.
 #[inline(always)]
 pub(super) fn squeeze(bytes: u64) -> u64 {
-    // Neighbours in pairs, then pairs in pairs, then both halves.
+    // Bit 6 beside the low five; then neighbours in pairs, then pairs in pairs, then both halves.
+    let bytes = (bytes & 0x1F1F_1F1F_1F1F_1F1F) | (bytes & PACKS) >> 1;
     let pairs = (bytes & 0x003F_003F_003F_003F) | (bytes & 0x3F00_3F00_3F00_3F00) >> 2;
     let fours = (pairs & 0x0000_0FFF_0000_0FFF) | (pairs & 0x0FFF_0000_0FFF_0000) >> 4;
     (fours & 0xFF_FFFF) | (fours & 0x00FF_FFFF_0000_0000) >> 8

@@ -1,11 +1,9 @@
 //! NDJSON at the speed of memory.
 //!
 //! Naive: find the line feed, parse the line, look up three keys. What differs here:
-//! 1. The shape of the lines is learned once a split ([`super::shape`]); a line is then verified against it, literal by
-//!    literal, 32 bytes a comparison. The line feed is part of the last literal, so nothing looks for it beforehand.
-//! 2. The length of each text field is guessed to be that of the line before. A right guess is a predicted branch, not
-//!    a dependency: the processor works on the next fields, and the next line, before this field's bytes have arrived.
-//! 3. Contract and app are taken as integers ([`super::contract`], [`super::app`]).
+//! 1. The shape of the lines is learned once a split ([`super::shape`]); a line is then verified against it
+//!    ([`super::matcher`]). The line feed is part of the shape, so nothing looks for it beforehand.
+//! 2. Contract and app are taken as integers ([`super::contract`], [`super::app`]).
 //!
 //! Only records that are kept go this way. A line that differs from the shape in any byte, and any record that the
 //! rules might reject, goes the exact way, which alone decides about it. The fast way accepts nothing that the exact way
@@ -18,17 +16,21 @@ use std::ops::Range;
 use super::app::{AppTable, MAX_APP_BYTES};
 use super::contract::PackedContract;
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
-use super::record::Judge;
-use super::shape::{Field, LITERAL_BYTES, MAX_STEPS, MAX_TEXT_BYTES, REACH, Shape, Step};
+use super::matcher::{ANY, Line, Matcher, Order, order_of};
+use super::record::{Judge, MAX_CONTRACT_CHARS};
+use super::shape::Field::{App, Contract, Nothing, Seconds, Text};
+use super::shape::{REACH, Shape};
 use super::simd::ExactReader;
 use super::sink::Sink;
 #[cfg(target_arch = "x86_64")]
-use super::vector::Avx2;
+use super::vector::{Avx2, Avx512};
 use super::vector::{Portable, Vector};
 
 /// Which vector code a scan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
+    /// 64-byte vectors of x86-64.
+    Avx512,
     /// 32-byte vectors of x86-64.
     Avx2,
     /// Plain integers, for every other processor.
@@ -38,21 +40,34 @@ pub enum Backend {
 impl Backend {
     /// The best that this processor has.
     pub fn detect() -> Backend {
+        Backend::available().next().unwrap_or(Backend::Portable)
+    }
+
+    /// Those that this processor has, the best first.
+    pub fn available() -> impl Iterator<Item = Backend> {
+        [Backend::Avx512, Backend::Avx2, Backend::Portable].into_iter().filter(|backend| backend.is_available())
+    }
+
+    fn is_available(self) -> bool {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
-        if std::is_x86_feature_detected!("avx2")
-            && std::is_x86_feature_detected!("bmi1")
-            && std::is_x86_feature_detected!("bmi2")
-            && std::is_x86_feature_detected!("lzcnt")
-            && std::is_x86_feature_detected!("popcnt")
-        {
-            return Backend::Avx2;
+        let (avx2, avx512) = {
+            use std::is_x86_feature_detected as has;
+            let avx2 = has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt");
+            (avx2, avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512vbmi"))
+        };
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let (avx2, avx512) = (false, false);
+        match self {
+            Backend::Avx512 => avx512,
+            Backend::Avx2 => avx2,
+            Backend::Portable => true,
         }
-        Backend::Portable
     }
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
+            Backend::Avx512 => "avx512",
             Backend::Avx2 => "avx2",
             Backend::Portable => "portable",
         }
@@ -71,15 +86,19 @@ pub struct JsonScanner {
 /// How many shapes one split may have.
 const N_SHAPES: usize = 2;
 /// Lines looked at to learn them, spread over the split.
-const N_SAMPLES: usize = 16;
+const N_SAMPLES: usize = 32;
 /// A split whose lines miss their shapes more often than one in `1 / MISS_SHARE` learns again.
 const LEARN_AGAIN_AFTER: u32 = 64;
+/// How far ahead of a line its bytes are asked for: beyond what the processor asks for by itself, which ends with the
+/// page.
+const PREFETCH_BYTES: usize = 1536;
 
 impl JsonScanner {
-    /// Prepares the rules for scanning with `backend`.
+    /// Prepares the rules for scanning with `backend`, or the best available where this processor does not have it.
     pub fn new(judge: Judge, backend: Backend) -> JsonScanner {
         let apps = AppTable::new(judge.apps.iter().map(|(name, category)| (name.as_str(), *category)));
         let excluded = judge.excluded().filter_map(|contract| PackedContract::new(contract.as_bytes())).collect();
+        let backend = if backend.is_available() { backend } else { Backend::detect() };
         JsonScanner { judge, apps, excluded, backend }
     }
 
@@ -89,13 +108,29 @@ impl JsonScanner {
     /// line, or to the end of the file; the byte before `owned` is in it unless the file begins there.
     pub fn scan<S: Sink>(&self, window: &[u8], owned: Range<usize>, base: u64, exact: &mut ExactReader, sink: &mut S) {
         match self.backend {
+            // SAFETY: `JsonScanner::new` keeps a backend only where the processor has it.
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Backend::detect` and the tests name this backend only where the processor has the features.
-            Backend::Avx2 if Backend::detect() == Backend::Avx2 => unsafe {
-                self.scan_avx2(window, owned, base, exact, sink);
-            },
+            Backend::Avx512 => unsafe { self.scan_avx512(window, owned, base, exact, sink) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 => unsafe { self.scan_avx2(window, owned, base, exact, sink) },
             _ => self.scan_with::<Portable, S>(window, owned, base, exact, sink),
         }
+    }
+
+    /// # Safety
+    /// The processor has the features named.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn scan_avx512<S: Sink>(
+        &self,
+        window: &[u8],
+        owned: Range<usize>,
+        base: u64,
+        exact: &mut ExactReader,
+        sink: &mut S,
+    ) {
+        self.scan_with::<Avx512, S>(window, owned, base, exact, sink);
     }
 
     /// # Safety
@@ -128,35 +163,143 @@ impl JsonScanner {
         };
         let end = owned.end.min(window.len());
         let mut matchers = self.learn(window, at..end);
-        // A line that begins before this has all the bytes that matching it can read.
-        let fast_end = end.min(window.len().saturating_sub(REACH));
         let mut misses = Misses::default();
         while at < end {
-            while at < fast_end {
-                let Some(matcher) = matchers.first_mut() else { break };
-                // SAFETY: `at + REACH <= window.len()`, and `V` runs only where the processor has its features.
-                let Some(hit) = (unsafe { self.match_line::<V>(window.as_ptr().add(at), matcher) }) else { break };
-                sink.kept_packed(hit.contract, hit.category, hit.seconds);
-                at += hit.n_bytes;
+            let before = at;
+            for matcher in &mut matchers {
+                // SAFETY: `V` runs only where the processor has its features.
+                at = unsafe { self.matched::<V, S>(window, at, end, matcher, sink) };
             }
             if at >= end {
                 break;
             }
-            if at < fast_end && matchers.len() > 1 {
-                // The file may hold both key orders: the shape that matches becomes the first one tried.
-                // SAFETY: as above.
-                if let Some(hit) = unsafe { self.match_line::<V>(window.as_ptr().add(at), &mut matchers[1]) } {
-                    sink.kept_packed(hit.contract, hit.category, hit.seconds);
-                    at += hit.n_bytes;
-                    matchers.swap(0, 1);
-                    continue;
-                }
+            if at > before && matchers.len() > 1 {
+                // The file may hold both key orders: where the second ends the first may go on.
+                continue;
             }
             at = self.read_exactly(window, at, base, exact, sink);
             if misses.are_too_many(at) {
                 matchers = self.learn(window, at..end);
             }
         }
+    }
+
+    /// Reads lines from `at` on for as long as they match and begin before `end`; gives where the first one begins that
+    /// does not.
+    ///
+    /// # Safety
+    /// The processor has what `V` names.
+    #[inline(always)]
+    unsafe fn matched<V: Vector, S: Sink>(
+        &self,
+        window: &[u8],
+        at: usize,
+        end: usize,
+        matcher: &mut Matcher,
+        sink: &mut S,
+    ) -> usize {
+        // A line that begins before this has all the bytes that matching it can read.
+        let end = end.min(window.len().saturating_sub(REACH));
+        macro_rules! in_order {
+            ($($name:ident = $($field:ident)*;)*) => {{
+                $(const $name: Order = order_of(&[$($field),*]);)*
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match matcher.order() {
+                        $($name => self.matched_in_order::<V, S, $name>(window, at, end, matcher, sink),)*
+                        _ => self.matched_in_order::<V, S, ANY>(window, at, end, matcher, sink),
+                    }
+                }
+            }};
+        }
+        // Both orders of the logs, with a `_type` that differs from line to line and with one that does not.
+        in_order! {
+            APP_LAST = Text Nothing Contract Seconds App;
+            SECONDS_LAST = Text Nothing Contract App Seconds;
+            ONE_TYPE_APP_LAST = Nothing Contract Seconds App;
+            ONE_TYPE_SECONDS_LAST = Nothing Contract App Seconds;
+        }
+    }
+
+    /// [`JsonScanner::matched`] for one order of fields.
+    ///
+    /// # Safety
+    /// The processor has what `V` names, and no line that begins before `end` can reach behind `window`.
+    #[inline(always)]
+    unsafe fn matched_in_order<V: Vector, S: Sink, const ORDER: Order>(
+        &self,
+        window: &[u8],
+        mut at: usize,
+        end: usize,
+        matcher: &mut Matcher,
+        sink: &mut S,
+    ) -> usize {
+        // A copy of its own, so that nothing written to the sink can be taken for a change of it.
+        let mut own = matcher.clone();
+        while at < end {
+            // SAFETY: `at + REACH <= window.len()`; the processor is the caller's promise.
+            unsafe {
+                let start = window.as_ptr().add(at);
+                for behind in [0, 64, 128] {
+                    V::prefetch(start.wrapping_add(PREFETCH_BYTES + behind));
+                }
+                let Some(line) = own.line::<V, ORDER>(start) else { break };
+                if !self.take::<V, S>(&line, sink) {
+                    break;
+                }
+                at += line.next.offset_from_unsigned(start);
+            }
+        }
+        *matcher = own;
+        at
+    }
+
+    /// Hands the record of a matched line to `sink` if it is one to keep for sure.
+    ///
+    /// # Safety
+    /// `line` was matched in a window that reaches 16 bytes behind the begin of each field, and the processor has what
+    /// `V` names.
+    #[inline(always)]
+    unsafe fn take<V: Vector, S: Sink>(&self, line: &Line, sink: &mut S) -> bool {
+        // SAFETY: the caller's promise.
+        let (contract, app) = unsafe {
+            (line.contract.cast::<[u8; 16]>().read_unaligned(), line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned())
+        };
+        let Some(category) = self.apps.get(app, line.app_bytes) else { return false };
+        if i64::from(line.seconds) < self.judge.min_seconds || i64::from(line.seconds) > self.judge.max_seconds {
+            return false;
+        }
+        // SAFETY: the caller's promise.
+        let squeeze = |bytes| unsafe { V::squeeze(bytes) };
+        if let Some(contract) = PackedContract::from_padded_with(contract, line.contract_bytes, squeeze) {
+            if !self.excluded.is_empty() && self.excluded.contains(&contract) {
+                return false;
+            }
+            sink.kept_packed(contract, category, line.seconds);
+            return true;
+        }
+        // SAFETY: the contract lies in the window.
+        let contract = unsafe { std::slice::from_raw_parts(line.contract, line.contract_bytes) };
+        self.take_unpacked(contract, category, line.seconds, sink)
+    }
+
+    /// [`JsonScanner::take`] of a contract that does not pack.
+    #[inline(never)]
+    fn take_unpacked<S: Sink>(
+        &self,
+        contract: &[u8],
+        category: crate::rules::Category,
+        seconds: u32,
+        sink: &mut S,
+    ) -> bool {
+        // Plain text is ASCII: as many characters as bytes.
+        let Ok(contract) = std::str::from_utf8(contract) else { return false };
+        let is_kept =
+            contract.len() <= MAX_CONTRACT_CHARS && !contract.trim().is_empty() && !self.judge.is_excluded(contract);
+        if is_kept {
+            sink.kept(contract, category, i64::from(seconds));
+        }
+        is_kept
     }
 
     /// Reads the line at `at` the exact way; gives where the next one begins.
@@ -194,129 +337,6 @@ impl JsonScanner {
         let shapes = Shape::learn(samples, N_SHAPES);
         shapes.iter().map(Matcher::new).collect()
     }
-
-    /// Matches the line at `start` with a shape and the rules: what it holds, if it is a record to keep.
-    ///
-    /// # Safety
-    /// [`REACH`] bytes from `start` on can be read, and the processor has what `V` names.
-    #[inline(always)]
-    unsafe fn match_line<V: Vector>(&self, start: *const u8, matcher: &mut Matcher) -> Option<Hit> {
-        // With the number of steps a constant the loop over them is unrolled, and every step has branches of its own,
-        // which are predicted by themselves.
-        // SAFETY: the caller's promise.
-        unsafe {
-            match matcher.steps.len() {
-                8 => self.match_steps::<V, 8>(start, matcher),
-                4 => self.match_steps::<V, 4>(start, matcher),
-                6 => self.match_steps::<V, 6>(start, matcher),
-                12 => self.match_steps::<V, 12>(start, matcher),
-                _ => self.match_steps::<V, MAX_STEPS>(start, matcher),
-            }
-        }
-    }
-
-    /// [`JsonScanner::match_line`] for matchers of `N` steps.
-    ///
-    /// # Safety
-    /// As there.
-    #[inline(always)]
-    unsafe fn match_steps<V: Vector, const N: usize>(&self, start: *const u8, matcher: &mut Matcher) -> Option<Hit> {
-        let steps = matcher.steps.first_chunk::<N>()?;
-        let guesses = matcher.guesses.first_chunk_mut::<N>()?;
-        let mut at = start;
-        // Of each field, where it begins and its length or, for digits, its value.
-        let mut found = [(start, 0_u32); N];
-        for i in 0..N {
-            let step = &steps[i];
-            // SAFETY: every step moves on by at most LITERAL_BYTES + MAX_TEXT_BYTES and reads at most LITERAL_BYTES
-            // behind that; a shape has so few steps that all of it stays within REACH.
-            unsafe {
-                if !V::equal(at, &step.literal.bytes) & step.literal.mask != 0 {
-                    return None;
-                }
-                at = at.add(step.literal.n_bytes);
-                match step.field {
-                    Field::Nothing => {}
-                    Field::Digits | Field::Seconds => {
-                        let (value, n_bytes) = digits(at.cast::<[u8; 8]>().read_unaligned())?;
-                        found[i].1 = value;
-                        at = at.add(n_bytes);
-                    }
-                    Field::Text | Field::Contract | Field::App => {
-                        let n_bytes = text_bytes::<V>(at, &mut guesses[i])?;
-                        found[i] = (at, n_bytes);
-                        at = at.add(n_bytes as usize);
-                    }
-                }
-            }
-        }
-        let (contract_at, contract_bytes) = *found.get(matcher.contract)?;
-        let (app_at, app_bytes) = *found.get(matcher.app)?;
-        let (_, seconds) = *found.get(matcher.seconds)?;
-        // SAFETY: 16 bytes behind the begin of a field are within REACH too.
-        let (contract, app) = unsafe {
-            (contract_at.cast::<[u8; 16]>().read_unaligned(), app_at.cast::<[u8; MAX_APP_BYTES]>().read_unaligned())
-        };
-        // SAFETY: the caller's promise.
-        let squeeze = |bytes| unsafe { V::squeeze(bytes) };
-        let contract = PackedContract::from_padded_with(contract, contract_bytes as usize, squeeze)?;
-        let category = self.apps.get(app, app_bytes as usize)?;
-        if i64::from(seconds) < self.judge.min_seconds || i64::from(seconds) > self.judge.max_seconds {
-            return None;
-        }
-        if !self.excluded.is_empty() && self.excluded.contains(&contract) {
-            return None;
-        }
-        Some(Hit { n_bytes: at as usize - start as usize, contract, category, seconds })
-    }
-}
-
-/// A shape made ready for matching: its steps, filled up with empty ones to a number that [`JsonScanner::match_line`]
-/// knows, and which of them are the fields that are read.
-#[derive(Debug)]
-struct Matcher {
-    steps: Vec<Step>,
-    guesses: Vec<Guess>,
-    contract: usize,
-    app: usize,
-    seconds: usize,
-}
-
-impl Matcher {
-    fn new(shape: &Shape) -> Matcher {
-        let n_steps = [4, 6, 8, 12].into_iter().find(|n| *n >= shape.steps().len()).unwrap_or(MAX_STEPS);
-        let place = |field| shape.steps().iter().position(|step| step.field == field).unwrap_or(usize::MAX);
-        let mut steps = shape.steps().to_vec();
-        steps.resize(n_steps, Step::EMPTY);
-        Matcher {
-            guesses: vec![Guess::default(); n_steps],
-            contract: place(Field::Contract),
-            app: place(Field::App),
-            seconds: place(Field::Seconds),
-            steps,
-        }
-    }
-}
-
-/// The length that a text field had in the line before, and the same as a bit of a mask.
-#[derive(Clone, Copy, Debug)]
-struct Guess {
-    bit: u32,
-    n_bytes: u32,
-}
-
-impl Default for Guess {
-    fn default() -> Self {
-        Guess { bit: 1, n_bytes: 0 }
-    }
-}
-
-/// A record to keep.
-struct Hit {
-    n_bytes: usize,
-    contract: PackedContract,
-    category: crate::rules::Category,
-    seconds: u32,
 }
 
 /// Counts lines that went the exact way, to notice a shape that no longer fits.
@@ -341,55 +361,4 @@ impl Misses {
         self.n_learned += u32::from(dense);
         dense
     }
-}
-
-/// Length of the plain text at `at`, at most [`MAX_TEXT_BYTES`]; what ends it is for the next literal to check.
-///
-/// # Safety
-/// `MAX_TEXT_BYTES` bytes from `at` on can be read, and the processor has what `V` names.
-#[inline(always)]
-unsafe fn text_bytes<V: Vector>(at: *const u8, guess: &mut Guess) -> Option<u32> {
-    // SAFETY: the caller's promise.
-    let ends = unsafe { V::text_ends(at) };
-    // A branch, not the count of zeros: predicted, so that what follows does not wait for the bytes to arrive.
-    if ends & ends.wrapping_neg() == guess.bit {
-        return Some(guess.n_bytes);
-    }
-    if ends == 0 {
-        // SAFETY: the caller's promise.
-        return unsafe { long_text_bytes::<V>(at) };
-    }
-    *guess = Guess { bit: ends & ends.wrapping_neg(), n_bytes: ends.trailing_zeros() };
-    Some(guess.n_bytes)
-}
-
-/// [`text_bytes`] from the second vector on.
-///
-/// # Safety
-/// As there.
-#[inline(always)]
-unsafe fn long_text_bytes<V: Vector>(at: *const u8) -> Option<u32> {
-    (LITERAL_BYTES..MAX_TEXT_BYTES).step_by(LITERAL_BYTES).find_map(|behind| {
-        // SAFETY: the caller's promise covers every vector read here.
-        let ends = unsafe { V::text_ends(at.add(behind)) };
-        (ends != 0).then(|| behind as u32 + ends.trailing_zeros())
-    })
-}
-
-/// The value of 1 to 7 plain digits without a leading zero, and how many they are.
-#[inline(always)]
-fn digits(bytes: [u8; 8]) -> Option<(u32, usize)> {
-    let values = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
-    // The highest bit of each byte that is no digit; exact up to and including the first such byte.
-    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-    let n_digits = (others.trailing_zeros() / 8) as usize;
-    if n_digits == 0 || n_digits == 8 || (values & 0xFF == 0 && n_digits > 1) {
-        return None;
-    }
-    // Leading zeros in front make it eight digits; then neighbours are joined: 2, 4, 8.
-    let eight = values << (64 - 8 * n_digits);
-    let pairs = (eight & 0x0F0F_0F0F_0F0F_0F0F).wrapping_mul(10 << 8 | 1) >> 8;
-    let fours = (pairs & 0x00FF_00FF_00FF_00FF).wrapping_mul(100 << 16 | 1) >> 16;
-    let value = (fours & 0x0000_FFFF_0000_FFFF).wrapping_mul(10_000 << 32 | 1) >> 32;
-    Some((value as u32, n_digits))
 }

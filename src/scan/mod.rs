@@ -10,6 +10,7 @@ pub mod csv;
 pub mod exact;
 pub mod json;
 pub mod lines;
+mod matcher;
 pub mod record;
 pub mod reject;
 pub mod shape;

@@ -2,36 +2,45 @@
 //!
 //! Naive: parse every line. But the lines of one file are written by one program: the same keys in the same order with
 //! the same spacing. What differs is the content of some strings and numbers. A [`Shape`] is a line with that content
-//! taken out: literal bytes, and fields between them. A line that has exactly these literals, with plain text or plain
-//! digits for each field, is valid JSON with the same keys in the same places, because the line it was learned from is.
+//! taken out: runs of bytes that are known, and fields between them. Strings whose content differs but not its length
+//! (identifiers, addresses) are part of the runs: their bytes need only be plain. A line that has exactly these runs,
+//! with plain text or plain digits for each field, is valid JSON with the same keys in the same places, because the
+//! line it was learned from is.
 //!
 //! Invariants, on which the vector code relies:
 //! - plain text is printable ASCII without quote and backslash, so it needs no unescaping and cannot end the string;
 //! - plain digits are 1 to 7 digits without a leading zero;
-//! - the literal behind a text field begins with its closing quote, the last literal ends with the line feed;
+//! - what follows a text field begins with its closing quote, the ending ends with the line feed;
 //! - contract, app and seconds each occur exactly once, in the only `_source` of the line, and no key that would count
 //!   as one of them (an escaped spelling, `Appname` beside `AppName`) occurs elsewhere in it;
 //! - a line matches within [`REACH`] bytes.
 
 use super::exact;
 
-/// Bytes of one literal at most: what one vector comparison covers.
-pub const LITERAL_BYTES: usize = 32;
+/// Bytes that one comparison covers: a cache line.
+pub const BLOCK_BYTES: usize = 64;
 
-/// Longest plain text that a field matches, in bytes: a whole number of vectors.
-pub const MAX_TEXT_BYTES: usize = 8 * LITERAL_BYTES;
+/// Known bytes in front of a field, at most: what is left of the block mostly holds the field and the quote behind it.
+const BYTES_BEFORE_FIELD: usize = 40;
 
-/// Steps of a shape at most.
-pub const MAX_STEPS: usize = 24;
+/// Longest plain text that a field matches, in bytes: a whole number of blocks.
+pub const MAX_TEXT_BYTES: usize = 4 * BLOCK_BYTES;
+
+/// Blocks of a shape at most.
+pub const MAX_BLOCKS: usize = 16;
+
+/// Bytes of the [`Ending`] at most.
+const ENDING_BYTES: usize = 8;
 
 /// A line that matches a shape, and all reads made to find out, end within this many bytes of the line's begin.
-pub const REACH: usize = MAX_STEPS * (LITERAL_BYTES + MAX_TEXT_BYTES) + 2 * LITERAL_BYTES;
+pub const REACH: usize = MAX_BLOCKS * (BLOCK_BYTES + MAX_TEXT_BYTES) + BLOCK_BYTES;
 
-/// What stands between two literals.
+/// What follows the known bytes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Field {
-    /// Nothing: a literal longer than [`LITERAL_BYTES`] goes on in the next step.
-    Nothing,
+    /// Nothing: known bytes go on in the next block.
+    Nothing = 1,
     /// Plain text of a string nobody asked for.
     Text,
     /// Plain digits nobody asked for.
@@ -44,56 +53,62 @@ pub enum Field {
     Seconds,
 }
 
-/// Bytes that must stand there.
+/// Known bytes and the field behind them. Bit `i` of a mask stands for byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Literal {
-    /// The bytes, zero behind their end.
-    pub bytes: [u8; LITERAL_BYTES],
-    /// A bit for each byte that counts, from the lowest.
-    pub mask: u32,
-    /// How many bytes count, 0..=32.
+#[repr(align(64))]
+pub struct Block {
+    /// The bytes where they are literal, anything elsewhere.
+    pub bytes: [u8; BLOCK_BYTES],
+    /// Bytes that must be those of `bytes`.
+    pub literal: u64,
+    /// Bytes that must be plain text.
+    pub plain: u64,
+    /// How many bytes come before the field, 1..=64, and at most 40 unless the field is [`Field::Nothing`].
     pub n_bytes: usize,
-}
-
-/// A literal and the field behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What must stand there.
-    pub literal: Literal,
-    /// What follows it.
+    /// What follows.
     pub field: Field,
 }
 
-impl Step {
-    /// Matches everything and moves nowhere.
-    pub const EMPTY: Step =
-        Step { literal: Literal { bytes: [0; LITERAL_BYTES], mask: 0, n_bytes: 0 }, field: Field::Nothing };
+/// The last known bytes of a line, 1..=8 of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The bytes as a little-endian integer, zero behind their end.
+    pub bytes: u64,
+    /// All bits of the bytes that count.
+    pub mask: u64,
+    /// How many bytes count.
+    pub n_bytes: usize,
 }
 
 /// A line without its content; see the module's introduction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    steps: Vec<Step>,
+    blocks: Vec<Block>,
+    ending: Ending,
 }
 
 impl Shape {
-    /// The steps from the begin of the line to behind its line feed; at most 24, the last field is
-    /// [`Field::Nothing`].
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// The blocks from the begin of the line to its ending, at most [`MAX_BLOCKS`].
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// What follows the last block; the line feed is its last byte.
+    pub fn ending(&self) -> Ending {
+        self.ending
     }
 
     /// The shapes of `lines` (each with its line feed), the most common first, at most `n_shapes`. Lines that no shape
     /// can describe are passed over.
     ///
-    /// Content that is the same in all lines of a shape becomes part of its literals, which is faster to verify.
+    /// Content that is the same in all lines of a shape becomes literal, which is faster to verify.
     pub fn learn<'a>(lines: impl IntoIterator<Item = &'a [u8]>, n_shapes: usize) -> Vec<Shape> {
         let mut groups: Vec<Group<'a>> = Vec::new();
         for line in lines {
             let Some(tokens) = tokens(line) else { continue };
             match groups.iter_mut().find(|group| group.is_like(line, &tokens)) {
                 Some(group) => group.add(line, &tokens),
-                None => groups.push(Group { line, varies: vec![false; tokens.len()], tokens, n_lines: 1 }),
+                None => groups.push(Group::new(line, tokens)),
             }
         }
         groups.sort_by_key(|group| std::cmp::Reverse(group.n_lines));
@@ -109,15 +124,34 @@ struct Token {
     field: Field,
 }
 
+/// How the content of a token differs from line to line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Variation {
+    Same,
+    SameLength,
+    Any,
+}
+
 /// Lines that differ in their content only.
 struct Group<'a> {
     line: &'a [u8],
     tokens: Vec<Token>,
-    varies: Vec<bool>,
+    variations: Vec<Variation>,
     n_lines: usize,
 }
 
-impl Group<'_> {
+/// A byte of a run, by what it must be.
+#[derive(Clone, Copy)]
+enum Known {
+    Literal(u8),
+    Plain,
+}
+
+impl<'a> Group<'a> {
+    fn new(line: &'a [u8], tokens: Vec<Token>) -> Group<'a> {
+        Group { line, variations: vec![Variation::Same; tokens.len()], tokens, n_lines: 1 }
+    }
+
     fn is_like(&self, line: &[u8], tokens: &[Token]) -> bool {
         self.tokens.len() == tokens.len()
             && self.tokens.iter().zip(tokens).all(|(a, b)| a.field == b.field)
@@ -126,38 +160,78 @@ impl Group<'_> {
 
     fn add(&mut self, line: &[u8], tokens: &[Token]) {
         self.n_lines += 1;
-        for ((mine, theirs), varies) in self.tokens.iter().zip(tokens).zip(&mut self.varies) {
-            *varies |= self.line[mine.start..mine.end] != line[theirs.start..theirs.end];
+        for ((mine, theirs), variation) in self.tokens.iter().zip(tokens).zip(&mut self.variations) {
+            let (mine, theirs) = (&self.line[mine.start..mine.end], &line[theirs.start..theirs.end]);
+            *variation = (*variation).max(match mine.len() == theirs.len() {
+                _ if mine == theirs => Variation::Same,
+                true => Variation::SameLength,
+                false => Variation::Any,
+            });
         }
     }
 
     fn into_shape(self) -> Option<Shape> {
-        let tokens: Vec<Token> = self
-            .tokens
-            .iter()
-            .zip(&self.varies)
-            .filter(|(token, varies)| **varies || !matches!(token.field, Field::Text | Field::Digits))
-            .map(|(token, _)| *token)
-            .collect();
-        let fields = tokens.iter().map(|token| token.field).chain([Field::Nothing]);
-        let mut steps = Vec::new();
-        for (literal, field) in literals(self.line, &tokens).zip(fields) {
-            let mut pieces = literal.chunks(LITERAL_BYTES).peekable();
-            while let Some(piece) = pieces.next() {
-                let field = if pieces.peek().is_some() { Field::Nothing } else { field };
-                steps.push(Step { literal: Literal::new(piece), field });
+        let mut blocks = Vec::new();
+        let mut run = Vec::new();
+        let literals = literals(self.line, &self.tokens);
+        let contents = self.tokens.iter().zip(&self.variations).map(Some).chain([None]);
+        for (literal, content) in literals.zip(contents) {
+            run.extend(literal.iter().map(|byte| Known::Literal(*byte)));
+            let Some((token, variation)) = content else { break };
+            let content = &self.line[token.start..token.end];
+            match (token.field, variation) {
+                (Field::Text | Field::Digits, Variation::Same) => {
+                    run.extend(content.iter().map(|byte| Known::Literal(*byte)));
+                }
+                (Field::Text, Variation::SameLength) => run.extend(content.iter().map(|_| Known::Plain)),
+                (field, _) => push_blocks(&mut blocks, &std::mem::take(&mut run), field),
             }
         }
-        (steps.len() <= MAX_STEPS).then_some(Shape { steps })
+        // The line feed and the bracket before it at least are literal.
+        let n_ending =
+            run.iter().rev().take(ENDING_BYTES).take_while(|known| matches!(known, Known::Literal(_))).count();
+        let ending = run.split_off(run.len() - n_ending);
+        push_blocks(&mut blocks, &run, Field::Nothing);
+        (blocks.len() <= MAX_BLOCKS).then_some(Shape { blocks, ending: Ending::new(&ending) })
     }
 }
 
-impl Literal {
-    fn new(piece: &[u8]) -> Literal {
-        let mut bytes = [0; LITERAL_BYTES];
-        bytes[..piece.len()].copy_from_slice(piece);
-        let mask = if piece.len() == LITERAL_BYTES { u32::MAX } else { (1 << piece.len()) - 1 };
-        Literal { bytes, mask, n_bytes: piece.len() }
+/// Adds the blocks of a run of known bytes and the field behind it.
+fn push_blocks(blocks: &mut Vec<Block>, run: &[Known], field: Field) {
+    let n_last = if field == Field::Nothing { BLOCK_BYTES } else { BYTES_BEFORE_FIELD };
+    let (full, last) = run.split_at(run.len().saturating_sub(n_last));
+    blocks.extend(full.chunks(BLOCK_BYTES).map(|piece| Block::new(piece, Field::Nothing)));
+    if !last.is_empty() {
+        blocks.push(Block::new(last, field));
+    }
+}
+
+impl Block {
+    fn new(piece: &[Known], field: Field) -> Block {
+        let mut block = Block { bytes: [0; BLOCK_BYTES], literal: 0, plain: 0, n_bytes: piece.len(), field };
+        for (i, known) in piece.iter().enumerate() {
+            match known {
+                Known::Literal(byte) => {
+                    block.bytes[i] = *byte;
+                    block.literal |= 1 << i;
+                }
+                Known::Plain => block.plain |= 1 << i,
+            }
+        }
+        block
+    }
+}
+
+impl Ending {
+    fn new(piece: &[Known]) -> Ending {
+        let mut ending = Ending { bytes: 0, mask: 0, n_bytes: piece.len() };
+        for (i, known) in piece.iter().enumerate() {
+            if let Known::Literal(byte) = known {
+                ending.bytes |= u64::from(*byte) << (8 * i);
+                ending.mask |= 0xFF << (8 * i);
+            }
+        }
+        ending
     }
 }
 

@@ -1,32 +1,39 @@
-//! The two operations on 32 bytes that matching a line needs, for each kind of processor.
+//! What matching a line needs of 64 bytes at once, for each kind of processor.
 //!
 //! [`Portable`] works on any machine, eight bytes at a time in plain integers; [`Avx2`] uses the vectors of x86-64
-//! processors since 2013. Both give the same masks for the same bytes, which `tests` checks against the obvious loop.
+//! processors since 2013, [`Avx512`] those since 2019. All give the same masks for the same bytes, which `tests` checks
+//! against the obvious loop.
 
 #![allow(unsafe_code)]
 
 use super::contract;
-use super::shape::LITERAL_BYTES;
+use super::shape::BLOCK_BYTES;
 
-/// Masks over the 32 bytes at an address; bit `i` stands for byte `i`.
-pub(super) trait Vector {
+/// Masks over 64 bytes; bit `i` stands for byte `i`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// The bytes that differ from those they were compared with.
+    pub different: u64,
     /// The bytes that end plain text: a quote, a backslash, anything below 0x20 or from 0x80 up.
+    pub ends: u64,
+}
+
+/// A kind of processor.
+pub(super) trait Vector {
+    /// Compares the 64 bytes at `at` with `bytes`.
     ///
     /// # Safety
-    /// 32 bytes from `at` on can be read, and the processor has what the implementation names.
-    unsafe fn text_ends(at: *const u8) -> u32;
+    /// 64 bytes from `at` on can be read, and the processor has what the implementation names.
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look;
 
-    /// The bytes that equal those of `literal`.
-    ///
-    /// # Safety
-    /// As for [`Vector::text_ends`].
-    unsafe fn equal(at: *const u8, literal: &[u8; LITERAL_BYTES]) -> u32;
-
-    /// The low six bits of each byte, brought together: eight bytes to 48 bits, order kept.
+    /// The [`contract::SIX_BITS`] of each byte, brought together: eight bytes to 48 bits, order kept.
     ///
     /// # Safety
     /// The processor has what the implementation names.
     unsafe fn squeeze(bytes: u64) -> u64;
+
+    /// Asks for the cache line at `at`, which need not be readable.
+    fn prefetch(_at: *const u8) {}
 }
 
 /// Eight bytes at a time in plain integers.
@@ -38,8 +45,8 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 impl Portable {
     /// The highest bit of each byte of `word`, gathered into eight bits.
     #[inline(always)]
-    fn gather(word: u64) -> u32 {
-        ((word & HIGHS).wrapping_mul(0x0002_0408_1020_4081) >> 56) as u32
+    fn gather(word: u64) -> u64 {
+        (word & HIGHS).wrapping_mul(0x0002_0408_1020_4081) >> 56
     }
 
     /// The highest bit of each byte that is 0, exactly (no carry from byte to byte).
@@ -51,33 +58,21 @@ impl Portable {
 
 impl Vector for Portable {
     #[inline(always)]
-    unsafe fn text_ends(at: *const u8) -> u32 {
-        // SAFETY: the caller gives 32 readable bytes; an array of bytes has no alignment.
-        let bytes = unsafe { &*at.cast::<[[u8; 8]; 4]>() };
-        let mut mask = 0;
-        for (i, bytes) in bytes.iter().enumerate() {
-            let word = u64::from_le_bytes(*bytes);
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
+        // SAFETY: the caller gives 64 readable bytes; an array of bytes has no alignment.
+        let found = unsafe { &*at.cast::<[u8; BLOCK_BYTES]>() };
+        let mut look = Look { different: 0, ends: 0 };
+        for (i, (found, wanted)) in found.as_chunks::<8>().0.iter().zip(bytes.as_chunks::<8>().0).enumerate() {
+            let word = u64::from_le_bytes(*found);
+            let same = Portable::zeros(word ^ u64::from_le_bytes(*wanted));
             let quotes = Portable::zeros(word ^ (ONES * u64::from(b'"')));
             let backslashes = Portable::zeros(word ^ (ONES * u64::from(b'\\')));
             // Without its highest bit a byte from 0x20 up carries into that bit when 0x60 is added.
             let below_space = !((word & !HIGHS) + ONES * 0x60);
-            mask |= Portable::gather(quotes | backslashes | below_space | word) << (8 * i);
+            look.different |= Portable::gather(!same) << (8 * i);
+            look.ends |= Portable::gather(quotes | backslashes | below_space | word) << (8 * i);
         }
-        mask
-    }
-
-    #[inline(always)]
-    unsafe fn equal(at: *const u8, literal: &[u8; LITERAL_BYTES]) -> u32 {
-        // SAFETY: as above.
-        let bytes = unsafe { &*at.cast::<[[u8; 8]; 4]>() };
-        let mut mask = 0;
-        for (i, bytes) in bytes.iter().enumerate() {
-            let mut wanted = [0; 8];
-            wanted.copy_from_slice(&literal[8 * i..8 * i + 8]);
-            let differences = u64::from_le_bytes(*bytes) ^ u64::from_le_bytes(wanted);
-            mask |= Portable::gather(Portable::zeros(differences)) << (8 * i);
-        }
-        mask
+        look
     }
 
     #[inline(always)]
@@ -91,85 +86,156 @@ impl Vector for Portable {
 pub(super) struct Avx2;
 
 #[cfg(target_arch = "x86_64")]
-impl Vector for Avx2 {
+impl Avx2 {
+    /// Masks over 32 bytes: those that are as in `wanted`, and those that end plain text.
+    ///
+    /// # Safety
+    /// 32 bytes from each address on can be read, and the processor has AVX2.
     #[inline(always)]
-    unsafe fn text_ends(at: *const u8) -> u32 {
+    unsafe fn half(at: *const u8, wanted: *const u8) -> (u64, u64) {
         use std::arch::x86_64::*;
-        // SAFETY: the caller gives 32 readable bytes and a processor with AVX2; the load needs no alignment.
+        // SAFETY: the caller's promise; the loads need no alignment.
         unsafe {
-            let bytes = _mm256_loadu_si256(at.cast());
-            let quotes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"' as i8));
-            let backslashes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\' as i8));
+            let found = _mm256_loadu_si256(at.cast());
+            let same = _mm256_cmpeq_epi8(found, _mm256_loadu_si256(wanted.cast()));
+            let quotes = _mm256_cmpeq_epi8(found, _mm256_set1_epi8(b'"' as i8));
+            let backslashes = _mm256_cmpeq_epi8(found, _mm256_set1_epi8(b'\\' as i8));
             // The comparison is signed: bytes from 0x80 up are negative and so below 0x20 too.
-            let others = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes);
+            let others = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), found);
             let ends = _mm256_or_si256(_mm256_or_si256(quotes, backslashes), others);
-            _mm256_movemask_epi8(ends).cast_unsigned()
+            (
+                u64::from(_mm256_movemask_epi8(same).cast_unsigned()),
+                u64::from(_mm256_movemask_epi8(ends).cast_unsigned()),
+            )
         }
     }
+}
 
+#[cfg(target_arch = "x86_64")]
+impl Vector for Avx2 {
     #[inline(always)]
-    unsafe fn equal(at: *const u8, literal: &[u8; LITERAL_BYTES]) -> u32 {
-        use std::arch::x86_64::*;
-        // SAFETY: the caller gives 32 readable bytes and a processor with AVX2, and a literal has 32 bytes.
-        unsafe {
-            let bytes = _mm256_loadu_si256(at.cast());
-            let wanted = _mm256_loadu_si256(literal.as_ptr().cast());
-            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, wanted)).cast_unsigned()
-        }
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
+        // SAFETY: the caller gives 64 readable bytes and a processor with AVX2, and `bytes` has 64 too.
+        let ((low_same, low_ends), (high_same, high_ends)) =
+            unsafe { (Avx2::half(at, bytes.as_ptr()), Avx2::half(at.add(32), bytes.as_ptr().add(32))) };
+        Look { different: !(low_same | high_same << 32), ends: low_ends | high_ends << 32 }
     }
 
     #[inline(always)]
     unsafe fn squeeze(bytes: u64) -> u64 {
         // SAFETY: the caller gives a processor with BMI2.
-        unsafe { std::arch::x86_64::_pext_u64(bytes, 0x3F3F_3F3F_3F3F_3F3F) }
+        unsafe { std::arch::x86_64::_pext_u64(bytes, contract::SIX_BITS) }
+    }
+
+    #[inline(always)]
+    fn prefetch(at: *const u8) {
+        // SAFETY: a prefetch of any address is allowed, and every x86-64 processor has it.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast()) }
+    }
+}
+
+/// 64 bytes at a time. Needs the processor features `avx512f`, `avx512bw`, `avx512vbmi` and `bmi2`.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Avx512;
+
+/// For each byte below 0x80, in its highest bit, whether it ends plain text.
+#[cfg(target_arch = "x86_64")]
+const ENDS: [u8; 128] = {
+    let mut ends = [0; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        if byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize {
+            ends[byte] = 0x80;
+        }
+        byte += 1;
+    }
+    ends
+};
+
+#[cfg(target_arch = "x86_64")]
+impl Vector for Avx512 {
+    #[inline(always)]
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
+        use std::arch::x86_64::*;
+        // SAFETY: the caller gives 64 readable bytes and a processor with these features, `bytes` has 64 too and `ENDS`
+        // twice as many; the loads need no alignment.
+        unsafe {
+            let found = _mm512_loadu_si512(at.cast());
+            let wanted = _mm512_loadu_si512(bytes.as_ptr().cast());
+            let (low, high) =
+                (_mm512_loadu_si512(ENDS.as_ptr().cast()), _mm512_loadu_si512(ENDS.as_ptr().add(64).cast()));
+            // The table is looked up with the low seven bits; the highest bit of the byte itself says the rest.
+            let ends = _mm512_or_si512(_mm512_permutex2var_epi8(low, found, high), found);
+            Look { different: _mm512_cmpneq_epi8_mask(found, wanted), ends: _mm512_movepi8_mask(ends) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn squeeze(bytes: u64) -> u64 {
+        // SAFETY: the caller gives a processor with BMI2, which all with the features above have.
+        unsafe { Avx2::squeeze(bytes) }
+    }
+
+    #[inline(always)]
+    fn prefetch(at: *const u8) {
+        Avx2::prefetch(at);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::json::Backend;
     use proptest::prelude::*;
 
-    fn naive(bytes: &[u8; 32], holds: impl Fn(usize, u8) -> bool) -> u32 {
-        (0..32).filter(|i| holds(*i, bytes[*i])).map(|i| 1 << i).sum()
+    fn naive(bytes: &[u8; 64], holds: impl Fn(usize, u8) -> bool) -> u64 {
+        (0..64).filter(|i| holds(*i, bytes[*i])).map(|i| 1 << i).sum()
     }
 
-    fn check<V: Vector>(bytes: [u8; 32], literal: [u8; 32]) {
-        let ends = naive(&bytes, |_, b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..));
-        let equal = naive(&bytes, |i, b| b == literal[i]);
-        // SAFETY: both arrays have 32 bytes, and the callers check the processor.
+    fn check<V: Vector>(bytes: [u8; 64], wanted: [u8; 64]) {
+        let expected = Look {
+            different: naive(&bytes, |i, b| b != wanted[i]),
+            ends: naive(&bytes, |_, b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..)),
+        };
+        // SAFETY: both arrays have 64 bytes, and the callers check the processor.
         unsafe {
-            assert_eq!(V::text_ends(bytes.as_ptr()), ends, "{bytes:?}");
-            assert_eq!(V::equal(bytes.as_ptr(), &literal), equal, "{bytes:?} {literal:?}");
+            assert_eq!(V::look(bytes.as_ptr(), &wanted), expected, "{bytes:?} {wanted:?}");
             let word = u64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| bytes[i]));
-            let squeezed = (0..8).fold(0, |sum, i| sum << 6 | u64::from(bytes[i] & 63));
+            let squeezed = (0..8).fold(0, |sum, i| sum << 6 | u64::from((bytes[i] & 0x1F) | (bytes[i] & 0x40) >> 1));
             assert_eq!(V::squeeze(word), squeezed, "{word:x}");
         }
     }
 
-    fn check_all(bytes: [u8; 32], literal: [u8; 32]) {
-        check::<Portable>(bytes, literal);
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("bmi2") {
-            check::<Avx2>(bytes, literal);
+    fn check_all(bytes: [u8; 64], wanted: [u8; 64]) {
+        for backend in Backend::available() {
+            match backend {
+                Backend::Portable => check::<Portable>(bytes, wanted),
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx2 => check::<Avx2>(bytes, wanted),
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx512 => check::<Avx512>(bytes, wanted),
+                #[cfg(not(target_arch = "x86_64"))]
+                Backend::Avx2 | Backend::Avx512 => {}
+            }
         }
     }
 
     #[test]
     fn every_byte_at_every_place() {
         for byte in 0..=255_u8 {
-            let mut bytes = [b'a'; 32];
-            bytes[usize::from(byte) % 32] = byte;
-            check_all(bytes, [b'a'; 32]);
-            check_all([byte; 32], bytes);
+            let mut bytes = [b'a'; 64];
+            bytes[usize::from(byte) % 64] = byte;
+            check_all(bytes, [b'a'; 64]);
+            check_all([byte; 64], bytes);
         }
     }
 
     proptest! {
         #[test]
-        fn masks_are_those_of_the_obvious_loop(bytes: [u8; 32], literal: [u8; 32], keep: u32) {
-            let mixed = std::array::from_fn(|i| if keep & (1 << i) != 0 { bytes[i] } else { literal[i] });
-            check_all(bytes, mixed);
+        fn masks_are_those_of_the_obvious_loop(bytes: [[u8; 32]; 2], wanted: [[u8; 32]; 2], keep: u64) {
+            let (bytes, wanted) = (bytes.as_flattened(), wanted.as_flattened());
+            let mixed = std::array::from_fn(|i| if keep & (1 << i) != 0 { bytes[i] } else { wanted[i] });
+            check_all(mixed, std::array::from_fn(|i| wanted[i]));
         }
     }
 }
