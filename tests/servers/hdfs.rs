@@ -285,21 +285,19 @@ fn a_standby_takes_over() {
 
 #[test]
 fn a_file_that_is_replaced_comes_as_it_is_now() {
-    let cluster = Cluster::up("replaced", 19300, &["--throttle", &SLOW.to_string()]);
-    let put = |files: &[(&str, Vec<u8>)]| {
-        let local = folder(files);
-        let paths: Vec<String> = files.iter().map(|(name, _)| local.path().join(name).display().to_string()).collect();
-        cluster.script(&[&["put"], &paths.iter().map(String::as_str).collect::<Vec<_>>()[..], &["/log"]].concat());
-    };
-    // The second one takes ten seconds; it is replaced when the first one is there.
-    let mut files = [("20220401.json", content(1, 10)), ("20220402.json", content(2, 40 * N_BLOCK))];
-    put(&files);
-    files[1].1 = content(3, 40 * N_BLOCK);
+    let cluster = Cluster::up("replaced", 19300, &["--throttle", &(SLOW / 2).to_string()]);
+    // The second file takes twenty seconds. It is replaced by a shorter one when the first one is there.
+    let before = folder(&[("20220401.json", content(1, 10)), ("20220402.json", content(2, 40 * N_BLOCK))]);
+    let now = [("20220401.json", content(1, 10)), ("20220402.json", content(3, 3 * N_BLOCK))];
+    let after = folder(&now[1..]);
+    let path = |folder: &tempfile::TempDir, name: &str| folder.path().join(name).display().to_string();
+    cluster.script(&["put", &path(&before, now[0].0), &path(&before, now[1].0), "/log"]);
+    let options = |cache: &tempfile::TempDir| cluster.options(cache.path());
     let cache = tempfile::tempdir().unwrap();
-    let (pulled, summary) = pull_with(&cluster.uri("/log"), &cluster.options(cache.path()), || put(&files[1..]))
-        .map_err(|error| told(&error))
-        .unwrap();
-    assert_same(&pulled, &files);
-    assert!(summary.pulled_bytes > 40 * N_BLOCK as u64 + 10, "not in the middle: {summary:?}");
-    assert_eq!(pull(&cluster.uri("/log"), &cluster.options(cache.path())).unwrap().1.pulled_files, 0);
+    let replace = || drop(cluster.script(&["fs", "-put", "-f", &path(&after, now[1].0), "/log"]));
+    let (pulled, summary) =
+        pull_with(&cluster.uri("/log"), &options(&cache), replace).map_err(|error| told(&error)).unwrap();
+    assert_same(&pulled, &now);
+    assert!(summary.pulled_bytes > 3 * N_BLOCK as u64 + 10, "not in the middle: {summary:?}");
+    assert_eq!(pull(&cluster.uri("/log"), &options(&cache)).unwrap().1.pulled_files, 0);
 }
