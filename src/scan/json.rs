@@ -2,7 +2,8 @@
 //!
 //! Naive: find the line feed, parse the line, look up three keys. What differs here:
 //! 1. The shape of the lines is learned once a split ([`super::shape`]); a line is then verified against it
-//!    ([`super::matcher`]). The line feed is part of the shape, so nothing looks for it beforehand.
+//!    ([`super::matcher`]), or faster against the line before ([`super::stencil`]). The line feed is part of the shape,
+//!    so nothing looks for it beforehand.
 //! 2. Contract and app are taken as integers ([`super::contract`], [`super::app`]).
 //!
 //! Only records that are kept go this way. A line that differs from the shape in any byte, and any record that the
@@ -16,15 +17,16 @@ use std::ops::Range;
 use super::app::{AppTable, MAX_APP_BYTES};
 use super::contract::PackedContract;
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
-use super::matcher::{ANY, Line, Matcher, Order, order_of};
+use super::matcher::Matcher;
 use super::record::{Judge, MAX_CONTRACT_CHARS};
-use super::shape::Field::{App, Contract, Nothing, Seconds, Text};
 use super::shape::{REACH, Shape};
 use super::simd::ExactReader;
 use super::sink::Sink;
+use super::stencil::{Patience, Stencil};
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 use super::vector::{Portable, Vector};
+use crate::rules::Category;
 
 /// Which vector code a scan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,49 +195,15 @@ impl JsonScanner {
     unsafe fn matched<V: Vector, S: Sink>(
         &self,
         window: &[u8],
-        at: usize,
+        mut at: usize,
         end: usize,
         matcher: &mut Matcher,
         sink: &mut S,
     ) -> usize {
         // A line that begins before this has all the bytes that matching it can read.
         let end = end.min(window.len().saturating_sub(REACH));
-        macro_rules! in_order {
-            ($($name:ident = $($field:ident)*;)*) => {{
-                $(const $name: Order = order_of(&[$($field),*]);)*
-                // SAFETY: the caller's promise.
-                unsafe {
-                    match matcher.order() {
-                        $($name => self.matched_in_order::<V, S, $name>(window, at, end, matcher, sink),)*
-                        _ => self.matched_in_order::<V, S, ANY>(window, at, end, matcher, sink),
-                    }
-                }
-            }};
-        }
-        // Both orders of the logs, with a `_type` that differs from line to line and with one that does not.
-        in_order! {
-            APP_LAST = Text Nothing Contract Seconds App;
-            SECONDS_LAST = Text Nothing Contract App Seconds;
-            ONE_TYPE_APP_LAST = Nothing Contract Seconds App;
-            ONE_TYPE_SECONDS_LAST = Nothing Contract App Seconds;
-        }
-    }
-
-    /// [`JsonScanner::matched`] for one order of fields.
-    ///
-    /// # Safety
-    /// The processor has what `V` names, and no line that begins before `end` can reach behind `window`.
-    #[inline(always)]
-    unsafe fn matched_in_order<V: Vector, S: Sink, const ORDER: Order>(
-        &self,
-        window: &[u8],
-        mut at: usize,
-        end: usize,
-        matcher: &mut Matcher,
-        sink: &mut S,
-    ) -> usize {
-        // A copy of its own, so that nothing written to the sink can be taken for a change of it.
-        let mut own = matcher.clone();
+        let mut stencil: Option<Stencil> = None;
+        let mut patience = Patience::default();
         while at < end {
             // SAFETY: `at + REACH <= window.len()`; the processor is the caller's promise.
             unsafe {
@@ -243,55 +211,68 @@ impl JsonScanner {
                 for behind in [0, 64, 128] {
                     V::prefetch(start.wrapping_add(PREFETCH_BYTES + behind));
                 }
-                let Some(line) = own.line::<V, ORDER>(start) else { break };
-                if !self.take::<V, S>(&line, sink) {
+                if let Some(stencil) = &stencil
+                    && let Some((seconds, n_bytes)) = stencil.line::<V>(start)
+                {
+                    let contract = start.add(stencil.contract_at);
+                    if !self.take::<V, S>(contract, stencil.contract_bytes, stencil.category, seconds, sink) {
+                        break;
+                    }
+                    at += n_bytes;
+                    patience.fits();
+                    continue;
+                }
+                let Some(line) = matcher.line::<V>(start) else { break };
+                let app = line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned();
+                let Some(category) = self.apps.get(app, line.app_bytes) else { break };
+                if !self.take::<V, S>(line.contract, line.contract_bytes, category, line.seconds, sink) {
                     break;
                 }
                 at += line.next.offset_from_unsigned(start);
+                if patience.is_over() {
+                    stencil = Stencil::of(matcher, &line, category);
+                }
             }
         }
-        *matcher = own;
         at
     }
 
     /// Hands the record of a matched line to `sink` if it is one to keep for sure.
     ///
     /// # Safety
-    /// `line` was matched in a window that reaches 16 bytes behind the begin of each field, and the processor has what
+    /// 16 bytes from `contract` on, and `contract_bytes` of plain text there, can be read, and the processor has what
     /// `V` names.
     #[inline(always)]
-    unsafe fn take<V: Vector, S: Sink>(&self, line: &Line, sink: &mut S) -> bool {
-        // SAFETY: the caller's promise.
-        let (contract, app) = unsafe {
-            (line.contract.cast::<[u8; 16]>().read_unaligned(), line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned())
-        };
-        let Some(category) = self.apps.get(app, line.app_bytes) else { return false };
-        if i64::from(line.seconds) < self.judge.min_seconds || i64::from(line.seconds) > self.judge.max_seconds {
+    unsafe fn take<V: Vector, S: Sink>(
+        &self,
+        contract: *const u8,
+        contract_bytes: usize,
+        category: Category,
+        seconds: u32,
+        sink: &mut S,
+    ) -> bool {
+        if i64::from(seconds) < self.judge.min_seconds || i64::from(seconds) > self.judge.max_seconds {
             return false;
         }
         // SAFETY: the caller's promise.
+        let bytes = unsafe { contract.cast::<[u8; 16]>().read_unaligned() };
+        // SAFETY: the caller's promise.
         let squeeze = |bytes| unsafe { V::squeeze(bytes) };
-        if let Some(contract) = PackedContract::from_padded_with(contract, line.contract_bytes, squeeze) {
+        if let Some(contract) = PackedContract::from_padded_with(bytes, contract_bytes, squeeze) {
             if !self.excluded.is_empty() && self.excluded.contains(&contract) {
                 return false;
             }
-            sink.kept_packed(contract, category, line.seconds);
+            sink.kept_packed(contract, category, seconds);
             return true;
         }
-        // SAFETY: the contract lies in the window.
-        let contract = unsafe { std::slice::from_raw_parts(line.contract, line.contract_bytes) };
-        self.take_unpacked(contract, category, line.seconds, sink)
+        // SAFETY: the caller's promise.
+        let contract = unsafe { std::slice::from_raw_parts(contract, contract_bytes) };
+        self.take_unpacked(contract, category, seconds, sink)
     }
 
     /// [`JsonScanner::take`] of a contract that does not pack.
     #[inline(never)]
-    fn take_unpacked<S: Sink>(
-        &self,
-        contract: &[u8],
-        category: crate::rules::Category,
-        seconds: u32,
-        sink: &mut S,
-    ) -> bool {
+    fn take_unpacked<S: Sink>(&self, contract: &[u8], category: Category, seconds: u32, sink: &mut S) -> bool {
         // Plain text is ASCII: as many characters as bytes.
         let Ok(contract) = std::str::from_utf8(contract) else { return false };
         let is_kept =
@@ -335,7 +316,7 @@ impl JsonScanner {
             Some(&line[..=memchr::memchr(b'\n', line)?])
         });
         let shapes = Shape::learn(samples, N_SHAPES);
-        shapes.iter().map(Matcher::new).collect()
+        shapes.into_iter().map(Matcher::new).collect()
     }
 }
 

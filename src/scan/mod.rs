@@ -16,6 +16,7 @@ pub mod reject;
 pub mod shape;
 pub mod simd;
 pub mod sink;
+mod stencil;
 mod vector;
 
 #[cfg(test)]

@@ -53,6 +53,15 @@ pub enum Field {
     Seconds,
 }
 
+/// A known byte, by what it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// This one.
+    Literal(u8),
+    /// Any byte of plain text.
+    Plain,
+}
+
 /// Known bytes and the field behind them. Bit `i` of a mask stands for byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
@@ -140,13 +149,6 @@ struct Group<'a> {
     n_lines: usize,
 }
 
-/// A byte of a run, by what it must be.
-#[derive(Clone, Copy)]
-enum Known {
-    Literal(u8),
-    Plain,
-}
-
 impl<'a> Group<'a> {
     fn new(line: &'a [u8], tokens: Vec<Token>) -> Group<'a> {
         Group { line, variations: vec![Variation::Same; tokens.len()], tokens, n_lines: 1 }
@@ -207,7 +209,8 @@ fn push_blocks(blocks: &mut Vec<Block>, run: &[Known], field: Field) {
 }
 
 impl Block {
-    fn new(piece: &[Known], field: Field) -> Block {
+    /// The block of at most [`BLOCK_BYTES`] known bytes.
+    pub fn new(piece: &[Known], field: Field) -> Block {
         let mut block = Block { bytes: [0; BLOCK_BYTES], literal: 0, plain: 0, n_bytes: piece.len(), field };
         for (i, known) in piece.iter().enumerate() {
             match known {
@@ -220,9 +223,19 @@ impl Block {
         }
         block
     }
+
+    /// Its known bytes.
+    pub fn known(&self) -> impl Iterator<Item = Known> {
+        (0..self.n_bytes).map(|i| if self.plain >> i & 1 == 1 { Known::Plain } else { Known::Literal(self.bytes[i]) })
+    }
 }
 
 impl Ending {
+    /// Its bytes.
+    pub fn known(&self) -> impl Iterator<Item = Known> {
+        self.bytes.to_le_bytes().into_iter().take(self.n_bytes).map(Known::Literal)
+    }
+
     fn new(piece: &[Known]) -> Ending {
         let mut ending = Ending { bytes: 0, mask: 0, n_bytes: piece.len() };
         for (i, known) in piece.iter().enumerate() {
