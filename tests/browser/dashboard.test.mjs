@@ -95,7 +95,7 @@ describe("every page", () => {
         const cut = await page.evaluate(() => {
           dispatchEvent(new Event("beforeprint"));
           return [...document.querySelectorAll(".shown [data-chart] svg")]
-            .filter((svg) => svg.viewBox.baseVal.width > 690 || svg.getBBox().width > svg.viewBox.baseVal.width + 4)
+            .filter((svg) => svg.viewBox.baseVal.width > 780 || svg.getBBox().width > svg.viewBox.baseVal.width + 4)
             .map((svg) => `${svg.closest("[data-chart]").dataset.chart}: ${svg.getBBox().width} of ${svg.viewBox.baseVal.width}`);
         });
         assert.deepEqual(cut, []);

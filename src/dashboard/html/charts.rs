@@ -45,7 +45,7 @@ pub fn month(context: &Context<'_>) -> Value {
     ]
     .into_iter()
     .filter_map(|(name, seconds)| {
-        band_with(seconds).map(|band| json!([band, format!("{name} {}", units::duration(seconds))]))
+        band_with(seconds).map(|band| json!([band, format!("{name}: {}", units::duration(seconds))]))
     })
     .collect();
 
@@ -68,7 +68,8 @@ pub fn month(context: &Context<'_>) -> Value {
         "atLeast": cumulative,
         "bands": bands.iter().map(|b| json!([sections::band_axis_label(b), sections::band_label(b), b.users])).collect::<Vec<_>>(),
         "marks": marks,
-        "top": month.top_customers.iter().take(10).map(|customer| {
+        "uncut": sections::longest_bar(month),
+        "top": month.top_customers.iter().take(sections::OPEN_CUSTOMERS).map(|customer| {
             json!([
                 text::visible(&context.shown_contract(&customer.contract)),
                 customer.total_seconds,

@@ -17,7 +17,7 @@ mod taste;
 mod tiles;
 
 pub use audience::active_days;
-pub use customers::{band_axis_label, band_label, shown_bands};
+pub use customers::{OPEN_CUSTOMERS, band_axis_label, band_label, longest_bar, shown_bands};
 
 /// The categories as the page lists them, everywhere in this order: usually the one with the most customers first.
 pub const DISPLAY_ORDER: [Category; 5] =
@@ -73,7 +73,7 @@ pub(super) fn month(context: &Context<'_>, shown: Shown) -> String {
          <header class=head><h2 id=m{id}-title>{name}</h2><p>{facts}</p></header>\n",
         id = month.month,
         name = units::month(month.month),
-        facts = head_facts(month),
+        facts = head_facts(context),
     );
     html.push_str(&tiles::tiles(context));
     if month.summary.users == 0 {
@@ -100,15 +100,27 @@ pub(super) fn month(context: &Context<'_>, shown: Shown) -> String {
     html
 }
 
-fn head_facts(month: &MonthModel) -> String {
-    format!(
+fn head_facts(context: &Context<'_>) -> String {
+    let month = context.month;
+    let mut facts = format!(
         "{} of {} days with data, {} records kept of {}, rules <b>{}</b>",
         month.days.len(),
         month.month.n_days(),
         units::count(month.n_records("kept")),
         units::count(records_read(month)),
         escape(&month.provenance.rules_name),
-    )
+    );
+    if let Some(before) = context.before {
+        // Sums of months with unlike numbers of days compare only so far.
+        let _ = write!(
+            facts,
+            "; changes are against {} with {} of {} days",
+            units::month(before.month),
+            before.days.len(),
+            before.month.n_days()
+        );
+    }
+    facts
 }
 
 fn records_read(month: &MonthModel) -> i64 {
@@ -126,6 +138,7 @@ fn section_links(context: &Context<'_>) -> String {
         ("overlap", "Overlap"),
         ("top", "Top customers"),
         ("quality", "Data quality"),
+        ("origin", "Where this comes from"),
     ] {
         let _ = write!(html, "<li><a href=#{}>{name}</a>", context.id(section));
     }

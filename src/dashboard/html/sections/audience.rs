@@ -31,7 +31,7 @@ pub fn categories(context: &Context<'_>) -> String {
         "Customers and hours by category",
         &[
             Words("Category"),
-            Numbers("Customers who watch it"),
+            Numbers("Customers"),
             Numbers("Share"),
             Numbers("Hours"),
             Numbers("Share"),
@@ -114,13 +114,15 @@ pub fn days(context: &Context<'_>) -> String {
                 }
             }
             None => {
-                table.words("<span class=warn>no data</span>");
+                table.words_across(8, "<span class=warn>no data</span>");
             }
         }
     }
     let inside = format!(
-        "<figure><figcaption>Customers a day, with the average of the last seven days; weekends shaded</figcaption>{}</figure>\
+        "<figure><figcaption>Customers a day, with the average of the last seven days; weekends are grey{}, \
+         the scale does not begin at 0</figcaption>{}</figure>\
          <figure><figcaption>Hours a day by category, each on its own scale</figcaption>{}</figure>\n{}",
+        if missing.is_empty() { "" } else { ", days without data orange" },
         chart("daily", "Line chart: customers on each day of the month. The numbers stand in the table below."),
         chart(
             "daily-hours",
@@ -177,14 +179,12 @@ pub fn activeness(context: &Context<'_>) -> String {
         "Customers by active days, in bands",
         &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Words("")],
     );
-    for (from, to) in [(1, 1), (2, 7), (8, 14), (15, 21), (22, i64::from(month.month.n_days()))] {
+    let limits = [(1, 1), (2, 7), (8, 14), (15, 21), (22, i64::from(month.month.n_days()))];
+    let most = limits.iter().map(|(from, to)| between(*from, *to)).max().unwrap_or(0);
+    for (from, to) in limits {
         let inside = between(from, to);
         let label = if from == to { from.to_string() } else { format!("{from} to {to}") };
-        bands
-            .row(&label)
-            .number(&units::count(inside))
-            .number(&units::percent(inside, users))
-            .bar(share(inside, users), "accent");
+        bands.row(&label).number(&units::count(inside)).number(&units::percent(inside, users)).bar(share(inside, most));
     }
     let mut table = Table::new(
         "active",

@@ -10,8 +10,8 @@ use super::super::text::escape;
 use super::super::units;
 use super::{Context, card, chart, taste_words};
 
-/// Rows of the table of customers that are always open.
-const OPEN_CUSTOMERS: usize = 10;
+/// Rows of the table of customers that are always open, and bars of their chart.
+pub const OPEN_CUSTOMERS: usize = 10;
 
 /// How long customers watch.
 pub fn watch_time(context: &Context<'_>) -> String {
@@ -80,6 +80,15 @@ pub fn band_axis_label(band: &WatchBand) -> String {
     }
 }
 
+/// Where the bars of the first customers end, in seconds. A few can dwarf the others (shared accounts): a bar longer than
+/// four times the middle one is cut, so that the others can be seen.
+pub fn longest_bar(month: &MonthModel) -> i64 {
+    let mut seconds: Vec<i64> = month.top_customers.iter().take(OPEN_CUSTOMERS).map(|c| c.total_seconds).collect();
+    seconds.sort_unstable();
+    let most = seconds.get(seconds.len() / 2).map_or(0, |middle| middle.saturating_mul(4));
+    seconds.into_iter().filter(|total| *total <= most).max().unwrap_or(0)
+}
+
 /// The customers who watch most.
 pub fn top_customers(context: &Context<'_>) -> String {
     let month = context.month;
@@ -122,8 +131,11 @@ pub fn top_customers(context: &Context<'_>) -> String {
         table.finish()
     };
     let (open, folded) = month.top_customers.split_at(month.top_customers.len().min(OPEN_CUSTOMERS));
+    let is_cut = month.top_customers.iter().take(OPEN_CUSTOMERS).any(|c| c.total_seconds > longest_bar(month));
     let mut inside = format!(
-        "<div class=\"pair stack\"><figure><figcaption>Hours of the first ten, with their taste; a bar with \u{226b} is cut</figcaption>{}</figure><div>{}</div></div>\n",
+        "<div class=\"pair stack\"><figure><figcaption>Hours of the first {}, with their taste{}</figcaption>{}</figure><div>{}</div></div>\n",
+        OPEN_CUSTOMERS,
+        if is_cut { "; a bar with \u{226b} is cut" } else { "" },
         chart(
             "heaviest",
             "Bar chart: hours of the ten customers with the most watch time. The numbers stand in the table beside it."

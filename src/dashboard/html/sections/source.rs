@@ -76,7 +76,7 @@ fn reason_words(reason: Reason) -> &'static str {
         Reason::BadDuration => "a duration that is not an integer",
         Reason::NegativeDuration => "a duration below what the rules allow",
         Reason::OverDay => "a duration above what the rules allow",
-        Reason::UnmappedApp => "an app in no category, see below",
+        Reason::UnmappedApp => "an app in no category, listed by name",
         Reason::Excluded => "a customer that the rules exclude",
     }
 }
@@ -87,19 +87,20 @@ pub fn provenance(context: &Context<'_>) -> String {
     let run = &month.provenance;
     let mut list = String::from("<dl class=facts>\n");
     let mut fact = |name: &str, text: &str| {
-        let _ = writeln!(list, "<div><dt>{name}</dt><dd>{text}</dd></div>");
+        let class = if text.contains("<code>") { " class=long" } else { "" };
+        let _ = writeln!(list, "<div{class}><dt>{name}</dt><dd>{text}</dd></div>");
     };
     fact("Input", &format!("{} files, {}", units::count(run.input_files), units::bytes(run.input_bytes)));
     fact("Days", &format!("{} of {}", month.days.len(), month.month.n_days()));
-    fact("Rules", &format!("{} <code>{}</code>", escape(&run.rules_name), escape(&run.rules_sha256)));
-    fact("Engine", &escape(&run.engine));
     if let Some(date) = &run.etl_date {
         fact("Run on", &escape(date));
     }
+    fact("Engine", &escape(&run.engine));
     fact(
         "Customers shown",
         if context.mask.is_some() { "as pseudonyms, made with a secret key" } else { "by contract" },
     );
+    fact("Rules", &format!("{}, hash <code>{}</code>", escape(&run.rules_name), escape(&run.rules_sha256)));
     list.push_str("</dl>\n");
     card(context, "origin", "wide", "Where this comes from", "", &list).replace("<p class=says></p>\n", "")
 }

@@ -1,7 +1,7 @@
 //! What goes together: tastes and the overlap of categories.
 
-use crate::rules::Category;
 use crate::dashboard::model::TasteUsers;
+use crate::rules::Category;
 
 use super::super::table::Column::{Numbers, Words};
 use super::super::table::{Table, details};
@@ -50,7 +50,7 @@ pub fn tastes(context: &Context<'_>) -> String {
             table
                 .number(&units::count(taste.users))
                 .number(&units::percent(taste.users, users))
-                .bar(share(taste.users, most), "accent");
+                .bar(share(taste.users, most));
         }
         table.finish()
     };
@@ -66,27 +66,27 @@ pub fn tastes(context: &Context<'_>) -> String {
 /// Customers who watch two categories.
 pub fn overlap(context: &Context<'_>) -> String {
     let month = context.month;
-    let mut weakest: Option<(i64, i64, Category)> = None;
-    for category in DISPLAY_ORDER.into_iter().filter(|category| *category != Category::Tv) {
-        let (with_tv, all) =
-            (month.overlap[category as usize][Category::Tv as usize], month.categories[category as usize].users);
-        if weakest
-            .is_none_or(|(part, whole, _)| i128::from(with_tv) * i128::from(whole) < i128::from(part) * i128::from(all))
-            && all > 0
-        {
-            weakest = Some((with_tv, all, category));
+    // Nearly everybody watches TV; the other pairs say more.
+    let mut closest: Option<(i64, i64, Category, Category)> = None;
+    let others = DISPLAY_ORDER.into_iter().filter(|category| *category != Category::Tv);
+    for (category, other) in others.clone().flat_map(|a| others.clone().map(move |b| (a, b))).filter(|(a, b)| a != b) {
+        let all = month.overlap[category as usize][category as usize];
+        let both = month.overlap[category as usize][other as usize];
+        let is_closer = |(part, whole, ..): (i64, i64, Category, Category)| {
+            i128::from(both) * i128::from(whole) > i128::from(part) * i128::from(all)
+        };
+        if both > 0 && closest.is_none_or(is_closer) {
+            closest = Some((both, all, category, other));
         }
     }
-    let says = match weakest {
-        Some((with_tv, all, _)) if with_tv == all => {
-            "Every customer of another category also watches <b>TV</b>.".to_owned()
-        }
-        Some((with_tv, all, category)) => format!(
-            "Of the customers of <b>{}</b>, {} also watch TV: the least of all categories.",
+    let says = match closest {
+        Some((both, all, category, other)) => format!(
+            "Of the customers of <b>{}</b>, {} also watch <b>{}</b>: the closest pair beside TV.",
             category_name(category),
-            units::percent(with_tv, all)
+            units::percent(both, all),
+            category_name(other)
         ),
-        None => "Nobody watches more than one category.".to_owned(),
+        None => "Nobody watches two categories beside TV.".to_owned(),
     };
     let mut columns = vec![Words("Category")];
     columns.extend(DISPLAY_ORDER.map(|category| Numbers(category_name(category))));

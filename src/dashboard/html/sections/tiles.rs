@@ -19,7 +19,7 @@ pub fn tiles(context: &Context<'_>) -> String {
         &units::count(summary.users),
         "",
         "with at least one record",
-        &change(context, |m| m.summary.users),
+        &change(context, |now, before| units::change(now.summary.users, before.summary.users)),
     );
     tile(
         &mut html,
@@ -31,7 +31,7 @@ pub fn tiles(context: &Context<'_>) -> String {
             "{} hours a customer",
             units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)
         ),
-        &change(context, |m| m.summary.total_seconds),
+        &change(context, |now, before| units::change(now.summary.total_seconds, before.summary.total_seconds)),
     );
     html.push_str("</dl>\n<dl class=\"tiles five\">\n");
     for category in DISPLAY_ORDER {
@@ -43,7 +43,9 @@ pub fn tiles(context: &Context<'_>) -> String {
             &units::hours(seconds),
             "hours",
             &format!("{} of all", units::percent(seconds, summary.total_seconds)),
-            &change(context, |m| m.summary.seconds[category as usize]),
+            &change(context, |now, before| {
+                units::change(now.summary.seconds[category as usize], before.summary.seconds[category as usize])
+            }),
         );
     }
     html.push_str("</dl>\n<dl class=\"tiles four\">\n");
@@ -53,18 +55,20 @@ pub fn tiles(context: &Context<'_>) -> String {
         "Average day",
         &units::count(average_day(month)),
         "customers",
-        &format!("{} of the month's: stickiness", units::percent(average_day(month), summary.users)),
-        &change(context, average_day),
+        &format!("stickiness {}", units::percent(average_day(month), summary.users)),
+        &change(context, |now, before| units::change(average_day(now), average_day(before))),
     );
-    let active: i128 = month.activeness.iter().map(|bin| i128::from(bin.days) * i128::from(bin.users)).sum();
     tile(
         &mut html,
         "active",
         "Active days",
-        &units::quotient(active, summary.users.into(), 1),
+        &units::quotient(active_days(month), summary.users.into(), 1),
         "days a customer",
         &format!("of {} in the month", month.month.n_days()),
-        "",
+        &change(context, |now, before| {
+            let mean = |m: &MonthModel| (active_days(m), m.summary.users.into());
+            units::change_of_mean(mean(now), mean(before))
+        }),
     );
     tile(
         &mut html,
@@ -73,7 +77,7 @@ pub fn tiles(context: &Context<'_>) -> String {
         &units::hours(month.watch_time.median_seconds),
         "hours",
         "half of the customers have at most this",
-        &change(context, |m| m.watch_time.median_seconds),
+        &change(context, |now, before| units::change(now.watch_time.median_seconds, before.watch_time.median_seconds)),
     );
     tile(
         &mut html,
@@ -82,7 +86,10 @@ pub fn tiles(context: &Context<'_>) -> String {
         &units::percent(month.watch_time.top_tenth_seconds, summary.total_seconds),
         "of all hours",
         &format!("{} customers", units::count(month.watch_time.top_tenth_users)),
-        "",
+        &change(context, |now, before| {
+            let share = |m: &MonthModel| (m.watch_time.top_tenth_seconds, m.summary.total_seconds);
+            units::change_of_share(share(now), share(before))
+        }),
     );
     html.push_str("</dl>\n");
     html
@@ -96,18 +103,24 @@ fn tile(html: &mut String, name: &str, title: &str, number: &str, unit: &str, sm
     );
 }
 
-fn change(context: &Context<'_>, of: impl Fn(&MonthModel) -> i64) -> String {
+/// The change that `of` makes of the month and the one before it, where there is one.
+fn change(context: &Context<'_>, of: impl Fn(&MonthModel, &MonthModel) -> Option<String>) -> String {
     let Some(before) = context.before else { return String::new() };
-    let Some(text) = units::change(of(context.month), of(before)) else { return String::new() };
+    let Some(text) = of(context.month, before) else { return String::new() };
     let (class, sign) = match text.chars().next() {
         Some('+') => ("up", "\u{25b2} "),
         Some('\u{2212}') => ("down", "\u{25bc} "),
         _ => ("same", ""),
     };
     format!(
-        "<dd class=\"change {class}\"><span aria-hidden=true>{sign}</span>{text} <span class=on>on {}</span>",
+        "<dd class=\"change {class}\"><span aria-hidden=true>{sign}</span>{text} <span class=on>vs {}</span>",
         units::month(before.month)
     )
+}
+
+/// Active days of all customers together.
+fn active_days(month: &MonthModel) -> i128 {
+    month.activeness.iter().map(|bin| i128::from(bin.days) * i128::from(bin.users)).sum()
 }
 
 /// Mean number of customers on a day that has data.
