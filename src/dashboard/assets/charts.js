@@ -15,7 +15,7 @@
 
   const soft = { color: "var(--soft)", fontSize: 12 };
   const ink = { color: "var(--ink)", fontSize: 12 };
-  const grid = (more) => ({ left: 0, right: 4, top: 10, bottom: 0, outerBoundsMode: "same", outerBoundsContain: "axisLabel", ...more });
+  const grid = (more) => ({ left: 0, right: 4, top: 10, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel", ...more });
   const steps = (labels, more) => ({
     type: "category", data: labels, axisTick: { show: false }, axisLine: { lineStyle: { color: "var(--line)" } }, axisLabel: soft, ...more,
   });
