@@ -161,11 +161,14 @@ describe("use", () => {
       assert.notEqual(await background(), light);
     }));
 
-  test("charts say what the tables say", () =>
-    visit("full", {}, async (page) => {
+  for (const name of ["full", "run"]) test(`${name}: charts say what the tables say`, () =>
+    visit(name, {}, async (page) => {
       const labels = await page.locator(".shown [data-chart=reach] svg text").allTextContents();
       const table = await page.locator(".shown [data-table=categories] tbody tr td:nth-child(2)").allTextContents();
       assert.deepEqual(labels.filter((label) => /\d/.test(label)).sort(), table.map(clean).sort());
+      const cells = await page.locator(".shown [data-table=categories] tbody tr :is(td:nth-child(3), td:nth-child(5))").allTextContents();
+      const shares = await page.locator(".shown [data-chart=shares] svg text").allTextContents();
+      assert.deepEqual(shares.filter((label) => label.includes("%")).sort(), cells.map(clean).sort());
       const top = (await page.locator(".shown [data-chart=heaviest] svg text").allTextContents()).join(" ");
       for (const hours of await page.locator(".shown [data-table=top] tbody td:nth-child(3)").allTextContents()) {
         assert.ok(top.includes(`${hours} h`), `${hours} in ${top}`);

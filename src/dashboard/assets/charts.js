@@ -43,7 +43,7 @@
   const around = (values, steps, more) => {
     const present = values.filter((n) => n !== null);
     const most = Math.max(...present), least = Math.min(...present);
-    const largest = Math.max(Math.abs(most), Math.abs(least), 1e-3);
+    const largest = Math.max(Math.abs(most), Math.abs(least)) || 1;
     const step = round(Math.max(most - least, largest / 20) / steps, [1, 2, 2.5, 5, 10]);
     const [min, max] = [Math.floor(least / step) * step, Math.ceil(most / step) * step];
     return value({ min, max: max > min ? max : min + step, interval: step, axisLabel: labels(largest, step), ...more });

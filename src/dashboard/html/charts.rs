@@ -87,7 +87,7 @@ fn week_average(users: &[Option<i64>]) -> Option<i64> {
     i64::try_from((present.iter().sum::<i128>() + n_days / 2) / n_days).ok()
 }
 
-/// Percent with two decimals.
+/// Percent with so many decimals that the page can round it to one as the tables do: rounding twice may go the other way.
 fn percent(part: i128, whole: i128) -> f64 {
-    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 10_000.0).round() / 100.0 }
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e9).round() / 1e7 }
 }
