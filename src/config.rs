@@ -432,7 +432,9 @@ fn look(flags: LookFlags, settings: &Settings) -> Result<LookPlan, Error> {
     } else {
         None
     };
-    Ok(LookPlan { mask, hyperd: flags.hyperd.or_else(|| settings.hyperd.clone()) })
+    // `HYPERD_PATH` is where Tableau's own tools look.
+    let installed = || std::env::var_os("HYPERD_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
+    Ok(LookPlan { mask, hyperd: flags.hyperd.or_else(|| settings.hyperd.clone()).or_else(installed) })
 }
 
 /// `$XDG_CONFIG_HOME/viewmart/mask-key`, `~/.config/viewmart/mask-key`, or a file here where there is no home.

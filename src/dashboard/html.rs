@@ -13,6 +13,7 @@ use crate::dashboard::mask::Masker;
 use crate::dashboard::model::DashboardModel;
 
 mod charts;
+mod frame;
 mod sections;
 mod table;
 mod text;
@@ -61,16 +62,16 @@ pub fn render(model: &DashboardModel, options: &RenderOptions) -> String {
     parts.sort_by_key(|part| std::cmp::Reverse(part.0));
 
     let full: Vec<Month> = parts.iter().map(|part| part.0).collect();
-    let mut body = sections::page_header(&full, shown.month);
+    let mut body = frame::page_header(&full, shown.month);
     body.push_str("<main id=main>\n");
     let mut data = serde_json::Map::new();
     for (month, html, chart_data) in parts {
         body.push_str(&html);
         data.insert(month.to_string(), chart_data);
     }
-    body.push_str(&sections::all_months(&model.months, &full));
+    body.push_str(&frame::all_months(&model.months, &full));
     body.push_str("</main>\n");
-    body.push_str(&sections::page_footer());
+    body.push_str(&frame::page_footer());
     page(&format!("TV viewing, {}", units::month(shown.month)), &body, &data.into())
 }
 

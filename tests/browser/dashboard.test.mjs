@@ -41,6 +41,27 @@ async function visit(name, options, look) {
   }
 }
 
+/** In the page: labels of charts that leave their chart, cover one another or stand twice on one axis. */
+function badText() {
+  const bad = [];
+  for (const chart of document.querySelectorAll(".shown [data-chart]")) {
+    const frame = chart.getBoundingClientRect();
+    const labels = [...chart.querySelectorAll("svg text")].map((label) => ({ text: label.textContent, box: label.getBoundingClientRect() }));
+    for (const [at, { text, box }] of labels.entries()) {
+      const say = (what) => bad.push(`${chart.dataset.chart}: ${text} ${what}`);
+      if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 2 || box.bottom > frame.bottom + 2) say("leaves the chart");
+      for (const other of labels.slice(0, at)) {
+        const width = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
+        const height = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
+        if (width > 1 && height > 4) say(`covers ${other.text}`);
+        const onAxis = Math.abs(box.right - other.box.right) < 1 && box.left < frame.left + 60 && Math.abs(box.top - other.box.top) < 300;
+        if (onAxis && text === other.text && chart.dataset.chart === "daily") say("stands twice on its axis");
+      }
+    }
+  }
+  return bad;
+}
+
 const clean = (text) => text.replace(/\s+/g, " ").trim();
 
 describe("every page", () => {
@@ -69,6 +90,7 @@ describe("every page", () => {
             assert.equal(seen.foreign, 0);
             assert.deepEqual(seen.references, [], "nothing outside the page is referred to");
             assert.match(seen.title, /^TV viewing/);
+            assert.deepEqual(await page.evaluate(badText), [], "every label can be read");
             const dark = Number(seen.background.match(/\d+/)[0]) < 128;
             assert.equal(dark, colorScheme === "dark");
             const picture = await page.screenshot({ fullPage: true });
@@ -90,12 +112,12 @@ describe("every page", () => {
         const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
         writeFileSync(join(folder, `${name}.pdf`), pdf);
         const n_pages = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
-        assert.ok(n_pages >= 1 && n_pages <= 20, `${n_pages} pages`);
+        assert.ok(n_pages >= 1 && n_pages <= 8, `${n_pages} pages`);
         // The charts fit the width of the paper as a whole.
         const cut = await page.evaluate(() => {
           dispatchEvent(new Event("beforeprint"));
           return [...document.querySelectorAll(".shown [data-chart] svg")]
-            .filter((svg) => svg.viewBox.baseVal.width > 690 || svg.getBBox().width > svg.viewBox.baseVal.width + 4)
+            .filter((svg) => svg.viewBox.baseVal.width > 780 || svg.getBBox().width > svg.viewBox.baseVal.width + 4)
             .map((svg) => `${svg.closest("[data-chart]").dataset.chart}: ${svg.getBBox().width} of ${svg.viewBox.baseVal.width}`);
         });
         assert.deepEqual(cut, []);
@@ -139,11 +161,14 @@ describe("use", () => {
       assert.notEqual(await background(), light);
     }));
 
-  test("charts say what the tables say", () =>
-    visit("full", {}, async (page) => {
+  for (const name of ["full", "run"]) test(`${name}: charts say what the tables say`, () =>
+    visit(name, {}, async (page) => {
       const labels = await page.locator(".shown [data-chart=reach] svg text").allTextContents();
       const table = await page.locator(".shown [data-table=categories] tbody tr td:nth-child(2)").allTextContents();
       assert.deepEqual(labels.filter((label) => /\d/.test(label)).sort(), table.map(clean).sort());
+      const cells = await page.locator(".shown [data-table=categories] tbody tr :is(td:nth-child(3), td:nth-child(5))").allTextContents();
+      const shares = await page.locator(".shown [data-chart=shares] svg text").allTextContents();
+      assert.deepEqual(shares.filter((label) => label.includes("%")).sort(), cells.map(clean).sort());
       const top = (await page.locator(".shown [data-chart=heaviest] svg text").allTextContents()).join(" ");
       for (const hours of await page.locator(".shown [data-table=top] tbody td:nth-child(3)").allTextContents()) {
         assert.ok(top.includes(`${hours} h`), `${hours} in ${top}`);
@@ -206,36 +231,66 @@ const kinds = {
 };
 const read = ([kind, ...values]) => kinds[kind](...values);
 
+// A change: of numbers in percent, of shares in points of percent.
+function change([kind, ...now], [, ...before]) {
+  const [a, b, c, d] = [now[0], now[1] ?? 1, before[0], before[1] ?? 1].map(BigInt);
+  const text = kind === "percent" ? quotient(100n * (a * d - c * b), b * d, 1) : quotient(100n * (a * d - c * b), c * b, 1);
+  const sign = text === "0.0" ? "±" : text.startsWith("−") ? "" : "+";
+  return `${sign}${text} ${kind === "percent" ? "points" : "%"}`;
+}
+
+/** Rows of a table as text, without the cells that only draw. */
+const rowsOf = (tables) => tables.map((table) => [
+  table.dataset.table.replace(/-more$/, ""),
+  [...table.tBodies[0].rows].map((row) => [...row.cells].filter((cell) => !cell.ariaHidden).map((cell) => cell.textContent)),
+]);
+
 describe("numbers", () => {
-  const expected = ["numbers", "run"].flatMap((name) =>
-    Object.entries(JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"))).map(([month, numbers]) => [name, month, numbers]));
-  for (const [name, month, { tiles, tables }] of expected) {
+  for (const name of ["numbers", "run"]) {
+    const months = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
+    const names = Object.keys(months).sort();
     for (const javaScriptEnabled of [true, false]) {
-      test(`${name}, ${month}: tiles and tables are what SQL says, ${javaScriptEnabled ? "with" : "without"} scripts`, () =>
-        visit(name, { javaScriptEnabled }, async (page) => {
-          await page.locator("header.top nav a").and(page.locator(`[href="#m${month}"]`)).click();
-          const article = page.locator(`#m${month}`);
-          const shown = {};
-          for (const tile of await article.locator("[data-tile]").all()) {
-            const big = await tile.locator(".big").textContent();
-            const unit = await tile.locator("small").textContent();
-            shown[await tile.getAttribute("data-tile")] = clean(big.slice(0, big.length - unit.length));
-          }
-          assert.deepEqual(shown, Object.fromEntries(Object.entries(tiles).map(([name, cell]) => [name, read(cell)])));
-          const found = {};
-          for (const table of await article.locator("[data-table]").all()) {
-            const rows = [];
-            for (const row of await table.locator("tbody tr").all()) {
-              rows.push((await row.locator("th, td:not([aria-hidden])").allTextContents()).map(clean));
+      const how = javaScriptEnabled ? "with scripts" : "without scripts";
+      for (const [at, month] of names.entries()) {
+        const { tiles, tables } = months[month];
+        const before = months[names[at - 1]];
+        test(`${name}, ${month}: tiles and tables are what SQL says, ${how}`, () =>
+          visit(name, { javaScriptEnabled }, async (page) => {
+            await page.locator("header.top nav a").and(page.locator(`[href="#m${month}"]`)).click();
+            const article = page.locator(`#m${month}`);
+            const shown = await article.locator("[data-tile]").evaluateAll((tiles) => tiles.map((tile) => {
+              const text = (selector) => tile.querySelector(selector)?.textContent ?? "";
+              return [tile.dataset.tile, text(".big").slice(0, text(".big").length - text(".big small").length), text(".small"), text(".change")];
+            }));
+            assert.deepEqual(shown.map(([tile]) => tile).sort(), Object.keys(tiles).sort());
+            for (const [tile, big, small, changed] of shown) {
+              const [number, below] = tiles[tile];
+              assert.equal(clean(big), read(number), tile);
+              if (below[0] !== "any") assert.ok(` ${clean(small)} `.includes(` ${read(below)} `), `${tile}: ${small}, not ${read(below)}`);
+              const wanted = before ? change(number, before.tiles[tile][0]) : "";
+              assert.equal(clean(changed).replace(/^[▲▼] /, "").replace(/ vs .*$/, ""), wanted, tile);
             }
-            const title = (await table.getAttribute("data-table")).replace(/-more$/, "");
-            found[title] = [...(found[title] ?? []), ...rows];
-          }
-          assert.deepEqual(Object.keys(found).sort(), Object.keys(tables).sort());
-          for (const [title, rows] of Object.entries(tables)) {
-            const wanted = rows.map((row, i) => row.map((cell, k) => (cell[0] === "any" ? found[title][i]?.[k] : read(cell))));
-            assert.deepEqual(found[title], wanted, title);
-          }
+            const found = {};
+            for (const [title, rows] of await article.locator("[data-table]").evaluateAll(rowsOf)) {
+              found[title] = [...(found[title] ?? []), ...rows.map((row) => row.map(clean))];
+            }
+            assert.deepEqual(Object.keys(found).sort(), Object.keys(tables).sort());
+            for (const [title, rows] of Object.entries(tables)) {
+              const wanted = rows.map((row, i) => row.map((cell, k) => (cell[0] === "any" ? found[title][i]?.[k] : read(cell))));
+              assert.deepEqual(found[title], wanted, title);
+            }
+          }));
+      }
+      test(`${name}: the table of months is what SQL says, ${how}`, () =>
+        visit(name, { javaScriptEnabled }, async (page) => {
+          const found = await page.locator("[data-table=months]").evaluateAll(rowsOf);
+          const wanted = names.map((month, at) => {
+            const [users, hours, days, records] = months[month].line;
+            const before = months[names[at - 1]]?.line;
+            const since = (i) => (before ? change(months[month].line[i], before[i]) : "");
+            return [read(users), since(0), read(hours), since(1), read(days), read(records)];
+          });
+          assert.deepEqual(found.flatMap(([, rows]) => rows.map((row) => row.slice(1).map(clean))), names.length < 2 ? [] : wanted.reverse());
         }));
     }
   }

@@ -45,7 +45,7 @@ pub fn month(context: &Context<'_>) -> Value {
     ]
     .into_iter()
     .filter_map(|(name, seconds)| {
-        band_with(seconds).map(|band| json!([band, format!("{name} {}", units::duration(seconds))]))
+        band_with(seconds).map(|band| json!([band, format!("{name}: {}", units::duration(seconds))]))
     })
     .collect();
 
@@ -68,7 +68,8 @@ pub fn month(context: &Context<'_>) -> Value {
         "atLeast": cumulative,
         "bands": bands.iter().map(|b| json!([sections::band_axis_label(b), sections::band_label(b), b.users])).collect::<Vec<_>>(),
         "marks": marks,
-        "top": month.top_customers.iter().take(10).map(|customer| {
+        "uncut": sections::longest_bar(month),
+        "top": month.top_customers.iter().take(sections::OPEN_CUSTOMERS).map(|customer| {
             json!([
                 text::visible(&context.shown_contract(&customer.contract)),
                 customer.total_seconds,
@@ -86,7 +87,7 @@ fn week_average(users: &[Option<i64>]) -> Option<i64> {
     i64::try_from((present.iter().sum::<i128>() + n_days / 2) / n_days).ok()
 }
 
-/// Percent with two decimals.
+/// Percent with so many decimals that the page can round it to one as the tables do: rounding twice may go the other way.
 fn percent(part: i128, whole: i128) -> f64 {
-    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 10_000.0).round() / 100.0 }
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e9).round() / 1e7 }
 }

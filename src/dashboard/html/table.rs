@@ -56,13 +56,16 @@ impl Table {
         self
     }
 
+    /// Adds words in place of so many cells.
+    pub fn words_across(&mut self, n_cells: usize, html: &str) -> &mut Table {
+        let _ = write!(self.html, "<td class=w colspan={n_cells}>{html}");
+        self
+    }
+
     /// Adds a bar of `share` (0..=1) of the column's width; the number it draws stands in a cell of its own.
-    pub fn bar(&mut self, share: f64, color: &str) -> &mut Table {
+    pub fn bar(&mut self, share: f64) -> &mut Table {
         let width = if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
-        let _ = write!(
-            self.html,
-            "<td class=b aria-hidden=true><i style=\"width:{width:.1}%;background:var(--{color})\"></i>"
-        );
+        let _ = write!(self.html, "<td class=b aria-hidden=true><i style=\"width:{width:.1}%\"></i>");
         self
     }
 

@@ -57,14 +57,32 @@ pub fn percent(part: i64, whole: i64) -> String {
 
 /// A change as `+3.2 %`, or `None` where there was nothing before.
 pub fn change(now: i64, before: i64) -> Option<String> {
-    (before > 0).then(|| {
-        let text = quotient((i128::from(now) - i128::from(before)) * 100, before.into(), 1);
-        match text.as_str() {
-            "0.0" => "\u{b1}0.0\u{a0}%".to_owned(),
-            _ if text.starts_with('\u{2212}') => format!("{text}\u{a0}%"),
-            _ => format!("+{text}\u{a0}%"),
-        }
-    })
+    change_of_mean((now.into(), 1), (before.into(), 1))
+}
+
+/// A change of sum over number as `+3.2 %`, or `None` where there was nothing before.
+pub fn change_of_mean(now: (i128, i128), before: (i128, i128)) -> Option<String> {
+    let (now, before) = (now.0.checked_mul(before.1)?, before.0.checked_mul(now.1)?);
+    let hundredfold = now.checked_sub(before)?.checked_mul(100)?;
+    (before > 0).then(|| signed(&quotient(hundredfold, before, 1), "%"))
+}
+
+/// A change of part of whole as `+0.6 points` of percent, or `None` where there was nothing.
+pub fn change_of_share(now: (i64, i64), before: (i64, i64)) -> Option<String> {
+    let [now, before] = [now, before].map(|(part, whole)| (i128::from(part), i128::from(whole)));
+    let (of_now, of_before) = (now.0.checked_mul(before.1)?, before.0.checked_mul(now.1)?);
+    let whole = now.1.checked_mul(before.1)?;
+    let hundredfold = of_now.checked_sub(of_before)?.checked_mul(100)?;
+    (whole > 0).then(|| signed(&quotient(hundredfold, whole, 1), "points"))
+}
+
+fn signed(number: &str, unit: &str) -> String {
+    let sign = match number {
+        "0.0" => "\u{b1}",
+        _ if number.starts_with('\u{2212}') => "",
+        _ => "+",
+    };
+    format!("{sign}{number}\u{a0}{unit}")
 }
 
 /// A length of time: `45 s`, `20 min`, `31.3 h`, `1,024 h`.

@@ -202,16 +202,19 @@ fn expected(connection: &Connection, month: Month) -> Value {
     let days_with_data = number("SELECT COUNT(*) FROM daily_activity WHERE Month = ?1");
     let daily = number("SELECT SUM(ActiveUsers) FROM daily_activity WHERE Month = ?1");
 
+    let average_day = (daily + days_with_data / 2) / days_with_data;
+    // The big number and the small one below it, of which some say something that is no number.
     let mut tiles = Map::new();
-    tiles.insert("users".into(), json!(["count", users]));
-    tiles.insert("hours".into(), json!(["hours", all]));
+    tiles.insert("users".into(), json!([["count", users], ["any"]]));
+    tiles.insert("hours".into(), json!([["hours", all], ["tenths", all, 3600 * users]]));
     for (_, name) in CATEGORIES {
-        tiles.insert(format!("hours-{name}"), json!(["hours", of(&format!("SUM({name}Duration)"))]));
+        let seconds = of(&format!("SUM({name}Duration)"));
+        tiles.insert(format!("hours-{name}"), json!([["hours", seconds], ["percent", seconds, all]]));
     }
-    tiles.insert("daily".into(), json!(["count", (daily + days_with_data / 2) / days_with_data]));
-    tiles.insert("active".into(), json!(["tenths", of("SUM(Activeness)"), users]));
-    tiles.insert("median".into(), json!(["hours", place((users + 1) / 2)]));
-    tiles.insert("tenth".into(), json!(["percent", tenth_seconds, all]));
+    tiles.insert("daily".into(), json!([["count", average_day], ["percent", average_day, users]]));
+    tiles.insert("active".into(), json!([["tenths", of("SUM(Activeness)"), users], ["count", n_days]]));
+    tiles.insert("median".into(), json!([["hours", place((users + 1) / 2)], ["any"]]));
+    tiles.insert("tenth".into(), json!([["percent", tenth_seconds, all], ["count", tenth]]));
 
     let mut tables = Map::new();
     tables.insert(
@@ -357,5 +360,11 @@ fn expected(connection: &Connection, month: Month) -> Value {
     tables.insert("apps".into(), apps.into());
 
     debug_assert_eq!(CATEGORIES.len(), Category::ALL.len());
-    json!({ "tiles": tiles, "tables": tables })
+    let line = json!([
+        ["count", users],
+        ["hours", all],
+        ["count", days_with_data],
+        ["count", number("SELECT RecordsKept FROM etl_run WHERE Month = ?1")],
+    ]);
+    json!({ "tiles": tiles, "tables": tables, "line": line })
 }

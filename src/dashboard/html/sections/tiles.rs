@@ -1,0 +1,131 @@
+//! The tiles: the month in eleven numbers, with their change against the month before.
+
+use std::fmt::Write as _;
+
+use crate::dashboard::model::MonthModel;
+
+use super::super::units;
+use super::{Context, DISPLAY_ORDER, category_name};
+
+/// The tiles.
+pub fn tiles(context: &Context<'_>) -> String {
+    let month = context.month;
+    let summary = month.summary;
+    let mut html = String::from("<dl class=\"tiles main\">\n");
+    tile(
+        &mut html,
+        "users",
+        "Customers",
+        &units::count(summary.users),
+        "",
+        "with at least one record",
+        &change(context, |now, before| units::change(now.summary.users, before.summary.users)),
+    );
+    tile(
+        &mut html,
+        "hours",
+        "Watched",
+        &units::hours(summary.total_seconds),
+        "hours",
+        &format!(
+            "{} hours a customer",
+            units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)
+        ),
+        &change(context, |now, before| units::change(now.summary.total_seconds, before.summary.total_seconds)),
+    );
+    html.push_str("</dl>\n<dl class=\"tiles five\">\n");
+    for category in DISPLAY_ORDER {
+        let seconds = summary.seconds[category as usize];
+        tile(
+            &mut html,
+            &format!("hours-{}", category.name()),
+            category_name(category),
+            &units::hours(seconds),
+            "hours",
+            &format!("{} of all", units::percent(seconds, summary.total_seconds)),
+            &change(context, |now, before| {
+                units::change(now.summary.seconds[category as usize], before.summary.seconds[category as usize])
+            }),
+        );
+    }
+    html.push_str("</dl>\n<dl class=\"tiles four\">\n");
+    tile(
+        &mut html,
+        "daily",
+        "Average day",
+        &units::count(average_day(month)),
+        "customers",
+        &format!("stickiness {}", units::percent(average_day(month), summary.users)),
+        &change(context, |now, before| units::change(average_day(now), average_day(before))),
+    );
+    tile(
+        &mut html,
+        "active",
+        "Active days",
+        &units::quotient(active_days(month), summary.users.into(), 1),
+        "days a customer",
+        &format!("of {} in the month", month.month.n_days()),
+        &change(context, |now, before| {
+            let mean = |m: &MonthModel| (active_days(m), m.summary.users.into());
+            units::change_of_mean(mean(now), mean(before))
+        }),
+    );
+    tile(
+        &mut html,
+        "median",
+        "Median watch time",
+        &units::hours(month.watch_time.median_seconds),
+        "hours",
+        "half of the customers have at most this",
+        &change(context, |now, before| units::change(now.watch_time.median_seconds, before.watch_time.median_seconds)),
+    );
+    tile(
+        &mut html,
+        "tenth",
+        "Heaviest tenth",
+        &units::percent(month.watch_time.top_tenth_seconds, summary.total_seconds),
+        "of all hours",
+        &format!("{} customers", units::count(month.watch_time.top_tenth_users)),
+        &change(context, |now, before| {
+            let share = |m: &MonthModel| (m.watch_time.top_tenth_seconds, m.summary.total_seconds);
+            units::change_of_share(share(now), share(before))
+        }),
+    );
+    html.push_str("</dl>\n");
+    html
+}
+
+fn tile(html: &mut String, name: &str, title: &str, number: &str, unit: &str, small: &str, change: &str) {
+    let _ = writeln!(
+        html,
+        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>{}{change}</div>",
+        if small.is_empty() { String::new() } else { format!("<dd class=small>{small}") }
+    );
+}
+
+/// The change that `of` makes of the month and the one before it, where there is one.
+fn change(context: &Context<'_>, of: impl Fn(&MonthModel, &MonthModel) -> Option<String>) -> String {
+    let Some(before) = context.before else { return String::new() };
+    let Some(text) = of(context.month, before) else { return String::new() };
+    let (class, sign) = match text.chars().next() {
+        Some('+') => ("up", "\u{25b2} "),
+        Some('\u{2212}') => ("down", "\u{25bc} "),
+        _ => ("same", ""),
+    };
+    format!(
+        "<dd class=\"change {class}\"><span aria-hidden=true>{sign}</span>{text} <span class=on>vs {}</span>",
+        units::month(before.month)
+    )
+}
+
+/// Active days of all customers together.
+fn active_days(month: &MonthModel) -> i128 {
+    month.activeness.iter().map(|bin| i128::from(bin.days) * i128::from(bin.users)).sum()
+}
+
+/// Mean number of customers on a day that has data.
+pub fn average_day(month: &MonthModel) -> i64 {
+    let n_days = i128::try_from(month.days.len()).unwrap_or(1).max(1);
+    let sum: i128 = month.days.iter().map(|day| i128::from(day.active_users)).sum();
+    i64::try_from((sum + n_days / 2) / n_days).unwrap_or(i64::MAX)
+}
