@@ -112,19 +112,12 @@ impl Stencil {
     }
 }
 
-/// When to make a stencil anew.
-#[derive(Clone, Copy, Debug)]
+/// When to make a stencil anew. The first line gives the first stencil.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Patience {
     n_misses: u32,
     n_misses_max: u32,
     n_lines: u32,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        // The first line gives the first stencil.
-        Patience { n_misses: 0, n_misses_max: 0, n_lines: 0 }
-    }
 }
 
 impl Patience {
