@@ -8,6 +8,7 @@ use viewmart::ledger::Reason;
 use viewmart::rules::{Category, Rules};
 use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
 use viewmart::scan::exact::parse_line;
+use viewmart::scan::json::{Backend, JsonScanner};
 use viewmart::scan::lines::{Lines, scan_lines_exact};
 use viewmart::scan::record::Judge;
 use viewmart::scan::simd::ExactReader;
@@ -128,6 +129,22 @@ fn ndjson_plain_parser(bencher: Bencher, shape: &str) {
 fn ndjson_exact_reader(bencher: Bencher, shape: &str) {
     let (text, judge, mut reader) = (ndjson(shape), judge(), ExactReader::new());
     bench(bencher, text.len(), |sums| scan_lines_exact(&text, 0..text.len(), 0, &judge, &mut reader, sums));
+}
+
+#[divan::bench(args = LINES)]
+fn ndjson_scanner(bencher: Bencher, shape: &str) {
+    scanner(bencher, shape, Backend::detect());
+}
+
+#[divan::bench(args = Backend::available())]
+fn ndjson_scanner_usual(bencher: Bencher, backend: &Backend) {
+    scanner(bencher, "usual", *backend);
+}
+
+fn scanner(bencher: Bencher, shape: &str, backend: Backend) {
+    let (text, mut reader) = (ndjson(shape), ExactReader::new());
+    let scanner = JsonScanner::new(judge(), backend);
+    bench(bencher, text.len(), |sums| scanner.scan(&text, 0..text.len(), 0, &mut reader, sums));
 }
 
 /// The shapes of a CSV file.

@@ -1,0 +1,138 @@
+//! Records and rows per second from kept records to the month file, on all cores:
+//! `cargo bench --bench month`.
+//!
+//! Every case checks what it counts before it is timed.
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use jiff::civil::date;
+use viewmart::calendar::{Day, Month};
+use viewmart::ledger::Reason;
+use viewmart::month::build::{About, MonthBuilder};
+use viewmart::month::collect::Collector;
+use viewmart::month::{MonthTable, Provenance};
+use viewmart::rules::{Category, Rules};
+use viewmart::scan::contract::PackedContract;
+use viewmart::scan::sink::Sink;
+use viewmart::warehouse::month_file;
+
+fn main() {
+    divan::main();
+}
+
+const N_CONTRACTS: u64 = 40_000;
+const N_RECORDS: u64 = 1_000_000;
+
+/// Kept records as the scan hands them over: (contract, category, seconds).
+fn records() -> Vec<(PackedContract, Category, u32)> {
+    (0..N_RECORDS)
+        .map(|i| {
+            let random = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let contract = format!("HNH{:06}", (random >> 20) % N_CONTRACTS);
+            let packed = PackedContract::new(contract.as_bytes()).expect("nine characters pack");
+            (packed, Category::ALL[(random % 5) as usize], ((random >> 40) % 86_401) as u32)
+        })
+        .collect()
+}
+
+fn collect(collector: &mut Collector, builder: &MonthBuilder, records: &[(PackedContract, Category, u32)]) {
+    let mut rejects = Vec::new();
+    let mut sink = collector.split(Day::new(1).expect("a day"), builder.interner(), &mut rejects);
+    for (contract, category, seconds) in records {
+        sink.kept_packed(*contract, *category, *seconds);
+    }
+}
+
+/// A month whose records have been aggregated, and what is left in the collector.
+fn aggregated(records: &[(PackedContract, Category, u32)]) -> (MonthBuilder, Collector) {
+    let (mut builder, mut collector) = (MonthBuilder::default(), Collector::default());
+    collect(&mut collector, &builder, records);
+    builder.aggregate(&mut [&mut collector]);
+    (builder, collector)
+}
+
+fn finished((builder, collector): (MonthBuilder, Collector), rules: &Rules) -> MonthTable {
+    let about = About {
+        month: Month::new(2022, 4).expect("a month"),
+        etl_date: date(2022, 5, 1),
+        rules,
+        days: vec![Day::new(1).expect("a day")],
+        provenance: Provenance {
+            engine: viewmart::ENGINE.to_owned(),
+            rules_name: rules.name.clone(),
+            rules_sha256: rules.sha256.clone(),
+            input_files: 1,
+            input_bytes: 0,
+        },
+    };
+    builder.finish(vec![collector], about).expect("sums fit")
+}
+
+/// The month of [`records`], held against sums made the plain way.
+fn checked_month(rules: &Rules) -> MonthTable {
+    let records = records();
+    let table = finished(aggregated(&records), rules);
+    let seconds: i64 = records.iter().map(|(_, _, seconds)| i64::from(*seconds)).sum();
+    assert_eq!(table.ledger.kept, N_RECORDS);
+    assert_eq!(table.ledger.n_rejected_for(Reason::Malformed), 0);
+    assert_eq!(table.n_rows() as u64, N_CONTRACTS);
+    assert_eq!(table.total.iter().sum::<i64>(), seconds);
+    table
+}
+
+fn rules() -> Rules {
+    Rules::preset("default").expect("a built-in preset")
+}
+
+/// Records into partitions, one thread.
+#[divan::bench]
+fn collect_records(bencher: Bencher) {
+    let (records, builder) = (records(), MonthBuilder::default());
+    checked_month(&rules());
+    bencher.counter(ItemsCount::new(N_RECORDS)).with_inputs(Collector::default).bench_local_values(|mut collector| {
+        collect(&mut collector, &builder, &records);
+        collector
+    });
+}
+
+/// Waiting records into the tables of customers.
+#[divan::bench]
+fn aggregate_records(bencher: Bencher) {
+    let records = records();
+    checked_month(&rules());
+    bencher
+        .counter(ItemsCount::new(N_RECORDS))
+        .with_inputs(|| {
+            let (builder, mut collector) = (MonthBuilder::default(), Collector::default());
+            collect(&mut collector, &builder, &records);
+            (builder, collector)
+        })
+        .bench_local_values(|(mut builder, mut collector)| {
+            builder.aggregate(&mut [&mut collector]);
+            (builder, collector)
+        });
+}
+
+/// Tables of customers into sorted columns.
+#[divan::bench]
+fn rows_to_columns(bencher: Bencher) {
+    let (records, rules) = (records(), rules());
+    checked_month(&rules);
+    bencher
+        .counter(ItemsCount::new(N_CONTRACTS))
+        .with_inputs(|| aggregated(&records))
+        .bench_local_values(|builder| finished(builder, &rules));
+}
+
+/// Columns into the bytes of a month file.
+#[divan::bench]
+fn columns_to_month_file(bencher: Bencher) {
+    let table = checked_month(&rules());
+    let mut file = Vec::new();
+    month_file::write(&table, &mut file).expect("memory takes all");
+    bencher.counter(ItemsCount::new(N_CONTRACTS)).bench_local(|| {
+        let mut file = Vec::with_capacity(file.len());
+        month_file::write(&table, &mut file).expect("memory takes all");
+        file
+    });
+}
