@@ -27,7 +27,7 @@ impl<T: Pod> Zeroed<T> {
         let memory = match MmapOptions::new().len(n_values * size_of::<T>()).map_anon() {
             Ok(map) => {
                 // Only a wish: without huge pages it works as well, only slower.
-                #[cfg(target_os = "linux")]
+                #[cfg(all(target_os = "linux", not(miri)))]
                 let _ = map.advise(memmap2::Advice::HugePage);
                 Memory::Mapped(map)
             }

@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn every_byte_is_marked_for_what_it_is() {
         for delimiter in *b",;\t" {
-            for byte in 0..=u8::MAX {
+            // An interpreter takes minutes for all bytes.
+            for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 17 } else { 1 }) {
                 for place in [0, 1, 15, 16, 31, 32, 47, 48, 63] {
                     let mut block = [b'x'; 64];
                     block[place] = byte;
