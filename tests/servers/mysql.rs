@@ -28,7 +28,9 @@ use viewmart::warehouse::mysql::{
     MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile, Outcome, Secret, warehouse_checks,
 };
 use viewmart::warehouse::schema;
-use viewmart::warehouse::{CustomerRow, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
+use viewmart::warehouse::{
+    CustomerRow, Dialect, MartScript, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError,
+};
 
 /// A server started by a script of the repository.
 #[derive(Clone, Copy, Debug)]
@@ -583,9 +585,14 @@ fn the_documented_rights_suffice_and_less_is_explained() {
         let delete = "DELETE FROM {mart}.summary_customer WHERE Month = {month}";
         let insert = "INSERT INTO {mart}.summary_customer VALUES ({month}, 1, 2, 3, 4, 5, 6, 7)";
         let april: Month = "2022-04".parse().unwrap();
-        warehouse.publish_mart(april, &[delete, insert]).unwrap();
+        let script = |statements: [&str; 2]| MartScript {
+            statements: statements.map(str::to_owned).to_vec(),
+            ..mart::script(Dialect::Mysql)
+        };
+        warehouse.publish_mart(april, &script([delete, insert])).unwrap();
         assert_eq!(warehouse.months().unwrap(), [april]);
-        let error = warehouse.publish_mart(april, &[delete, "INSERT INTO {mart}.nothing VALUES (1)"]).unwrap_err();
+        let error =
+            warehouse.publish_mart(april, &script([delete, "INSERT INTO {mart}.nothing VALUES (1)"])).unwrap_err();
         assert_message(&error, "filling the mart failed", "");
         assert_eq!(warehouse.months().unwrap(), [april]);
     }

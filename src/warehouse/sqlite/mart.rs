@@ -1,0 +1,153 @@
+//! The mart: several connections go through parts of the customers at once, one does everything else.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter};
+
+use super::{Missing, NAMES, SqliteWarehouse};
+use crate::calendar::Month;
+use crate::warehouse::rows::contract_ranges;
+use crate::warehouse::schema::{Flavour, PartOfMonth};
+use crate::warehouse::{MartScript, WarehouseError};
+
+const DOING: &str = "building the mart";
+
+/// Most connections that read at once.
+const MAX_CONNECTIONS: usize = 4;
+
+/// Customers that are worth a connection.
+const CUSTOMERS_PER_CONNECTION: i64 = 50_000;
+
+/// How often the customers are gone through when other runs replace them meanwhile.
+const N_TRIES: usize = 3;
+
+/// What the passes over a part of the customers gave.
+struct Counted {
+    /// The run whose rows they saw.
+    run: i64,
+    /// The rows of each pass.
+    rows: Vec<Vec<Vec<SqlValue>>>,
+}
+
+/// See [`crate::warehouse::Warehouse::publish_mart`].
+pub(super) fn publish(
+    warehouse: &mut SqliteWarehouse,
+    month: Month,
+    script: &MartScript,
+) -> Result<(), WarehouseError> {
+    for _ in 0..N_TRIES {
+        let parts = count(warehouse, month, script)?;
+        // The readers hold no lock any more: one that waits for a writer which waits for the others would wait forever.
+        let is_published =
+            warehouse.in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |warehouse, transaction| {
+                fill(transaction, month, script, &parts).map_err(|error| warehouse.failed(DOING, error))
+            })?;
+        if is_published {
+            return Ok(());
+        }
+    }
+    let why = "other runs replaced the month again and again while it was read".to_owned();
+    Err(warehouse.refused(DOING, why, Some("run again when they have ended")))
+}
+
+/// Fills the work tables and the mart, unless another run has replaced the month that was counted.
+fn fill(connection: &Connection, month: Month, script: &MartScript, parts: &[Counted]) -> rusqlite::Result<bool> {
+    let run = last_run(connection, month)?;
+    if parts.iter().any(|part| part.run != run) {
+        return Ok(false);
+    }
+    for table in &script.work_tables {
+        connection.execute_batch(&NAMES.fill(&table.create(Flavour::Sqlite)))?;
+    }
+    for (place, pass) in script.passes.iter().enumerate() {
+        let (name, columns) = (NAMES.fill(&pass.table.qualified()), pass.table.column_list());
+        let values = vec!["?"; pass.table.columns.len()].join(", ");
+        let mut insert = connection.prepare(&format!("INSERT INTO {name} ({columns}) VALUES ({values})"))?;
+        for row in parts.iter().filter_map(|part| part.rows.get(place)).flatten() {
+            insert.execute(params_from_iter(row))?;
+        }
+    }
+    for statement in &script.statements {
+        connection.execute_batch(&NAMES.fill_month(statement, month))?;
+    }
+    for table in &script.work_tables {
+        connection.execute_batch(&format!("DROP TABLE {}", NAMES.fill(&table.qualified())))?;
+    }
+    Ok(true)
+}
+
+/// Makes the passes, over as many parts of the customers at once as there are connections worth it.
+fn count(warehouse: &mut SqliteWarehouse, month: Month, script: &MartScript) -> Result<Vec<Counted>, WarehouseError> {
+    if script.passes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ranges = warehouse.with_connection(Missing::Refuse, |warehouse, connection| {
+        ranges(connection, month).map_err(|error| warehouse.failed(DOING, error))
+    })?;
+    let (path, lock_wait) = (warehouse.path.as_path(), warehouse.lock_wait);
+    let counted: Vec<rusqlite::Result<Counted>> = thread::scope(|scope| {
+        let reading: Vec<_> = ranges
+            .iter()
+            .enumerate()
+            .map(|(number, range)| {
+                let part = PartOfMonth { number, range };
+                scope.spawn(move || count_part(path, lock_wait, month, script, part))
+            })
+            .collect();
+        reading
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    counted.into_iter().collect::<rusqlite::Result<_>>().map_err(|error| warehouse.failed(DOING, error))
+}
+
+fn count_part(
+    path: &Path,
+    lock_wait: Duration,
+    month: Month,
+    script: &MartScript,
+    part: PartOfMonth<'_>,
+) -> rusqlite::Result<Counted> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(lock_wait)?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY; BEGIN")?;
+    let mut counted = Counted { run: last_run(&connection, month)?, rows: Vec::new() };
+    for pass in &script.passes {
+        connection.execute_batch(&NAMES.fill_part(&pass.sql, month, part))?;
+        // The first column is the part.
+        let columns: Vec<&str> = pass.table.columns.iter().skip(1).map(|column| column.name).collect();
+        let sql = format!("SELECT {}, {} FROM temp.{}", part.number, columns.join(", "), pass.table.name);
+        let mut select = connection.prepare(&sql)?;
+        let n_columns = pass.table.columns.len();
+        let rows = select.query_map([], |row| (0..n_columns).map(|place| row.get(place)).collect())?;
+        counted.rows.push(rows.collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(counted)
+}
+
+/// The run whose rows stand.
+fn last_run(connection: &Connection, month: Month) -> rusqlite::Result<i64> {
+    let sql = NAMES.fill_month("SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run WHERE Month = {month}", month);
+    connection.query_row(&sql, [], |row| row.get(0))
+}
+
+/// Conditions that put every customer into one of several parts of about the same size.
+fn ranges(connection: &Connection, month: Month) -> rusqlite::Result<Vec<String>> {
+    let customers = NAMES.fill_month("FROM {warehouse}.customer_behavior WHERE Month = {month}", month);
+    let n_customers: i64 = connection.query_row(&format!("SELECT COUNT(*) {customers}"), [], |row| row.get(0))?;
+    let n_threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_CONNECTIONS);
+    let n_parts = i64::try_from(n_threads).unwrap_or(1).min(n_customers / CUSTOMERS_PER_CONNECTION).max(1);
+    let mut bounds = Vec::new();
+    for part in 1..n_parts {
+        // In hexadecimal, because a text may hold any character.
+        let sql = format!("SELECT HEX(Contract) {customers} ORDER BY Contract LIMIT 1 OFFSET ?1");
+        let bound: String = connection.query_row(&sql, [n_customers * part / n_parts], |row| row.get(0))?;
+        bounds.push(format!("CAST(X'{bound}' AS TEXT)"));
+    }
+    Ok(contract_ranges(&bounds))
+}
