@@ -39,7 +39,7 @@ pub(super) fn publish(
     script: &MartScript,
 ) -> Result<(), WarehouseError> {
     for _ in 0..N_TRIES {
-        let parts = count(warehouse, month, script)?;
+        let parts = count(warehouse, month, script, n_parts)?;
         // The readers hold no lock any more: one that waits for a writer which waits for the others would wait forever.
         let is_published =
             warehouse.in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |warehouse, transaction| {
@@ -79,13 +79,24 @@ fn fill(connection: &Connection, month: Month, script: &MartScript, parts: &[Cou
     Ok(true)
 }
 
-/// Makes the passes, over as many parts of the customers at once as there are connections worth it.
-fn count(warehouse: &mut SqliteWarehouse, month: Month, script: &MartScript) -> Result<Vec<Counted>, WarehouseError> {
+/// In how many parts so many customers are gone through: one for each connection that they are worth.
+fn n_parts(n_customers: i64) -> i64 {
+    let n_threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_CONNECTIONS);
+    i64::try_from(n_threads).unwrap_or(1).min(n_customers / CUSTOMERS_PER_CONNECTION)
+}
+
+/// Makes the passes over all parts of the customers at once.
+fn count(
+    warehouse: &mut SqliteWarehouse,
+    month: Month,
+    script: &MartScript,
+    n_parts: fn(i64) -> i64,
+) -> Result<Vec<Counted>, WarehouseError> {
     if script.passes.is_empty() {
         return Ok(Vec::new());
     }
     let ranges = warehouse.with_connection(Missing::Refuse, |warehouse, connection| {
-        ranges(connection, month).map_err(|error| warehouse.failed(DOING, error))
+        ranges(connection, month, n_parts).map_err(|error| warehouse.failed(DOING, error))
     })?;
     let (path, lock_wait) = (warehouse.path.as_path(), warehouse.lock_wait);
     let counted: Vec<rusqlite::Result<Counted>> = thread::scope(|scope| {
@@ -137,11 +148,10 @@ fn last_run(connection: &Connection, month: Month) -> rusqlite::Result<i64> {
 }
 
 /// Conditions that put every customer into one of several parts of about the same size.
-fn ranges(connection: &Connection, month: Month) -> rusqlite::Result<Vec<String>> {
+fn ranges(connection: &Connection, month: Month, n_parts: fn(i64) -> i64) -> rusqlite::Result<Vec<String>> {
     let customers = NAMES.fill_month("FROM {warehouse}.customer_behavior WHERE Month = {month}", month);
     let n_customers: i64 = connection.query_row(&format!("SELECT COUNT(*) {customers}"), [], |row| row.get(0))?;
-    let n_threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_CONNECTIONS);
-    let n_parts = i64::try_from(n_threads).unwrap_or(1).min(n_customers / CUSTOMERS_PER_CONNECTION).max(1);
+    let n_parts = n_parts(n_customers);
     let mut bounds = Vec::new();
     for part in 1..n_parts {
         // In hexadecimal, because a text may hold any character.
@@ -150,4 +160,77 @@ fn ranges(connection: &Connection, month: Month) -> rusqlite::Result<Vec<String>
         bounds.push(format!("CAST(X'{bound}' AS TEXT)"));
     }
     Ok(contract_ranges(&bounds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mart;
+    use crate::progress::Progress;
+    use crate::rules::Rules;
+    use crate::warehouse::fixture::{Customer, month_table};
+    use crate::warehouse::{Dialect, RunClock, Value, Warehouse as _};
+
+    const CONTRACTS: [&str; 12] = ["\0", "\0\0", " ", "'", "A", "A ", "a", "{month}", "\\", "É", "é", "😀"];
+
+    fn loaded(folder: &Path) -> SqliteWarehouse {
+        let mut warehouse = SqliteWarehouse::open(&folder.join("warehouse.db"), None).unwrap();
+        warehouse.prepare().unwrap();
+        load(&mut warehouse);
+        warehouse
+    }
+
+    fn load(warehouse: &mut SqliteWarehouse) {
+        let customers: Vec<Customer<'_>> = CONTRACTS
+            .iter()
+            .zip(0..)
+            .map(|(contract, n)| (*contract, [n % 3 * 5000, 0, n % 2, 0, n * n * 1000], 1 + (n % 4) as u8))
+            .collect();
+        let table = month_table("2022-04", &Rules::preset("default").unwrap(), &customers);
+        let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
+        warehouse.load(&table, clock, &Progress::hidden()).unwrap();
+    }
+
+    #[test]
+    fn the_number_of_parts_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut warehouse = loaded(folder.path());
+        let (month, script) = ("2022-04".parse().unwrap(), mart::script(Dialect::Sqlite));
+        let mut built = |n_parts: fn(i64) -> i64| -> Vec<Vec<Vec<Value>>> {
+            let parts = count(&mut warehouse, month, &script, n_parts).unwrap();
+            assert_eq!(parts.len() as i64, n_parts(CONTRACTS.len() as i64).max(1));
+            let all = warehouse.in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |_, transaction| {
+                Ok(fill(transaction, month, &script, &parts).unwrap())
+            });
+            assert!(all.unwrap());
+            let rows = |table: &crate::warehouse::schema::Table| {
+                let sql = format!("SELECT * FROM {} ORDER BY {}", table.qualified(), table.key.join(", "));
+                warehouse.query(month, &sql).unwrap()
+            };
+            mart::tables().map(rows).collect()
+        };
+        let expected = built(|_| 0);
+        assert!(expected.iter().all(|rows| !rows.is_empty()));
+        for n_parts in [(|_| 2) as fn(i64) -> i64, |_| 5, |n_customers| n_customers] {
+            assert_eq!(built(n_parts), expected);
+        }
+    }
+
+    #[test]
+    fn a_month_that_another_run_replaces_is_counted_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut warehouse = loaded(folder.path());
+        let (month, script) = ("2022-04".parse().unwrap(), mart::script(Dialect::Sqlite));
+        let parts = count(&mut warehouse, month, &script, |_| 2).unwrap();
+        load(&mut warehouse);
+        let is_published = warehouse
+            .in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |_, transaction| {
+                Ok(fill(transaction, month, &script, &parts).unwrap())
+            })
+            .unwrap();
+        assert!(!is_published);
+        assert_eq!(warehouse.months().unwrap(), []);
+        publish(&mut warehouse, month, &script).unwrap();
+        assert_eq!(warehouse.months().unwrap(), [month]);
+    }
 }
