@@ -1,79 +1,88 @@
 //! The data mart: small tables for people and dashboards, made by SQL that runs inside the warehouse.
 //!
-//! Each table is one SELECT in `sql/`, which gives the columns of the table in their order; the placeholders are those
-//! of [`Warehouse::publish_mart`]. To add a table: write it down in [`schema`], write its SELECT, and list both in
-//! [`PARTS`] behind what the SELECT reads.
+//! First the customers are gone through twice, by several connections at once: [`PASSES`] counts them by what tells them
+//! apart and by thin slices of watch time, a few thousand rows in all. Each table is one SELECT on these or on what was
+//! made before it; only `near_customer` looks at customers again. The SELECTs in `sql/` give the columns of the table in
+//! their order; the placeholders are those of [`Warehouse::publish_mart`]. To add a table: write it down in [`schema`],
+//! write its SELECT, and list both in [`PARTS`] behind what the SELECT reads.
 
 use crate::calendar::Month;
-use crate::warehouse::schema::{self, Table};
-use crate::warehouse::{Dialect, Value, Warehouse, WarehouseError};
+use crate::warehouse::schema::{self, Home, Table};
+use crate::warehouse::{CustomerPass, Dialect, MartScript, Value, Warehouse, WarehouseError};
 
-/// A table of the mart and where its rows come from.
+/// A table of the mart, or on the way to it, and the SELECT that gives its rows.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     table: &'static Table,
-    rows: Rows,
+    rows: &'static str,
 }
 
-/// The SELECT that gives the rows of a table.
-#[derive(Clone, Copy, Debug)]
-enum Rows {
-    /// One text for all.
-    Same(&'static str),
-    /// One for each dialect, where one text would be slow somewhere.
-    Each { sqlite: &'static str, mysql: &'static str },
-}
-
-/// The mart, in the order in which it is built: a SELECT reads the warehouse and the parts before its own.
+/// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
 const PARTS: [Part; 13] = [
-    Part {
-        table: &schema::CUSTOMER_SEGMENTS,
-        rows: Rows::Each {
-            sqlite: include_str!("sql/customer_segments.sqlite.sql"),
-            mysql: include_str!("sql/customer_segments.mysql.sql"),
-        },
-    },
-    Part { table: &schema::CATEGORY_AUDIENCE, rows: Rows::Same(include_str!("sql/category_audience.sql")) },
-    Part { table: &schema::SUMMARY_CUSTOMER, rows: Rows::Same(include_str!("sql/summary_customer.sql")) },
-    Part { table: &schema::ACTIVENESS_DISTRIBUTION, rows: Rows::Same(include_str!("sql/activeness_distribution.sql")) },
-    Part { table: &schema::TASTE_DISTRIBUTION, rows: Rows::Same(include_str!("sql/taste_distribution.sql")) },
-    Part { table: &schema::CATEGORY_OVERLAP, rows: Rows::Same(include_str!("sql/category_overlap.sql")) },
-    Part { table: &schema::WATCH_TIME_DISTRIBUTION, rows: Rows::Same(include_str!("sql/watch_time_distribution.sql")) },
-    Part { table: &schema::WATCH_TIME_PLACE, rows: Rows::Same(include_str!("sql/watch_time_place.band.sql")) },
-    Part { table: &schema::WATCH_TIME_PLACE, rows: Rows::Same(include_str!("sql/watch_time_place.slice.sql")) },
-    Part { table: &schema::WATCH_TIME_SUMMARY, rows: Rows::Same(include_str!("sql/watch_time_summary.sql")) },
-    Part { table: &schema::TOP_CUSTOMERS, rows: Rows::Same(include_str!("sql/top_customers.sql")) },
-    Part { table: &schema::DAILY_AUDIENCE, rows: Rows::Same(include_str!("sql/daily_audience.sql")) },
-    Part { table: &schema::DATA_QUALITY, rows: Rows::Same(include_str!("sql/data_quality.sql")) },
+    Part { table: &schema::CUSTOMER_SEGMENTS, rows: include_str!("sql/customer_segments.sql") },
+    Part { table: &schema::CATEGORY_AUDIENCE, rows: include_str!("sql/category_audience.sql") },
+    Part { table: &schema::SUMMARY_CUSTOMER, rows: include_str!("sql/summary_customer.sql") },
+    Part { table: &schema::ACTIVENESS_DISTRIBUTION, rows: include_str!("sql/activeness_distribution.sql") },
+    Part { table: &schema::TASTE_DISTRIBUTION, rows: include_str!("sql/taste_distribution.sql") },
+    Part { table: &schema::CATEGORY_OVERLAP, rows: include_str!("sql/category_overlap.sql") },
+    Part { table: &schema::WATCH_TIME_DISTRIBUTION, rows: include_str!("sql/watch_time_distribution.sql") },
+    Part { table: &schema::WATCH_TIME_PLACE, rows: include_str!("sql/watch_time_place.sql") },
+    Part { table: &schema::NEAR_CUSTOMER, rows: include_str!("sql/near_customer.sql") },
+    Part { table: &schema::WATCH_TIME_SUMMARY, rows: include_str!("sql/watch_time_summary.sql") },
+    Part { table: &schema::TOP_CUSTOMERS, rows: include_str!("sql/top_customers.sql") },
+    Part { table: &schema::DAILY_AUDIENCE, rows: include_str!("sql/daily_audience.sql") },
+    Part { table: &schema::DATA_QUALITY, rows: include_str!("sql/data_quality.sql") },
 ];
 
-/// What SQLite needs before the first table, and its removal behind the last.
-const SQLITE_CELLS: (&str, &str) = (include_str!("sql/customer_cell.sqlite.sql"), "DROP TABLE temp.customer_cell");
+/// A pass over the customers, and how each dialect counts fastest.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    table: &'static Table,
+    /// A placeholder and the expression behind it, which gives the number that finds a customer's counter.
+    key: (&'static str, &'static str),
+    sqlite: &'static str,
+    mysql: &'static str,
+}
+
+const PASSES: [Pass; 2] = [
+    Pass {
+        table: &schema::CUSTOMER_CELL,
+        key: ("{cell}", include_str!("sql/customer_cell.key.sql")),
+        sqlite: include_str!("sql/customer_cell.sqlite.sql"),
+        mysql: include_str!("sql/customer_cell.mysql.sql"),
+    },
+    Pass {
+        table: &schema::WATCH_TIME_SLICE,
+        key: ("{slice}", include_str!("sql/watch_time_slice.key.sql")),
+        sqlite: include_str!("sql/watch_time_slice.sqlite.sql"),
+        mysql: include_str!("sql/watch_time_slice.mysql.sql"),
+    },
+];
 
 /// The tables of the mart, which [`Warehouse::prepare`] makes where they are missing.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    PARTS.iter().map(|part| part.table)
+    PARTS.iter().map(|part| part.table).filter(|table| table.home == Home::Mart)
 }
 
-/// The statements that replace one month in every table of the mart, in order; they belong into one transaction.
-/// A text for SQLite may hold several statements.
-pub fn statements(dialect: Dialect) -> Vec<String> {
-    let (before, after) = match dialect {
-        Dialect::Sqlite => (Some(SQLITE_CELLS.0), Some(SQLITE_CELLS.1)),
-        Dialect::Mysql => (None, None),
-    };
-    let deletes = PARTS.iter().map(|part| format!("DELETE FROM {} WHERE Month = {{month}}", part.table.qualified()));
-    let inserts = PARTS.iter().map(|part| {
-        let select = match (part.rows, dialect) {
-            (Rows::Same(select), _) => select,
-            (Rows::Each { sqlite, .. }, Dialect::Sqlite) => sqlite,
-            (Rows::Each { mysql, .. }, Dialect::Mysql) => mysql,
+/// What replaces one month in every table of the mart.
+pub fn script(dialect: Dialect) -> MartScript {
+    let pass = |pass: &Pass| {
+        let sql = match dialect {
+            Dialect::Sqlite => pass.sqlite,
+            Dialect::Mysql => pass.mysql,
         };
-        format!("INSERT INTO {} ({})\n{select}", part.table.qualified(), part.table.column_list())
-    });
-    let before = before.into_iter().map(str::to_owned);
-    let after = after.into_iter().map(str::to_owned);
-    before.chain(deletes).chain(inserts).chain(after).collect()
+        CustomerPass { table: pass.table, sql: sql.replace(pass.key.0, pass.key.1) }
+    };
+    let on_the_way = PARTS.iter().map(|part| part.table).filter(|table| table.home == Home::Work);
+    let deletes = tables().map(|table| format!("DELETE FROM {} WHERE Month = {{month}}", table.qualified()));
+    let inserts = PARTS
+        .iter()
+        .map(|Part { table, rows }| format!("INSERT INTO {} ({})\n{rows}", table.qualified(), table.column_list()));
+    MartScript {
+        work_tables: PASSES.iter().map(|pass| pass.table).chain(on_the_way).collect(),
+        passes: PASSES.iter().map(pass).collect(),
+        statements: deletes.chain(inserts).collect(),
+    }
 }
 
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
@@ -91,9 +100,8 @@ pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), Warehous
             advice: Some("load it first, with `viewmart run` or `viewmart load`".to_owned()),
         });
     }
-    let statements = statements(warehouse.dialect());
-    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
-    warehouse.publish_mart(month, &statements)
+    let script = script(warehouse.dialect());
+    warehouse.publish_mart(month, &script)
 }
 
 #[cfg(test)]
@@ -166,12 +174,7 @@ mod tests {
         check(&schema::TASTE_DISTRIBUTION, &["Child_Sport_Tv|1|0.25", "Movie|1|0.25", "Movie_Tv|1|0.25", "No|1|0.25"]);
         check(
             &schema::CUSTOMER_SEGMENTS,
-            &[
-                "No|No|1|0|0|1|0",
-                "Movie_Tv|Movie|2|17|1|1|20",
-                "Child_Sport_Tv|Tv|2|22|1|1|20",
-                "Movie|Movie|30|1|1|1|30",
-            ],
+            &["No|No|1|0|1|0", "Movie_Tv|Movie|2|17|1|20", "Child_Sport_Tv|Tv|2|22|1|20", "Movie|Movie|30|1|1|30"],
         );
         check(
             &schema::TOP_CUSTOMERS,
@@ -387,7 +390,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, APRIL)]);
         let statements = ["DELETE FROM {mart}.summary_customer WHERE Month = {month}", "SELECT * FROM {mart}.missing"];
-        let error = warehouse.publish_mart("2022-04".parse().unwrap(), &statements).unwrap_err();
+        let script = MartScript { statements: statements.map(str::to_owned).to_vec(), ..script(Dialect::Sqlite) };
+        let error = warehouse.publish_mart("2022-04".parse().unwrap(), &script).unwrap_err();
         assert!(error.to_string().ends_with("building the mart failed: no such table: mart.missing"), "{error}");
         assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["4|40|5|5|0|20|70"]);
     }
@@ -395,9 +399,8 @@ mod tests {
     #[test]
     fn statements_know_every_reason_and_every_table() {
         for dialect in [Dialect::Sqlite, Dialect::Mysql] {
-            let statements = statements(dialect);
-            for part in PARTS {
-                let name = part.table.qualified();
+            let statements = script(dialect).statements;
+            for name in tables().map(Table::qualified) {
                 let has = |start: String| statements.iter().any(|statement| statement.starts_with(&start));
                 assert!(has(format!("DELETE FROM {name} WHERE Month = {{month}}")), "{name}");
                 assert!(has(format!("INSERT INTO {name} (Month, ")), "{name}");
@@ -405,6 +408,8 @@ mod tests {
             let quality = statements.iter().find(|statement| statement.contains("'kept'")).unwrap();
             assert!(Reason::ALL.iter().all(|reason| quality.contains(&format!("'{reason}'"))), "{quality}");
         }
-        assert!(statements(Dialect::Mysql).iter().all(|statement| !statement.contains("ON CONFLICT")));
+        let mysql = script(Dialect::Mysql);
+        let all = mysql.passes.iter().map(|pass| &pass.sql).chain(&mysql.statements);
+        assert!(all.into_iter().all(|statement| !statement.contains("ON CONFLICT") && !statement.contains("{cell}")));
     }
 }

@@ -55,6 +55,28 @@ pub enum Dialect {
     Mysql,
 }
 
+/// What rebuilds the mart of a month.
+#[derive(Clone, Debug, Default)]
+pub struct MartScript {
+    /// The tables that are there while the mart is built, empty at first.
+    pub work_tables: Vec<&'static schema::Table>,
+    /// The passes over the customers.
+    pub passes: Vec<CustomerPass>,
+    /// The statements behind these, in order; all of them or none.
+    pub statements: Vec<String>,
+}
+
+/// A pass over the customers of a month that may be made for parts of them at once, each row of its result by itself.
+/// Its statements may use `{part}` for the number of the part and `{range}` for the condition that a customer is in it.
+#[derive(Clone, Debug)]
+pub struct CustomerPass {
+    /// The work table that takes the result.
+    pub table: &'static schema::Table,
+    /// For MySQL the SELECT that gives its columns. For SQLite the statements that make a table of that name, without the
+    /// part, in `temp`.
+    pub sql: String,
+}
+
 /// A database server or file that holds the tables of the warehouse and the mart.
 pub trait Warehouse {
     /// The dialect of [`Warehouse::publish_mart`] and [`Warehouse::query`].
@@ -70,9 +92,10 @@ pub trait Warehouse {
     /// against the ledger inside the database, then visible at once and whole.
     fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError>;
 
-    /// Runs the statements that rebuild the mart of one month, so that readers see all of them or none.
-    /// They may use the names `{warehouse}` and `{mart}` for the two databases and `{month}` for the quoted first day.
-    fn publish_mart(&mut self, month: Month, statements: &[&str]) -> Result<(), WarehouseError>;
+    /// Rebuilds the mart of one month, so that readers see all of it or nothing. The statements may use the names
+    /// `{warehouse}` and `{mart}` for the two databases, `{work}` before the name of a table of the script, and `{month}`
+    /// for the quoted first day.
+    fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError>;
 
     /// All rows of a query; the placeholders are those of [`Warehouse::publish_mart`].
     fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError>;

@@ -33,6 +33,22 @@ pub(super) const MONTH_SQL: &str = "SELECT Contract, MovieDuration, SportDuratio
     TvDuration, TotalDuration, MostWatch, Taste, Activeness, Date FROM {warehouse}.customer_behavior \
     WHERE Month = {month} ORDER BY Contract";
 
+/// Conditions that put every contract into exactly one range: from each of the ascending `bounds`, SQL literals, to below
+/// the next.
+pub(super) fn contract_ranges(bounds: &[String]) -> Vec<String> {
+    (0..=bounds.len())
+        .map(|place| {
+            let from = place.checked_sub(1).and_then(|before| bounds.get(before));
+            match (from, bounds.get(place)) {
+                (None, None) => "TRUE".to_owned(),
+                (Some(from), None) => format!("Contract >= {from}"),
+                (None, Some(to)) => format!("Contract < {to}"),
+                (Some(from), Some(to)) => format!("Contract >= {from} AND Contract < {to}"),
+            }
+        })
+        .collect()
+}
+
 /// Reads a row of [`MONTH_SQL`].
 ///
 /// # Errors

@@ -18,6 +18,8 @@ pub enum Home {
     Warehouse,
     /// The mart, `{mart}` in statements.
     Mart,
+    /// Nowhere for long: a table that is there while a mart is built, `{work}` and its name in statements.
+    Work,
 }
 
 impl Home {
@@ -26,6 +28,7 @@ impl Home {
         match self {
             Home::Warehouse => "{warehouse}",
             Home::Mart => "{mart}",
+            Home::Work => "{work}",
         }
     }
 }
@@ -201,8 +204,8 @@ pub const SUMMARY_CUSTOMER: Table = Table {
     key: &["Month"],
 };
 
-/// Customers counted by taste, most watched category, number of active days, set of categories and class of watch time:
-/// what most other tables of the mart are read from, so that they need no further pass over the customers.
+/// Customers counted by taste, most watched category, number of active days and set of categories: what most other tables
+/// of the mart are read from.
 pub const CUSTOMER_SEGMENTS: Table = Table {
     home: Home::Mart,
     name: "customer_segments",
@@ -213,12 +216,10 @@ pub const CUSTOMER_SEGMENTS: Table = Table {
         column("ActiveDays", Int),
         // The sum of 1 Movie, 2 Sport, 4 Child, 8 Relax, 16 Tv, each where it has more than 0 seconds.
         column("Categories", Int),
-        // As in `watch_time_distribution`.
-        column("Band", Int),
         column("Users", BigInt),
         column("Seconds", BigInt),
     ],
-    key: &["Month", "Band", "ActiveDays", "Categories", "MostWatch", "Taste"],
+    key: &["Month", "ActiveDays", "Categories", "MostWatch", "Taste"],
 };
 
 /// Reach and seconds of each category.
@@ -304,23 +305,6 @@ pub const WATCH_TIME_DISTRIBUTION: Table = Table {
     key: &["Month", "Band"],
 };
 
-/// Where the customers stand that [`WATCH_TIME_SUMMARY`] asks for: two steps on the way to it.
-pub const WATCH_TIME_PLACE: Table = Table {
-    home: Home::Mart,
-    name: "watch_time_place",
-    columns: &[
-        column("Month", Date),
-        column("Step", Int),
-        column("Mark", Int),
-        column("Place", BigInt),
-        column("FromSeconds", BigInt),
-        column("ToSeconds", BigInt),
-        column("Below", BigInt),
-        column("SecondsAbove", BigInt),
-    ],
-    key: &["Month", "Step", "Mark"],
-};
-
 /// Quantiles of total seconds over customers, and the part of the heaviest tenth of them.
 pub const WATCH_TIME_SUMMARY: Table = Table {
     home: Home::Mart,
@@ -351,6 +335,68 @@ pub const CATEGORY_OVERLAP: Table = Table {
         column("UserShare", Double),
     ],
     key: &["Month", "Category", "Other"],
+};
+
+/// Customers counted by what tells them apart in most of the mart, each part of them by itself.
+pub const CUSTOMER_CELL: Table = Table {
+    home: Home::Work,
+    name: "customer_cell",
+    columns: &[
+        column("Part", Int),
+        // As in `customer_cell.key.sql`.
+        column("Cell", BigInt),
+        column("Taste", Text(50)),
+        column("Users", BigInt),
+        column("Seconds", BigInt),
+        column("MovieSeconds", BigInt),
+        column("SportSeconds", BigInt),
+        column("ChildSeconds", BigInt),
+        column("RelaxSeconds", BigInt),
+        column("TvSeconds", BigInt),
+    ],
+    key: &["Part", "Cell"],
+};
+
+/// Customers by thin slices of watch time, each part of them by itself.
+pub const WATCH_TIME_SLICE: Table = Table {
+    home: Home::Work,
+    name: "watch_time_slice",
+    columns: &[
+        column("Part", Int),
+        // As in `watch_time_slice.key.sql`.
+        column("FromSeconds", BigInt),
+        column("Users", BigInt),
+        column("Seconds", BigInt),
+    ],
+    key: &["Part", "FromSeconds"],
+};
+
+/// The slices in which the customers stand that [`WATCH_TIME_SUMMARY`] and [`TOP_CUSTOMERS`] ask for.
+pub const WATCH_TIME_PLACE: Table = Table {
+    home: Home::Work,
+    name: "watch_time_place",
+    columns: &[
+        column("Mark", Int),
+        column("Place", BigInt),
+        column("FromSeconds", BigInt),
+        column("ToSeconds", BigInt),
+        column("Below", BigInt),
+        column("SecondsAbove", BigInt),
+    ],
+    key: &["Mark"],
+};
+
+/// The customers of those slices.
+pub const NEAR_CUSTOMER: Table = Table {
+    home: Home::Work,
+    name: "near_customer",
+    columns: &[
+        column("Contract", Text(100)),
+        column("TotalDuration", BigInt),
+        column("Taste", Text(50)),
+        column("Activeness", Int),
+    ],
+    key: &["Contract"],
 };
 
 /// The tables of the warehouse.
@@ -398,7 +444,11 @@ pub const VIEWS: [View; 2] = [CUSTOMER_BEHAVIOR_SEED, SUMMARY_CUSTOMER_SEED];
 impl Table {
     /// `{database}.name`, with the placeholder of its database.
     pub fn qualified(&self) -> String {
-        format!("{}.{}", self.home.placeholder(), self.name)
+        let home = self.home.placeholder();
+        match self.home {
+            Home::Warehouse | Home::Mart => format!("{home}.{}", self.name),
+            Home::Work => format!("{home}{}", self.name),
+        }
     }
 
     /// Names of the columns, separated by `, `.
@@ -487,18 +537,42 @@ pub struct Names<'a> {
     pub warehouse: &'a str,
     /// The mart's database, quoted where needed.
     pub mart: &'a str,
+    /// What stands before the name of a table that is there for a while.
+    pub work: &'a str,
+}
+
+/// A part of the customers, for statements that are run for each part.
+#[derive(Clone, Copy, Debug)]
+pub struct PartOfMonth<'a> {
+    /// `{part}` in statements.
+    pub number: usize,
+    /// `{range}` in statements: a condition on `Contract`.
+    pub range: &'a str,
 }
 
 impl Names<'_> {
-    /// The statement with `{warehouse}` and `{mart}` filled in.
+    /// The statement with `{warehouse}`, `{mart}` and `{work}` filled in.
     pub fn fill(&self, sql: &str) -> String {
-        fill(sql, &[("{warehouse}", self.warehouse), ("{mart}", self.mart)])
+        fill(sql, &self.values())
     }
 
     /// As [`Names::fill`], and `{month}` as the quoted first day of `month`.
     pub fn fill_month(&self, sql: &str, month: Month) -> String {
         let first_day = format!("'{}'", month.first_day());
-        fill(sql, &[("{warehouse}", self.warehouse), ("{mart}", self.mart), ("{month}", &first_day)])
+        let [warehouse, mart, work] = self.values();
+        fill(sql, &[warehouse, mart, work, ("{month}", &first_day)])
+    }
+
+    /// As [`Names::fill_month`], and what stands for the part.
+    pub fn fill_part(&self, sql: &str, month: Month, part: PartOfMonth<'_>) -> String {
+        let (first_day, number) = (format!("'{}'", month.first_day()), part.number.to_string());
+        let [warehouse, mart, work] = self.values();
+        let of_part = [("{month}", first_day.as_str()), ("{part}", &number), ("{range}", part.range)];
+        fill(sql, &[&[warehouse, mart, work][..], &of_part].concat())
+    }
+
+    fn values(&self) -> [(&'static str, &str); 3] {
+        [("{warehouse}", self.warehouse), ("{mart}", self.mart), ("{work}", self.work)]
     }
 }
 
@@ -600,10 +674,12 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled() {
-        let names = Names { warehouse: "`{mart}`", mart: "`a{month}`" };
+        let names = Names { warehouse: "`{mart}`", mart: "`a{month}`", work: "temp." };
         let month = "2022-04".parse().unwrap();
-        let sql = "{warehouse}.t {mart}.u {month} {x} {";
-        assert_eq!(names.fill_month(sql, month), "`{mart}`.t `a{month}`.u '2022-04-01' {x} {");
-        assert_eq!(names.fill(sql), "`{mart}`.t `a{month}`.u {month} {x} {");
+        let sql = "{warehouse}.t {mart}.u {work}v {month} {x} {range} {";
+        assert_eq!(names.fill_month(sql, month), "`{mart}`.t `a{month}`.u temp.v '2022-04-01' {x} {range} {");
+        assert_eq!(names.fill(sql), "`{mart}`.t `a{month}`.u temp.v {month} {x} {range} {");
+        let part = PartOfMonth { number: 3, range: "Contract < '{month}'" };
+        assert_eq!(names.fill_part("{part} {month} {range}", month, part), "3 '2022-04-01' Contract < '{month}'");
     }
 }

@@ -13,20 +13,21 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, Transaction, TransactionBehavior};
 
 use super::schema::{self, Flavour, Names, Table};
-use super::{Dialect, RunClock, Value, Warehouse, WarehouseError};
+use super::{Dialect, MartScript, RunClock, Value, Warehouse, WarehouseError};
 use crate::calendar::Month;
 use crate::ledger::Reason;
 use crate::month::{DayActivity, MonthTable};
 use crate::progress::Progress;
 use crate::rules::Category;
 
+mod mart;
 mod rows;
 
 /// The mart's file where none is named, beside the warehouse.
 pub const MART_FILE: &str = "mart.db";
 
 /// The databases as they are called inside a connection.
-const NAMES: Names<'static> = Names { warehouse: "main", mart: "mart" };
+const NAMES: Names<'static> = Names { warehouse: "main", mart: "mart", work: "temp." };
 
 /// How long to wait for another process that holds a lock.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -294,15 +295,8 @@ impl Warehouse for SqliteWarehouse {
         })
     }
 
-    fn publish_mart(&mut self, month: Month, statements: &[&str]) -> Result<(), WarehouseError> {
-        self.in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |warehouse, transaction| {
-            for statement in statements {
-                transaction
-                    .execute_batch(&NAMES.fill_month(statement, month))
-                    .map_err(|error| warehouse.failed("building the mart", error))?;
-            }
-            Ok(())
-        })
+    fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError> {
+        mart::publish(self, month, script)
     }
 
     fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError> {

@@ -28,7 +28,11 @@ use viewmart::warehouse::mysql::{
     MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile, Outcome, Secret, warehouse_checks,
 };
 use viewmart::warehouse::schema;
-use viewmart::warehouse::{CustomerRow, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
+use viewmart::warehouse::{
+    CustomerRow, Dialect, MartScript, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError,
+};
+
+mod program;
 
 /// A server started by a script of the repository.
 #[derive(Clone, Copy, Debug)]
@@ -420,41 +424,55 @@ fn a_random_month_is_the_same_on_every_server_and_any_number_of_connections() {
 
 #[test]
 fn readers_see_whole_months_only() {
+    /// What each of them gives is one of the states, in one statement: customers, days and mart.
+    const LOOKS: [&str; 3] = [
+        "SELECT COUNT(*), CAST(SUM(TotalDuration) AS SIGNED) FROM polled.customer_behavior WHERE Month = '2022-04-01'",
+        "SELECT CAST(SUM(ActiveUsers) AS UNSIGNED), CAST(SUM(TotalDuration) AS SIGNED) FROM polled.daily_activity \
+         WHERE Month = '2022-04-01'",
+        "SELECT CAST(SUM(active.Users) AS UNSIGNED), MAX(summary.TotalDuration) \
+         FROM polled_mart.summary_customer AS summary \
+         JOIN polled_mart.activeness_distribution AS active ON active.Month = summary.Month \
+         WHERE summary.Month = '2022-04-01' AND summary.TotalUser = \
+         (SELECT SUM(Users) FROM polled_mart.watch_time_distribution WHERE Month = '2022-04-01')",
+    ];
     for server in shared() {
         let mut warehouse = server.fresh("polled");
         let months = [random_month("2022-04", 2000, 1), random_month("2022-04", 3000, 2)];
         let states: Vec<(u64, i64)> =
             months.iter().map(|table| (table.n_rows() as u64, table.total.iter().sum())).collect();
-        warehouse.load(&months[0], clock(), &Progress::hidden()).unwrap();
+        let mut run = |table: &MonthTable| {
+            warehouse.load(table, clock(), &Progress::hidden()).unwrap();
+            mart::build(&mut warehouse, table.month).unwrap();
+        };
+        run(&months[0]);
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let poll = scope.spawn(|| {
-                let mut root = server.root();
-                let mut seen = BTreeMap::new();
-                while !done.load(Ordering::Relaxed) {
-                    let state: (u64, i64) = root
-                        .query_first(
-                            "SELECT COUNT(*), CAST(COALESCE(SUM(TotalDuration), 0) AS SIGNED) \
-                             FROM polled.customer_behavior WHERE Month = '2022-04-01'",
-                        )
-                        .unwrap()
-                        .unwrap();
-                    let days: u64 = root
-                        .query_first("SELECT COUNT(*) FROM polled.daily_activity WHERE Month = '2022-04-01'")
-                        .unwrap()
-                        .unwrap();
-                    assert_eq!(days, 1);
-                    assert!(states.contains(&state), "a reader saw {state:?}, but the months are {states:?}");
-                    *seen.entry(state).or_insert(0) += 1;
-                }
-                seen
+            let polls = LOOKS.map(|look| {
+                let (states, done) = (&states, &done);
+                scope.spawn(move || {
+                    let mut root = server.root();
+                    let mut seen = BTreeMap::new();
+                    while !done.load(Ordering::Relaxed) {
+                        // A sum of nothing is NULL.
+                        let (users, seconds): (Option<u64>, Option<i64>) = root.query_first(look).unwrap().unwrap();
+                        let state = (users.unwrap_or(0), seconds.unwrap_or(0));
+                        assert!(
+                            states.contains(&state),
+                            "a reader saw {state:?}, but the months are {states:?}: {look}"
+                        );
+                        *seen.entry(state).or_insert(0) += 1;
+                    }
+                    seen
+                })
             });
             for i in 1..=20 {
-                warehouse.load(&months[i % 2], clock(), &Progress::hidden()).unwrap();
+                run(&months[i % 2]);
             }
             done.store(true, Ordering::Relaxed);
-            let seen = poll.join().unwrap();
-            assert_eq!(seen.len(), 2, "{seen:?}");
+            for poll in polls {
+                let seen = poll.join().unwrap();
+                assert_eq!(seen.len(), 2, "{seen:?}");
+            }
         });
     }
 }
@@ -583,9 +601,14 @@ fn the_documented_rights_suffice_and_less_is_explained() {
         let delete = "DELETE FROM {mart}.summary_customer WHERE Month = {month}";
         let insert = "INSERT INTO {mart}.summary_customer VALUES ({month}, 1, 2, 3, 4, 5, 6, 7)";
         let april: Month = "2022-04".parse().unwrap();
-        warehouse.publish_mart(april, &[delete, insert]).unwrap();
+        let script = |statements: [&str; 2]| MartScript {
+            statements: statements.map(str::to_owned).to_vec(),
+            ..mart::script(Dialect::Mysql)
+        };
+        warehouse.publish_mart(april, &script([delete, insert])).unwrap();
         assert_eq!(warehouse.months().unwrap(), [april]);
-        let error = warehouse.publish_mart(april, &[delete, "INSERT INTO {mart}.nothing VALUES (1)"]).unwrap_err();
+        let error =
+            warehouse.publish_mart(april, &script([delete, "INSERT INTO {mart}.nothing VALUES (1)"])).unwrap_err();
         assert_message(&error, "filling the mart failed", "");
         assert_eq!(warehouse.months().unwrap(), [april]);
     }
@@ -924,14 +947,17 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&mut [u8], 
 }
 
 /// Points of a run at which something dies: the words of the statement, and whether the server has seen it.
-const POINTS: [(&str, Moment); 8] = [
+const POINTS: [(&str, Moment); 10] = [
     ("SET NAMES", Moment::Before),
     ("LOAD DATA", Moment::After),
     ("SUM(TotalDuration)", Moment::Before),
+    ("etl_run (Month", Moment::After),
     ("EXCHANGE PARTITION", Moment::Before),
     ("EXCHANGE PARTITION", Moment::After),
-    ("etl_run (Month", Moment::After),
+    // The customers are new, the days are not.
+    ("COMMIT", Moment::Before),
     ("DROP TABLE IF EXISTS", Moment::Before),
+    ("customer_cell (Part", Moment::After),
     ("top_customers (Month", Moment::After),
 ];
 
@@ -1146,6 +1172,8 @@ fn a_full_disk_publishes_nothing() {
         }
         let error = load_and_build(&server.url("full"), &random_month("2022-04", 200_000, 1), 1).unwrap_err();
         assert_message(&error, "full", "make room");
+        let url = format!("mysql://root@127.0.0.1:{}/full", server.port);
+        program::assert_refused(&random_month("2022-04", 200_000, 1), &url, "", &["full", "make room"]);
         assert_finished(&server, "full", &small);
         let _ = fs::remove_file(ballast);
         load_and_build(&server.url("full"), &random_month("2022-04", 1000, 2), 1).unwrap();

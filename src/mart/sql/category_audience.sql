@@ -36,13 +36,12 @@ FROM (
     END AS MostWatchUsers
   FROM (
     SELECT
-      COALESCE(SUM(MovieDuration), 0) AS MovieSeconds,
-      COALESCE(SUM(SportDuration), 0) AS SportSeconds,
-      COALESCE(SUM(ChildDuration), 0) AS ChildSeconds,
-      COALESCE(SUM(RelaxDuration), 0) AS RelaxSeconds,
-      COALESCE(SUM(TvDuration), 0) AS TvSeconds
-    FROM {warehouse}.customer_behavior
-    WHERE Month = {month}
+      COALESCE(SUM(MovieSeconds), 0) AS MovieSeconds,
+      COALESCE(SUM(SportSeconds), 0) AS SportSeconds,
+      COALESCE(SUM(ChildSeconds), 0) AS ChildSeconds,
+      COALESCE(SUM(RelaxSeconds), 0) AS RelaxSeconds,
+      COALESCE(SUM(TvSeconds), 0) AS TvSeconds
+    FROM {work}customer_cell
   ) AS total
   CROSS JOIN (
     SELECT

@@ -35,10 +35,10 @@ WITH band AS (
   UNION ALL SELECT 31, 2764800, 3686400
   UNION ALL SELECT 32, 3686400, 9223372036854775807
 ), filled AS (
-  SELECT Band, SUM(Users) AS Users, SUM(Seconds) AS Seconds
-  FROM {mart}.customer_segments
-  WHERE Month = {month}
-  GROUP BY Band
+  SELECT band.Band, SUM(slice.Users) AS Users, SUM(slice.Seconds) AS Seconds
+  FROM {work}watch_time_slice AS slice
+  JOIN band ON slice.FromSeconds >= band.FromSeconds AND slice.FromSeconds < band.ToSeconds
+  GROUP BY band.Band
 ), whole AS (
   SELECT SUM(Users) AS Users, SUM(Seconds) AS Seconds FROM filled
 )

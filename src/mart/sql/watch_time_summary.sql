@@ -1,22 +1,17 @@
 -- Quantiles of TotalDuration over customers and the part of the heaviest tenth.
 -- A quantile is the value at the nearest rank: the smallest number of seconds that at least this share of the customers
 -- do not exceed. The heaviest tenth is the tenth of the customers, rounded up, with the most seconds.
--- watch_time_place says between which bounds the wanted customers stand; only those are looked at one by one.
+-- watch_time_place says in which slice each of them stands.
 WITH customer AS (
   SELECT TotalDuration AS Seconds, COUNT(*) AS Users
-  FROM {warehouse}.customer_behavior
-  WHERE Month = {month}
-    AND (
-      TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 50)
-      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 50)
-      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 90)
-      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 90)
-      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 99)
-      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 99)
-      OR TotalDuration >= (SELECT FromSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 0)
-      AND TotalDuration < (SELECT ToSeconds FROM {mart}.watch_time_place WHERE Month = {month} AND Step = 2 AND Mark = 0)
-    )
+  FROM {work}near_customer
+  WHERE TotalDuration >= 3600
   GROUP BY TotalDuration
+  UNION ALL
+  SELECT FromSeconds, SUM(Users)
+  FROM {work}watch_time_slice
+  WHERE FromSeconds < 3600
+  GROUP BY FromSeconds
 ), placed AS (
   SELECT
     place.Mark,
@@ -28,9 +23,8 @@ WITH customer AS (
       + SUM(customer.Users) OVER (PARTITION BY place.Mark ORDER BY customer.Seconds) AS UpTo
   -- In this order: SQLite would go through the customers once for each place otherwise.
   FROM customer
-  CROSS JOIN {mart}.watch_time_place AS place
-  WHERE place.Month = {month}
-    AND place.Step = 2
+  CROSS JOIN {work}watch_time_place AS place
+  WHERE place.Mark < 100
     AND customer.Seconds >= place.FromSeconds
     AND customer.Seconds < place.ToSeconds
 ), found AS (

@@ -10,6 +10,8 @@ use mysql::prelude::Queryable as _;
 use mysql::{ClientIdentity, Conn, DriverError, Error, LocalInfileHandler, OptsBuilder, SslOpts};
 
 use super::failure::{Failure, ForeignFile};
+use super::publish::STAGING_PREFIX;
+use super::stream;
 use super::url::{MysqlUrl, OptionFile, Secret, Target, TlsMode, check_database};
 use crate::warehouse::WarehouseError;
 use crate::warehouse::schema::Names;
@@ -186,6 +188,8 @@ pub(super) struct Connector {
     pub database: String,
     pub mart_db: String,
     pub lock_timeout: Duration,
+    /// See [`Names::work`].
+    work: String,
     target: Target,
 }
 
@@ -211,12 +215,13 @@ impl Connector {
             statement_timeout: options.statement_timeout,
             password: target.password.clone(),
         };
-        Ok(Connector { place, database, mart_db, lock_timeout: options.lock_timeout, target })
+        let work = format!("{}.{STAGING_PREFIX}{:016x}_", place.names.warehouse, stream::random());
+        Ok(Connector { place, database, mart_db, lock_timeout: options.lock_timeout, work, target })
     }
 
     /// What the placeholders of statements stand for.
     pub(super) fn names(&self) -> Names<'_> {
-        Names { warehouse: &self.place.names.warehouse, mart: &self.place.names.mart }
+        Names { warehouse: &self.place.names.warehouse, mart: &self.place.names.mart, work: &self.work }
     }
 
     /// A connection with the settings of a session of ours, and what its server is.
@@ -299,7 +304,11 @@ impl Connector {
         let release = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         let (collation, unlimited) = match product {
             Product::Mysql => ("utf8mb4_0900_bin", "max_execution_time = 0"),
-            Product::Mariadb => ("utf8mb4_nopad_bin", "max_statement_time = 0"),
+            // A transaction of ours may wait for the statement of another connection.
+            Product::Mariadb => (
+                "utf8mb4_nopad_bin",
+                "max_statement_time = 0, idle_transaction_timeout = 0, idle_write_transaction_timeout = 0",
+            ),
         };
         let server = Server {
             product,

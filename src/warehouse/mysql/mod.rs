@@ -26,7 +26,7 @@ use mysql::consts::ColumnType;
 use mysql::prelude::Queryable as _;
 
 use super::schema::{self, Flavour, Home};
-use super::{Dialect, RunClock, Value, Warehouse, WarehouseError};
+use super::{Dialect, MartScript, RunClock, Value, Warehouse, WarehouseError};
 use crate::calendar::Month;
 use crate::month::MonthTable;
 use crate::progress::Progress;
@@ -34,6 +34,7 @@ use crate::rules::Category;
 
 mod connect;
 mod failure;
+mod mart;
 mod probe;
 mod publish;
 mod rows;
@@ -54,6 +55,8 @@ pub struct MysqlWarehouse {
     /// `None` after a failure: the next step connects anew.
     session: Option<(Conn, Server)>,
     warnings: Vec<String>,
+    /// Contracts that part the customers of the month loaded last evenly.
+    bounds: Option<(Month, Vec<String>)>,
 }
 
 impl fmt::Debug for MysqlWarehouse {
@@ -72,8 +75,7 @@ impl MysqlWarehouse {
     pub fn open(url: &MysqlUrl, options: MysqlOptions) -> Result<MysqlWarehouse, WarehouseError> {
         let connector = Connector::new(url, &options)?;
         let session = connector.connect().map_err(|failure| failure.error)?;
-        let warnings = Vec::new();
-        Ok(MysqlWarehouse { connector, options, session: Some(session), warnings })
+        Ok(MysqlWarehouse { connector, options, session: Some(session), warnings: Vec::new(), bounds: None })
     }
 
     /// Runs `step` on a connection under the lock that keeps a second viewmart out, again on a new connection when the
@@ -178,22 +180,17 @@ impl Warehouse for MysqlWarehouse {
         let n_connections = usize::from(self.options.load_connections.get());
         self.locked(|connector, conn, server| {
             publish::load(connector, conn, server, table, clock, progress, n_connections)
-        })
+        })?;
+        let bounds = publish::bounds(table, n_connections).into_iter().map(str::to_owned).collect();
+        self.bounds = Some((table.month, bounds));
+        Ok(())
     }
 
-    fn publish_mart(&mut self, month: Month, statements: &[&str]) -> Result<(), WarehouseError> {
-        self.locked(|connector, conn, _| {
-            let names = connector.names();
-            let doing = "filling the mart";
-            publish::run(connector, conn, doing, "START TRANSACTION")?;
-            let filled = statements
-                .iter()
-                .try_for_each(|sql| publish::run(connector, conn, doing, &names.fill_month(sql, month)))
-                .and_then(|()| publish::run(connector, conn, doing, "COMMIT"));
-            if filled.is_err() {
-                let _ = conn.query_drop("ROLLBACK");
-            }
-            filled
+    fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError> {
+        let n_connections = usize::from(self.options.load_connections.get());
+        let bounds = self.bounds.take().filter(|(loaded, _)| *loaded == month).map(|(_, bounds)| bounds);
+        self.locked(|connector, conn, server| {
+            mart::publish(connector, conn, server, month, script, bounds.as_deref(), n_connections)
         })
     }
 
@@ -280,7 +277,7 @@ fn prepare(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<()
 
 fn database_of(connector: &Connector, home: Home) -> &str {
     match home {
-        Home::Warehouse => &connector.database,
+        Home::Warehouse | Home::Work => &connector.database,
         Home::Mart => &connector.mart_db,
     }
 }

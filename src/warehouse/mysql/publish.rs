@@ -7,11 +7,15 @@
 //! 3. The rows go into a staging table of this run, over several connections. A crash leaves a staging table: see 2.
 //! 4. The database counts and adds up the staging table; the result must equal the columns and their ledger.
 //! 5. `customer_behavior` gets an empty partition for the month, if it has none: readers see no difference.
-//! 6. `EXCHANGE PARTITION` swaps the staged rows for those of the month. It is atomic for readers and for crashes.
-//! 7. One transaction replaces `daily_activity` of the month and adds the run to `etl_run`. If the server refuses it,
-//!    the partition is exchanged back. A crash between 6 and 7 (milliseconds) leaves the new customers beside the old
-//!    days: each table is whole, and the next run makes them agree.
-//! 8. The staging table, which now holds the old rows, is dropped.
+//! 6. A transaction on a second connection replaces `daily_activity` of the month and adds the run to `etl_run`, all but
+//!    its `COMMIT`. What a server can refuse it refuses here, and a crash takes it back.
+//! 7. `EXCHANGE PARTITION` swaps the staged rows for those of the month. It is atomic for readers and for crashes. It
+//!    locks no table of the transaction, which waits on its own connection: a change of a table commits what its
+//!    connection has open.
+//! 8. `COMMIT` on the second connection, the very next thing that the server hears. If it refuses, the partition is
+//!    exchanged back. A crash between 7 and 8, one round trip, leaves the new customers beside the old days: each table
+//!    is whole, and the next run makes them agree.
+//! 9. The staging table, which now holds the old rows, is dropped.
 
 use std::ops::Range;
 use std::sync::mpsc;
@@ -28,8 +32,12 @@ use crate::ledger::Reason;
 use crate::month::MonthTable;
 use crate::progress::Progress;
 use crate::rules::Category;
+use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{self, Flavour};
 use crate::warehouse::{RunClock, WarehouseError};
+
+/// The step that replaces the days of the month and adds the run, for messages.
+const RECORDING: &str = "recording the run";
 
 /// What every staging table's name begins with.
 pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
@@ -48,7 +56,15 @@ pub(super) fn load(
     let staging_name = format!("{STAGING_PREFIX}{:016x}", stream::random());
     let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
     let definition = schema::CUSTOMER_BEHAVIOR.definition(Flavour::Mysql { collation: server.collation });
-    run(connector, conn, "creating the staging table", &format!("CREATE TABLE {staging} {definition}"))?;
+    let creating = "creating the staging table";
+    run(connector, conn, creating, &format!("CREATE TABLE {staging} {definition}"))?;
+    // What is the same in every row is neither sent nor parsed.
+    let defaults = format!(
+        "ALTER TABLE {staging} ALTER Month SET DEFAULT '{}', ALTER Date SET DEFAULT '{}'",
+        table.month.first_day(),
+        table.etl_date
+    );
+    run(connector, conn, creating, &defaults)?;
     let published = stage(connector, server, &staging, table, progress, n_connections)
         .and_then(|sums| check(connector, table, &sums))
         .and_then(|()| publish(connector, conn, server, &staging, table, clock));
@@ -81,22 +97,26 @@ pub(super) fn drop_leftovers(connector: &Connector, conn: &mut Conn) -> Result<(
     Ok(())
 }
 
+/// The first contract of each range of rows but the first.
+pub(super) fn bounds(table: &MonthTable, n: usize) -> Vec<&str> {
+    ranges(table.n_rows(), n).iter().skip(1).map(|rows| table.contracts.get(rows.start)).collect()
+}
+
 /// The rows of each connection: disjoint, in key order, of nearly equal number; fewer than `n` where rows are few.
 fn ranges(n_rows: usize, n: usize) -> Vec<Range<usize>> {
     let n = n.clamp(1, n_rows.max(1));
     (0..n).map(|i| n_rows * i / n..n_rows * (i + 1) / n).collect()
 }
 
-/// Counts and sums of a part of the staging table, or of the columns: number of rows, of rows of this month and date,
-/// seconds by category, total, active days.
-type Sums = [i128; 10];
+/// Counts and sums of a part of the staging table, or of the columns: number of rows of this month, of this month and
+/// date, seconds by category, total, active days.
+type Sums = [i128; N_SUMS];
 
-const N_SUMS: usize = 10;
+const N_SUMS: usize = 9;
 
 /// What each of [`Sums`] is, for messages.
 const SUM_NAMES: [&str; N_SUMS] = [
     "the number of customers",
-    "the number of customers with the right month",
     "the number of customers with the right date",
     "the sum of MovieDuration",
     "the sum of SportDuration",
@@ -138,12 +158,11 @@ fn stage(
     first_failure(receiver.into_iter())?;
 
     // Parts of the key's whole range, so that rows nobody sent would be counted too.
-    let bounds: Vec<String> = ranges.iter().skip(1).map(|rows| literal(table.contracts.get(rows.start))).collect();
+    let bounds: Vec<String> = bounds(table, n_connections).into_iter().map(literal).collect();
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
-        for (i, conn) in conns.iter_mut().enumerate() {
-            let from = i.checked_sub(1).and_then(|before| bounds.get(before));
-            let sql = sums_sql(staging, table, from, bounds.get(i));
+        for (conn, range) in conns.iter_mut().zip(contract_ranges(&bounds)) {
+            let sql = sums_sql(staging, table, &range);
             let sender = sender.clone();
             scope.spawn(move || {
                 let _ = sender.send(query_sums(connector, conn, &sql));
@@ -161,7 +180,7 @@ fn stage(
 }
 
 /// Of several failures one that lasts: the others may only follow from it.
-fn first_failure(results: impl Iterator<Item = Result<(), Failure>>) -> Result<(), Failure> {
+pub(super) fn first_failure(results: impl Iterator<Item = Result<(), Failure>>) -> Result<(), Failure> {
     let mut passing = Ok(());
     for result in results {
         match result {
@@ -186,22 +205,16 @@ fn refuse_warnings(connector: &Connector, conn: &mut Conn) -> Result<(), Failure
     Err(Failure::plain(&connector.place, doing, format!("the server changed rows: {n_warnings} warnings{text}"), None))
 }
 
-fn sums_sql(staging: &str, table: &MonthTable, from: Option<&String>, to: Option<&String>) -> String {
+fn sums_sql(staging: &str, table: &MonthTable, range: &str) -> String {
     let month = table.month.first_day();
-    let mut sql =
-        format!("SELECT COUNT(*), COALESCE(SUM(Month = '{month}'), 0), COALESCE(SUM(Date = '{}'), 0)", table.etl_date);
+    let mut sql = format!("SELECT COUNT(*), COUNT(CASE WHEN Date = '{}' THEN 1 END)", table.etl_date);
     for category in Category::ALL {
         sql += &format!(", COALESCE(SUM({}Duration), 0)", category.name());
     }
     sql += &format!(
-        ", COALESCE(SUM(TotalDuration), 0), COALESCE(SUM(Activeness), 0) FROM {staging} WHERE Month = '{month}'"
+        ", COALESCE(SUM(TotalDuration), 0), COALESCE(SUM(Activeness), 0) FROM {staging} \
+         WHERE Month = '{month}' AND {range}"
     );
-    if let Some(from) = from {
-        sql += &format!(" AND Contract >= {from}");
-    }
-    if let Some(to) = to {
-        sql += &format!(" AND Contract < {to}");
-    }
     sql
 }
 
@@ -224,10 +237,10 @@ fn check(connector: &Connector, table: &MonthTable, found: &Sums) -> Result<(), 
     let n_rows = table.n_rows() as i128;
     let mut expected = [n_rows; N_SUMS];
     for category in Category::ALL {
-        expected[3 + category as usize] = table.ledger.seconds[category as usize];
+        expected[2 + category as usize] = table.ledger.seconds[category as usize];
     }
-    expected[8] = table.ledger.n_seconds();
-    expected[9] = table.activeness.iter().map(|days| i128::from(*days)).sum();
+    expected[7] = table.ledger.n_seconds();
+    expected[8] = table.activeness.iter().map(|days| i128::from(*days)).sum();
     for ((name, expected), found) in SUM_NAMES.iter().zip(expected).zip(found) {
         if expected != *found {
             let (expected, found) = (expected.to_string(), found.to_string());
@@ -254,18 +267,22 @@ fn publish(
         partition(table),
         if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" },
     );
+    // Before the customers change, so that only its COMMIT has to follow them.
+    let mut recorder = connector.connect()?.0;
+    record_run(connector, &mut recorder, server, table, clock)?;
     run(connector, conn, "publishing the month", &exchange)?;
-    let recorded = record_run(connector, conn, server, table, clock);
-    if recorded.as_ref().is_err_and(|failure| !failure.is_passing()) {
+    let committed = recorder.query_drop("COMMIT");
+    // A connection that broke says neither yes nor no: the next run makes the tables agree.
+    if matches!(committed, Err(mysql::Error::MySqlError(_))) {
         take_back(connector, conn, &exchange)?;
     }
-    recorded
+    committed.map_err(|e| Failure::new(&connector.place, RECORDING, &e))
 }
 
 /// Gives readers the old month again after the server refused the smaller tables, on a new connection if need be.
 fn take_back(connector: &Connector, conn: &mut Conn, exchange: &str) -> Result<(), Failure> {
     let doing = "taking the month back";
-    match run(connector, conn, doing, "ROLLBACK").and_then(|()| run(connector, conn, doing, exchange)) {
+    match run(connector, conn, doing, exchange) {
         Err(failure) if failure.is_passing() => run(connector, &mut connector.connect()?.0, doing, exchange),
         result => result,
     }
@@ -296,7 +313,7 @@ fn add_partition(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> 
     run(connector, conn, doing, &sql)
 }
 
-/// `daily_activity` of the month and the row of this run, in one transaction.
+/// `daily_activity` of the month and the row of this run, in a transaction that is left open.
 fn record_run(
     connector: &Connector,
     conn: &mut Conn,
@@ -304,7 +321,6 @@ fn record_run(
     table: &MonthTable,
     clock: RunClock,
 ) -> Result<(), Failure> {
-    let doing = "recording the run";
     // Names are filled in before any value is: an app may be called `{mart}`.
     let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
     let month = table.month.first_day();
@@ -335,8 +351,7 @@ fn record_run(
         }
         statements.push(sql);
     }
-    statements.push("COMMIT".to_owned());
-    statements.iter().try_for_each(|sql| run(connector, conn, doing, sql))
+    statements.iter().try_for_each(|sql| run(connector, conn, RECORDING, sql))
 }
 
 fn day_values(table: &MonthTable, day: &crate::month::DayActivity) -> Option<String> {

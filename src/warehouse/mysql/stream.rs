@@ -28,10 +28,10 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// Largest `INSERT`, in bytes; a server with a smaller `max_allowed_packet` gets half of that.
 const INSERT_BYTES: usize = 1 << 20;
 
-/// Most bytes of a row in either encoding: 100 characters of 4 bytes, each byte escaped, and eleven other columns.
+/// Most bytes of a row in either encoding: 100 characters of 4 bytes, each byte escaped, and nine other columns.
 const MAX_ROW_BYTES: usize = 1400;
 
-/// The columns that are sent. `Month` and `Date` are the same in every row and set by the statement.
+/// The columns that are sent. `Month` and `Date` are the same in every row and are defaults of the staging table.
 const COLUMNS: &str = "Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, TvDuration, \
                        TotalDuration, MostWatch, Taste, Activeness";
 
@@ -75,12 +75,10 @@ fn load_infile(
         let _ = give_back.send(Vec::with_capacity(CHUNK_BYTES + MAX_ROW_BYTES));
     }
     conn.set_local_infile_handler(Some(offer(offered.clone(), full, give_back)));
+    // The bytes are UTF-8 as they stand: a server that reads them as such takes each character by itself.
     let statement = format!(
-        "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {staging} CHARACTER SET utf8mb4 \
-         FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({COLUMNS}) \
-         SET Month = '{}', Date = '{}'",
-        table.month.first_day(),
-        table.etl_date,
+        "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {staging} CHARACTER SET binary \
+         FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({COLUMNS})"
     );
     thread::scope(|scope| {
         scope.spawn(move || encode_rows(table, rows, &filled, &empty, progress));
@@ -201,8 +199,7 @@ fn insert_rows(
     progress: &Progress,
 ) -> Result<(), Error> {
     let max_bytes = insert_bytes(server.max_packet_bytes);
-    let head = format!("INSERT INTO {staging} (Month, Date, {COLUMNS}) VALUES ");
-    let dates = format!("('{}','{}',", table.month.first_day(), table.etl_date);
+    let head = format!("INSERT INTO {staging} ({COLUMNS}) VALUES ");
     let mut statement = head.clone();
     let mut n_waiting = 0;
     conn.query_drop("START TRANSACTION")?;
@@ -210,7 +207,6 @@ fn insert_rows(
         if n_waiting > 0 {
             statement.push(',');
         }
-        statement.push_str(&dates);
         push_values(&mut statement, table, row);
         n_waiting += 1;
         if statement.len() >= max_bytes {
@@ -234,7 +230,7 @@ fn insert_bytes(max_packet_bytes: u64) -> usize {
 }
 
 fn push_values(statement: &mut String, table: &MonthTable, row: usize) {
-    statement.push('\'');
+    statement.push_str("('");
     for c in table.contracts.get(row).chars() {
         match c {
             '\\' => statement.push_str("\\\\"),

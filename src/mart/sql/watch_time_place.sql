@@ -1,0 +1,42 @@
+-- Where the customers stand that watch_time_summary and top_customers ask for: the slice of each. Mark 50, 90 and 99 is the
+-- nearest rank of that percentage, Mark 0 the first of the heaviest tenth, Mark 100 the last of the hundred with the most
+-- seconds. Place counts from the customer with the fewest seconds; Below counts the customers below the slice,
+-- SecondsAbove are the seconds of those above it.
+WITH slice AS (
+  SELECT FromSeconds, SUM(Users) AS Users, SUM(Seconds) AS Seconds
+  FROM {work}watch_time_slice
+  GROUP BY FromSeconds
+), placed AS (
+  SELECT
+    FromSeconds,
+    Users,
+    SUM(Users) OVER (ORDER BY FromSeconds) AS UpTo,
+    SUM(Seconds) OVER () - SUM(Seconds) OVER (ORDER BY FromSeconds) AS SecondsAbove
+  FROM slice
+), mark AS (
+  SELECT 50 AS Mark
+  UNION ALL SELECT 90
+  UNION ALL SELECT 99
+  UNION ALL SELECT 0
+  UNION ALL SELECT 100
+), wanted AS (
+  SELECT
+    mark.Mark,
+    CASE
+      WHEN mark.Mark = 0 THEN total.Users + 1 - (total.Users + 9 - (total.Users + 9) % 10) / 10
+      WHEN mark.Mark = 100 THEN CASE WHEN total.Users > 100 THEN total.Users - 99 ELSE 1 END
+      ELSE (mark.Mark * total.Users + 99 - (mark.Mark * total.Users + 99) % 100) / 100
+    END AS Place
+  FROM mark
+  CROSS JOIN (SELECT SUM(Users) AS Users FROM slice) AS total
+)
+SELECT
+  wanted.Mark,
+  wanted.Place,
+  placed.FromSeconds,
+  placed.FromSeconds
+    + CASE WHEN placed.FromSeconds >= 230400 THEN 3600 WHEN placed.FromSeconds >= 3600 THEN 600 ELSE 1 END,
+  placed.UpTo - placed.Users,
+  placed.SecondsAbove
+FROM wanted
+JOIN placed ON wanted.Place > placed.UpTo - placed.Users AND wanted.Place <= placed.UpTo
