@@ -251,7 +251,8 @@ fn entry(status: FileStatus) -> Entry {
 /// The client does not say whether a file is open for writing, and reads one as if it ended with its last finished
 /// block. But such a file has full blocks only, and the two times of its creation: closing it moves one of them.
 fn looks_open(status: &FileStatus) -> bool {
-    let has_full_blocks = status.blocksize.is_some_and(|n_block| n_block > 0 && status.length as u64 % n_block == 0);
+    let has_full_blocks =
+        status.blocksize.is_some_and(|n_block| n_block > 0 && (status.length as u64).is_multiple_of(n_block));
     !status.isdir && has_full_blocks && status.modification_time == status.access_time
 }
 

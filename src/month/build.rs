@@ -302,7 +302,7 @@ mod tests {
             let mut sink = collectors[i * 7 % n_threads].split(record.day, builder.interner(), &mut rejects);
             sink.kept(&record.contract, record.category, record.seconds);
             drop(sink);
-            if (i + 1) % epoch_records == 0 {
+            if (i + 1).is_multiple_of(epoch_records) {
                 builder.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
             }
         }

@@ -178,9 +178,9 @@ fn what_is_odd_exits_3_and_is_told() {
     let mut pipe = writer.stdin.take().unwrap();
     pipe.write_all(text.as_bytes()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !cluster
+    while cluster
         .try_script(&["fs", "-stat", "%b", "/log/20220403.json"])
-        .is_some_and(|n| n.trim() == (3 * N_BLOCK).to_string())
+        .is_none_or(|n| n.trim() != (3 * N_BLOCK).to_string())
     {
         assert!(Instant::now() < deadline, "the blocks did not come");
     }
