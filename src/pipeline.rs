@@ -513,8 +513,9 @@ fn reported(listing: &Listing, plan: &EnginePlan, made: Transformed, start: &Sta
         rules_name: plan.rules.name.clone(),
         rules_sha256: plan.rules.sha256.clone(),
         input: InputReport {
-            files: listing.files.len() as u64,
-            bytes: n_bytes(listing),
+            // As they were read: a file that changed while it was pulled came as it was then.
+            files: table.provenance.input_files,
+            bytes: table.provenance.input_bytes,
             days: u64::from(listing.month.n_days()) - listing.missing_days.len() as u64,
             missing_days: listing.missing_days.clone(),
             skipped_files: listing.n_skipped,

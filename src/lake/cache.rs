@@ -403,6 +403,67 @@ fn safe_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Day;
+    use crate::lake::{Compression, Format};
+
+    fn listed(cache: &Cache, name: &str, n_bytes: u64) -> DataFile {
+        let uri = HdfsUri { scheme: "hdfs".into(), authority: "nn".into(), path: format!("/{name}") };
+        DataFile {
+            uri: uri.to_string(),
+            path: cache.path_of(&uri),
+            day: Day::new(1).unwrap(),
+            n_bytes,
+            modified_ms: 1_650_000_000_123,
+            format: Format::Ndjson,
+            compression: Compression::None,
+        }
+    }
+
+    #[test]
+    fn what_arrives_is_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let content: Vec<u8> =
+            (0..2 * N_FLUSH as u32 + 5).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let check = |n_batch: usize, n_piece: usize| {
+            let file = listed(&cache, &format!("{n_batch}-{n_piece}.json"), content.len() as u64);
+            let mut part = Part::resume(&cache, &file).unwrap();
+            for batch in content.chunks(n_batch) {
+                let pieces = batch.chunks(n_piece).map(Bytes::copy_from_slice);
+                let batch: Vec<Bytes> = [Bytes::new()].into_iter().chain(pieces).chain([Bytes::new()]).collect();
+                part.write(&batch).unwrap();
+            }
+            part.write(&[]).unwrap();
+            assert_eq!(part.n_bytes(), file.n_bytes);
+            part.finish().unwrap();
+            assert!(fs::read(&file.path).unwrap() == content, "batches of {n_batch} in pieces of {n_piece}");
+            assert!(cache.verify(&file).unwrap());
+        };
+        check(1 << 20, 1 << 16);
+        // More pieces than one call of the system takes.
+        check(3 << 20, 1000);
+        check(content.len(), content.len());
+    }
+
+    #[test]
+    fn a_disk_without_room_is_seen_before_the_first_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let check = |sizes: &[u64], expected: Option<&str>| {
+            let files: Vec<DataFile> = sizes.iter().map(|n_bytes| listed(&cache, "x.json", *n_bytes)).collect();
+            let error = cache.check_space(&files).err().map(|error| error.to_string());
+            assert_eq!(error.is_some(), expected.is_some(), "{error:?}");
+            assert!(error.unwrap_or_default().contains(expected.unwrap_or_default()), "{sizes:?}");
+        };
+        check(&[], None);
+        check(&[0, 1, 1000], None);
+        let too_much = 1 << 60;
+        check(&[1, too_much], Some("2 files need 1152921504606846977 bytes and 67108864 to spare, the disk has "));
+        // What is there of a file needs no more room.
+        let part = File::create(cache.part_path(&listed(&cache, "x.json", 1).uri)).unwrap();
+        part.set_len(1 << 40).unwrap();
+        check(&[1 << 40], None);
+    }
 
     #[test]
     fn names_stay_inside_of_the_cache() {
