@@ -4,7 +4,9 @@
 //! warehouse publishes the month, then the mart, then the files are renamed.
 
 use std::borrow::Cow;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -27,7 +29,7 @@ use crate::generate::{self, GenerateOptions};
 use crate::lake::{DataFile, Lake, LakeError, Listing, PruneSummary};
 use crate::ledger::{Ledger, Reason};
 use crate::mart;
-use crate::month::MonthTable;
+use crate::month::{MonthTable, Provenance};
 use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
 use crate::output::{self, OutFolder, StagedFile};
 use crate::progress::{self, Progress, Unit};
@@ -83,19 +85,8 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
 
     let rejects = staged_rejects(&made, &out)?;
-    let rows = made.table.n_rows() as u64;
-    let clock = StageClock::start("load");
-    load_month(&mut *warehouse, &made.table, start.clock, talk)?;
-    made.stages.push(clock.stop(0, rows));
-    let clock = StageClock::start("mart");
-    mart::build(&mut *warehouse, listing.month)?;
-    made.stages.push(clock.stop(0, rows));
-    let clock = StageClock::start("dashboard");
-    let model = DashboardModel::read(&mut *warehouse)?;
-    let mut from_table = TableRows(&made.table);
-    let mut files =
-        staged_dashboards(&model, listing.month, &mut from_table, &plan.look, &plan.warehouse.url, &out, talk)?;
-    made.stages.push(clock.stop(0, 0));
+    let (mut files, stages) = loaded_and_drawn(&mut *warehouse, &made.table, plan, &out, start.clock, talk)?;
+    made.stages.extend(stages);
 
     let report = reported(&listing, &plan.engine, made, &start);
     files.push(rejects);
@@ -166,8 +157,12 @@ fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
     let model = DashboardModel::read(&mut *warehouse)?;
     let month = month_in(&model, plan.month, &warehouse.address())?;
     let out = OutFolder::open(&plan.out)?;
+    let subject = Subject { month, provenance: of_model(&model, month) };
     let mut rows = WarehouseRows { warehouse: &mut *warehouse, month };
-    let files = staged_dashboards(&model, month, &mut rows, &plan.look, &plan.warehouse.url, &out, talk)?;
+    let (package, note) = staged_package(&subject, &mut rows, &plan.look, &out)?;
+    noted(note, talk);
+    let mut files = vec![staged_page(&model, month, &plan.look, &out)?, package];
+    files.extend(staged_live(&subject, &plan.look, &plan.warehouse.url, &out)?);
     let files = published(files, &out, talk)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
 }
@@ -344,6 +339,12 @@ fn say(talk: Talk, message: std::fmt::Arguments<'_>) {
     }
 }
 
+fn noted(note: Option<String>, talk: Talk) {
+    if let Some(note) = note {
+        say(talk, format_args!("{note}"));
+    }
+}
+
 fn usage(what: String, advice: &str) -> Error {
     Error::Usage { what, advice: Some(advice.into()) }
 }
@@ -360,21 +361,66 @@ fn staged_rejects(made: &Transformed, out: &OutFolder) -> Result<StagedFile, Err
     Ok(file)
 }
 
-/// The page and the workbooks. With pseudonyms there is no live workbook: it would show the contracts of the warehouse.
-fn staged_dashboards(
-    model: &DashboardModel,
-    month: Month,
-    rows: &mut dyn RowSource,
-    look: &LookPlan,
-    warehouse: &WarehouseUrl,
+/// The month in warehouse and mart, and the files that show it. The packaged workbook holds the rows of `table` and
+/// nothing that the warehouse makes of them, so it is written meanwhile.
+fn loaded_and_drawn(
+    warehouse: &mut dyn Warehouse,
+    table: &MonthTable,
+    plan: &RunPlan,
     out: &OutFolder,
+    clock: RunClock,
     talk: Talk,
-) -> Result<Vec<StagedFile>, Error> {
+) -> Result<(Vec<StagedFile>, Vec<StageTiming>), Error> {
+    let n_rows = table.n_rows() as u64;
+    let subject = Subject { month: table.month, provenance: of_table(&table.provenance) };
+    let package = || {
+        let begun = Instant::now();
+        let package = staged_package(&subject, &mut TableRows(table), &plan.look, out)?;
+        // Its processor time is in that of the stages beside it.
+        let wall_s = begun.elapsed().as_secs_f64();
+        Ok::<_, Error>((package, StageTiming { name: "workbook", wall_s, cpu_s: 0.0, bytes: 0, records: n_rows }))
+    };
+    let mut build = || {
+        let stage = StageClock::start("load");
+        load_month(warehouse, table, clock, talk)?;
+        let load = stage.stop(0, n_rows);
+        let stage = StageClock::start("mart");
+        mart::build(warehouse, table.month)?;
+        let mart = stage.stop(0, n_rows);
+        let stage = StageClock::start("dashboard");
+        let model = DashboardModel::read(warehouse)?;
+        let page = staged_page(&model, table.month, &plan.look, out)?;
+        Ok::<_, Error>((page, [load, mart, stage.stop(0, 0)]))
+    };
+    let (package, built) = thread::scope(|scope| {
+        let package = scope.spawn(package);
+        let built = build();
+        (package.join().unwrap_or_else(|panic| resume_unwind(panic)), built)
+    });
+    // Of two errors that of the warehouse is told, whichever was first.
+    let (page, [load, mart, dashboard]) = built?;
+    let ((package, note), workbook) = package?;
+    noted(note, talk);
+    let mut files = vec![page, package];
+    files.extend(staged_live(&subject, &plan.look, &plan.warehouse.url, out)?);
+    Ok((files, vec![load, mart, workbook, dashboard]))
+}
+
+/// The page for the browser.
+fn staged_page(model: &DashboardModel, month: Month, look: &LookPlan, out: &OutFolder) -> Result<StagedFile, Error> {
     let options = RenderOptions { mask: look.mask.clone(), first_shown: Some(month) };
     let mut page = out.stage(DASHBOARD)?;
     page.write_with(|w| w.write_all(html::render(model, &options).as_bytes()))?;
+    Ok(page)
+}
 
-    let subject = Subject { month, provenance: provenance(model, month) };
+/// The workbook with its rows, and what the user should know about it.
+fn staged_package(
+    subject: &Subject,
+    rows: &mut dyn RowSource,
+    look: &LookPlan,
+    out: &OutFolder,
+) -> Result<(StagedFile, Option<String>), Error> {
     let pseudonym = look.mask.as_ref().map(pseudonyms);
     let contracts = match &pseudonym {
         Some(pseudonym) => Contracts::Masked(pseudonym),
@@ -386,28 +432,34 @@ fn staged_dashboards(
     };
     let mut packaged = out.stage(WORKBOOK)?;
     let path = packaged.target().to_owned();
-    let package = packaged.fill(|file| tableau::package(file, &subject, rows, contracts, &format));
-    if let Some(note) = package.map_err(|error| error.at(&path))?.note {
-        say(talk, format_args!("{note}"));
-    }
+    let package = packaged.fill(|file| tableau::package(file, subject, rows, contracts, &format));
+    let note = package.map_err(|error| error.at(&path))?.note;
+    Ok((packaged, note))
+}
 
-    let mut files = vec![page, packaged];
-    if let (WarehouseUrl::Mysql(url), None) = (warehouse, &look.mask) {
-        let connection = Connection::Mysql(MysqlServer {
-            host: url.host.clone().unwrap_or_else(|| "localhost".to_owned()),
-            port: url.port.unwrap_or(3306),
-            database: url.database.clone(),
-            user: url.user.clone().unwrap_or_default(),
-        });
-        for (name, text) in
-            [(LIVE_WORKBOOK, tableau::workbook(&subject, &connection)), (LIVE_SOURCE, tableau::datasource(&connection))]
-        {
-            let mut file = out.stage(name)?;
-            file.write_with(|w| w.write_all(text.as_bytes()))?;
-            files.push(file);
-        }
-    }
-    Ok(files)
+/// The workbooks on a MySQL warehouse. With pseudonyms there are none: they would show its contracts.
+fn staged_live(
+    subject: &Subject,
+    look: &LookPlan,
+    warehouse: &WarehouseUrl,
+    out: &OutFolder,
+) -> Result<Vec<StagedFile>, Error> {
+    let (WarehouseUrl::Mysql(url), None) = (warehouse, &look.mask) else { return Ok(Vec::new()) };
+    let connection = Connection::Mysql(MysqlServer {
+        host: url.host.clone().unwrap_or_else(|| "localhost".to_owned()),
+        port: url.port.unwrap_or(3306),
+        database: url.database.clone(),
+        user: url.user.clone().unwrap_or_default(),
+    });
+    let staged = |(name, text): (&str, String)| {
+        let mut file = out.stage(name)?;
+        file.write_with(|w| w.write_all(text.as_bytes()))?;
+        Ok(file)
+    };
+    [(LIVE_WORKBOOK, tableau::workbook(subject, &connection)), (LIVE_SOURCE, tableau::datasource(&connection))]
+        .into_iter()
+        .map(staged)
+        .collect()
 }
 
 fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {
@@ -415,11 +467,19 @@ fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {
 }
 
 /// Where the rows of the month come from, in one line that is the same for the same rows.
-fn provenance(model: &DashboardModel, month: Month) -> String {
+fn provenance(engine: &str, rules_name: &str, rules_sha256: &str, input_files: impl std::fmt::Display) -> String {
+    let hash = rules_sha256.get(..8).unwrap_or(rules_sha256);
+    format!("{engine}, rules {rules_name} {hash}, {input_files} files")
+}
+
+fn of_table(of: &Provenance) -> String {
+    provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files)
+}
+
+fn of_model(model: &DashboardModel, month: Month) -> String {
     model.months.iter().find(|candidate| candidate.month == month).map_or_else(String::new, |month| {
         let of = &month.provenance;
-        let hash = of.rules_sha256.get(..8).unwrap_or(&of.rules_sha256);
-        format!("{}, rules {} {hash}, {} files", of.engine, of.rules_name, of.input_files)
+        provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files)
     })
 }
 
@@ -453,8 +513,9 @@ fn reported(listing: &Listing, plan: &EnginePlan, made: Transformed, start: &Sta
         rules_name: plan.rules.name.clone(),
         rules_sha256: plan.rules.sha256.clone(),
         input: InputReport {
-            files: listing.files.len() as u64,
-            bytes: n_bytes(listing),
+            // As they were read: a file that changed while it was pulled came as it was then.
+            files: table.provenance.input_files,
+            bytes: table.provenance.input_bytes,
             days: u64::from(listing.month.n_days()) - listing.missing_days.len() as u64,
             missing_days: listing.missing_days.clone(),
             skipped_files: listing.n_skipped,

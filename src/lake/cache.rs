@@ -8,12 +8,14 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -21,10 +23,12 @@ use super::input::HdfsUri;
 use super::manifest::{Manifest, ManifestLine};
 use super::{DataFile, LakeError, local};
 
-/// Bytes written at once. Large writes give the page cache large pages, which the scan maps faster.
-const N_WRITE: usize = 1 << 20;
+/// Bytes read at once.
+const N_READ: usize = 1 << 20;
 /// Bytes after which the state of a partial file is noted: what a killed run loses at most.
 const N_NOTE: u64 = 8 << 20;
+/// Bytes after which those of a partial file are sent to the disk, while more arrive.
+const N_FLUSH: u64 = 16 << 20;
 /// Space left free on the disk.
 const N_SPARE: u64 = 64 << 20;
 /// Longest file name of common file systems, in bytes.
@@ -129,7 +133,7 @@ impl Cache {
         self.manifest().retain(|line| keep.contains(line.uri.as_str()))?;
         let mut removed = (0, 0);
         let mut remove = |path: &Path| match fs::metadata(path).map(|metadata| metadata.len()) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(LakeError::io_at(path, "removing it from the cache", &error)),
             Ok(n_bytes) => {
                 fs::remove_file(path).map_err(|error| LakeError::io_at(path, "removing it from the cache", &error))?;
@@ -187,11 +191,25 @@ pub(crate) struct Part<'a> {
     cache: &'a Cache,
     listed: &'a DataFile,
     file: File,
-    buffer: Vec<u8>,
-    /// Bytes that went to the file, the buffer not counted.
+    /// Asks for the bytes to go to the disk while more arrive, so that the sync in the end has little to wait for.
+    flusher: Option<SyncSender<()>>,
     n_written: u64,
     n_noted: u64,
+    n_flushed: u64,
     crc32c: u32,
+}
+
+/// Starts a thread that sends `file` to the disk whenever it is asked, until nobody can ask any more. It holds one
+/// request at most: what was written meanwhile goes along. Opened for this alone, `file` is told of errors that the
+/// writer is told of again when it syncs.
+fn start_flusher(file: File) -> SyncSender<()> {
+    let (request, requests) = sync_channel(1);
+    std::thread::spawn(move || {
+        for () in requests {
+            let _ = file.sync_data();
+        }
+    });
+    request
 }
 
 impl<'a> Part<'a> {
@@ -216,7 +234,8 @@ impl<'a> Part<'a> {
         }
         let (n_written, crc32c) = sound;
         file.set_len(n_written).and_then(|()| file.seek(SeekFrom::Start(n_written))).map_err(io)?;
-        Ok(Part { cache, listed, file, buffer: Vec::with_capacity(N_WRITE), n_written, n_noted: n_written, crc32c })
+        let (n_noted, n_flushed) = (n_written, n_written);
+        Ok(Part { cache, listed, file, flusher: None, n_written, n_noted, n_flushed, crc32c })
     }
 
     /// Removes what is there of `listed`.
@@ -227,38 +246,54 @@ impl<'a> Part<'a> {
 
     /// Bytes that have arrived.
     pub fn n_bytes(&self) -> u64 {
-        self.n_written + self.buffer.len() as u64
+        self.n_written
     }
 
-    /// Adds the next bytes.
-    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), LakeError> {
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(N_WRITE - self.buffer.len()));
-            self.buffer.extend_from_slice(now);
-            bytes = later;
-            if self.buffer.len() == N_WRITE {
-                self.flush()?;
+    /// Adds the next bytes, in one write: large ones give the page cache large pages, which the scan maps faster.
+    pub fn write(&mut self, batch: &[Bytes]) -> Result<(), LakeError> {
+        let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|bytes| IoSlice::new(bytes)).collect();
+        let mut left = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut left, 0); // Past those that are empty.
+        while !left.is_empty() {
+            match self.file.write_vectored(left) {
+                Ok(0) => return Err(self.failed(&ErrorKind::WriteZero.into())),
+                Ok(n) => IoSlice::advance_slices(&mut left, n),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(&error)),
             }
+        }
+        for bytes in batch {
+            self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+            self.n_written += bytes.len() as u64;
         }
         if self.n_written - self.n_noted >= N_NOTE {
             self.note()?;
         }
+        if self.n_written - self.n_flushed >= N_FLUSH {
+            self.flush()?;
+        }
         Ok(())
     }
 
+    fn failed(&self, error: &std::io::Error) -> LakeError {
+        LakeError::io_at(&self.cache.part_path(&self.listed.uri), "writing to the cache", error)
+    }
+
+    /// Begins to send what was written to the disk.
     fn flush(&mut self) -> Result<(), LakeError> {
-        self.file.write_all(&self.buffer).map_err(|error| {
-            LakeError::io_at(&self.cache.part_path(&self.listed.uri), "writing to the cache", &error)
-        })?;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, &self.buffer);
-        self.n_written += self.buffer.len() as u64;
-        self.buffer.clear();
+        if self.flusher.is_none() {
+            let file = File::open(self.cache.part_path(&self.listed.uri)).map_err(|error| self.failed(&error))?;
+            self.flusher = Some(start_flusher(file));
+        }
+        if let Some(flusher) = &self.flusher {
+            let _ = flusher.try_send(());
+        }
+        self.n_flushed = self.n_written;
         Ok(())
     }
 
     /// Notes how far the file is, so that a later attempt can go on from here.
     pub fn note(&mut self) -> Result<(), LakeError> {
-        self.flush()?;
         let note = Note {
             uri: self.listed.uri.clone(),
             size: self.listed.n_bytes,
@@ -278,8 +313,7 @@ impl<'a> Part<'a> {
     }
 
     /// Puts the complete file into its place and into the manifest.
-    pub fn finish(mut self) -> Result<(), LakeError> {
-        self.flush()?;
+    pub fn finish(self) -> Result<(), LakeError> {
         let (cache, listed) = (self.cache, self.listed);
         let part = cache.part_path(&listed.uri);
         let io = |error| LakeError::io_at(&listed.path, "putting it into the cache", &error);
@@ -312,7 +346,7 @@ impl<'a> Part<'a> {
 fn checksum(file: &mut File, n_most: u64) -> std::io::Result<(u32, u64)> {
     file.seek(SeekFrom::Start(0))?;
     let mut limited = file.take(n_most);
-    let mut buffer = vec![0; N_WRITE];
+    let mut buffer = vec![0; N_READ];
     let (mut crc32c, mut n_bytes) = (0, 0);
     loop {
         match limited.read(&mut buffer) {
@@ -321,7 +355,7 @@ fn checksum(file: &mut File, n_most: u64) -> std::io::Result<(u32, u64)> {
                 crc32c = crc32c::crc32c_append(crc32c, buffer.get(..n).unwrap_or_default());
                 n_bytes += n as u64;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
@@ -369,6 +403,67 @@ fn safe_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Day;
+    use crate::lake::{Compression, Format};
+
+    fn listed(cache: &Cache, name: &str, n_bytes: u64) -> DataFile {
+        let uri = HdfsUri { scheme: "hdfs".into(), authority: "nn".into(), path: format!("/{name}") };
+        DataFile {
+            uri: uri.to_string(),
+            path: cache.path_of(&uri),
+            day: Day::new(1).unwrap(),
+            n_bytes,
+            modified_ms: 1_650_000_000_123,
+            format: Format::Ndjson,
+            compression: Compression::None,
+        }
+    }
+
+    #[test]
+    fn what_arrives_is_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let content: Vec<u8> =
+            (0..2 * N_FLUSH as u32 + 5).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let check = |n_batch: usize, n_piece: usize| {
+            let file = listed(&cache, &format!("{n_batch}-{n_piece}.json"), content.len() as u64);
+            let mut part = Part::resume(&cache, &file).unwrap();
+            for batch in content.chunks(n_batch) {
+                let pieces = batch.chunks(n_piece).map(Bytes::copy_from_slice);
+                let batch: Vec<Bytes> = [Bytes::new()].into_iter().chain(pieces).chain([Bytes::new()]).collect();
+                part.write(&batch).unwrap();
+            }
+            part.write(&[]).unwrap();
+            assert_eq!(part.n_bytes(), file.n_bytes);
+            part.finish().unwrap();
+            assert!(fs::read(&file.path).unwrap() == content, "batches of {n_batch} in pieces of {n_piece}");
+            assert!(cache.verify(&file).unwrap());
+        };
+        check(1 << 20, 1 << 16);
+        // More pieces than one call of the system takes.
+        check(3 << 20, 1000);
+        check(content.len(), content.len());
+    }
+
+    #[test]
+    fn a_disk_without_room_is_seen_before_the_first_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let check = |sizes: &[u64], expected: Option<&str>| {
+            let files: Vec<DataFile> = sizes.iter().map(|n_bytes| listed(&cache, "x.json", *n_bytes)).collect();
+            let error = cache.check_space(&files).err().map(|error| error.to_string());
+            assert_eq!(error.is_some(), expected.is_some(), "{error:?}");
+            assert!(error.unwrap_or_default().contains(expected.unwrap_or_default()), "{sizes:?}");
+        };
+        check(&[], None);
+        check(&[0, 1, 1000], None);
+        let too_much = 1 << 60;
+        check(&[1, too_much], Some("2 files need 1152921504606846977 bytes and 67108864 to spare, the disk has "));
+        // What is there of a file needs no more room.
+        let part = File::create(cache.part_path(&listed(&cache, "x.json", 1).uri)).unwrap();
+        part.set_len(1 << 40).unwrap();
+        check(&[1 << 40], None);
+    }
 
     #[test]
     fn names_stay_inside_of_the_cache() {

@@ -416,3 +416,35 @@ impl Drop for Network {
 pub(crate) fn connect(uri: &HdfsUri, conf: &HadoopConf, options: &HdfsOptions) -> Result<Arc<dyn Source>, LakeError> {
     Ok(Arc::new(HdfsSource::connect(uri, conf.clone(), options)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_override_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let property =
+            |key: &str, value: &str| format!("<property><name>{key}</name><value>{value}</value></property>");
+        let of_file = [property("a", "file"), property("b", "file")].concat();
+        std::fs::write(folder.path().join("core-site.xml"), format!("<configuration>{of_file}</configuration>"))
+            .unwrap();
+        let check = |options: HdfsOptions, key: &str, expected: Option<&str>| {
+            let options = HdfsOptions { conf_dir: Some(folder.path().to_owned()), ..options };
+            assert_eq!(options.load_conf().unwrap().get(key).as_deref(), expected, "{options:?}");
+        };
+        let plain = HdfsOptions::default;
+        let overrides = [("a", "1"), ("c", "2"), ("a", "3")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let given = || HdfsOptions { overrides: overrides.to_vec(), ..plain() };
+        check(plain(), "a", Some("file"));
+        check(given(), "a", Some("3"));
+        check(given(), "b", Some("file"));
+        check(given(), "c", Some("2"));
+        let by_name = || HdfsOptions { datanodes: DatanodeAddress::Hostname, ..plain() };
+        check(plain(), "dfs.client.use.datanode.hostname", None);
+        check(by_name(), "dfs.client.use.datanode.hostname", Some("true"));
+        let with_keytab = || HdfsOptions { keytab: Some("alice.keytab".into()), ..plain() };
+        check(plain(), "hadoop.security.authentication", None);
+        check(with_keytab(), "hadoop.security.authentication", Some("kerberos"));
+    }
+}

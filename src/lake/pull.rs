@@ -331,11 +331,10 @@ impl Shared {
     fn read(&self, part: &mut Part<'_>, source: &dyn Source, entry: &Entry) -> Result<(), Failure> {
         let mut chunks = source.open(entry, part.n_bytes())?;
         while let Some(batch) = chunks.next()? {
-            for bytes in batch {
-                part.write(&bytes)?;
-                self.progress.advance(bytes.len() as u64);
-                self.pulled_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            }
+            let n_before = part.n_bytes();
+            part.write(&batch)?;
+            self.progress.advance(part.n_bytes() - n_before);
+            self.pulled_bytes.fetch_add(part.n_bytes() - n_before, Ordering::Relaxed);
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Failure::Stopped);
             }

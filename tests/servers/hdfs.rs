@@ -2,7 +2,6 @@
 //! program makes of them is in `hdfs/program.rs`, with Kerberos in `hdfs/kerberos.rs`.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use viewmart::error::Advice;
@@ -237,27 +236,11 @@ fn a_pull_survives_its_datanodes() {
     assert!(summary.pulled_files < 5 && summary.pulled_bytes < 32 * N_BLOCK as u64, "{summary:?}");
 
     // A byte of one replica flips: the other one is used. Of both: nothing is delivered.
-    let flip = |nodes: &[&str]| {
-        let mut n_flipped = 0;
-        for node in nodes {
-            let finalized = cluster.folder().join("data").join(node);
-            let find =
-                Command::new("find").arg(&finalized).args(["-name", "blk_*", "!", "-name", "*.meta"]).output().unwrap();
-            for path in String::from_utf8(find.stdout).unwrap().lines() {
-                let mut bytes = std::fs::read(path).unwrap();
-                let middle = bytes.len() / 2;
-                bytes[middle] ^= 1;
-                std::fs::write(path, bytes).unwrap();
-                n_flipped += 1;
-            }
-        }
-        n_flipped
-    };
-    assert!(flip(&["dn1"]) > 0);
+    cluster.corrupt(&["dn1"]);
     let cache = fresh();
     let (pulled, _) = pull(&input, &cluster.options(cache.path())).map_err(|error| told(&error)).unwrap();
     assert_same(&pulled, &files);
-    assert!(flip(&["dn2", "dn3"]) > 0);
+    cluster.corrupt(&["dn2", "dn3"]);
     let cache = fresh();
     let text = told(&pull(&input, &cluster.options(cache.path())).unwrap_err());
     assert!(text.contains("/log/2022040") && text.contains("the block at byte"), "{text}");

@@ -59,6 +59,26 @@ impl Cluster {
         }
     }
 
+    /// Flips a bit of every replica that these DataNodes have.
+    pub fn corrupt(&self, nodes: &[&str]) {
+        let mut n_flipped = 0;
+        for node in nodes {
+            let find = Command::new("find")
+                .arg(self.folder().join("data").join(node))
+                .args(["-name", "blk_*", "!", "-name", "*.meta"])
+                .output()
+                .expect("find starts");
+            for path in String::from_utf8(find.stdout).unwrap().lines() {
+                let mut bytes = std::fs::read(path).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                std::fs::write(path, bytes).unwrap();
+                n_flipped += 1;
+            }
+        }
+        assert!(n_flipped > 0, "{nodes:?} have no block");
+    }
+
     pub fn folder(&self) -> PathBuf {
         let home = std::env::var_os("HDFS_HOME").map(PathBuf::from);
         home.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hdfs")).join(self.name)

@@ -86,6 +86,10 @@ fn a_month_comes_out_as_from_this_machine() {
             // What `transform` has pulled is there for `run`.
             let expected = if command == "transform" { n_bytes } else { 0 };
             assert_eq!(pull["bytes"], expected, "{n_pulled} files, {command}");
+            let stages: Vec<&str> =
+                report["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap()).collect();
+            let rest = if command == "run" { &["load", "mart", "workbook", "dashboard"][..] } else { &["write"] };
+            assert_eq!(stages, [&["pull", "overlap", "scan", "aggregate", "columns"], rest].concat());
         }
         assert_same_month(&work, ("here", "log_content"), ("there", &remote));
         assert_eq!(extracted(&work, &cluster, lake), (0, 0));
@@ -117,6 +121,15 @@ fn a_month_comes_out_as_from_this_machine() {
     }
     let elsewhere = run(&work, &cluster, &["run", "viewfs://big/user/log_content", "--hadoop-conf", "viewfs"]);
     elsewhere.failed(3, &["viewfs://big/user/log_content: lies in no mount of `big`, which has /logs"]);
+
+    // The file system from the command line alone; then what is not of this lake goes.
+    let default = format!("fs.defaultFS={}", cluster.uri(""));
+    let one_day = "hdfs:///user/log_content/20220403.json.gz";
+    let words = ["extract", one_day, "--hdfs-opt", &default, "--prune", "--json"];
+    let finished = Finished::of(command(&work, &cluster, &words).env_remove("HADOOP_CONF_DIR").output().unwrap()).ok();
+    let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!((&value["files"], &value["pulled_files"], &value["pruned_files"]), (&1.into(), &0.into(), &29.into()));
+    assert_eq!(extracted(&work, &cluster, lake).0, 29);
 }
 
 /// Records of one day, at least `n_bytes` of them.
@@ -192,6 +205,8 @@ fn what_is_odd_exits_3_and_is_told() {
     // Nobody answers.
     cluster.script(&["stop", "nn1"]);
     refused("hdfs:///log", &[], 60, &["gave no answer within 20 s", "check that it runs"]);
+    // Nobody is asked.
+    run(&work, &cluster, &["run", "hdfs:///log", "--offline", "--verify", "--out", "offline"]).ok();
     cluster.script(&["cont", "nn1"]);
     // A NameNode that has just started knows no DataNode: it is in safe mode, and no block has a place.
     for node in ["dn1", "dn2", "nn1"] {
@@ -208,6 +223,9 @@ fn what_is_odd_exits_3_and_is_told() {
     }
     cluster.script(&["wait"]);
     run(&work, &cluster, &["run", "hdfs:///log", "--refresh"]).ok();
+    // All replicas are damaged.
+    cluster.corrupt(&["dn1", "dn2"]);
+    refused("hdfs:///log", &["--refresh"], 60, &["/log/2022040", "the block at byte ", "gave up after", "fsck"]);
 }
 
 #[test]
