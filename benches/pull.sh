@@ -6,7 +6,8 @@
 #
 # The cluster is one of scripts/hdfs, with three DataNodes on this machine, and gets a copy of FOLDER; needs twice the size
 # of FOLDER on the disk of target/. Hadoop's time includes the start of its JVM, that of viewmart the checksums and fsync
-# of the files. VIEWMART names another binary than target/release/viewmart.
+# of the files. VIEWMART names another binary than target/release/viewmart, WORK another folder for what is pulled than
+# target/: one in memory shows what is left without the disk, which only viewmart waits for.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ folder=$1 runs=${2:-3}
 viewmart=${VIEWMART:-$PWD/target/release/viewmart}
 export HDFS_CLUSTER=bench HDFS_PORT=${HDFS_PORT:-19900}
 lake=hdfs://127.0.0.1:$HDFS_PORT/bench
-work=$(mktemp -d "$PWD/target/pull.XXXXXX")
+work=$(mktemp -d "${WORK:-$PWD/target}/pull.XXXXXX")
 trap 'rm -rf "$work"; scripts/hdfs down' EXIT
 
 by_hadoop() {
