@@ -7,6 +7,7 @@ use ahash::AHashMap;
 use super::intern::Interner;
 use super::partition::{KeptRecord, Partitions};
 use super::profile;
+use super::stream;
 use crate::calendar::Day;
 use crate::ledger::{Ledger, Reason};
 use crate::rules::Category;
@@ -124,6 +125,8 @@ impl Sink for SplitSink<'_> {
 
 impl Drop for SplitSink<'_> {
     fn drop(&mut self) {
+        // Another thread may aggregate what this one has written.
+        stream::fence();
         let day = &mut self.collector.by_day[self.day.index()];
         day.n_records += self.n_records;
         for (sum, seconds) in day.seconds.iter_mut().zip(self.seconds) {

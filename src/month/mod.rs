@@ -15,5 +15,6 @@ pub mod intern;
 pub mod memory;
 pub mod partition;
 pub mod profile;
+pub mod stream;
 
 pub use columns::{DayActivity, MonthTable, Provenance};

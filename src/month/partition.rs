@@ -8,9 +8,10 @@
 //! Partitions are chains of fixed chunks out of one arena: skew (one contract can have 2 % of all records) costs chunks,
 //! not copies, and the memory is used again in the next epoch, as fresh memory costs more than the work on it. A record
 //! is first written to its partition's buffer of two cache lines; only full buffers go to the arena, so that the many
-//! places there are touched once for eight records.
+//! places there are touched once for eight records, and past the caches ([`super::stream`]).
 
 use super::memory::Zeroed;
+use super::stream;
 
 /// Number of partitions, a power of two: few enough that their buffers stay in the first two levels of cache, so many
 /// that a partition's table fits the second level.
@@ -107,7 +108,7 @@ impl Partitions {
             && let Some(region) = regions.get_mut(chunk / REGION_CHUNKS)
         {
             let at = chunk % REGION_CHUNKS * CHUNK_RECORDS + within;
-            region[at..at + BUFFER_RECORDS].copy_from_slice(&buffers[partition]);
+            stream::copy(&mut region[at..at + BUFFER_RECORDS], &buffers[partition]);
             chain.n_records += BUFFER_RECORDS;
         }
     }
