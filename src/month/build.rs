@@ -7,6 +7,7 @@ use super::collect::{Collector, DaySums};
 use super::columns::{Contracts, DayActivity, MonthTable, Provenance};
 use super::days::ActiveDays;
 use super::intern::{Interned, Interner, Texts};
+use super::memory::Zeroed;
 use super::partition::N_PARTITIONS;
 use super::profile::{Profile, ProfileTable};
 use crate::calendar::{Day, Month};
@@ -134,7 +135,8 @@ impl MonthBuilder {
 }
 
 /// A customer on the way to its row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 struct Row {
     contract_id: u64,
     partition: u32,
@@ -143,12 +145,16 @@ struct Row {
 }
 
 /// All customers in contract order.
-fn sorted(tables: &[ProfileTable], texts: &Texts) -> Vec<Row> {
-    let rows = tables.par_iter().enumerate().flat_map_iter(|(partition, table)| {
-        let places = table.places();
-        places.map(move |(place, contract_id)| Row { contract_id, partition: partition as u32, place: place as u32 })
+fn sorted(tables: &[ProfileTable], texts: &Texts) -> Zeroed<Row> {
+    let mut rows: Zeroed<Row> = Zeroed::new(tables.iter().map(ProfileTable::n_profiles).sum());
+    let mut rest = &mut *rows;
+    let parts: Vec<&mut [Row]> =
+        tables.iter().map(|table| rest.split_off_mut(..table.n_profiles()).unwrap_or_default()).collect();
+    parts.into_par_iter().zip(tables).enumerate().for_each(|(partition, (part, table))| {
+        for (row, (place, contract_id)) in part.iter_mut().zip(table.places()) {
+            *row = Row { contract_id, partition: partition as u32, place: place as u32 };
+        }
     });
-    let mut rows: Vec<Row> = rows.collect();
     if texts.is_empty() {
         // The numbers of packed contracts are in contract order.
         rows.par_sort_unstable_by_key(|row| row.contract_id);
@@ -170,7 +176,7 @@ struct Columns {
     most_watch: Vec<u8>,
     taste: Vec<Taste>,
     activeness: Vec<u8>,
-    days: Vec<u32>,
+    days: Zeroed<u32>,
 }
 
 impl Columns {
@@ -181,7 +187,7 @@ impl Columns {
             most_watch: vec![0; n_rows],
             taste: vec![Taste(0); n_rows],
             activeness: vec![0; n_rows],
-            days: vec![0; n_rows],
+            days: Zeroed::new(n_rows),
         }
     }
 
