@@ -17,7 +17,8 @@ pub struct StageTiming {
     pub name: &'static str,
     /// Elapsed time.
     pub wall_s: f64,
-    /// Processor time of all threads of this process, so up to `threads` times the elapsed time.
+    /// Processor time of all threads of this process, so up to `threads` times the elapsed time; 0 for a stage that runs
+    /// beside others (pull, workbook), as it is in theirs.
     pub cpu_s: f64,
     /// Bytes that went in (as stored, for files) or, for a stage that only writes, came out.
     pub bytes: u64,
