@@ -45,7 +45,7 @@ pub use connect::{MysqlOptions, PRIVILEGES};
 pub use probe::{Finding, Outcome, warehouse_checks};
 pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
-use connect::{Connector, LocalInfile, Server, literal, quoted};
+use connect::{Connector, LocalInfile, Server, literal};
 use failure::{Failure, LOCAL_INFILE_ADVICE};
 
 /// A MySQL or MariaDB server that holds warehouse and mart, connected.
@@ -310,15 +310,13 @@ fn create_database(
 }
 
 /// Names of the columns, in order; none when there is no such table or view.
-///
-/// Not from `information_schema.COLUMNS`: while others create and drop tables, MariaDB 10.11 can crash on that.
 fn columns_of(connector: &Connector, conn: &mut Conn, database: &str, name: &str) -> Result<Vec<String>, Failure> {
-    let sql = format!("SELECT * FROM {}.{} LIMIT 0", quoted(database), quoted(name));
-    match conn.query_iter(sql) {
-        Ok(result) => Ok(result.columns().as_ref().iter().map(|column| column.name_str().into_owned()).collect()),
-        Err(mysql::Error::MySqlError(e)) if e.code == 1146 => Ok(Vec::new()),
-        Err(e) => Err(Failure::new(&connector.place, "looking at the tables", &e)),
-    }
+    let sql = format!(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{name}' \
+         ORDER BY ORDINAL_POSITION",
+        literal(database)
+    );
+    conn.query(sql).map_err(|e| Failure::new(&connector.place, "looking at the tables", &e))
 }
 
 /// A table of our name with other columns, or without partitions, belongs to somebody else.
