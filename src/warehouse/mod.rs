@@ -56,7 +56,7 @@ pub enum Dialect {
 }
 
 /// What rebuilds the mart of a month.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MartScript {
     /// The tables that are there while the mart is built, empty at first.
     pub work_tables: Vec<&'static schema::Table>,

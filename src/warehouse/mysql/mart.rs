@@ -3,15 +3,12 @@
 //! What is counted lies in tables whose names begin like those of staging tables, in the database of the warehouse: if
 //! they are left behind, they are removed in the same way. No reader knows them.
 
-use std::sync::mpsc;
-use std::thread;
-
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, Server, literal};
 use super::failure::Failure;
-use super::publish::{drop_leftovers, first_failure, run};
+use super::publish::{at_once, connections, drop_leftovers, run, tidied};
 use crate::calendar::Month;
 use crate::warehouse::MartScript;
 use crate::warehouse::rows::contract_ranges;
@@ -43,11 +40,7 @@ pub(super) fn publish(
         let sql = format!("DROP TABLE IF EXISTS {}", names.fill(&table.qualified()));
         dropped = dropped.and(run(connector, conn, DOING, &sql));
     }
-    // Whatever this leaves is dropped by the next run; the result of this one does not depend on it.
-    filled.and(match dropped {
-        Err(failure) if !failure.is_passing() => Err(failure),
-        _ => Ok(()),
-    })
+    tidied(filled, dropped)
 }
 
 /// Makes the passes, over as many parts of the customers at once as there are connections.
@@ -59,36 +52,21 @@ fn count(
     bounds: Option<&[String]>,
     n_connections: usize,
 ) -> Result<(), Failure> {
-    if script.passes.is_empty() {
-        return Ok(());
-    }
     let bounds = match bounds {
         Some(bounds) => bounds.to_vec(),
         None => even_bounds(connector, conn, month, n_connections)?,
     };
     let bounds: Vec<String> = bounds.iter().map(|contract| literal(contract)).collect();
     let ranges = contract_ranges(&bounds);
-    let mut conns = Vec::with_capacity(ranges.len());
-    for _ in &ranges {
-        conns.push(connector.connect()?.0);
-    }
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        for ((number, range), conn) in ranges.iter().enumerate().zip(&mut conns) {
-            let sender = sender.clone();
-            scope.spawn(move || {
-                let part = PartOfMonth { number, range };
-                let counted = script.passes.iter().try_for_each(|pass| {
-                    let head = format!("INSERT INTO {} ({})\n", pass.table.qualified(), pass.table.column_list());
-                    run(connector, conn, DOING, &connector.names().fill_part(&(head + &pass.sql), month, part))
-                });
-                // The receiver lives until every sender is gone.
-                let _ = sender.send(counted);
-            });
-        }
+    let mut conns = connections(connector, ranges.len())?;
+    let counted = at_once(&mut conns, ranges.iter().enumerate(), |conn, (number, range)| {
+        let part = PartOfMonth { number, range };
+        script.passes.iter().try_for_each(|pass| {
+            let head = format!("INSERT INTO {} ({})\n", pass.table.qualified(), pass.table.column_list());
+            run(connector, conn, DOING, &connector.names().fill_part(&(head + &pass.sql), month, part))
+        })
     });
-    drop(sender);
-    first_failure(receiver.into_iter())
+    counted.map(drop)
 }
 
 /// Contracts that part the customers of a month evenly.

@@ -68,9 +68,14 @@ pub(super) fn load(
     let published = stage(connector, server, &staging, table, progress, n_connections)
         .and_then(|sums| check(connector, table, &sums))
         .and_then(|()| publish(connector, conn, server, &staging, table, clock));
-    // Whatever this leaves is dropped by the next run; the result of this one does not depend on it.
     let dropped = run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {staging}"));
-    published.and(match dropped {
+    tidied(published, dropped)
+}
+
+/// The result of a step whose tables have been `dropped`. Whatever a broken connection leaves of them is dropped by the next
+/// run; the result of this one does not depend on it.
+pub(super) fn tidied(result: Result<(), Failure>, dropped: Result<(), Failure>) -> Result<(), Failure> {
+    result.and(match dropped {
         Err(failure) if !failure.is_passing() => Err(failure),
         _ => Ok(()),
     })
@@ -137,59 +142,60 @@ fn stage(
     n_connections: usize,
 ) -> Result<Sums, Failure> {
     let ranges = ranges(table.n_rows(), n_connections);
-    let mut conns = Vec::with_capacity(ranges.len());
-    for _ in &ranges {
-        conns.push(connector.connect()?.0);
-    }
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        for (conn, rows) in conns.iter_mut().zip(&ranges) {
-            let sender = sender.clone();
-            scope.spawn(move || {
-                let loaded = stream::load_range(conn, server, staging, table, rows.clone(), progress)
-                    .map_err(|e| Failure::new(&connector.place, "staging rows", &e))
-                    .and_then(|()| refuse_warnings(connector, conn));
-                // The receiver lives until every sender is gone.
-                let _ = sender.send(loaded);
-            });
-        }
-    });
-    drop(sender);
-    first_failure(receiver.into_iter())?;
+    let mut conns = connections(connector, ranges.len())?;
+    at_once(&mut conns, ranges, |conn, rows| {
+        stream::load_range(conn, server, staging, table, rows, progress)
+            .map_err(|e| Failure::new(&connector.place, "staging rows", &e))
+            .and_then(|()| refuse_warnings(connector, conn))
+    })?;
 
     // Parts of the key's whole range, so that rows nobody sent would be counted too.
     let bounds: Vec<String> = bounds(table, n_connections).into_iter().map(literal).collect();
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        for (conn, range) in conns.iter_mut().zip(contract_ranges(&bounds)) {
-            let sql = sums_sql(staging, table, &range);
-            let sender = sender.clone();
-            scope.spawn(move || {
-                let _ = sender.send(query_sums(connector, conn, &sql));
-            });
-        }
-    });
-    drop(sender);
+    let parts = at_once(&mut conns, contract_ranges(&bounds), |conn, range| {
+        query_sums(connector, conn, &sums_sql(staging, table, &range))
+    })?;
     let mut all = [0; N_SUMS];
-    for part in receiver {
-        for (sum, part) in all.iter_mut().zip(part?) {
+    for part in parts {
+        for (sum, part) in all.iter_mut().zip(part) {
             *sum += part;
         }
     }
     Ok(all)
 }
 
-/// Of several failures one that lasts: the others may only follow from it.
-pub(super) fn first_failure(results: impl Iterator<Item = Result<(), Failure>>) -> Result<(), Failure> {
-    let mut passing = Ok(());
-    for result in results {
-        match result {
-            Err(failure) if !failure.is_passing() => return Err(failure),
-            Err(failure) => passing = Err(failure),
-            Ok(()) => {}
+/// So many new connections.
+pub(super) fn connections(connector: &Connector, n: usize) -> Result<Vec<Conn>, Failure> {
+    (0..n).map(|_| Ok(connector.connect()?.0)).collect()
+}
+
+/// Runs `job` with each of `inputs` on a connection of its own, all at once; waits for all of them. Of several failures
+/// it gives one that lasts: the others may only follow from it.
+pub(super) fn at_once<I: Send, T: Send>(
+    conns: &mut [Conn],
+    inputs: impl IntoIterator<Item = I>,
+    job: impl Fn(&mut Conn, I) -> Result<T, Failure> + Sync,
+) -> Result<Vec<T>, Failure> {
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for (conn, input) in conns.iter_mut().zip(inputs) {
+            let (sender, job) = (sender.clone(), &job);
+            scope.spawn(move || {
+                // The receiver lives until every sender is gone.
+                let _ = sender.send(job(conn, input));
+            });
+        }
+    });
+    drop(sender);
+    let mut results = Ok(Vec::new());
+    for result in receiver {
+        match (result, &mut results) {
+            (Err(failure), _) if !failure.is_passing() => return Err(failure),
+            (Err(failure), _) => results = Err(failure),
+            (Ok(result), Ok(results)) => results.push(result),
+            (Ok(_), Err(_)) => {}
         }
     }
-    passing
+    results
 }
 
 /// `LOAD DATA LOCAL` makes warnings of values it had to change: rows must arrive unchanged.
