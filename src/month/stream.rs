@@ -8,10 +8,14 @@
 
 #![allow(unsafe_code)]
 
-/// A line of values that are written together.
-pub const LINE_BYTES: usize = 64;
+/// A line of memory.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+const LINE_BYTES: usize = 64;
 
-/// Copies `from` to `to`: whole lines of [`LINE_BYTES`], which begin at such a line in memory; anything else is copied as usual.
+/// Copies `from` to `to` past the caches where `to` is whole lines of memory, else as usual.
+///
+/// # Panics
+/// When the two differ in length.
 #[inline(always)]
 pub fn copy<T: bytemuck::Pod>(to: &mut [T], from: &[T]) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -33,9 +37,7 @@ pub fn copy<T: bytemuck::Pod>(to: &mut [T], from: &[T]) {
             }
             return;
         }
-        to.copy_from_slice(from);
     }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     to.copy_from_slice(from);
 }
 
