@@ -6,9 +6,11 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use viewmart::ledger::Reason;
 use viewmart::rules::{Category, Rules};
+use viewmart::scan::contract::PackedContract;
 use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
 use viewmart::scan::exact::parse_line;
-use viewmart::scan::json::{Backend, JsonScanner};
+use viewmart::scan::fast::{Backend, Scanner};
+use viewmart::scan::json::scan_lines;
 use viewmart::scan::lines::{Lines, scan_lines_exact};
 use viewmart::scan::record::Judge;
 use viewmart::scan::simd::ExactReader;
@@ -34,6 +36,12 @@ impl Sink for Sums {
         self.n_kept += 1;
         self.seconds += seconds;
         self.contract_bytes += contract.len();
+    }
+    fn kept_packed(&mut self, contract: PackedContract, _: Category, seconds: u32) {
+        self.n_kept += 1;
+        self.seconds += i64::from(seconds);
+        // Their number is the low four bits.
+        self.contract_bytes += (contract.bits() & 15) as usize;
     }
     fn rejected(&mut self, _: u64, _: Reason, _: &[u8]) {
         self.n_others += 1;
@@ -143,8 +151,8 @@ fn ndjson_scanner_usual(bencher: Bencher, backend: &Backend) {
 
 fn scanner(bencher: Bencher, shape: &str, backend: Backend) {
     let (text, mut reader) = (ndjson(shape), ExactReader::new());
-    let scanner = JsonScanner::new(judge(), backend);
-    bench(bencher, text.len(), |sums| scanner.scan(&text, 0..text.len(), 0, &mut reader, sums));
+    let scanner = Scanner::new(judge(), backend);
+    bench(bencher, text.len(), |sums| scan_lines(&text, 0..text.len(), 0, &scanner, &mut reader, sums));
 }
 
 /// The shapes of a CSV file.
@@ -171,11 +179,11 @@ fn csv(shape: &str) -> Vec<u8> {
 
 #[divan::bench(args = FILES)]
 fn csv_records(bencher: Bencher, shape: &str) {
-    let (file, judge) = (csv(shape), judge());
+    let (file, scanner) = (csv(shape), Scanner::new(judge(), Backend::detect()));
     let (layout, header_bytes) = CsvLayout::from_header(&file).expect("a header");
     let split = CsvSplit { window: &file, owned: header_bytes..file.len(), base: 0, start: QuoteState::FieldStart };
     let mut reader = CsvReader::new(layout);
-    bench(bencher, file.len(), |sums| scan_csv(&split, &judge, &mut reader, sums));
+    bench(bencher, file.len(), |sums| scan_csv(&split, &scanner, &mut reader, sums));
 }
 
 #[divan::bench(args = FILES)]

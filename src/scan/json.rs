@@ -1,345 +1,134 @@
-//! NDJSON at the speed of memory.
-//!
-//! Naive: find the line feed, parse the line, look up three keys. What differs here:
-//! 1. The shape of the lines is learned once a split ([`super::shape`]); a line is then verified against it
-//!    ([`super::matcher`]), or faster against the line before ([`super::stencil`]). The line feed is part of the shape,
-//!    so nothing looks for it beforehand.
-//! 2. Contract and app are taken as integers ([`super::contract`], [`super::app`]).
-//!
-//! Only records that are kept go this way. A line that differs from the shape in any byte, and any record that the
-//! rules might reject, goes the exact way, which alone decides about it. The fast way accepts nothing that the exact way
-//! would not accept with the same values: a property test and a fuzz target hold it to that.
-
-#![allow(unsafe_code)]
+//! NDJSON: which lines have a shape, and what becomes of those that do not fit theirs.
 
 use std::ops::Range;
 
-use super::app::{AppTable, MAX_APP_BYTES};
-use super::contract::PackedContract;
+use super::exact;
+use super::fast::{Format, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
-use super::matcher::Matcher;
-use super::record::{Judge, MAX_CONTRACT_CHARS};
-use super::shape::{REACH, Shape};
+use super::record::Judge;
+use super::shape::{Field, Token};
 use super::simd::ExactReader;
 use super::sink::Sink;
-use super::stencil::{Patience, Stencil};
-#[cfg(target_arch = "x86_64")]
-use super::vector::{Avx2, Avx512};
-use super::vector::{Portable, Vector};
-use crate::rules::Category;
 
-/// Which vector code a scan runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// 64-byte vectors of x86-64.
-    Avx512,
-    /// 32-byte vectors of x86-64.
-    Avx2,
-    /// Plain integers, for every other processor.
-    Portable,
+/// Scans the NDJSON lines of `window` whose first byte lies in `owned`: as [`super::lines::scan_lines_exact`], faster.
+///
+/// `window` starts at byte `base` of the file and reaches far enough behind `owned` to hold the end of the last
+/// line, or to the end of the file; the byte before `owned` is in it unless the file begins there.
+pub fn scan_lines(
+    window: &[u8],
+    owned: Range<usize>,
+    base: u64,
+    scanner: &Scanner,
+    exact: &mut ExactReader,
+    sink: &mut impl Sink,
+) {
+    let start = match owned.start {
+        0 if base == 0 && window.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
+        start => first_line_start(window, start),
+    };
+    scanner.scan::<b'"', _, _>(window, start..owned.end, &mut Lines { window, base, exact }, sink);
 }
 
-impl Backend {
-    /// The best that this processor has.
-    pub fn detect() -> Backend {
-        Backend::available().next().unwrap_or(Backend::Portable)
-    }
-
-    /// Those that this processor has, the best first.
-    pub fn available() -> impl Iterator<Item = Backend> {
-        [Backend::Avx512, Backend::Avx2, Backend::Portable].into_iter().filter(|backend| backend.is_available())
-    }
-
-    fn is_available(self) -> bool {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        let (avx2, avx512) = {
-            use std::is_x86_feature_detected as has;
-            let avx2 = has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt");
-            (avx2, avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512vbmi"))
-        };
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let (avx2, avx512) = (false, false);
-        match self {
-            Backend::Avx512 => avx512,
-            Backend::Avx2 => avx2,
-            Backend::Portable => true,
-        }
-    }
-
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Backend::Avx512 => "avx512",
-            Backend::Avx2 => "avx2",
-            Backend::Portable => "portable",
-        }
-    }
+/// The lines of one split.
+struct Lines<'a> {
+    window: &'a [u8],
+    base: u64,
+    exact: &'a mut ExactReader,
 }
 
-/// What a scan of NDJSON needs besides the bytes; one for all splits and threads.
-#[derive(Clone, Debug)]
-pub struct JsonScanner {
-    judge: Judge,
-    apps: AppTable,
-    excluded: Vec<PackedContract>,
-    backend: Backend,
-}
+impl Format for Lines<'_> {
+    const PREFETCH_LINES: usize = 3;
 
-/// How many shapes one split may have.
-const N_SHAPES: usize = 2;
-/// Lines looked at to learn them, spread over the split.
-const N_SAMPLES: usize = 32;
-/// A split whose lines miss their shapes more often than one in `1 / MISS_SHARE` learns again.
-const LEARN_AGAIN_AFTER: u32 = 64;
-/// How far ahead of a line its bytes are asked for: beyond what the processor asks for by itself, which ends with the
-/// page.
-const PREFETCH_BYTES: usize = 1536;
-
-impl JsonScanner {
-    /// Prepares the rules for scanning with `backend`, or the best available where this processor does not have it.
-    pub fn new(judge: Judge, backend: Backend) -> JsonScanner {
-        let apps = AppTable::new(judge.apps.iter().map(|(name, category)| (name.as_str(), *category)));
-        let excluded = judge.excluded().filter_map(|contract| PackedContract::new(contract.as_bytes())).collect();
-        let backend = if backend.is_available() { backend } else { Backend::detect() };
-        JsonScanner { judge, apps, excluded, backend }
+    fn tokens(&self, line: &[u8]) -> Option<Vec<Token>> {
+        tokens(line)
     }
 
-    /// Scans the lines of `window` whose first byte lies in `owned`.
-    ///
-    /// `window` starts at byte `base` of the file and reaches far enough behind `owned` to hold the end of the last
-    /// line, or to the end of the file; the byte before `owned` is in it unless the file begins there.
-    pub fn scan<S: Sink>(&self, window: &[u8], owned: Range<usize>, base: u64, exact: &mut ExactReader, sink: &mut S) {
-        match self.backend {
-            // SAFETY: `JsonScanner::new` keeps a backend only where the processor has it.
-            #[cfg(target_arch = "x86_64")]
-            Backend::Avx512 => unsafe { self.scan_avx512(window, owned, base, exact, sink) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Backend::Avx2 => unsafe { self.scan_avx2(window, owned, base, exact, sink) },
-            _ => self.scan_with::<Portable, S>(window, owned, base, exact, sink),
-        }
-    }
-
-    /// # Safety
-    /// The processor has the features named.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt")]
-    unsafe fn scan_avx512<S: Sink>(
-        &self,
-        window: &[u8],
-        owned: Range<usize>,
-        base: u64,
-        exact: &mut ExactReader,
-        sink: &mut S,
-    ) {
-        self.scan_with::<Avx512, S>(window, owned, base, exact, sink);
-    }
-
-    /// # Safety
-    /// The processor has the features named.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    unsafe fn scan_avx2<S: Sink>(
-        &self,
-        window: &[u8],
-        owned: Range<usize>,
-        base: u64,
-        exact: &mut ExactReader,
-        sink: &mut S,
-    ) {
-        self.scan_with::<Avx2, S>(window, owned, base, exact, sink);
-    }
-
-    #[inline(always)]
-    fn scan_with<V: Vector, S: Sink>(
-        &self,
-        window: &[u8],
-        owned: Range<usize>,
-        base: u64,
-        exact: &mut ExactReader,
-        sink: &mut S,
-    ) {
-        let mut at = match owned.start {
-            0 if base == 0 && window.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
-            start => first_line_start(window, start),
-        };
-        let end = owned.end.min(window.len());
-        let mut matchers = self.learn(window, at..end);
-        let mut misses = Misses::default();
-        while at < end {
-            let before = at;
-            for matcher in &mut matchers {
-                // SAFETY: `V` runs only where the processor has its features.
-                at = unsafe { self.matched::<V, S>(window, at, end, matcher, sink) };
-            }
-            if at >= end {
-                break;
-            }
-            if at > before && matchers.len() > 1 {
-                // The file may hold both key orders: where the second ends the first may go on.
-                continue;
-            }
-            at = self.read_exactly(window, at, base, exact, sink);
-            if misses.are_too_many(at) {
-                matchers = self.learn(window, at..end);
-            }
-        }
-    }
-
-    /// Reads lines from `at` on for as long as they match and begin before `end`; gives where the first one begins that
-    /// does not.
-    ///
-    /// # Safety
-    /// The processor has what `V` names.
-    #[inline(always)]
-    unsafe fn matched<V: Vector, S: Sink>(
-        &self,
-        window: &[u8],
-        mut at: usize,
-        end: usize,
-        matcher: &mut Matcher,
-        sink: &mut S,
-    ) -> usize {
-        // A line that begins before this has all the bytes that matching it can read.
-        let end = end.min(window.len().saturating_sub(REACH));
-        let mut stencil: Option<Stencil> = None;
-        let mut patience = Patience::default();
-        while at < end {
-            // SAFETY: `at + REACH <= window.len()`; the processor is the caller's promise.
-            unsafe {
-                let start = window.as_ptr().add(at);
-                for behind in [0, 64, 128] {
-                    V::prefetch(start.wrapping_add(PREFETCH_BYTES + behind));
-                }
-                if let Some(stencil) = &stencil
-                    && let Some((seconds, n_bytes)) = stencil.line::<V>(start)
-                {
-                    let contract = start.add(stencil.contract_at);
-                    if !self.take::<V, S>(contract, stencil.contract_bytes, stencil.category, seconds, sink) {
-                        break;
-                    }
-                    at += n_bytes;
-                    patience.fits();
-                    continue;
-                }
-                let Some(line) = matcher.line::<V>(start) else { break };
-                let app = line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned();
-                let Some(category) = self.apps.get(app, line.app_bytes) else { break };
-                if !self.take::<V, S>(line.contract, line.contract_bytes, category, line.seconds, sink) {
-                    break;
-                }
-                at += line.next.offset_from_unsigned(start);
-                if patience.is_over() {
-                    stencil = Stencil::of(matcher, &line, category);
-                }
-            }
-        }
-        at
-    }
-
-    /// Hands the record of a matched line to `sink` if it is one to keep for sure.
-    ///
-    /// # Safety
-    /// 16 bytes from `contract` on, and `contract_bytes` of plain text there, can be read, and the processor has what
-    /// `V` names.
-    #[inline(always)]
-    unsafe fn take<V: Vector, S: Sink>(
-        &self,
-        contract: *const u8,
-        contract_bytes: usize,
-        category: Category,
-        seconds: u32,
-        sink: &mut S,
-    ) -> bool {
-        if i64::from(seconds) < self.judge.min_seconds || i64::from(seconds) > self.judge.max_seconds {
-            return false;
-        }
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { contract.cast::<[u8; 16]>().read_unaligned() };
-        // SAFETY: the caller's promise.
-        let squeeze = |bytes| unsafe { V::squeeze(bytes) };
-        if let Some(contract) = PackedContract::from_padded_with(bytes, contract_bytes, squeeze) {
-            if !self.excluded.is_empty() && self.excluded.contains(&contract) {
-                return false;
-            }
-            sink.kept_packed(contract, category, seconds);
-            return true;
-        }
-        // SAFETY: the caller's promise.
-        let contract = unsafe { std::slice::from_raw_parts(contract, contract_bytes) };
-        self.take_unpacked(contract, category, seconds, sink)
-    }
-
-    /// [`JsonScanner::take`] of a contract that does not pack.
     #[inline(never)]
-    fn take_unpacked<S: Sink>(&self, contract: &[u8], category: Category, seconds: u32, sink: &mut S) -> bool {
-        // Plain text is ASCII: as many characters as bytes.
-        let Ok(contract) = std::str::from_utf8(contract) else { return false };
-        let is_kept =
-            contract.len() <= MAX_CONTRACT_CHARS && !contract.trim().is_empty() && !self.judge.is_excluded(contract);
-        if is_kept {
-            sink.kept(contract, category, i64::from(seconds));
-        }
-        is_kept
-    }
-
-    /// Reads the line at `at` the exact way; gives where the next one begins.
-    #[inline(never)]
-    fn read_exactly<S: Sink>(
-        &self,
-        window: &[u8],
-        at: usize,
-        base: u64,
-        exact: &mut ExactReader,
-        sink: &mut S,
-    ) -> usize {
-        let rest = window.get(at..).unwrap_or_default();
+    fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+        let rest = self.window.get(at..).unwrap_or_default();
         let n_bytes = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        read_line(without_return(&rest[..n_bytes]), base + at as u64, &self.judge, exact, sink);
+        read_line(without_return(&rest[..n_bytes]), self.base + at as u64, judge, self.exact, sink);
         at + n_bytes + 1
     }
-
-    /// The rules as they are applied to a record.
-    pub fn judge(&self) -> &Judge {
-        &self.judge
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn learn(&self, window: &[u8], owned: Range<usize>) -> Vec<Matcher> {
-        let samples = (0..N_SAMPLES).filter_map(|i| {
-            let from = owned.start + owned.len() / N_SAMPLES * i;
-            let start = if i == 0 { from } else { from + memchr::memchr(b'\n', window.get(from..owned.end)?)? + 1 };
-            let line = window.get(start..owned.end.max(start))?;
-            // A line longer than a match can be is no sample, and need not be read to its end.
-            let line = &line[..line.len().min(REACH)];
-            Some(&line[..=memchr::memchr(b'\n', line)?])
-        });
-        let shapes = Shape::learn(samples, N_SHAPES);
-        shapes.into_iter().map(Matcher::new).collect()
-    }
 }
 
-/// Counts lines that went the exact way, to notice a shape that no longer fits.
-#[derive(Default)]
-struct Misses {
-    n_misses: u32,
-    since: usize,
-    n_learned: u32,
-}
-
-impl Misses {
-    /// Counts one more; whether learning again is worth it: many misses close together, and not tried too often.
-    fn are_too_many(&mut self, at: usize) -> bool {
-        self.n_misses += 1;
-        if self.n_misses < LEARN_AGAIN_AFTER << self.n_learned.min(16) {
-            return false;
+/// The content of a line that a shape can describe. It has exactly one `_source`, with each field exactly once, and no
+/// key there that would count as one of them (an escaped spelling, `Appname` beside `AppName`); and it is valid JSON, so
+/// every line of its shape is.
+pub(super) fn tokens(line: &[u8]) -> Option<Vec<Token>> {
+    let text = line.strip_suffix(b"\n")?;
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    // From here on the text is known to be valid JSON.
+    exact::parse_line(text).ok()?;
+    let mut tokens = Vec::new();
+    // Whether each open bracket is an object's; the last keys seen in the outermost two objects.
+    let mut open: Vec<bool> = Vec::new();
+    let mut keys: [&[u8]; 2] = [b"", b""];
+    let mut key_comes = false;
+    let mut n_sources = 0;
+    let mut n_found = [0; 3];
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let start = at;
+        at += 1;
+        match byte {
+            b'{' | b'[' => {
+                open.push(*byte == b'{');
+                key_comes = *byte == b'{';
+            }
+            b'}' | b']' => {
+                open.pop();
+            }
+            b',' => key_comes = open.last() == Some(&true),
+            b':' => key_comes = false,
+            b'"' => {
+                let content = plain_text(&text[at..])?;
+                at += content.len() + 1;
+                let in_source = open == [true, true] && keys[0] == b"_source";
+                if key_comes {
+                    if let Some(key) = keys.get_mut(open.len().wrapping_sub(1)) {
+                        *key = content;
+                    }
+                    n_sources += usize::from(open.len() == 1 && content == b"_source");
+                    if in_source {
+                        match content {
+                            b"Contract" => n_found[0] += 1,
+                            b"AppName" | b"Appname" => n_found[1] += 1,
+                            b"TotalDuration" => n_found[2] += 1,
+                            _ => {}
+                        }
+                    }
+                    continue;
+                }
+                let field = match keys[1] {
+                    b"Contract" if in_source => Field::Contract,
+                    b"AppName" | b"Appname" if in_source => Field::App,
+                    _ => Field::Text,
+                };
+                tokens.push(Token { start: start + 1, end: at - 1, field });
+            }
+            b'0'..=b'9' => {
+                let behind = text[at..].iter().position(|b| !b.is_ascii_digit())?;
+                at += behind;
+                let digits = &text[start..at];
+                let plain = matches!(text.get(at), Some(b',' | b'}' | b']' | b' '));
+                let signed = start > 0 && matches!(text[start - 1], b'-' | b'+' | b'.' | b'e' | b'E');
+                if plain && !signed && digits.len() <= 7 {
+                    let seconds = open == [true, true] && keys[0] == b"_source" && keys[1] == b"TotalDuration";
+                    let field = if seconds { Field::Seconds } else { Field::Digits };
+                    tokens.push(Token { start, end: at, field });
+                }
+            }
+            _ => {}
         }
-        // 2 KiB a miss is about one line in ten.
-        let dense = at - self.since < self.n_misses as usize * 2048;
-        self.n_misses = 0;
-        self.since = at;
-        self.n_learned += u32::from(dense);
-        dense
     }
+    let roles = [Field::Contract, Field::App, Field::Seconds];
+    let complete = roles.iter().all(|role| tokens.iter().filter(|token| token.field == *role).count() == 1);
+    (complete && n_sources == 1 && n_found == [1; 3]).then_some(tokens)
+}
+
+/// The plain text before the next quote, or `None` if there is anything else in it.
+fn plain_text(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..))?;
+    (bytes[end] == b'"').then(|| &bytes[..end])
 }

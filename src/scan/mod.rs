@@ -1,13 +1,14 @@
 //! Bytes to records: no I/O, no path, no clock.
 //!
-//! NDJSON goes the fast way ([`json`]) where its lines have a shape and the exact way ([`lines`], [`simd`], [`exact`])
-//! where they do not; CSV has a way of its own ([`csv`]). All of them judge a record by the same rules ([`record`]) and
-//! hand it to a [`sink`].
+//! NDJSON ([`json`]) and CSV ([`csv`]) go the fast way ([`mod@fast`]) where their lines have a shape, and where they do not
+//! the exact way of their format ([`lines`], [`simd`], [`exact`]; [`csv`]). All of them judge a record by the same rules
+//! ([`record`]) and hand it to a [`sink`].
 
 pub mod app;
 pub mod contract;
 pub mod csv;
 pub mod exact;
+pub mod fast;
 pub mod json;
 pub mod lines;
 mod matcher;

@@ -1,21 +1,20 @@
 //! The shape that the lines of a file share, learned from a few of them.
 //!
-//! Naive: parse every line. But the lines of one file are written by one program: the same keys in the same order with
-//! the same spacing. What differs is the content of some strings and numbers. A [`Shape`] is a line with that content
-//! taken out: runs of bytes that are known, and fields between them. Strings whose content differs but not its length
-//! (identifiers, addresses) are part of the runs: their bytes need only be plain. A line that has exactly these runs,
-//! with plain text or plain digits for each field, is valid JSON with the same keys in the same places, because the
-//! line it was learned from is.
+//! Naive: parse every line. But the lines of one file are written by one program: the same keys or columns in the same
+//! order with the same spacing and quotes. What differs is the content of some strings and numbers. A [`Shape`] is a
+//! line with that content taken out: runs of bytes that are known, and fields between them. Strings whose content
+//! differs but not its length (identifiers, addresses) are part of the runs: their bytes need only be plain. A line that
+//! has exactly these runs, with plain text or plain digits for each field, says the same as the line it was learned
+//! from, with other content: the formats find the content of a line ([`super::json`], [`super::csv`]) such that this is
+//! so.
 //!
 //! Invariants, on which the vector code relies:
-//! - plain text is printable ASCII without quote and backslash, so it needs no unescaping and cannot end the string;
+//! - plain text is printable ASCII without quote, backslash and, in CSV, the delimiter: it needs no unescaping, and cannot
+//!   end the string or the field;
 //! - plain digits are 1 to 7 digits without a leading zero;
-//! - what follows a text field begins with its closing quote, the ending ends with the line feed;
-//! - contract, app and seconds each occur exactly once, in the only `_source` of the line, and no key that would count
-//!   as one of them (an escaped spelling, `Appname` beside `AppName`) occurs elsewhere in it;
+//! - what follows a text field is not plain: the closing quote, the delimiter or the line ending;
+//! - contract, app and seconds each occur exactly once;
 //! - a line matches within [`REACH`] bytes.
-
-use super::exact;
 
 /// Bytes that one comparison covers: a cache line.
 pub const BLOCK_BYTES: usize = 64;
@@ -72,7 +71,7 @@ pub struct Block {
     pub literal: u64,
     /// Bytes that must be plain text.
     pub plain: u64,
-    /// How many bytes come before the field, 1..=64, and at most 40 unless the field is [`Field::Nothing`].
+    /// How many bytes come before the field, 0..=64, and at most 40 unless the field is [`Field::Nothing`].
     pub n_bytes: usize,
     /// What follows.
     pub field: Field,
@@ -107,14 +106,14 @@ impl Shape {
         self.ending
     }
 
-    /// The shapes of `lines` (each with its line feed), the most common first, at most `n_shapes`. Lines that no shape
-    /// can describe are passed over.
+    /// The shapes of `lines`, the most common first, at most `n_shapes`. With each line, which ends with its line feed,
+    /// comes its content: in order, contract, app and seconds once each, and between any two of them something that is
+    /// no content.
     ///
     /// Content that is the same in all lines of a shape becomes literal, which is faster to verify.
-    pub fn learn<'a>(lines: impl IntoIterator<Item = &'a [u8]>, n_shapes: usize) -> Vec<Shape> {
+    pub fn learn<'a>(lines: impl IntoIterator<Item = (&'a [u8], Vec<Token>)>, n_shapes: usize) -> Vec<Shape> {
         let mut groups: Vec<Group<'a>> = Vec::new();
-        for line in lines {
-            let Some(tokens) = tokens(line) else { continue };
+        for (line, tokens) in lines {
             match groups.iter_mut().find(|group| group.is_like(line, &tokens)) {
                 Some(group) => group.add(line, &tokens),
                 None => groups.push(Group::new(line, tokens)),
@@ -125,12 +124,15 @@ impl Shape {
     }
 }
 
-/// Content of one line.
+/// Content of one line: bytes `start..end` of it, plain text or plain digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Token {
-    start: usize,
-    end: usize,
-    field: Field,
+pub struct Token {
+    /// Place of the first byte.
+    pub start: usize,
+    /// Place behind the last byte.
+    pub end: usize,
+    /// What it is; never [`Field::Nothing`].
+    pub field: Field,
 }
 
 /// How the content of a token differs from line to line.
@@ -189,7 +191,7 @@ impl<'a> Group<'a> {
                 (field, _) => push_blocks(&mut blocks, &std::mem::take(&mut run), field),
             }
         }
-        // The line feed and the bracket before it at least are literal.
+        // The line feed at least is literal.
         let n_ending =
             run.iter().rev().take(ENDING_BYTES).take_while(|known| matches!(known, Known::Literal(_))).count();
         let ending = run.split_off(run.len() - n_ending);
@@ -203,7 +205,8 @@ fn push_blocks(blocks: &mut Vec<Block>, run: &[Known], field: Field) {
     let n_last = if field == Field::Nothing { BLOCK_BYTES } else { BYTES_BEFORE_FIELD };
     let (full, last) = run.split_at(run.len().saturating_sub(n_last));
     blocks.extend(full.chunks(BLOCK_BYTES).map(|piece| Block::new(piece, Field::Nothing)));
-    if !last.is_empty() {
+    // A CSV record begins with a field.
+    if !last.is_empty() || field != Field::Nothing {
         blocks.push(Block::new(last, field));
     }
 }
@@ -248,89 +251,9 @@ impl Ending {
     }
 }
 
-/// The bytes before, between and behind the tokens: one more than there are tokens, none of them empty, as every token
-/// has at least a quote, a colon or a bracket on either side.
+/// The bytes before, between and behind the tokens: one more than there are tokens, none of them empty but the first.
 fn literals<'a>(line: &'a [u8], tokens: &[Token]) -> impl Iterator<Item = &'a [u8]> {
     let starts = std::iter::once(0).chain(tokens.iter().map(|token| token.end));
     let ends = tokens.iter().map(|token| token.start).chain(std::iter::once(line.len()));
     starts.zip(ends).map(|(start, end)| &line[start..end])
-}
-
-/// The content of a line that a shape can describe, or `None` for any other.
-fn tokens(line: &[u8]) -> Option<Vec<Token>> {
-    let text = line.strip_suffix(b"\n")?;
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    // From here on the text is known to be valid JSON.
-    exact::parse_line(text).ok()?;
-    let mut tokens = Vec::new();
-    // Whether each open bracket is an object's; the last keys seen in the outermost two objects.
-    let mut open: Vec<bool> = Vec::new();
-    let mut keys: [&[u8]; 2] = [b"", b""];
-    let mut key_comes = false;
-    let mut n_sources = 0;
-    let mut n_found = [0; 3];
-    let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        let start = at;
-        at += 1;
-        match byte {
-            b'{' | b'[' => {
-                open.push(*byte == b'{');
-                key_comes = *byte == b'{';
-            }
-            b'}' | b']' => {
-                open.pop();
-            }
-            b',' => key_comes = open.last() == Some(&true),
-            b':' => key_comes = false,
-            b'"' => {
-                let content = plain_text(&text[at..])?;
-                at += content.len() + 1;
-                let in_source = open == [true, true] && keys[0] == b"_source";
-                if key_comes {
-                    if let Some(key) = keys.get_mut(open.len().wrapping_sub(1)) {
-                        *key = content;
-                    }
-                    n_sources += usize::from(open.len() == 1 && content == b"_source");
-                    if in_source {
-                        match content {
-                            b"Contract" => n_found[0] += 1,
-                            b"AppName" | b"Appname" => n_found[1] += 1,
-                            b"TotalDuration" => n_found[2] += 1,
-                            _ => {}
-                        }
-                    }
-                    continue;
-                }
-                let field = match keys[1] {
-                    b"Contract" if in_source => Field::Contract,
-                    b"AppName" | b"Appname" if in_source => Field::App,
-                    _ => Field::Text,
-                };
-                tokens.push(Token { start: start + 1, end: at - 1, field });
-            }
-            b'0'..=b'9' => {
-                let behind = text[at..].iter().position(|b| !b.is_ascii_digit())?;
-                at += behind;
-                let digits = &text[start..at];
-                let plain = matches!(text.get(at), Some(b',' | b'}' | b']' | b' '));
-                let signed = start > 0 && matches!(text[start - 1], b'-' | b'+' | b'.' | b'e' | b'E');
-                if plain && !signed && digits.len() <= 7 {
-                    let seconds = open == [true, true] && keys[0] == b"_source" && keys[1] == b"TotalDuration";
-                    let field = if seconds { Field::Seconds } else { Field::Digits };
-                    tokens.push(Token { start, end: at, field });
-                }
-            }
-            _ => {}
-        }
-    }
-    let roles = [Field::Contract, Field::App, Field::Seconds];
-    let complete = roles.iter().all(|role| tokens.iter().filter(|token| token.field == *role).count() == 1);
-    (complete && n_sources == 1 && n_found == [1; 3]).then_some(tokens)
-}
-
-/// The plain text before the next quote, or `None` if there is anything else in it.
-fn plain_text(bytes: &[u8]) -> Option<&[u8]> {
-    let end = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..))?;
-    (bytes[end] == b'"').then(|| &bytes[..end])
 }

@@ -14,11 +14,11 @@ use super::shape::BLOCK_BYTES;
 pub(super) struct Look {
     /// The bytes that differ from those they were compared with.
     pub different: u64,
-    /// The bytes that end plain text: a quote, a backslash, anything below 0x20 or from 0x80 up.
+    /// The bytes that end plain text: a quote, a backslash, the processor's `STOP`, anything below 0x20 or from 0x80 up.
     pub ends: u64,
 }
 
-/// A kind of processor.
+/// A kind of processor. `STOP` is one more ASCII character that ends plain text, a quote if there is none.
 pub(super) trait Vector {
     /// Compares the 64 bytes at `at` with `bytes`.
     ///
@@ -37,12 +37,12 @@ pub(super) trait Vector {
 }
 
 /// Eight bytes at a time in plain integers.
-pub(super) struct Portable;
+pub(super) struct Portable<const STOP: u8>;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-impl Portable {
+impl<const STOP: u8> Portable<STOP> {
     /// The highest bit of each byte of `word`, gathered into eight bits.
     #[inline(always)]
     fn gather(word: u64) -> u64 {
@@ -56,7 +56,7 @@ impl Portable {
     }
 }
 
-impl Vector for Portable {
+impl<const STOP: u8> Vector for Portable<STOP> {
     #[inline(always)]
     unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
         // SAFETY: the caller gives 64 readable bytes; an array of bytes has no alignment.
@@ -64,13 +64,14 @@ impl Vector for Portable {
         let mut look = Look { different: 0, ends: 0 };
         for (i, (found, wanted)) in found.as_chunks::<8>().0.iter().zip(bytes.as_chunks::<8>().0).enumerate() {
             let word = u64::from_le_bytes(*found);
-            let same = Portable::zeros(word ^ u64::from_le_bytes(*wanted));
-            let quotes = Portable::zeros(word ^ (ONES * u64::from(b'"')));
-            let backslashes = Portable::zeros(word ^ (ONES * u64::from(b'\\')));
+            let same = Self::zeros(word ^ u64::from_le_bytes(*wanted));
+            let quotes = Self::zeros(word ^ (ONES * u64::from(b'"')));
+            let backslashes = Self::zeros(word ^ (ONES * u64::from(b'\\')));
+            let stops = Self::zeros(word ^ (ONES * u64::from(STOP)));
             // Without its highest bit a byte from 0x20 up carries into that bit when 0x60 is added.
             let below_space = !((word & !HIGHS) + ONES * 0x60);
-            look.different |= Portable::gather(!same) << (8 * i);
-            look.ends |= Portable::gather(quotes | backslashes | below_space | word) << (8 * i);
+            look.different |= Self::gather(!same) << (8 * i);
+            look.ends |= Self::gather(quotes | backslashes | stops | below_space | word) << (8 * i);
         }
         look
     }
@@ -83,10 +84,10 @@ impl Vector for Portable {
 
 /// 32 bytes at a time. Needs the processor features `avx2` and `bmi2`.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Avx2;
+pub(super) struct Avx2<const STOP: u8>;
 
 #[cfg(target_arch = "x86_64")]
-impl Avx2 {
+impl<const STOP: u8> Avx2<STOP> {
     /// Masks over 32 bytes: those that are as in `wanted`, and those that end plain text.
     ///
     /// # Safety
@@ -102,7 +103,8 @@ impl Avx2 {
             let backslashes = _mm256_cmpeq_epi8(found, _mm256_set1_epi8(b'\\' as i8));
             // The comparison is signed: bytes from 0x80 up are negative and so below 0x20 too.
             let others = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), found);
-            let ends = _mm256_or_si256(_mm256_or_si256(quotes, backslashes), others);
+            let stops = _mm256_cmpeq_epi8(found, _mm256_set1_epi8(STOP as i8));
+            let ends = _mm256_or_si256(_mm256_or_si256(quotes, backslashes), _mm256_or_si256(stops, others));
             (
                 u64::from(_mm256_movemask_epi8(same).cast_unsigned()),
                 u64::from(_mm256_movemask_epi8(ends).cast_unsigned()),
@@ -112,12 +114,12 @@ impl Avx2 {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Vector for Avx2 {
+impl<const STOP: u8> Vector for Avx2<STOP> {
     #[inline(always)]
     unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
         // SAFETY: the caller gives 64 readable bytes and a processor with AVX2, and `bytes` has 64 too.
         let ((low_same, low_ends), (high_same, high_ends)) =
-            unsafe { (Avx2::half(at, bytes.as_ptr()), Avx2::half(at.add(32), bytes.as_ptr().add(32))) };
+            unsafe { (Self::half(at, bytes.as_ptr()), Self::half(at.add(32), bytes.as_ptr().add(32))) };
         Look { different: !(low_same | high_same << 32), ends: low_ends | high_ends << 32 }
     }
 
@@ -136,24 +138,26 @@ impl Vector for Avx2 {
 
 /// 64 bytes at a time. Needs the processor features `avx512f`, `avx512bw`, `avx512vbmi` and `bmi2`.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Avx512;
+pub(super) struct Avx512<const STOP: u8>;
 
-/// For each byte below 0x80, in its highest bit, whether it ends plain text.
 #[cfg(target_arch = "x86_64")]
-const ENDS: [u8; 128] = {
-    let mut ends = [0; 128];
-    let mut byte = 0;
-    while byte < 128 {
-        if byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize {
-            ends[byte] = 0x80;
+impl<const STOP: u8> Avx512<STOP> {
+    /// For each byte below 0x80, in its highest bit, whether it ends plain text.
+    const ENDS: [u8; 128] = {
+        let mut ends = [0; 128];
+        let mut byte = 0;
+        while byte < 128 {
+            if byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize || byte == STOP as usize {
+                ends[byte] = 0x80;
+            }
+            byte += 1;
         }
-        byte += 1;
-    }
-    ends
-};
+        ends
+    };
+}
 
 #[cfg(target_arch = "x86_64")]
-impl Vector for Avx512 {
+impl<const STOP: u8> Vector for Avx512<STOP> {
     #[inline(always)]
     unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
         use std::arch::x86_64::*;
@@ -162,8 +166,10 @@ impl Vector for Avx512 {
         unsafe {
             let found = _mm512_loadu_si512(at.cast());
             let wanted = _mm512_loadu_si512(bytes.as_ptr().cast());
-            let (low, high) =
-                (_mm512_loadu_si512(ENDS.as_ptr().cast()), _mm512_loadu_si512(ENDS.as_ptr().add(64).cast()));
+            let (low, high) = (
+                _mm512_loadu_si512(Self::ENDS.as_ptr().cast()),
+                _mm512_loadu_si512(Self::ENDS.as_ptr().add(64).cast()),
+            );
             // The table is looked up with the low seven bits; the highest bit of the byte itself says the rest.
             let ends = _mm512_or_si512(_mm512_permutex2var_epi8(low, found, high), found);
             Look { different: _mm512_cmpneq_epi8_mask(found, wanted), ends: _mm512_movepi8_mask(ends) }
@@ -173,29 +179,29 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn squeeze(bytes: u64) -> u64 {
         // SAFETY: the caller gives a processor with BMI2, which all with the features above have.
-        unsafe { Avx2::squeeze(bytes) }
+        unsafe { Avx2::<STOP>::squeeze(bytes) }
     }
 
     #[inline(always)]
     fn prefetch(at: *const u8) {
-        Avx2::prefetch(at);
+        Avx2::<STOP>::prefetch(at);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::json::Backend;
+    use crate::scan::fast::Backend;
     use proptest::prelude::*;
 
     fn naive(bytes: &[u8; 64], holds: impl Fn(usize, u8) -> bool) -> u64 {
         (0..64).filter(|i| holds(*i, bytes[*i])).map(|i| 1 << i).sum()
     }
 
-    fn check<V: Vector>(bytes: [u8; 64], wanted: [u8; 64]) {
+    fn check<V: Vector>(stop: u8, bytes: [u8; 64], wanted: [u8; 64]) {
         let expected = Look {
             different: naive(&bytes, |i, b| b != wanted[i]),
-            ends: naive(&bytes, |_, b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..)),
+            ends: naive(&bytes, |_, b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..) || b == stop),
         };
         // SAFETY: both arrays have 64 bytes, and the callers check the processor.
         unsafe {
@@ -207,13 +213,19 @@ mod tests {
     }
 
     fn check_all(bytes: [u8; 64], wanted: [u8; 64]) {
+        check_stop::<b'"'>(bytes, wanted);
+        check_stop::<b','>(bytes, wanted);
+        check_stop::<b';'>(bytes, wanted);
+    }
+
+    fn check_stop<const STOP: u8>(bytes: [u8; 64], wanted: [u8; 64]) {
         for backend in Backend::available() {
             match backend {
-                Backend::Portable => check::<Portable>(bytes, wanted),
+                Backend::Portable => check::<Portable<STOP>>(STOP, bytes, wanted),
                 #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => check::<Avx2>(bytes, wanted),
+                Backend::Avx2 => check::<Avx2<STOP>>(STOP, bytes, wanted),
                 #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => check::<Avx512>(bytes, wanted),
+                Backend::Avx512 => check::<Avx512<STOP>>(STOP, bytes, wanted),
                 #[cfg(not(target_arch = "x86_64"))]
                 Backend::Avx2 | Backend::Avx512 => {}
             }

@@ -28,7 +28,7 @@ use crate::month::{MonthTable, Provenance};
 use crate::progress::Progress;
 use crate::report::{StageClock, StageTiming};
 use crate::rules::Rules;
-use crate::scan::json::{Backend, JsonScanner};
+use crate::scan::fast::{Backend, Scanner};
 use crate::scan::record::Judge;
 use crate::scan::reject::Rejects;
 
@@ -91,7 +91,7 @@ pub fn transform(
         })?;
     let backend = Backend::detect();
     let shared = Shared {
-        scanner: JsonScanner::new(Judge::new(&options.rules), backend),
+        scanner: Scanner::new(Judge::new(&options.rules), backend),
         queue: Mutex::default(),
         n_waiting: AtomicUsize::new(0),
         failed: AtomicBool::new(false),
@@ -113,7 +113,7 @@ pub fn transform(
 
 /// What all workers share.
 struct Shared {
-    scanner: JsonScanner,
+    scanner: Scanner,
     queue: Mutex<VecDeque<Job>>,
     n_waiting: AtomicUsize,
     failed: AtomicBool,

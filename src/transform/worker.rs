@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::month::collect::Collector;
 use crate::month::intern::Interner;
 use crate::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
+use crate::scan::json::scan_lines;
 use crate::scan::simd::ExactReader;
 
 use super::jobs::{Job, Split};
@@ -94,7 +95,8 @@ impl Worker {
         let mut sink = self.collector.split(piece.day, interner, &mut rejects);
         match piece.layout {
             None => {
-                shared.scanner.scan(piece.window, piece.owned.clone(), piece.base, &mut self.exact, &mut sink);
+                let (window, owned) = (piece.window, piece.owned.clone());
+                scan_lines(window, owned, piece.base, &shared.scanner, &mut self.exact, &mut sink);
             }
             Some(layout) => {
                 let reader = match &mut self.csv {
@@ -107,7 +109,7 @@ impl Worker {
                     base: piece.base,
                     start: piece.quotes,
                 };
-                scan_csv(&split, shared.scanner.judge(), reader, &mut sink);
+                scan_csv(&split, &shared.scanner, reader, &mut sink);
             }
         }
         drop(sink);

@@ -11,12 +11,8 @@ pub(super) type Block = [u8; BLOCK_BYTES];
 pub(super) struct Marks {
     /// Delimiters and line feeds, within quotes too.
     pub(super) separators: u64,
-    /// Line feeds, within quotes too.
-    pub(super) line_feeds: u64,
     /// Quotes.
     pub(super) quotes: u64,
-    /// Bytes that are not ASCII.
-    pub(super) non_ascii: u64,
 }
 
 impl Marks {
@@ -34,19 +30,14 @@ impl Marks {
     /// The same, one byte after the other.
     #[cfg(any(test, not(target_arch = "x86_64")))]
     fn by_byte(block: &Block, delimiter: u8) -> Marks {
+        let bits = |is_marked: fn(u8, u8) -> bool| {
+            block.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(is_marked(*byte, delimiter)) << i)
+        };
         Marks {
-            separators: bits(block, |byte| byte == delimiter || byte == b'\n'),
-            line_feeds: bits(block, |byte| byte == b'\n'),
-            quotes: bits(block, |byte| byte == b'"'),
-            non_ascii: bits(block, |byte| !byte.is_ascii()),
+            separators: bits(|byte, delimiter| byte == delimiter || byte == b'\n'),
+            quotes: bits(|byte, _| byte == b'"'),
         }
     }
-}
-
-/// The bytes of `block` that are marked.
-#[inline(always)]
-pub(super) fn bits(block: &Block, is_marked: impl Fn(u8) -> bool) -> u64 {
-    block.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(is_marked(*byte)) << i)
 }
 
 /// For every bit, the parity of the bits up to and including it: of quotes, what is within them with the opening quote
@@ -70,7 +61,7 @@ mod sse2 {
     #[inline]
     #[target_feature(enable = "sse2")]
     pub(super) fn marks(block: &Block, delimiter: u8) -> Marks {
-        let mut marks = Marks { separators: 0, line_feeds: 0, quotes: 0, non_ascii: 0 };
+        let mut marks = Marks { separators: 0, quotes: 0 };
         let delimiter = _mm_set1_epi8(delimiter.cast_signed());
         let line_feed = _mm_set1_epi8(b'\n'.cast_signed());
         let quote = _mm_set1_epi8(b'"'.cast_signed());
@@ -82,10 +73,7 @@ mod sse2 {
             let line_feeds = _mm_cmpeq_epi8(bytes, line_feed);
             let separators = _mm_or_si128(line_feeds, _mm_cmpeq_epi8(bytes, delimiter));
             marks.separators |= bits(separators) << (16 * i);
-            marks.line_feeds |= bits(line_feeds) << (16 * i);
             marks.quotes |= bits(_mm_cmpeq_epi8(bytes, quote)) << (16 * i);
-            // A byte's own highest bit says that it is not ASCII.
-            marks.non_ascii |= bits(bytes) << (16 * i);
         }
         marks
     }
@@ -110,7 +98,7 @@ mod tests {
         }
         let mut block = [b'x'; 64];
         block[..8].copy_from_slice("a,\nb\"é,".as_bytes());
-        let expected = Marks { separators: 0b1000_0110, line_feeds: 0b100, quotes: 0b1_0000, non_ascii: 0b110_0000 };
+        let expected = Marks { separators: 0b1000_0110, quotes: 0b1_0000 };
         assert_eq!(Marks::of(&block, b','), expected);
     }
 

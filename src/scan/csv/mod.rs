@@ -1,7 +1,8 @@
 //! CSV (RFC 4180) to records, from any split of a file.
 //!
 //! A file is read in three steps: [`CsvLayout::from_header`] on its first bytes; [`QuoteMap::of`] of every split, in
-//! parallel, composed to the [`QuoteState`] in front of each; [`scan_csv`] of every split, in parallel.
+//! parallel, composed to the [`QuoteState`] in front of each; [`scan_csv`] of every split, in parallel. Records of one
+//! shape go the fast way ([`mod@super::fast`]), all others are read field by field.
 //!
 //! A record with a wrong number of fields, with bytes that are not UTF-8, with a quote inside an unquoted field, with
 //! text behind a closing quote or with a quote that is never closed is malformed. A quote that is never closed takes
@@ -10,7 +11,6 @@
 
 mod layout;
 mod marks;
-mod plain;
 mod quote;
 mod record;
 
@@ -18,12 +18,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
-use plain::PlainRecords;
 pub use quote::{QuoteMap, QuoteState, first_record_start, last_record_end};
-use record::{Field, read_record};
+use record::Field;
 
 use super::exact::Malformed;
+use super::fast::{Format, Scanner};
 use super::record::{Fields, Judge, MAX_LINE_BYTES};
+use super::shape::{Field as Content, Token};
 use super::simd::ExactReader;
 use super::sink::{Sink, settle};
 
@@ -61,11 +62,11 @@ impl CsvReader {
     }
 
     /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins.
-    fn read_any(&mut self, split: &CsvSplit<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+    fn read_record(&mut self, split: &CsvSplit<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
         let window = split.window;
         let CsvLayout { delimiter, n_fields, columns } = self.layout;
         let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
-        let record = read_record(window, start, delimiter, |place, field| match columns {
+        let record = record::read_record(window, start, delimiter, |place, field| match columns {
             Columns::Source(source) if place == source => contract = field,
             Columns::Source(_) => {}
             Columns::Named { contract: at, .. } if place == at => contract = field,
@@ -93,19 +94,83 @@ impl CsvReader {
     }
 }
 
-/// Reads the records of `split` in order.
-pub fn scan_csv(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
+/// Scans the records of `split` in order.
+pub fn scan_csv(split: &CsvSplit<'_>, scanner: &Scanner, reader: &mut CsvReader, sink: &mut impl Sink) {
+    let CsvLayout { delimiter, .. } = reader.layout;
+    let records = quote::first_record_start(split.window, split.owned.start, split.start, delimiter)..split.owned.end;
+    let mut format = Records { split, reader };
+    match delimiter {
+        b',' => scanner.scan::<b',', _, _>(split.window, records, &mut format, sink),
+        b';' => scanner.scan::<b';', _, _>(split.window, records, &mut format, sink),
+        // A tab ends plain text by itself.
+        _ => scanner.scan::<b'"', _, _>(split.window, records, &mut format, sink),
+    }
+}
+
+/// As [`scan_csv`], every record field by field.
+pub fn scan_csv_exact(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
     let end = split.owned.end.min(split.window.len());
     let mut at = quote::first_record_start(split.window, split.owned.start, split.start, reader.layout.delimiter);
-    let mut plain = PlainRecords::new(split, reader.layout, judge);
     while at < end {
-        if let Some(plain) = &mut plain {
-            at = plain.read(at, end, sink);
-        }
-        if at < end {
-            at = reader.read_any(split, at, judge, sink);
-        }
+        at = reader.read_record(split, at, judge, sink);
     }
+}
+
+/// The records of one split.
+struct Records<'a> {
+    split: &'a CsvSplit<'a>,
+    reader: &'a mut CsvReader,
+}
+
+impl Format for Records<'_> {
+    const PREFETCH_LINES: usize = 2;
+
+    fn tokens(&self, line: &[u8]) -> Option<Vec<Token>> {
+        tokens(line, self.reader.layout)
+    }
+
+    #[inline(never)]
+    fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+        self.reader.read_record(self.split, at, judge, sink)
+    }
+}
+
+/// The content of a record that a shape can describe: every field plain text, in quotes or not, and the duration plain
+/// digits. The line may be no record but a part of one, within quotes: to a record that looks the same this means
+/// nothing.
+pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
+    let CsvLayout { delimiter, n_fields, columns: Columns::Named { contract, app, seconds } } = layout else {
+        return None;
+    };
+    let text = line.strip_suffix(b"\n")?;
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    for (place, field) in text.split(|byte| *byte == delimiter).enumerate() {
+        let unquoted = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\""));
+        let start = at + usize::from(unquoted.is_some());
+        let content = unquoted.unwrap_or(field);
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        let is_seconds = place == seconds;
+        let fits = if is_seconds { is_plain_digits(content) } else { content.iter().all(is_plain) };
+        if !fits {
+            return None;
+        }
+        let role = match () {
+            () if is_seconds => Content::Seconds,
+            () if place == contract => Content::Contract,
+            () if place == app => Content::App,
+            () => Content::Text,
+        };
+        tokens.push(Token { start, end: start + content.len(), field: role });
+        at += field.len() + 1;
+    }
+    (tokens.len() == n_fields).then_some(tokens)
+}
+
+/// 1 to 7 digits without a leading zero.
+fn is_plain_digits(text: &[u8]) -> bool {
+    matches!(text, [b'0'] | [b'1'..=b'9', ..]) && text.len() <= 7 && text.iter().all(u8::is_ascii_digit)
 }
 
 fn fields_of_text<'a>(contract: Cow<'a, [u8]>, app: Cow<'a, [u8]>, seconds: &[u8]) -> Result<Fields<'a>, Malformed> {
@@ -126,14 +191,4 @@ fn integer(text: &[u8]) -> Option<i64> {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// As [`scan_csv`], every record by [`CsvReader::read_any`]: what the fast way is compared with.
-#[cfg(test)]
-pub(super) fn scan_csv_by_record(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
-    let end = split.owned.end.min(split.window.len());
-    let mut at = quote::first_record_start(split.window, split.owned.start, split.start, reader.layout.delimiter);
-    while at < end {
-        at = reader.read_any(split, at, judge, sink);
-    }
 }

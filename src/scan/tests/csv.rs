@@ -1,7 +1,7 @@
 //! Which CSV headers and records are understood, and what is in them.
 
 use super::super::csv::{Columns, CsvLayout, CsvReader, CsvSplit, HeaderError, MAX_HEADER_BYTES, QuoteState, scan_csv};
-use super::{Call, Told, judge, kept, rejected, unmapped};
+use super::{Call, Told, kept, rejected, scanner, unmapped};
 use crate::ledger::Reason;
 use crate::rules::Category;
 
@@ -14,7 +14,7 @@ fn told(file: &[u8]) -> Vec<Call> {
         base: header_bytes as u64,
         start: QuoteState::FieldStart,
     };
-    scan_csv(&split, judge(), &mut CsvReader::new(layout), &mut told);
+    scan_csv(&split, scanner(), &mut CsvReader::new(layout), &mut told);
     told.0
 }
 

@@ -6,7 +6,9 @@ use proptest::sample::{Index, select};
 
 use super::{Call, Told, judge, n_cases};
 use crate::rules::Rules;
-use crate::scan::json::{Backend, JsonScanner};
+use crate::scan::csv::{self, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv, scan_csv_exact};
+use crate::scan::fast::{Backend, Scanner};
+use crate::scan::json::{scan_lines, tokens};
 use crate::scan::lines::scan_lines_exact;
 use crate::scan::record::Judge;
 use crate::scan::shape::{REACH, Shape};
@@ -24,16 +26,57 @@ fn check(text: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
     let line_feed: &[u8] = if text.ends_with(b"\n") { b"" } else { b"\n" };
     let padded = [text, line_feed, &b" ".repeat(REACH)].concat();
     for backend in Backend::available() {
-        let scanner = JsonScanner::new(judge.clone(), backend);
+        let scanner = Scanner::new(judge.clone(), backend);
         let mut fast = Told::default();
         for start in (0..text.len()).step_by(n_split_bytes) {
             let from = start.saturating_sub(1);
             let owned = start - from..(start + n_split_bytes).min(text.len()) - from;
-            scanner.scan(&padded[from..], owned, from as u64, &mut ExactReader::new(), &mut fast);
+            scan_lines(&padded[from..], owned, from as u64, &scanner, &mut ExactReader::new(), &mut fast);
         }
         assert_eq!(fast, exact, "{backend:?}, splits of {n_split_bytes}, {:?}", String::from_utf8_lossy(text));
     }
     exact.0
+}
+
+/// What all backends tell of the CSV file `file`, which must be what the exact way tells.
+fn check_csv(file: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
+    let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
+    let told = |file: &[u8], n_split_bytes: usize, scan: &dyn Fn(&CsvSplit<'_>, &mut CsvReader, &mut Told)| {
+        let (mut reader, mut told, mut state) = (CsvReader::new(layout), Told::default(), QuoteState::FieldStart);
+        for start in (header_bytes..file.len()).step_by(n_split_bytes) {
+            let (from, end) = (start - usize::from(start > header_bytes), file.len().min(start + n_split_bytes));
+            let owned = start - from..end - from;
+            scan(&CsvSplit { window: &file[from..], owned, base: from as u64, start: state }, &mut reader, &mut told);
+            state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
+        }
+        told
+    };
+    // Near the end of its window the fast way leaves all records to the exact way: it needs something behind them, and
+    // blank lines are nothing.
+    let padded = [file, &b"\n".repeat(REACH)].concat();
+    let exact = told(&padded, padded.len(), &|split, reader, told| scan_csv_exact(split, judge, reader, told));
+    for backend in Backend::available() {
+        let scanner = Scanner::new(judge.clone(), backend);
+        let fast = told(&padded, n_split_bytes, &|split, reader, told| scan_csv(split, &scanner, reader, told));
+        assert_eq!(fast, exact, "{backend:?}, splits of {n_split_bytes}, {:?}", String::from_utf8_lossy(file));
+    }
+    exact.0
+}
+
+/// One record of a CSV file, `style` 0..4, and the header of files of that style.
+fn write_record(style: usize, contract: &str, app: &str, seconds: &str, other: &str) -> (&'static str, String) {
+    // Of the same length in most files, and now and then not what it seems.
+    let mac = match other.as_bytes().first() {
+        Some(b'A'..=b'C') => "0C,0".to_owned(),
+        Some(b'D'..=b'F') => "\"C0\"".to_owned(),
+        _ => format!("{:04X}", other.bytes().map(u32::from).sum::<u32>()),
+    };
+    match style {
+        0 => ("Contract,Mac,TotalDuration,AppName\n", format!("{contract},{mac},{seconds},{app}\n")),
+        1 => ("AppName;x;Contract;TotalDuration\r\n", format!("{app};{other};{contract};{seconds}\r\n")),
+        2 => ("TotalDuration\tContract\tx\tAppName\n", format!("{seconds}\t{contract}\t{other}\t{app}\n")),
+        _ => ("Mac,Contract,TotalDuration,AppName\n", format!("{mac},\"{contract}\",\"{seconds}\",\"{app}\"\n")),
+    }
 }
 
 /// One line of a file whose lines have this shape, `style` 0..4.
@@ -91,27 +134,52 @@ fn app() -> impl Strategy<Value = &'static str> {
     ])
 }
 
+/// Bytes put in, changed or taken out, each place by chance.
+fn damages() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
+    vec((any::<Index>(), 0..3_u8, prop_oneof![any::<u8>(), select(b"\"\\{}[],;\t:0e-u\0\n\r ".to_vec())]), 0..4)
+}
+
+fn damage(mut text: Vec<u8>, damages: Vec<(Index, u8, u8)>) -> Vec<u8> {
+    for (place, kind, byte) in damages {
+        if text.is_empty() {
+            break;
+        }
+        let at = place.index(text.len());
+        match kind {
+            0 => text.insert(at, byte),
+            1 => text[at] = byte,
+            _ => {
+                text.remove(at);
+            }
+        }
+    }
+    text
+}
+
+/// Whether a line has the first shape, contract, app, seconds, other text.
+fn lines() -> impl Strategy<Value = Vec<(bool, String, &'static str, String, String)>> {
+    let other = prop_oneof![3 => "[A-Za-z0-9_-]{20}", 1 => "[ -!#-\\[\\]-~]{0,70}"];
+    vec((any::<bool>(), contract(), app(), seconds(), other), 1..MAX_LINES)
+}
+
 /// A file: lines of one or two shapes, some of them damaged.
 fn file() -> impl Strategy<Value = Vec<u8>> {
-    let other = prop_oneof![3 => "[A-Za-z0-9_-]{20}", 1 => "[ -!#-\\[\\]-~]{0,70}"];
-    let line = (any::<bool>(), contract(), app(), seconds(), other);
-    let damage = (any::<Index>(), 0..3_u8, prop_oneof![any::<u8>(), select(b"\"\\{}[],:0e-u\0\n\r ".to_vec())]);
-    (0..4_usize, 0..4_usize, vec(line, 1..MAX_LINES), vec(damage, 0..4)).prop_map(|(main, second, lines, damages)| {
+    (0..4_usize, 0..4_usize, lines(), damages()).prop_map(|(main, second, lines, damages)| {
         let lines = lines.iter().map(|(is_main, contract, app, seconds, other)| {
             write_line(if *is_main { main } else { second }, contract, app, seconds, other)
         });
-        let mut text = lines.collect::<String>().into_bytes();
-        for (place, kind, byte) in damages {
-            let at = place.index(text.len());
-            match kind {
-                0 => text.insert(at, byte),
-                1 => text[at] = byte,
-                _ => {
-                    text.remove(at);
-                }
-            }
-        }
-        text
+        damage(lines.collect::<String>().into_bytes(), damages)
+    })
+}
+
+/// A CSV file: a header that is sound, and records as above.
+fn csv_file() -> impl Strategy<Value = Vec<u8>> {
+    (0..4_usize, 0..4_usize, lines(), damages()).prop_map(|(main, second, lines, damages)| {
+        let records = lines.iter().map(|(is_main, contract, app, seconds, other)| {
+            write_record(if *is_main { main } else { second }, contract, app, seconds, other).1
+        });
+        let header = write_record(main, "", "", "", "").0.as_bytes();
+        [header, &damage(records.collect::<String>().into_bytes(), damages)].concat()
     })
 }
 
@@ -121,6 +189,14 @@ proptest! {
     #[test]
     fn fast_and_exact_agree(text in file(), n_split_bytes in prop_oneof![Just(usize::MAX / 2), MIN_SPLIT_BYTES..2_000]) {
         check(&text, judge(), n_split_bytes);
+    }
+
+    #[test]
+    fn fast_and_exact_agree_on_csv(
+        file in csv_file(),
+        n_split_bytes in prop_oneof![Just(usize::MAX / 2), MIN_SPLIT_BYTES..2_000],
+    ) {
+        check_csv(&file, judge(), n_split_bytes);
     }
 
     #[test]
@@ -138,16 +214,44 @@ fn lines_of_one_shape_are_all_matched() {
         let lines: Vec<String> = (0..20)
             .map(|i| write_line(style, &format!("ABC{i:06}"), "CHANNEL", &(i * 37).to_string(), &format!("id{i}")))
             .collect();
-        let shapes = Shape::learn(lines.iter().map(String::as_bytes), 4);
+        let shapes = Shape::learn(lines.iter().filter_map(|line| Some((line.as_bytes(), tokens(line.as_bytes())?))), 4);
         assert_eq!(shapes.len(), 1, "{:?}", lines[0]);
     }
 }
 
 #[test]
+fn records_of_one_shape_are_all_matched() {
+    for style in 0..4 {
+        let records = (0..20).map(|i| write_record(style, &format!("ABC{i:06}"), "VOD", &(i * 37).to_string(), "x y"));
+        let (headers, records): (Vec<_>, Vec<_>) = records.unzip();
+        let (layout, _) = CsvLayout::from_header(headers[0].as_bytes()).unwrap();
+        let tokens = |record: &String| csv::tokens(record.as_bytes(), layout);
+        let samples = records.iter().filter_map(|record| Some((record.as_bytes(), tokens(record)?)));
+        let shapes = Shape::learn(samples, 4);
+        assert_eq!(shapes.len(), 1, "{:?}", records[0]);
+        let good = &records[1];
+        for bad in [
+            good.trim_end().to_owned(),
+            good.replace("VOD", "V\\D"),
+            good.replace("VOD", "V\"D"),
+            good.replace("VOD", "VÖD"),
+            good.replace("37", "037"),
+            good.replace("37", "-37"),
+            good.replace("37", "12345678"),
+            good.replace("37", ""),
+            good.replace("VOD", "V,D;V\tD"),
+            good.replace("ABC", "\"ABC"),
+        ] {
+            assert_eq!(tokens(&bad), None, "{bad:?}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_learned() {
-    let check = |line: &str| assert_eq!(Shape::learn([line.as_bytes()], 1), [], "{line}");
+    let check = |line: &str| assert_eq!(tokens(line.as_bytes()), None, "{line}");
     let good = write_line(0, "ABC000001", "VOD", "5", "id");
-    assert_eq!(Shape::learn([good.as_bytes()], 1).len(), 1);
+    assert!(tokens(good.as_bytes()).is_some());
     check(good.trim_end());
     check(&good.replace("VOD", "V\\u004fD"));
     check(&good.replace("VOD", "VÖD"));

@@ -4,13 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::csv::{
-    CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv, scan_csv_by_record,
-};
+use super::super::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::simd::ExactReader;
-use super::{Told, judge, n_cases};
+use super::{Told, judge, n_cases, scanner};
 
 /// The texts of JSON values, valid and otherwise, and what stands between them.
 fn json_value() -> impl Strategy<Value = String> {
@@ -166,7 +164,7 @@ fn csv_by(file: &[u8], n_bytes: usize) -> Told {
     let Ok((layout, header_bytes)) = CsvLayout::from_header(file) else {
         panic!("no header in {:?}", String::from_utf8_lossy(file));
     };
-    let (judge, mut reader, mut told) = (judge(), CsvReader::new(layout), Told::default());
+    let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), Told::default());
     let mut state = QuoteState::FieldStart;
     for owned in splits(header_bytes, file.len(), n_bytes) {
         let from = owned.start - usize::from(owned.start > header_bytes);
@@ -176,7 +174,7 @@ fn csv_by(file: &[u8], n_bytes: usize) -> Told {
             base: from as u64,
             start: state,
         };
-        scan_csv(&split, judge, &mut reader, &mut told);
+        scan_csv(&split, scanner, &mut reader, &mut told);
         state = QuoteMap::of(&file[owned], layout.delimiter).apply(state);
     }
     told
@@ -185,7 +183,7 @@ fn csv_by(file: &[u8], n_bytes: usize) -> Told {
 /// Reads a file as one would a stream: pieces, each with what the one before left over in front.
 fn csv_by_pieces(file: &[u8], n_bytes: usize) -> Told {
     let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
-    let (judge, mut reader, mut told) = (judge(), CsvReader::new(layout), Told::default());
+    let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), Told::default());
     let mut from = header_bytes;
     for piece in splits(header_bytes, file.len(), n_bytes) {
         let is_last = piece.end == file.len();
@@ -193,7 +191,7 @@ fn csv_by_pieces(file: &[u8], n_bytes: usize) -> Told {
         let to = if is_last { file.len() } else { from + whole.unwrap_or(0) };
         let split =
             CsvSplit { window: &file[from..to], owned: 0..to - from, base: from as u64, start: QuoteState::FieldStart };
-        scan_csv(&split, judge, &mut reader, &mut told);
+        scan_csv(&split, scanner, &mut reader, &mut told);
         from = to;
     }
     told
@@ -274,21 +272,6 @@ proptest! {
             prop_assert_eq!(&csv_by(&file, n_bytes), &whole, "splits of {} bytes", n_bytes);
             prop_assert_eq!(&csv_by_pieces(&file, n_bytes), &whole, "pieces of {} bytes", n_bytes);
         }
-    }
-
-    #[test]
-    fn plain_csv_is_read_like_any(file in csv_file()) {
-        let (layout, header_bytes) = CsvLayout::from_header(&file).expect("a header");
-        let split = CsvSplit {
-            window: &file,
-            owned: header_bytes..file.len(),
-            base: 0,
-            start: QuoteState::FieldStart,
-        };
-        let (mut plain, mut any) = (Told::default(), Told::default());
-        scan_csv(&split, judge(), &mut CsvReader::new(layout), &mut plain);
-        scan_csv_by_record(&split, judge(), &mut CsvReader::new(layout), &mut any);
-        prop_assert_eq!(plain, any);
     }
 
     #[test]

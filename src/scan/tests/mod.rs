@@ -8,6 +8,7 @@ mod laws;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::fast::{Backend, Scanner};
 use super::record::{Fields, Judge};
 use super::sink::Sink;
 use crate::ledger::Reason;
@@ -51,6 +52,11 @@ fn unmapped(offset: u64, app: &str, raw: &str) -> Call {
 fn judge() -> &'static Judge {
     static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset")));
     &JUDGE
+}
+
+fn scanner() -> &'static Scanner {
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(judge().clone(), Backend::detect()));
+    &SCANNER
 }
 
 fn fields<'a>(contract: Option<&'a str>, app: Option<&'a str>, seconds: Option<i64>) -> Fields<'a> {
