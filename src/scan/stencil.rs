@@ -102,8 +102,10 @@ impl Stencil {
         unsafe {
             let [first, second, third] = &self.front;
             add(start, first);
-            add(start.add(BLOCK_BYTES), second);
-            add(start.add(2 * BLOCK_BYTES), third);
+            if self.front_bytes > BLOCK_BYTES {
+                add(start.add(BLOCK_BYTES), second);
+                add(start.add(2 * BLOCK_BYTES), third);
+            }
             let at = start.add(self.front_bytes);
             let (seconds, n_digits) = digits(at.cast::<[u8; 8]>().read_unaligned())?;
             add(at.add(n_digits), &self.back);

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
-
 use crate::calendar::Day;
 use crate::error::{DataError, Error};
 use crate::lake::mapped::{MappedFile, Window};
 use crate::lake::{Compression, DataFile, Format, LakeError};
-use crate::scan::csv::{CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState};
+use crate::scan::csv::{CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState, first_record_start};
 use crate::scan::shape::REACH;
 
+use super::quotes::QuoteChain;
 use super::stream::Stream;
 
 /// Size of a split: large enough that its begin costs nothing, small enough that threads end together and a window
@@ -36,6 +35,8 @@ pub(super) struct OpenFile {
     pub uri: Arc<str>,
     pub day: Day,
     pub layout: Option<CsvLayout>,
+    /// CSV only: the states between its splits.
+    quotes: QuoteChain,
     mapped: MappedFile,
     n_unfinished: AtomicUsize,
 }
@@ -45,11 +46,11 @@ pub(super) struct Split {
     pub file: Arc<OpenFile>,
     pub start: u64,
     pub end: u64,
-    /// CSV only: the state in front of `start` and in front of `end`.
-    pub quotes: (QuoteState, QuoteState),
+    /// Its number in the file, from 0.
+    number: usize,
 }
 
-/// The jobs of `file`, in the order of its bytes. Runs in the thread pool.
+/// The jobs of `file`, in the order of its bytes.
 pub(super) fn of_file(file: DataFile) -> Result<Vec<Job>, Error> {
     if file.compression != Compression::None {
         return Ok(vec![Job::Stream(Box::new(Stream::open(file)?))]);
@@ -68,26 +69,19 @@ pub(super) fn of_file(file: DataFile) -> Result<Vec<Job>, Error> {
         }
     };
     let starts: Vec<u64> = (records_start..n_bytes).step_by(SPLIT_BYTES as usize).collect();
-    let states = match layout {
-        None => vec![QuoteState::FieldStart; starts.len() + 1],
-        Some(layout) => quote_states(&mapped, &starts, layout.delimiter)?,
-    };
     let open = Arc::new(OpenFile {
         uri: file.uri.into(),
         day: file.day,
         layout,
+        quotes: QuoteChain::new(if layout.is_some() { starts.len() } else { 0 }),
         mapped,
         n_unfinished: AtomicUsize::new(starts.len()),
     });
     let ends = starts.iter().skip(1).copied().chain([n_bytes]);
-    let jobs = starts.iter().zip(ends).zip(states.windows(2)).map(|((start, end), states)| {
-        let quotes = match states {
-            [before, behind] => (*before, *behind),
-            _ => Default::default(),
-        };
-        Job::Split(Split { file: Arc::clone(&open), start: *start, end, quotes })
-    });
-    Ok(jobs.collect())
+    let splits = starts.iter().zip(ends).enumerate();
+    Ok(splits
+        .map(|(number, (start, end))| Job::Split(Split { file: Arc::clone(&open), start: *start, end, number }))
+        .collect())
 }
 
 /// A header error as the run reports it.
@@ -99,47 +93,56 @@ pub(super) fn in_file(uri: &str, error: &HeaderError) -> DataError {
     DataError::Header { file: uri.to_owned(), missing: list(&error.missing), found: list(&error.found) }
 }
 
-/// The state in front of each split and behind the last one.
-fn quote_states(mapped: &MappedFile, starts: &[u64], delimiter: u8) -> Result<Vec<QuoteState>, LakeError> {
-    let maps: Vec<QuoteMap> = starts
-        .par_iter()
-        .map(|start| Ok(QuoteMap::of(&mapped.window(*start, SPLIT_BYTES as usize)?, delimiter)))
-        .collect::<Result<_, LakeError>>()?;
-    let mut state = QuoteState::FieldStart;
-    let behind = maps.into_iter().map(|map| {
-        state = map.apply(state);
-        state
-    });
-    Ok([QuoteState::FieldStart].into_iter().chain(behind).collect())
-}
-
 impl Split {
     /// Where the window of this split begins in the file: one byte early, which tells whether a line begins at `start`.
     pub fn base(&self) -> u64 {
         self.start.saturating_sub(1)
     }
 
-    /// The window from [`Split::base`] to at least the end of the last line.
-    pub fn window(&self) -> Result<Window, LakeError> {
-        let n_owned = (self.end - self.base()) as usize;
-        let mut n_tail = WINDOW_TAIL_BYTES;
-        loop {
-            let window = self.file.mapped.window(self.base(), n_owned + n_tail)?;
-            let reaches_end = self.base() + window.len() as u64 >= self.file.mapped.n_bytes();
-            if reaches_end || self.holds_last_line(&window, n_owned) {
-                return Ok(window);
-            }
-            n_tail = n_tail.saturating_mul(16);
+    /// The window from [`Split::base`] to at least the end of the last line, and in CSV the state in front of `start`.
+    /// None when a split before this one could not be read.
+    pub fn window(&self) -> Result<Option<(Window, QuoteState)>, LakeError> {
+        let window = self.try_window();
+        if window.is_err() {
+            self.file.quotes.break_off();
         }
+        window
     }
 
-    fn holds_last_line(&self, window: &[u8], n_owned: usize) -> bool {
+    fn try_window(&self) -> Result<Option<(Window, QuoteState)>, LakeError> {
+        let n_owned = (self.end - self.base()) as usize;
+        let mut window = self.map(n_owned, WINDOW_TAIL_BYTES)?;
+        let quotes = match self.file.layout {
+            None => (QuoteState::FieldStart, QuoteState::FieldStart),
+            Some(layout) => {
+                let owned = window.get((self.start - self.base()) as usize..n_owned).unwrap_or_default();
+                match self.file.quotes.states(self.number, QuoteMap::of(owned, layout.delimiter)) {
+                    Some(states) => states,
+                    None => return Ok(None),
+                }
+            }
+        };
+        let mut n_tail = WINDOW_TAIL_BYTES;
+        while !self.holds_last_line(&window, n_owned, quotes.1) {
+            n_tail = n_tail.saturating_mul(16);
+            window = self.map(n_owned, n_tail)?;
+        }
+        Ok(Some((window, quotes.0)))
+    }
+
+    fn map(&self, n_owned: usize, n_tail: usize) -> Result<Window, LakeError> {
+        self.file.mapped.window(self.base(), n_owned.saturating_add(n_tail))
+    }
+
+    /// Whether the last line ends in the window, or the file does.
+    fn holds_last_line(&self, window: &[u8], n_owned: usize, behind: QuoteState) -> bool {
+        if self.base() + window.len() as u64 >= self.file.mapped.n_bytes() {
+            return true;
+        }
         match self.file.layout {
             // The tail is longer than REACH, so a line may still be matched whose end was not looked for.
             None => window.get(n_owned - 1..).is_some_and(|tail| memchr::memchr(b'\n', tail).is_some()),
-            Some(layout) => {
-                crate::scan::csv::first_record_start(window, n_owned, self.quotes.1, layout.delimiter) < window.len()
-            }
+            Some(layout) => first_record_start(window, n_owned, behind, layout.delimiter) < window.len(),
         }
     }
 

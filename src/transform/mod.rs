@@ -10,6 +10,7 @@
 //! in partitions until an epoch ends, and a file larger than memory is many windows.
 
 mod jobs;
+mod quotes;
 mod stream;
 mod worker;
 
@@ -201,7 +202,7 @@ impl Run {
         inputs.n_bytes += file.n_bytes;
         inputs.days.push(file.day);
         self.scan.bytes += file.n_bytes;
-        let jobs = self.pool.install(|| jobs::of_file(file))?;
+        let jobs = jobs::of_file(file)?;
         lock(&self.shared.queue).extend(jobs);
         Ok(())
     }

@@ -69,7 +69,7 @@ impl Worker {
     }
 
     fn split(&mut self, split: &Split, shared: &Shared, interner: &Interner) -> Result<(), Error> {
-        let window = split.window()?;
+        let Some((window, quotes)) = split.window()? else { return Ok(()) };
         let owned = (split.start - split.base()) as usize..(split.end - split.base()) as usize;
         self.piece(
             &Piece {
@@ -79,7 +79,7 @@ impl Worker {
                 window: &window,
                 owned,
                 base: split.base(),
-                quotes: split.quotes.0,
+                quotes,
             },
             shared,
             interner,
