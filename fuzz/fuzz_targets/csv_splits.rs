@@ -6,12 +6,15 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use viewmart::rules::Rules;
 use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::scan::fast::{Backend, Scanner};
 use viewmart::scan::record::Judge;
 
 mod told;
 use told::Told;
 
-static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset")));
+static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
+    Scanner::new(Judge::new(&Rules::preset("default").expect("a built-in preset")), Backend::detect())
+});
 
 const HEADERS: [&str; 4] = [
     "Contract,TotalDuration,AppName\n",
@@ -28,7 +31,7 @@ fn scan(file: &[u8], n_bytes: usize) -> Told {
         let from = start - usize::from(start > header_bytes);
         let split =
             CsvSplit { window: &file[from..], owned: start - from..end - from, base: from as u64, start: state };
-        scan_csv(&split, &JUDGE, &mut reader, &mut told);
+        scan_csv(&split, &SCANNER, &mut reader, &mut told);
         state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
     }
     told

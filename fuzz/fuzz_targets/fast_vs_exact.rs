@@ -1,11 +1,13 @@
-//! The fast way through NDJSON tells what the exact way tells, on every backend, for files near the usual one.
+//! The fast way through NDJSON and CSV tells what the exact way tells, on every backend, for files near the usual one.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::rules::Rules;
-use viewmart::scan::json::{Backend, JsonScanner};
+use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv, scan_csv_exact};
+use viewmart::scan::fast::{Backend, Scanner};
+use viewmart::scan::json::scan_lines;
 use viewmart::scan::lines::scan_lines_exact;
 use viewmart::scan::record::Judge;
 use viewmart::scan::shape::REACH;
@@ -14,9 +16,9 @@ use viewmart::scan::simd::ExactReader;
 mod told;
 use told::Told;
 
-static SCANNERS: LazyLock<Vec<JsonScanner>> = LazyLock::new(|| {
+static SCANNERS: LazyLock<Vec<Scanner>> = LazyLock::new(|| {
     let judge = Judge::new(&Rules::preset("default").expect("a built-in preset"));
-    Backend::available().map(|backend| JsonScanner::new(judge.clone(), backend)).collect()
+    Backend::available().map(|backend| Scanner::new(judge.clone(), backend)).collect()
 });
 
 const N_LINES: usize = 12;
@@ -39,10 +41,23 @@ fn usual(has_mac: bool) -> Vec<u8> {
     lines.flat_map(|line| (line + "\n").into_bytes()).collect()
 }
 
-/// The file that the input describes: itself, or the usual one with some bytes changed, or with some put in.
-fn file(bytes: &[u8]) -> Option<Vec<u8>> {
-    let [how, rest @ ..] = bytes else { return None };
-    let mut text = usual(how & 4 == 0);
+const HEADERS: [&str; 2] = ["Mac,Contract,TotalDuration,AppName\n", "AppName;Mac;Contract;TotalDuration\r\n"];
+
+/// Records of the file with this header.
+fn usual_records(header: usize) -> Vec<u8> {
+    let records = (0..N_LINES).map(|i| {
+        let (contract, seconds) = (i * 34_567, i * 7919);
+        match header {
+            0 if i % 4 == 3 => format!("0C96E62FC55C,HNH{contract:06},{seconds},VOD\n"),
+            0 => format!("0C96E62F{contract:04X},\"HNH{contract:06}\",\"{seconds}\",\"CHANNEL\"\n"),
+            _ => format!("CHANNEL;0C96E62F{contract:04X};HNH{contract:06};{seconds}\r\n"),
+        }
+    });
+    records.flat_map(String::into_bytes).collect()
+}
+
+/// The text that the input describes: itself, or the usual one with some bytes changed, or with some put in.
+fn text(how: u8, rest: &[u8], mut text: Vec<u8>) -> Option<Vec<u8>> {
     match how & 3 {
         0 => return Some(rest.to_vec()),
         1 | 2 => {
@@ -60,18 +75,48 @@ fn file(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-fuzz_target!(|bytes: &[u8]| {
-    let Some(mut text) = file(bytes) else { return };
+/// Near the end of its window the fast way leaves all lines to the exact way: it needs something behind them.
+fn padded(mut text: Vec<u8>, padding: &[u8]) -> Vec<u8> {
     if !text.ends_with(b"\n") {
         text.push(b'\n');
     }
+    text.extend(padding.repeat(REACH));
+    text
+}
+
+fn check_ndjson(text: Vec<u8>) {
+    let window = padded(text, b" ");
+    let owned = 0..window.len() - REACH;
     let mut exact = Told::default();
-    scan_lines_exact(&text, 0..text.len(), 0, SCANNERS[0].judge(), &mut ExactReader::new(), &mut exact);
-    // Near the end of its window the fast way leaves all lines to the exact way: it needs something behind them.
-    let window = [&text[..], &b" ".repeat(REACH)].concat();
+    scan_lines_exact(&window, owned.clone(), 0, SCANNERS[0].judge(), &mut ExactReader::new(), &mut exact);
     for scanner in SCANNERS.iter() {
         let mut fast = Told::default();
-        scanner.scan(&window, 0..text.len(), 0, &mut ExactReader::new(), &mut fast);
-        assert_eq!(fast, exact, "{:?}", String::from_utf8_lossy(&text));
+        scan_lines(&window, owned.clone(), 0, scanner, &mut ExactReader::new(), &mut fast);
+        assert_eq!(fast, exact, "{:?}", String::from_utf8_lossy(&window[owned.clone()]));
+    }
+}
+
+fn check_csv(header: &str, records: Vec<u8>) {
+    let window = padded([header.as_bytes(), &records].concat(), b"\n");
+    let (layout, header_bytes) = CsvLayout::from_header(&window).expect("a header with the columns");
+    let split = CsvSplit { window: &window, owned: header_bytes..window.len(), base: 0, start: QuoteState::FieldStart };
+    let (mut reader, mut exact) = (CsvReader::new(layout), Told::default());
+    scan_csv_exact(&split, SCANNERS[0].judge(), &mut reader, &mut exact);
+    for scanner in SCANNERS.iter() {
+        let mut fast = Told::default();
+        scan_csv(&split, scanner, &mut reader, &mut fast);
+        assert_eq!(fast, exact, "{:?}", String::from_utf8_lossy(&window));
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let [how, rest @ ..] = bytes else { return };
+    let variant = usize::from(how >> 2 & 1);
+    if how & 8 == 0 {
+        if let Some(text) = text(*how, rest, usual(variant == 0)) {
+            check_ndjson(text);
+        }
+    } else if let Some(text) = text(*how, rest, usual_records(variant)) {
+        check_csv(HEADERS[variant], text);
     }
 });
