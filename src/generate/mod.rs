@@ -21,6 +21,7 @@ use tempfile::NamedTempFile;
 
 use crate::calendar::{Day, Month};
 use crate::error::Error;
+use crate::lake::mapped::LARGE_PAGE_BYTES;
 use crate::lake::{Compression, Format};
 use crate::progress::Progress;
 use day::{DayPlan, key_orders};
@@ -30,8 +31,8 @@ use population::Population;
 /// Most contracts of a month: beyond it the codes of nine characters run out.
 pub const MAX_CONTRACTS: u64 = 100_000_000;
 
-/// Files are written in pieces of this size, which lets the kernel keep them in large pages.
-const WRITE_BYTES: usize = 1 << 20;
+/// Files are written in pieces of this size.
+const WRITE_BYTES: usize = LARGE_PAGE_BYTES;
 
 /// Whether the month has the faults of a real one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -249,7 +249,7 @@ impl<'a> Part<'a> {
         self.n_written
     }
 
-    /// Adds the next bytes, in one write: large ones give the page cache large pages, which the scan maps faster.
+    /// Adds the next bytes, in one write: see [`super::mapped::LARGE_PAGE_BYTES`].
     pub fn write(&mut self, batch: &[Bytes]) -> Result<(), LakeError> {
         let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|bytes| IoSlice::new(bytes)).collect();
         let mut left = slices.as_mut_slice();

@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 
 use super::hadoop_conf::HadoopConf;
 use super::input::HdfsUri;
+use super::mapped::LARGE_PAGE_BYTES;
 use super::source::{Chunks, Entry, EntryKind, Fault, Source, SourceError};
 use super::{LakeError, hdfs_fault};
 
@@ -28,8 +29,8 @@ const NAMENODE_LIMIT: Duration = Duration::from_secs(20);
 const NAMESERVICE_LIMIT: Duration = Duration::from_secs(55);
 /// Silence of a DataNode, in milliseconds, after which the client turns to another replica.
 const SOCKET_TIMEOUT_MS: u64 = 5000;
-/// Bytes that go from the network thread to a writer at once.
-const N_BATCH: usize = 1 << 20;
+/// Bytes that go from the network thread to a writer at once, and are written at once.
+const N_BATCH: u64 = LARGE_PAGE_BYTES as u64;
 /// Batches that wait for a writer, for each file.
 const N_BATCHES: usize = 4;
 /// How long [`Chunks::next`] waits before it gives its caller a chance to stop.
@@ -328,18 +329,21 @@ impl Reading {
         // Both fit, or the reader could not have told its length.
         let mut stream = Box::pin(reader.read_range_stream(self.offset as usize, (length - self.offset) as usize));
         let mut position = self.offset;
+        let mut arrived = Bytes::new();
         loop {
-            let (mut batch, mut n_batch) = (Vec::new(), 0);
+            let mut batch = Vec::new();
+            let batch_end = (position / N_BATCH + 1) * N_BATCH;
             let end = loop {
+                if !arrived.is_empty() {
+                    let n_bytes = arrived.len().min((batch_end - position) as usize);
+                    batch.push(arrived.split_to(n_bytes));
+                    position += n_bytes as u64;
+                }
+                if position == batch_end {
+                    break None;
+                }
                 match tokio::time::timeout(self.stall, stream.next()).await {
-                    Ok(Some(Ok(bytes))) => {
-                        position += bytes.len() as u64;
-                        n_batch += bytes.len();
-                        batch.push(bytes);
-                        if n_batch >= N_BATCH {
-                            break None;
-                        }
-                    }
+                    Ok(Some(Ok(bytes))) => arrived = bytes,
                     Ok(Some(Err(error))) => break Some(Err(hdfs_fault::explain_block(&error, &self.server, position))),
                     Ok(None) => break Some(Ok(())),
                     Err(_) => break Some(Err(hdfs_fault::stalled(position, self.stall))),

@@ -16,6 +16,11 @@ use super::{DataFile, LakeError, local};
 
 mod lost;
 
+/// A large page, in bytes: what the processor maps with one entry. A file that was written in whole ones, each with one
+/// write at a multiple of this size, lies in the page cache in such pages and is mapped with a fraction of the work, where the
+/// file system does that (ext4 since Linux 6.16, xfs, btrfs).
+pub const LARGE_PAGE_BYTES: usize = 2 << 20;
+
 /// An uncompressed data file, open for windows. Cheap to share between threads.
 #[derive(Debug)]
 pub struct MappedFile {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::calendar::Day;
 use crate::error::{DataError, Error};
-use crate::lake::mapped::{MappedFile, Window};
+use crate::lake::mapped::{LARGE_PAGE_BYTES, MappedFile, Window};
 use crate::lake::{Compression, DataFile, Format, LakeError};
 use crate::scan::csv::{CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState, first_record_start};
 use crate::scan::shape::REACH;
@@ -15,7 +15,7 @@ use super::stream::Stream;
 
 /// Size of a split: large enough that its begin costs nothing, small enough that threads end together and a window
 /// shows little in the memory of the process.
-const SPLIT_BYTES: u64 = 8 << 20;
+const SPLIT_BYTES: u64 = 4 * LARGE_PAGE_BYTES as u64;
 
 /// What a window shows behind its split, for the end of the last line.
 const WINDOW_TAIL_BYTES: usize = 64 << 10;
@@ -68,7 +68,9 @@ pub(super) fn of_file(file: DataFile) -> Result<Vec<Job>, Error> {
             (Some(layout), n_bytes as u64)
         }
     };
-    let starts: Vec<u64> = (records_start..n_bytes).step_by(SPLIT_BYTES as usize).collect();
+    // All but the first begin where a large page does.
+    let others = (0..n_bytes).step_by(SPLIT_BYTES as usize).filter(|start| *start > records_start);
+    let starts: Vec<u64> = (records_start < n_bytes).then_some(records_start).into_iter().chain(others).collect();
     let open = Arc::new(OpenFile {
         uri: file.uri.into(),
         day: file.day,
