@@ -66,6 +66,7 @@ impl MonthBuilder {
     pub fn aggregate(&mut self, collectors: &mut [&mut Collector]) {
         let parts: Vec<&Collector> = collectors.iter().map(|collector| &**collector).collect();
         self.tables.par_iter_mut().enumerate().for_each(|(partition, table)| {
+            table.fetch();
             for collector in &parts {
                 for records in collector.partitions.pieces(partition) {
                     table.add(records);
