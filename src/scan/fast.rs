@@ -100,7 +100,7 @@ pub struct Scanner {
 const N_SHAPES: usize = 2;
 /// Lines looked at to learn them, spread over the split.
 const N_SAMPLES: usize = 32;
-/// A split whose lines miss their shapes more often than one in `1 / MISS_SHARE` learns again.
+/// Lines that miss their shapes before a split learns again, when they are close together.
 const LEARN_AGAIN_AFTER: u32 = 64;
 /// How far ahead of a line its bytes are asked for: beyond what the processor asks for by itself, which ends with the
 /// page.
