@@ -54,6 +54,11 @@ impl Month {
     }
 }
 
+/// The first and the last of days that follow each other; `days` ascend.
+pub fn runs(days: &[Day]) -> impl Iterator<Item = (Day, Day)> {
+    days.chunk_by(|a, b| a.0 + 1 == b.0).filter_map(|run| Some((*run.first()?, *run.last()?)))
+}
+
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.first.year(), self.first.month())

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::bench::Measured;
-use crate::calendar::Month;
+use crate::calendar::{Day, Month};
 use crate::doctor::Diagnosis;
 use crate::generate::GenerateSummary;
 use crate::lake::{Listing, PruneSummary, PullSummary};
-use crate::report::{Report, grouped, size};
+use crate::report::{Report, counted, date_runs, dates, size};
 
 /// The result of a command that succeeded.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +44,8 @@ pub struct Extracted {
     pub bytes: u64,
     /// Names left out.
     pub skipped_files: u64,
-    /// Days of the month without a file, `YYYY-MM-DD`.
-    pub missing_days: Vec<String>,
+    /// Days of the month without a file.
+    pub missing_days: Vec<Day>,
     /// Files that came over the network.
     pub pulled_files: u64,
     /// Their bytes, less what earlier pulls had brought.
@@ -62,7 +62,7 @@ impl Extracted {
             files: listing.files.len() as u64,
             bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
             skipped_files: listing.n_skipped,
-            missing_days: listing.missing_days.iter().map(|d| format!("{}-{:02}", listing.month, d.number())).collect(),
+            missing_days: listing.missing_days.clone(),
             pulled_files: pull.pulled_files,
             pulled_bytes: pull.pulled_bytes,
             pruned,
@@ -116,7 +116,7 @@ impl Outcome {
             Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
             Outcome::Extracted(e) => json!({
                 "month": e.month.to_string(), "files": e.files, "bytes": e.bytes,
-                "skipped_files": e.skipped_files, "missing_days": e.missing_days,
+                "skipped_files": e.skipped_files, "missing_days": dates(e.month, &e.missing_days),
                 "pulled_files": e.pulled_files, "pulled_bytes": e.pulled_bytes,
                 "pruned_files": e.pruned.files, "pruned_bytes": e.pruned.bytes,
             }),
@@ -144,32 +144,32 @@ impl fmt::Display for Outcome {
             Outcome::Extracted(e) => {
                 writeln!(
                     f,
-                    "month {}: {} files, {}, {} names left out",
+                    "month {}: {}, {}, {} left out",
                     e.month,
-                    grouped(e.files),
+                    counted(e.files, "file"),
                     size(e.bytes),
-                    grouped(e.skipped_files)
+                    counted(e.skipped_files, "name")
                 )?;
                 if e.pulled_files > 0 {
-                    writeln!(f, "pulled {} files, {}", grouped(e.pulled_files), size(e.pulled_bytes))?;
+                    writeln!(f, "pulled {}, {}", counted(e.pulled_files, "file"), size(e.pulled_bytes))?;
                 }
                 if e.pruned != PruneSummary::default() {
-                    writeln!(f, "removed {} files, {}", grouped(e.pruned.files), size(e.pruned.bytes))?;
+                    writeln!(f, "removed {}, {}", counted(e.pruned.files, "file"), size(e.pruned.bytes))?;
                 }
                 match e.missing_days.as_slice() {
                     [] => Ok(()),
-                    days => writeln!(f, "missing days: {}", days.join(" ")),
+                    days => writeln!(f, "missing days: {}", date_runs(e.month, days)),
                 }
             }
             Outcome::Generated(g) => writeln!(
                 f,
-                "{} files, {} records, {} as stored, in {:.2} s",
-                g.files.len(),
-                grouped(g.n_records),
+                "{}, {}, {} as stored, in {:.2} s",
+                counted(g.files.len() as u64, "file"),
+                counted(g.n_records, "record"),
                 size(g.n_stored_bytes),
                 g.elapsed_s
             ),
-            Outcome::Loaded(l) => writeln!(f, "month {}: {} rows in {}", l.month, grouped(l.rows), l.warehouse),
+            Outcome::Loaded(l) => writeln!(f, "month {}: {} in {}", l.month, counted(l.rows, "row"), l.warehouse),
             Outcome::Mart(m) => writeln!(f, "month {}: mart rebuilt in {}", m.month, m.warehouse),
             Outcome::Dashboard(d) => {
                 d.files.iter().try_for_each(|path| writeln!(f, "month {}: {}", d.month, path.display()))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use serde::ser::{Serialize, Serializer};
 
-use crate::calendar::{Day, Month};
+use crate::calendar::{self, Day, Month};
 use crate::ledger::{Ledger, Reason};
 use crate::rules::Category;
 
@@ -159,7 +159,7 @@ impl Serialize for Wire<'_> {
                 "files": report.input.files,
                 "bytes": report.input.bytes,
                 "days": report.input.days,
-                "missing_days": missing_dates(report.month, &report.input.missing_days),
+                "missing_days": dates(report.month, &report.input.missing_days),
                 "skipped_files": report.input.skipped_files,
             }),
         )?;
@@ -234,8 +234,22 @@ fn millis(seconds: f64) -> f64 {
 }
 
 /// `YYYY-MM-DD` of each day.
-fn missing_dates(month: Month, days: &[Day]) -> Vec<String> {
+pub fn dates(month: Month, days: &[Day]) -> Vec<String> {
     days.iter().map(|day| format!("{month}-{:02}", day.number())).collect()
+}
+
+/// The same for people, days that follow each other as one.
+pub fn date_runs(month: Month, days: &[Day]) -> String {
+    let runs = calendar::runs(days).map(|(first, last)| match first == last {
+        true => format!("{month}-{:02}", first.number()),
+        false => format!("{month}-{:02} to {month}-{:02}", first.number(), last.number()),
+    });
+    runs.collect::<Vec<_>>().join(", ")
+}
+
+/// A number of things, `1 file` or `30 files`.
+pub fn counted(n: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// The table for people.
@@ -250,15 +264,17 @@ impl fmt::Display for Report {
             self.rules_name,
             short(&self.rules_sha256)
         )?;
-        let missing = missing_dates(self.month, &self.input.missing_days);
-        let missing = if missing.is_empty() { "none".to_owned() } else { missing.join(" ") };
+        let missing = match self.input.missing_days.as_slice() {
+            [] => "none".to_owned(),
+            days => date_runs(self.month, days),
+        };
         writeln!(
             f,
-            "input      {} files, {}, {} days (missing: {missing}), {} names left out",
-            grouped(self.input.files),
+            "input      {}, {}, {} (missing: {missing}), {} left out",
+            counted(self.input.files, "file"),
             size(self.input.bytes),
-            self.input.days,
-            grouped(self.input.skipped_files),
+            counted(self.input.days, "day"),
+            counted(self.input.skipped_files, "name"),
         )?;
         writeln!(
             f,

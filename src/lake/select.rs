@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Compression, DataFile, Format, LakeError, Listing, names};
 use crate::calendar::{Day, Month};
+use crate::report::counted;
 
 /// What to take from a lake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,9 +66,8 @@ pub(crate) fn select(
         by_month.entry(Month::of(date)).or_default().push(file);
     }
     let months = || {
-        let month = |(month, files): (&Month, &Vec<DataFile>)| {
-            format!("{month} ({} file{})", files.len(), if files.len() == 1 { "" } else { "s" })
-        };
+        let month =
+            |(month, files): (&Month, &Vec<DataFile>)| format!("{month} ({})", counted(files.len() as u64, "file"));
         by_month.iter().map(month).collect::<Vec<_>>().join(", ")
     };
     let month = match (options.month, by_month.keys().next()) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::calendar;
 use crate::dashboard::model::{ActiveDays, MonthModel};
 use crate::rules::Category;
 
@@ -136,9 +137,7 @@ pub fn days(context: &Context<'_>) -> String {
 /// The days without data in words.
 pub fn missing_days(month: &MonthModel) -> String {
     let days = month.missing_days();
-    let runs: Vec<String> = days
-        .chunk_by(|a, b| a.number() + 1 == b.number())
-        .filter_map(|run| Some((*run.first()?, *run.last()?)))
+    let runs: Vec<String> = calendar::runs(&days)
         .map(|(first, last)| {
             let last_name = units::day(month.month, last);
             if first == last {
