@@ -7,7 +7,7 @@ use divan::counter::BytesCount;
 use viewmart::ledger::Reason;
 use viewmart::rules::{Category, Rules};
 use viewmart::scan::contract::PackedContract;
-use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
 use viewmart::scan::exact::parse_line;
 use viewmart::scan::fast::{Backend, Scanner};
 use viewmart::scan::json::scan_lines;
@@ -181,9 +181,17 @@ fn csv(shape: &str) -> Vec<u8> {
 fn csv_records(bencher: Bencher, shape: &str) {
     let (file, scanner) = (csv(shape), Scanner::new(judge(), Backend::detect()));
     let (layout, header_bytes) = CsvLayout::from_header(&file).expect("a header");
-    let split = CsvSplit { window: &file, owned: header_bytes..file.len(), base: 0, start: QuoteState::FieldStart };
+    let split = CsvSplit {
+        window: &file,
+        behind: Behind::Nothing,
+        owned: header_bytes..file.len(),
+        base: 0,
+        start: QuoteState::FieldStart,
+    };
     let mut reader = CsvReader::new(layout);
-    bench(bencher, file.len(), |sums| scan_csv(&split, &scanner, &mut reader, sums));
+    bench(bencher, file.len(), |sums| {
+        scan_csv(&split, &scanner, &mut reader, sums);
+    });
 }
 
 #[divan::bench(args = FILES)]

@@ -459,7 +459,7 @@ mod tests {
         let text = sample().to_string();
         for part in [
             "10 read = 6 kept + 4 rejected",
-            "2022-04-03 2022-04-30",
+            "28 days (missing: 2022-04-03, 2022-04-30), 1 name left out",
             "1 234 567",
             "malformed",
             "1.50 kB",

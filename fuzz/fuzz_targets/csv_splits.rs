@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::rules::Rules;
-use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
 use viewmart::scan::fast::{Backend, Scanner};
 use viewmart::scan::record::Judge;
 
@@ -30,7 +30,7 @@ fn scan(file: &[u8], n_bytes: usize) -> Told {
         let end = file.len().min(start + n_bytes);
         let from = start - usize::from(start > header_bytes);
         let split =
-            CsvSplit { window: &file[from..], owned: start - from..end - from, base: from as u64, start: state };
+            CsvSplit { window: &file[from..], behind: Behind::Nothing, owned: start - from..end - from, base: from as u64, start: state };
         scan_csv(&split, &SCANNER, &mut reader, &mut told);
         state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::rules::Rules;
-use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv, scan_csv_exact};
+use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv, scan_csv_exact};
 use viewmart::scan::fast::{Backend, Scanner};
 use viewmart::scan::json::scan_lines;
 use viewmart::scan::lines::scan_lines_exact;
@@ -99,7 +99,7 @@ fn check_ndjson(text: Vec<u8>) {
 fn check_csv(header: &str, records: Vec<u8>) {
     let window = padded([header.as_bytes(), &records].concat(), b"\n");
     let (layout, header_bytes) = CsvLayout::from_header(&window).expect("a header with the columns");
-    let split = CsvSplit { window: &window, owned: header_bytes..window.len(), base: 0, start: QuoteState::FieldStart };
+    let split = CsvSplit { window: &window, behind: Behind::Nothing, owned: header_bytes..window.len(), base: 0, start: QuoteState::FieldStart };
     let (mut reader, mut exact) = (CsvReader::new(layout), Told::default());
     scan_csv_exact(&split, SCANNERS[0].judge(), &mut reader, &mut exact);
     for scanner in SCANNERS.iter() {

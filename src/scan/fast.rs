@@ -83,7 +83,8 @@ pub(super) trait Format {
     /// hold for every record that begins and goes on like this one: see [`super::shape`].
     fn tokens(&self, line: &[u8]) -> Option<Vec<Token>>;
 
-    /// Reads the record that begins at `at` the exact way and settles it; gives where the next one begins.
+    /// Reads the record that begins at `at` the exact way and settles it; gives where the next one begins, or `at` where the
+    /// window ends too soon to tell.
     fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize;
 }
 
@@ -115,15 +116,15 @@ impl Scanner {
         Scanner { judge, apps, excluded, backend }
     }
 
-    /// Scans the records of `window` that begin in `records`, the first of them at its start. Besides what ends plain
-    /// text anyway, `STOP` ends it.
+    /// Scans the records of `window` that begin in `records`, the first of them at its start; gives where the first begins
+    /// that was not read. Besides what ends plain text anyway, `STOP` ends it.
     pub(super) fn scan<const STOP: u8, F: Format, S: Sink>(
         &self,
         window: &[u8],
         records: Range<usize>,
         format: &mut F,
         sink: &mut S,
-    ) {
+    ) -> usize {
         match self.backend {
             // SAFETY: `Scanner::new` keeps a backend only where the processor has it.
             #[cfg(target_arch = "x86_64")]
@@ -145,8 +146,8 @@ impl Scanner {
         records: Range<usize>,
         format: &mut F,
         sink: &mut S,
-    ) {
-        self.scan_with::<Avx512<STOP>, F, S>(window, records, format, sink);
+    ) -> usize {
+        self.scan_with::<Avx512<STOP>, F, S>(window, records, format, sink)
     }
 
     /// # Safety
@@ -159,8 +160,8 @@ impl Scanner {
         records: Range<usize>,
         format: &mut F,
         sink: &mut S,
-    ) {
-        self.scan_with::<Avx2<STOP>, F, S>(window, records, format, sink);
+    ) -> usize {
+        self.scan_with::<Avx2<STOP>, F, S>(window, records, format, sink)
     }
 
     #[inline(always)]
@@ -170,7 +171,7 @@ impl Scanner {
         records: Range<usize>,
         format: &mut F,
         sink: &mut S,
-    ) {
+    ) -> usize {
         let (mut at, end) = (records.start, records.end.min(window.len()));
         let mut matchers = learn(window, at..end, format);
         let mut misses = Misses::default();
@@ -187,11 +188,16 @@ impl Scanner {
                 // The file may hold both key orders: where the second ends the first may go on.
                 continue;
             }
-            at = format.read_exactly(at, &self.judge, sink);
+            let next = format.read_exactly(at, &self.judge, sink);
+            if next == at {
+                break;
+            }
+            at = next;
             if misses.are_too_many(at) {
                 matchers = learn(window, at..end, format);
             }
         }
+        at
     }
 
     /// Reads lines from `at` on for as long as they match and begin before `end`; gives where the first one begins that

@@ -82,6 +82,16 @@ pub fn transform(
     options: &TransformOptions,
     progress: &Progress,
 ) -> Result<Transformed, Error> {
+    transform_files(files, options, progress, jobs::ALONE_BYTES)
+}
+
+/// As [`transform`]; of CSV files up to `alone_bytes` each is read by one thread.
+fn transform_files(
+    files: impl Iterator<Item = Result<DataFile, LakeError>> + Send,
+    options: &TransformOptions,
+    progress: &Progress,
+    alone_bytes: u64,
+) -> Result<Transformed, Error> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.n_threads.max(1))
         .thread_name(|i| format!("scan-{i}"))
@@ -107,6 +117,7 @@ pub fn transform(
         aggregate: StageSum::new("aggregate"),
         shared,
         pool,
+        alone_bytes,
     };
     let inputs = run.scan_all(files)?;
     run.finish(options, inputs, backend)
@@ -168,6 +179,7 @@ struct Run {
     shared: Shared,
     scan: StageSum,
     aggregate: StageSum,
+    alone_bytes: u64,
 }
 
 impl Run {
@@ -202,7 +214,7 @@ impl Run {
         inputs.n_bytes += file.n_bytes;
         inputs.days.push(file.day);
         self.scan.bytes += file.n_bytes;
-        let jobs = jobs::of_file(file)?;
+        let jobs = jobs::of_file(file, self.alone_bytes)?;
         lock(&self.shared.queue).extend(jobs);
         Ok(())
     }
@@ -296,5 +308,54 @@ impl StageSum {
     fn timing(&self) -> StageTiming {
         let StageSum { name, wall_s, cpu_s, bytes, records } = *self;
         StageTiming { name, wall_s, cpu_s, bytes, records }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::lake::{ListOptions, list};
+
+    /// 20 MB of records, one in three with line feeds within quotes: some split begins in one.
+    fn csv() -> String {
+        let mut text = "Title,Contract,TotalDuration,AppName\n".to_owned();
+        for i in 0..200_000 {
+            let title = match i % 3 {
+                0 => format!("\"{}\n{i},\"\"HND{i:06}\"\",1,VOD\n\"", "\n".repeat(i % 97)),
+                _ => format!("title {i} {}", "x".repeat(i % 89)),
+            };
+            let _ = writeln!(text, "{title},HND{:06},{},CHANNEL", i % 5_000, i % 90_000);
+        }
+        text
+    }
+
+    #[test]
+    fn a_csv_file_says_the_same_to_one_thread_and_in_splits() {
+        let lake = tempfile::tempdir().unwrap();
+        let text = csv();
+        assert!(text.len() > 16 << 20, "{}", text.len());
+        std::fs::write(lake.path().join("20220401.csv"), text).unwrap();
+        let listing = list(&[lake.path().display().to_string()], &ListOptions::default()).unwrap();
+        let options = TransformOptions {
+            month: listing.month,
+            etl_date: listing.month.first_day(),
+            rules: Rules::preset("default").unwrap(),
+            n_threads: 3,
+            n_rejects_max: 100_000,
+        };
+        let made = |alone_bytes| {
+            let files = listing.files.iter().cloned().map(Ok);
+            let made = transform_files(files, &options, &Progress::hidden(), alone_bytes).unwrap();
+            let rejects: Vec<_> = made.rejects.iter().map(|(file, reject)| (file.to_owned(), reject.clone())).collect();
+            (made.table, rejects)
+        };
+        let (alone, split) = (made(u64::MAX), made(0));
+        assert_eq!(alone.0.ledger.read, 200_000);
+        assert_eq!(alone.0.ledger, split.0.ledger);
+        assert_eq!(alone.0.total, split.0.total);
+        assert!(alone.0.contracts.iter().eq(split.0.contracts.iter()));
+        assert_eq!(alone.1, split.1);
     }
 }

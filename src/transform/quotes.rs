@@ -1,4 +1,4 @@
-//! The quote states between the splits of a CSV file, found while the splits are scanned.
+//! The quote states between the splits of a large CSV file, found while the splits are scanned.
 //!
 //! Naive: read the whole file for its quotes, then read it again for its records. Here whoever scans a split first looks
 //! through it for quotes, which brings it into the cache, and then knows the state in front of it as soon as those before

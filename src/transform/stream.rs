@@ -6,7 +6,7 @@ use crate::calendar::Day;
 use crate::error::Error;
 use crate::lake::packed::{self, PackedFile};
 use crate::lake::{DataFile, Format};
-use crate::scan::csv::{CsvLayout, MAX_HEADER_BYTES, QuoteState, first_record_start, last_record_end};
+use crate::scan::csv::{Behind, CsvLayout, MAX_HEADER_BYTES, QuoteState, first_record_start, last_record_end};
 use crate::scan::lines::first_line_start;
 use crate::scan::record::MAX_LINE_BYTES;
 
@@ -95,6 +95,7 @@ impl Stream {
                 day: self.day,
                 layout: self.layout,
                 window: filled,
+                behind: Behind::Nothing,
                 owned,
                 base: self.base,
                 quotes: QuoteState::FieldStart,

@@ -7,12 +7,11 @@ use crate::calendar::Day;
 use crate::error::Error;
 use crate::month::collect::Collector;
 use crate::month::intern::Interner;
-use crate::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
+use crate::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
 use crate::scan::json::scan_lines;
 use crate::scan::simd::ExactReader;
 
-use super::jobs::{Job, Split};
-use super::stream::Stream;
+use super::jobs::{CsvFile, Job, Split};
 use super::{Failure, Shared, lock};
 
 /// What a thread keeps from job to job and from epoch to epoch.
@@ -22,8 +21,8 @@ pub(super) struct Worker {
     pub collector: Collector,
     exact: ExactReader,
     csv: Option<CsvReader>,
-    /// A packed file that the end of an epoch interrupted.
-    stream: Option<Box<Stream>>,
+    /// A file that the end of an epoch interrupted.
+    interrupted: Option<Job>,
 }
 
 /// Bytes of a file in memory, and which part of them to scan.
@@ -32,6 +31,8 @@ pub(super) struct Piece<'a> {
     pub day: Day,
     pub layout: Option<CsvLayout>,
     pub window: &'a [u8],
+    /// What is behind the window.
+    pub behind: Behind,
     /// The lines whose first byte lies here.
     pub owned: std::ops::Range<usize>,
     /// Offset of the window in the (unpacked) file.
@@ -44,24 +45,38 @@ impl Worker {
     /// Takes jobs until none is left or the epoch ends.
     pub fn run(&mut self, shared: &Shared, interner: &Interner) {
         while shared.goes_on() {
-            let interrupted = self.stream.take().map(Job::Stream);
-            let Some(job) = interrupted.or_else(|| lock(&shared.queue).pop_front()) else { break };
+            let Some(job) = self.interrupted.take().or_else(|| lock(&shared.queue).pop_front()) else { break };
             match job {
                 Job::Split(split) => {
                     if let Err(error) = self.split(&split, shared, interner) {
                         shared.fail(Failure { uri: split.file.uri.to_string(), offset: split.start, error });
                     }
                 }
+                Job::Csv(mut file) => {
+                    while shared.goes_on() && !file.is_done() {
+                        let before = file.at;
+                        if let Err(error) = self.csv_window(&mut file, shared, interner) {
+                            shared.fail(Failure { uri: file.uri.to_string(), offset: before, error });
+                        }
+                        shared.progress.advance(file.at - before);
+                    }
+                    if !file.is_done() {
+                        self.interrupted = Some(Job::Csv(file));
+                    }
+                }
                 Job::Stream(mut stream) => {
                     while shared.goes_on() && !stream.is_done() {
                         let n_packed_before = stream.n_packed_read();
-                        if let Err(error) = stream.step(|piece| self.piece(piece, shared, interner)) {
+                        let scan = |piece: &Piece<'_>| {
+                            self.piece(piece, shared, interner);
+                        };
+                        if let Err(error) = stream.step(scan) {
                             shared.fail(Failure { uri: stream.uri().to_owned(), offset: n_packed_before, error });
                         }
                         shared.progress.advance(stream.n_packed_read() - n_packed_before);
                     }
                     if !stream.is_done() {
-                        self.stream = Some(stream);
+                        self.interrupted = Some(Job::Stream(stream));
                     }
                 }
             }
@@ -77,6 +92,7 @@ impl Worker {
                 day: split.file.day,
                 layout: split.file.layout,
                 window: &window,
+                behind: Behind::Nothing,
                 owned,
                 base: split.base(),
                 quotes,
@@ -89,14 +105,38 @@ impl Worker {
         Ok(split.finish()?)
     }
 
-    fn piece(&mut self, piece: &Piece<'_>, shared: &Shared, interner: &Interner) {
+    fn csv_window(&mut self, file: &mut CsvFile, shared: &Shared, interner: &Interner) -> Result<(), Error> {
+        let base = file.base();
+        let (window, owned, behind) = file.window()?;
+        let piece = Piece {
+            uri: &file.uri,
+            day: file.day,
+            layout: Some(file.layout),
+            window: &window,
+            behind,
+            owned,
+            base,
+            quotes: QuoteState::FieldStart,
+        };
+        let next = self.piece(&piece, shared, interner);
+        drop(window);
+        file.advance(base + next as u64);
+        if file.is_done() {
+            file.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Scans a piece; gives the place in the window where the first record begins that was not read.
+    fn piece(&mut self, piece: &Piece<'_>, shared: &Shared, interner: &Interner) -> usize {
         let n_before = self.collector.n_waiting();
         let mut rejects = Vec::new();
         let mut sink = self.collector.split(piece.day, interner, &mut rejects);
-        match piece.layout {
+        let next = match piece.layout {
             None => {
                 let (window, owned) = (piece.window, piece.owned.clone());
                 scan_lines(window, owned, piece.base, &shared.scanner, &mut self.exact, &mut sink);
+                piece.owned.end
             }
             Some(layout) => {
                 let reader = match &mut self.csv {
@@ -105,17 +145,19 @@ impl Worker {
                 };
                 let split = CsvSplit {
                     window: piece.window,
+                    behind: piece.behind,
                     owned: piece.owned.clone(),
                     base: piece.base,
                     start: piece.quotes,
                 };
-                scan_csv(&split, &shared.scanner, reader, &mut sink);
+                scan_csv(&split, &shared.scanner, reader, &mut sink)
             }
-        }
+        };
         drop(sink);
         shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);
         if !rejects.is_empty() {
             lock(&shared.rejects).add(piece.uri, rejects);
         }
+        next
     }
 }

@@ -8,7 +8,7 @@ use viewmart::ledger::{Ledger, Reason};
 use viewmart::month::columns::Contracts;
 use viewmart::month::{DayActivity, MonthTable, Provenance};
 use viewmart::rules::{Category, Rules};
-use viewmart::scan::csv::{CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv_exact};
+use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv_exact};
 use viewmart::scan::lines::scan_lines_exact;
 use viewmart::scan::record::Judge;
 use viewmart::scan::simd::ExactReader;
@@ -88,7 +88,13 @@ fn read(file: &DataFile, judge: &Judge, sink: &mut Customers) {
         Format::Ndjson => scan_lines_exact(window, 0..window.len(), 0, judge, &mut ExactReader::new(), sink),
         Format::Csv => {
             let (layout, start) = CsvLayout::from_header(window).unwrap();
-            let split = CsvSplit { window, owned: start..window.len(), base: 0, start: QuoteState::FieldStart };
+            let split = CsvSplit {
+                window,
+                behind: Behind::Nothing,
+                owned: start..window.len(),
+                base: 0,
+                start: QuoteState::FieldStart,
+            };
             scan_csv_exact(&split, judge, &mut CsvReader::new(layout), sink);
         }
     }

@@ -1,7 +1,8 @@
 //! CSV (RFC 4180) to records, from any split of a file.
 //!
-//! A file is read in three steps: [`CsvLayout::from_header`] on its first bytes; [`QuoteMap::of`] of every split, in
-//! parallel, composed to the [`QuoteState`] in front of each; [`scan_csv`] of every split, in parallel. Records of one
+//! A file is read from its begin to its end, each window from where the records of the one before ended, or in splits, in
+//! parallel: [`QuoteMap::of`] every split, composed to the [`QuoteState`] in front of each, tells where its records begin.
+//! [`CsvLayout::from_header`] on the first bytes comes before, [`scan_csv`] of every window or split behind. Records of one
 //! shape go the fast way ([`mod@super::fast`]), all others are read field by field.
 //!
 //! A record with a wrong number of fields, with bytes that are not UTF-8, with a quote inside an unquoted field, with
@@ -31,15 +32,25 @@ use super::sink::{Sink, settle};
 /// A part of a CSV file: it owns the records whose first byte lies in `owned`.
 #[derive(Clone, Debug)]
 pub struct CsvSplit<'a> {
-    /// Bytes of the file. They reach far enough behind `owned` to hold its last record whole, and begin one byte
-    /// before `owned` at the latest, unless a record begins where the window does.
+    /// Bytes of the file. They begin one byte before `owned` at the latest, unless a record begins where the window does.
     pub window: &'a [u8],
+    /// What is behind the window.
+    pub behind: Behind,
     /// The part of the window that this split owns; the header is in no split.
     pub owned: Range<usize>,
     /// Offset of the window's first byte in the (decompressed) file.
     pub base: u64,
     /// The state in front of `owned`. Behind the header it is [`QuoteState::FieldStart`].
     pub start: QuoteState,
+}
+
+/// What is behind the window of a [`CsvSplit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// The end of the file, or nothing that belongs to a record of this split.
+    Nothing,
+    /// More of the file, perhaps of a record of this split: what reaches the window's end is not read.
+    More,
 }
 
 /// What reading the records of one CSV file needs: its layout, and memory that is used again.
@@ -61,7 +72,8 @@ impl CsvReader {
         self.layout
     }
 
-    /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins.
+    /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins, or `start`
+    /// where the window cuts the record off.
     fn read_record(&mut self, split: &CsvSplit<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
         let window = split.window;
         let CsvLayout { delimiter, n_fields, columns } = self.layout;
@@ -74,6 +86,9 @@ impl CsvReader {
             Columns::Named { seconds: at, .. } if place == at => seconds = field,
             Columns::Named { .. } => {}
         });
+        if split.behind == Behind::More && record.next >= window.len() {
+            return start;
+        }
         let raw = record.content(window, start);
         if raw.is_empty() {
             return record.next;
@@ -94,8 +109,8 @@ impl CsvReader {
     }
 }
 
-/// Scans the records of `split` in order.
-pub fn scan_csv(split: &CsvSplit<'_>, scanner: &Scanner, reader: &mut CsvReader, sink: &mut impl Sink) {
+/// Scans the records of `split` in order; gives the place in the window where the first record begins that was not read.
+pub fn scan_csv(split: &CsvSplit<'_>, scanner: &Scanner, reader: &mut CsvReader, sink: &mut impl Sink) -> usize {
     let CsvLayout { delimiter, .. } = reader.layout;
     let records = quote::first_record_start(split.window, split.owned.start, split.start, delimiter)..split.owned.end;
     let mut format = Records { split, reader };
@@ -112,7 +127,11 @@ pub fn scan_csv_exact(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReade
     let end = split.owned.end.min(split.window.len());
     let mut at = quote::first_record_start(split.window, split.owned.start, split.start, reader.layout.delimiter);
     while at < end {
-        at = reader.read_record(split, at, judge, sink);
+        let next = reader.read_record(split, at, judge, sink);
+        if next == at {
+            break;
+        }
+        at = next;
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which CSV headers and records are understood, and what is in them.
 
-use super::super::csv::{Columns, CsvLayout, CsvReader, CsvSplit, HeaderError, MAX_HEADER_BYTES, QuoteState, scan_csv};
+use super::super::csv::{
+    Behind, Columns, CsvLayout, CsvReader, CsvSplit, HeaderError, MAX_HEADER_BYTES, QuoteState, scan_csv,
+};
 use super::{Call, Told, kept, rejected, scanner, unmapped};
 use crate::ledger::Reason;
 use crate::rules::Category;
@@ -10,6 +12,7 @@ fn told(file: &[u8]) -> Vec<Call> {
     let mut told = Told::default();
     let split = CsvSplit {
         window: &file[header_bytes..],
+        behind: Behind::Nothing,
         owned: 0..file.len() - header_bytes,
         base: header_bytes as u64,
         start: QuoteState::FieldStart,

@@ -6,7 +6,7 @@ use proptest::sample::{Index, select};
 
 use super::{Call, Told, judge, n_cases};
 use crate::rules::Rules;
-use crate::scan::csv::{self, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv, scan_csv_exact};
+use crate::scan::csv::{self, Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv, scan_csv_exact};
 use crate::scan::fast::{Backend, Scanner};
 use crate::scan::json::{scan_lines, tokens};
 use crate::scan::lines::scan_lines_exact;
@@ -46,7 +46,11 @@ fn check_csv(file: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
         for start in (header_bytes..file.len()).step_by(n_split_bytes) {
             let (from, end) = (start - usize::from(start > header_bytes), file.len().min(start + n_split_bytes));
             let owned = start - from..end - from;
-            scan(&CsvSplit { window: &file[from..], owned, base: from as u64, start: state }, &mut reader, &mut told);
+            scan(
+                &CsvSplit { window: &file[from..], behind: Behind::Nothing, owned, base: from as u64, start: state },
+                &mut reader,
+                &mut told,
+            );
             state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
         }
         told
@@ -57,7 +61,9 @@ fn check_csv(file: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
     let exact = told(&padded, padded.len(), &|split, reader, told| scan_csv_exact(split, judge, reader, told));
     for backend in Backend::available() {
         let scanner = Scanner::new(judge.clone(), backend);
-        let fast = told(&padded, n_split_bytes, &|split, reader, told| scan_csv(split, &scanner, reader, told));
+        let fast = told(&padded, n_split_bytes, &|split, reader, told| {
+            scan_csv(split, &scanner, reader, told);
+        });
         assert_eq!(fast, exact, "{backend:?}, splits of {n_split_bytes}, {:?}", String::from_utf8_lossy(file));
     }
     exact.0

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::csv::{CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv};
+use super::super::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::simd::ExactReader;
@@ -170,6 +170,7 @@ fn csv_by(file: &[u8], n_bytes: usize) -> Told {
         let from = owned.start - usize::from(owned.start > header_bytes);
         let split = CsvSplit {
             window: &file[from..],
+            behind: Behind::Nothing,
             owned: owned.start - from..owned.end - from,
             base: from as u64,
             start: state,
@@ -189,10 +190,36 @@ fn csv_by_pieces(file: &[u8], n_bytes: usize) -> Told {
         let is_last = piece.end == file.len();
         let whole = last_record_end(&file[from..piece.end], QuoteState::FieldStart, layout.delimiter);
         let to = if is_last { file.len() } else { from + whole.unwrap_or(0) };
-        let split =
-            CsvSplit { window: &file[from..to], owned: 0..to - from, base: from as u64, start: QuoteState::FieldStart };
+        let split = CsvSplit {
+            window: &file[from..to],
+            behind: Behind::Nothing,
+            owned: 0..to - from,
+            base: from as u64,
+            start: QuoteState::FieldStart,
+        };
         scan_csv(&split, scanner, &mut reader, &mut told);
         from = to;
+    }
+    told
+}
+
+/// Reads a file window by window, each from where the records of the one before end.
+fn csv_by_windows(file: &[u8], n_bytes: usize) -> Told {
+    let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
+    let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), Told::default());
+    let (mut at, mut n_window) = (header_bytes, n_bytes);
+    while at < file.len() {
+        let (from, to) = (at - 1, file.len().min(at + n_window));
+        let split = CsvSplit {
+            window: &file[from..to],
+            behind: if to == file.len() { Behind::Nothing } else { Behind::More },
+            owned: 1..to - from,
+            base: from as u64,
+            start: QuoteState::FieldStart,
+        };
+        let next = from + scan_csv(&split, scanner, &mut reader, &mut told);
+        n_window = if next > at { n_bytes } else { n_window * 2 };
+        at = next;
     }
     told
 }
@@ -271,6 +298,7 @@ proptest! {
         for n_bytes in 1..=file.len() {
             prop_assert_eq!(&csv_by(&file, n_bytes), &whole, "splits of {} bytes", n_bytes);
             prop_assert_eq!(&csv_by_pieces(&file, n_bytes), &whole, "pieces of {} bytes", n_bytes);
+            prop_assert_eq!(&csv_by_windows(&file, n_bytes), &whole, "windows of {} bytes", n_bytes);
         }
     }
 
