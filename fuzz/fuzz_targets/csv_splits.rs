@@ -29,10 +29,32 @@ fn scan(file: &[u8], n_bytes: usize) -> Told {
     for start in (header_bytes..file.len()).step_by(n_bytes) {
         let end = file.len().min(start + n_bytes);
         let from = start - usize::from(start > header_bytes);
-        let split =
-            CsvSplit { window: &file[from..], behind: Behind::Nothing, owned: start - from..end - from, base: from as u64, start: state };
+        let split = CsvSplit {
+            window: &file[from..],
+            behind: Behind::Nothing,
+            owned: start - from..end - from,
+            base: from as u64,
+            start: state,
+        };
         scan_csv(&split, &SCANNER, &mut reader, &mut told);
         state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
+    }
+    told
+}
+
+/// The same window by window, each from where the records of the one before end.
+fn scan_windows(file: &[u8], n_bytes: usize) -> Told {
+    let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header with the columns");
+    let (mut reader, mut told) = (CsvReader::new(layout), Told::default());
+    let (mut at, mut n_window) = (header_bytes, n_bytes);
+    while at < file.len() {
+        let (from, to) = (at - 1, file.len().min(at + n_window));
+        let behind = if to == file.len() { Behind::Nothing } else { Behind::More };
+        let (owned, start) = (1..to - from, QuoteState::FieldStart);
+        let split = CsvSplit { window: &file[from..to], behind, owned, base: from as u64, start };
+        let next = from + scan_csv(&split, &SCANNER, &mut reader, &mut told);
+        n_window = if next > at { n_bytes } else { n_window * 2 };
+        at = next;
     }
     told
 }
@@ -43,6 +65,7 @@ fuzz_target!(|bytes: &[u8]| {
     let file = [header.as_bytes(), records].concat();
     let whole = scan(&file, file.len());
     assert_eq!(scan(&file, usize::from(*n_bytes).max(1)), whole);
+    assert_eq!(scan_windows(&file, usize::from(*n_bytes).max(1)), whole);
     if records.len() < 200 {
         assert_eq!(scan(&file, 1), whole);
     }

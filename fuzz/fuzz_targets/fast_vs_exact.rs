@@ -99,7 +99,13 @@ fn check_ndjson(text: Vec<u8>) {
 fn check_csv(header: &str, records: Vec<u8>) {
     let window = padded([header.as_bytes(), &records].concat(), b"\n");
     let (layout, header_bytes) = CsvLayout::from_header(&window).expect("a header with the columns");
-    let split = CsvSplit { window: &window, behind: Behind::Nothing, owned: header_bytes..window.len(), base: 0, start: QuoteState::FieldStart };
+    let split = CsvSplit {
+        window: &window,
+        behind: Behind::Nothing,
+        owned: header_bytes..window.len(),
+        base: 0,
+        start: QuoteState::FieldStart,
+    };
     let (mut reader, mut exact) = (CsvReader::new(layout), Told::default());
     scan_csv_exact(&split, SCANNERS[0].judge(), &mut reader, &mut exact);
     for scanner in SCANNERS.iter() {
