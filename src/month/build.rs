@@ -64,7 +64,11 @@ impl MonthBuilder {
 
     /// Adds the kept records that wait in `collectors` to their customers and empties them: the end of an epoch.
     pub fn aggregate(&mut self, collectors: &mut [&mut Collector]) {
-        let parts: Vec<&Collector> = collectors.iter().map(|collector| &**collector).collect();
+        let parts: Vec<&Collector> =
+            collectors.iter().map(|collector| &**collector).filter(|collector| collector.n_waiting() > 0).collect();
+        if parts.is_empty() {
+            return;
+        }
         self.tables.par_iter_mut().enumerate().for_each(|(partition, table)| {
             table.fetch();
             for collector in &parts {
