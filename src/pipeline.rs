@@ -187,8 +187,7 @@ fn listed(plan: &LakePlan, talk: Talk) -> Result<(Lake, Listing), Error> {
         say(talk, format_args!("warning: {warning}"));
     }
     if plan.missing_days == MissingDays::Refuse && !listing.missing_days.is_empty() {
-        let days: Vec<String> =
-            listing.missing_days.iter().map(|day| format!("{}-{:02}", listing.month, day.number())).collect();
+        let days: Vec<String> = report::dates(listing.month, &listing.missing_days);
         return Err(Error::Lake(
             LakeError::at(plan.inputs.join(", "), format!("no file for {}", days.join(", ")))
                 .advise("bring these days into the lake, or run without --require-all-days"),
