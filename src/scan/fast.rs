@@ -125,79 +125,16 @@ impl Scanner {
         format: &mut F,
         sink: &mut S,
     ) -> usize {
+        let scan = Scan { scanner: self, window, records, format, sink };
         match self.backend {
             // SAFETY: `Scanner::new` keeps a backend only where the processor has it.
             #[cfg(target_arch = "x86_64")]
-            Backend::Avx512 => unsafe { self.scan_avx512::<STOP, F, S>(window, records, format, sink) },
+            Backend::Avx512 => unsafe { scan.run_avx512::<STOP>() },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Backend::Avx2 => unsafe { self.scan_avx2::<STOP, F, S>(window, records, format, sink) },
-            _ => self.scan_with::<Portable<STOP>, F, S>(window, records, format, sink),
+            Backend::Avx2 => unsafe { scan.run_avx2::<STOP>() },
+            _ => scan.run::<Portable<STOP>>(),
         }
-    }
-
-    /// # Safety
-    /// The processor has the features named.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt")]
-    unsafe fn scan_avx512<const STOP: u8, F: Format, S: Sink>(
-        &self,
-        window: &[u8],
-        records: Range<usize>,
-        format: &mut F,
-        sink: &mut S,
-    ) -> usize {
-        self.scan_with::<Avx512<STOP>, F, S>(window, records, format, sink)
-    }
-
-    /// # Safety
-    /// The processor has the features named.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    unsafe fn scan_avx2<const STOP: u8, F: Format, S: Sink>(
-        &self,
-        window: &[u8],
-        records: Range<usize>,
-        format: &mut F,
-        sink: &mut S,
-    ) -> usize {
-        self.scan_with::<Avx2<STOP>, F, S>(window, records, format, sink)
-    }
-
-    #[inline(always)]
-    fn scan_with<V: Vector, F: Format, S: Sink>(
-        &self,
-        window: &[u8],
-        records: Range<usize>,
-        format: &mut F,
-        sink: &mut S,
-    ) -> usize {
-        let (mut at, end) = (records.start, records.end.min(window.len()));
-        let mut matchers = learn(window, at..end, format);
-        let mut misses = Misses::default();
-        while at < end {
-            let before = at;
-            for matcher in &mut matchers {
-                // SAFETY: `V` runs only where the processor has its features.
-                at = unsafe { self.matched::<V, F, S>(window, at, end, matcher, sink) };
-            }
-            if at >= end {
-                break;
-            }
-            if at > before && matchers.len() > 1 {
-                // The file may hold both key orders: where the second ends the first may go on.
-                continue;
-            }
-            let next = format.read_exactly(at, &self.judge, sink);
-            if next == at {
-                break;
-            }
-            at = next;
-            if misses.are_too_many(at) {
-                matchers = learn(window, at..end, format);
-            }
-        }
-        at
     }
 
     /// Reads lines from `at` on for as long as they match and begin before `end`; gives where the first one begins that
@@ -300,6 +237,64 @@ impl Scanner {
     /// The rules as they are applied to a record.
     pub fn judge(&self) -> &Judge {
         &self.judge
+    }
+}
+
+/// One call of [`Scanner::scan`].
+struct Scan<'a, F, S> {
+    scanner: &'a Scanner,
+    window: &'a [u8],
+    records: Range<usize>,
+    format: &'a mut F,
+    sink: &'a mut S,
+}
+
+impl<F: Format, S: Sink> Scan<'_, F, S> {
+    /// # Safety
+    /// The processor has the features named.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn run_avx512<const STOP: u8>(self) -> usize {
+        self.run::<Avx512<STOP>>()
+    }
+
+    /// # Safety
+    /// The processor has the features named.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn run_avx2<const STOP: u8>(self) -> usize {
+        self.run::<Avx2<STOP>>()
+    }
+
+    #[inline(always)]
+    fn run<V: Vector>(self) -> usize {
+        let Scan { scanner, window, records, format, sink } = self;
+        let (mut at, end) = (records.start, records.end.min(window.len()));
+        let mut matchers = learn(window, at..end, format);
+        let mut misses = Misses::default();
+        while at < end {
+            let before = at;
+            for matcher in &mut matchers {
+                // SAFETY: `V` runs only where the processor has its features.
+                at = unsafe { scanner.matched::<V, F, S>(window, at, end, matcher, sink) };
+            }
+            if at >= end {
+                break;
+            }
+            if at > before && matchers.len() > 1 {
+                // The file may hold both key orders: where the second ends the first may go on.
+                continue;
+            }
+            let next = format.read_exactly(at, &scanner.judge, sink);
+            if next == at {
+                break;
+            }
+            at = next;
+            if misses.are_too_many(at) {
+                matchers = learn(window, at..end, format);
+            }
+        }
+        at
     }
 }
 

@@ -6,7 +6,7 @@ use super::exact;
 use super::fast::{Format, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
 use super::record::Judge;
-use super::shape::{Field, Token};
+use super::shape::{Field, Token, is_plain, is_plain_digits};
 use super::simd::ExactReader;
 use super::sink::Sink;
 
@@ -113,7 +113,7 @@ pub(super) fn tokens(line: &[u8]) -> Option<Vec<Token>> {
                 let digits = &text[start..at];
                 let plain = matches!(text.get(at), Some(b',' | b'}' | b']' | b' '));
                 let signed = start > 0 && matches!(text[start - 1], b'-' | b'+' | b'.' | b'e' | b'E');
-                if plain && !signed && digits.len() <= 7 {
+                if plain && !signed && is_plain_digits(digits) {
                     let seconds = open == [true, true] && keys[0] == b"_source" && keys[1] == b"TotalDuration";
                     let field = if seconds { Field::Seconds } else { Field::Digits };
                     tokens.push(Token { start, end: at, field });
@@ -129,6 +129,6 @@ pub(super) fn tokens(line: &[u8]) -> Option<Vec<Token>> {
 
 /// The plain text before the next quote, or `None` if there is anything else in it.
 fn plain_text(bytes: &[u8]) -> Option<&[u8]> {
-    let end = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..))?;
+    let end = bytes.iter().position(|byte| !is_plain(*byte))?;
     (bytes[end] == b'"').then(|| &bytes[..end])
 }

@@ -22,6 +22,16 @@ pub const BLOCK_BYTES: usize = 64;
 /// Known bytes in front of a field, at most: what is left of the block mostly holds the field and the quote behind it.
 const BYTES_BEFORE_FIELD: usize = 40;
 
+/// Whether a byte is plain text, the delimiter of CSV aside.
+pub fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..0x80) && !matches!(byte, b'"' | b'\\')
+}
+
+/// Whether bytes are plain digits.
+pub fn is_plain_digits(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.len() <= 7 && bytes.iter().all(u8::is_ascii_digit)
+}
+
 /// Longest plain text that a field matches, in bytes: a whole number of blocks.
 pub const MAX_TEXT_BYTES: usize = 4 * BLOCK_BYTES;
 

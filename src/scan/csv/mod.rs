@@ -20,12 +20,12 @@ use std::ops::Range;
 
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
 pub use quote::{QuoteMap, QuoteState, first_record_start, last_record_end};
-use record::Field;
+use record::{Field, read_record};
 
 use super::exact::Malformed;
 use super::fast::{Format, Scanner};
 use super::record::{Fields, Judge, MAX_LINE_BYTES};
-use super::shape::{Field as Content, Token};
+use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
 use super::simd::ExactReader;
 use super::sink::{Sink, settle};
 
@@ -74,11 +74,11 @@ impl CsvReader {
 
     /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins, or `start`
     /// where the window cuts the record off.
-    fn read_record(&mut self, split: &CsvSplit<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+    fn read_any(&mut self, split: &CsvSplit<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
         let window = split.window;
         let CsvLayout { delimiter, n_fields, columns } = self.layout;
         let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
-        let record = record::read_record(window, start, delimiter, |place, field| match columns {
+        let record = read_record(window, start, delimiter, |place, field| match columns {
             Columns::Source(source) if place == source => contract = field,
             Columns::Source(_) => {}
             Columns::Named { contract: at, .. } if place == at => contract = field,
@@ -127,7 +127,7 @@ pub fn scan_csv_exact(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReade
     let end = split.owned.end.min(split.window.len());
     let mut at = quote::first_record_start(split.window, split.owned.start, split.start, reader.layout.delimiter);
     while at < end {
-        let next = reader.read_record(split, at, judge, sink);
+        let next = reader.read_any(split, at, judge, sink);
         if next == at {
             break;
         }
@@ -150,7 +150,7 @@ impl Format for Records<'_> {
 
     #[inline(never)]
     fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
-        self.reader.read_record(self.split, at, judge, sink)
+        self.reader.read_any(self.split, at, judge, sink)
     }
 }
 
@@ -169,9 +169,8 @@ pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
         let unquoted = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\""));
         let start = at + usize::from(unquoted.is_some());
         let content = unquoted.unwrap_or(field);
-        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
         let is_seconds = place == seconds;
-        let fits = if is_seconds { is_plain_digits(content) } else { content.iter().all(is_plain) };
+        let fits = if is_seconds { is_plain_digits(content) } else { content.iter().copied().all(is_plain) };
         if !fits {
             return None;
         }
@@ -185,11 +184,6 @@ pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
         at += field.len() + 1;
     }
     (tokens.len() == n_fields).then_some(tokens)
-}
-
-/// 1 to 7 digits without a leading zero.
-fn is_plain_digits(text: &[u8]) -> bool {
-    matches!(text, [b'0'] | [b'1'..=b'9', ..]) && text.len() <= 7 && text.iter().all(u8::is_ascii_digit)
 }
 
 fn fields_of_text<'a>(contract: Cow<'a, [u8]>, app: Cow<'a, [u8]>, seconds: &[u8]) -> Result<Fields<'a>, Malformed> {

@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{Call, Told, judge, n_cases};
+use super::{Call, Told, for_each_csv_split, judge, n_cases};
 use crate::rules::Rules;
-use crate::scan::csv::{self, Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv, scan_csv_exact};
+use crate::scan::csv::{self, CsvLayout, scan_csv, scan_csv_exact};
 use crate::scan::fast::{Backend, Scanner};
 use crate::scan::json::{scan_lines, tokens};
 use crate::scan::lines::scan_lines_exact;
@@ -40,29 +40,16 @@ fn check(text: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
 
 /// What all backends tell of the CSV file `file`, which must be what the exact way tells.
 fn check_csv(file: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
-    let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
-    let told = |file: &[u8], n_split_bytes: usize, scan: &dyn Fn(&CsvSplit<'_>, &mut CsvReader, &mut Told)| {
-        let (mut reader, mut told, mut state) = (CsvReader::new(layout), Told::default(), QuoteState::FieldStart);
-        for start in (header_bytes..file.len()).step_by(n_split_bytes) {
-            let (from, end) = (start - usize::from(start > header_bytes), file.len().min(start + n_split_bytes));
-            let owned = start - from..end - from;
-            scan(
-                &CsvSplit { window: &file[from..], behind: Behind::Nothing, owned, base: from as u64, start: state },
-                &mut reader,
-                &mut told,
-            );
-            state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
-        }
-        told
-    };
     // Near the end of its window the fast way leaves all records to the exact way: it needs something behind them, and
     // blank lines are nothing.
     let padded = [file, &b"\n".repeat(REACH)].concat();
-    let exact = told(&padded, padded.len(), &|split, reader, told| scan_csv_exact(split, judge, reader, told));
+    let mut exact = Told::default();
+    for_each_csv_split(&padded, padded.len(), |split, reader| scan_csv_exact(split, judge, reader, &mut exact));
     for backend in Backend::available() {
         let scanner = Scanner::new(judge.clone(), backend);
-        let fast = told(&padded, n_split_bytes, &|split, reader, told| {
-            scan_csv(split, &scanner, reader, told);
+        let mut fast = Told::default();
+        for_each_csv_split(&padded, n_split_bytes, |split, reader| {
+            scan_csv(split, &scanner, reader, &mut fast);
         });
         assert_eq!(fast, exact, "{backend:?}, splits of {n_split_bytes}, {:?}", String::from_utf8_lossy(file));
     }

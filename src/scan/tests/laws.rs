@@ -8,7 +8,7 @@ use super::super::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteS
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::simd::ExactReader;
-use super::{Told, judge, n_cases, scanner};
+use super::{Told, for_each_csv_split, judge, n_cases, scanner};
 
 /// The texts of JSON values, valid and otherwise, and what stands between them.
 fn json_value() -> impl Strategy<Value = String> {
@@ -161,23 +161,10 @@ fn ndjson_by(text: &[u8], n_bytes: usize) -> Told {
 }
 
 fn csv_by(file: &[u8], n_bytes: usize) -> Told {
-    let Ok((layout, header_bytes)) = CsvLayout::from_header(file) else {
-        panic!("no header in {:?}", String::from_utf8_lossy(file));
-    };
-    let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), Told::default());
-    let mut state = QuoteState::FieldStart;
-    for owned in splits(header_bytes, file.len(), n_bytes) {
-        let from = owned.start - usize::from(owned.start > header_bytes);
-        let split = CsvSplit {
-            window: &file[from..],
-            behind: Behind::Nothing,
-            owned: owned.start - from..owned.end - from,
-            base: from as u64,
-            start: state,
-        };
-        scan_csv(&split, scanner, &mut reader, &mut told);
-        state = QuoteMap::of(&file[owned], layout.delimiter).apply(state);
-    }
+    let mut told = Told::default();
+    for_each_csv_split(file, n_bytes, |split, reader| {
+        scan_csv(split, scanner(), reader, &mut told);
+    });
     told
 }
 
