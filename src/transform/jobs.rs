@@ -1,6 +1,5 @@
 //! What there is to do for a file: splits of what can be mapped, a stream of what is packed.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,18 +7,20 @@ use crate::calendar::Day;
 use crate::error::{DataError, Error};
 use crate::lake::mapped::{LARGE_PAGE_BYTES, MappedFile, Window};
 use crate::lake::{Compression, DataFile, Format, LakeError};
-use crate::scan::csv::{Behind, CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState, first_record_start};
+use crate::scan::csv::{CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState, first_record_start};
 use crate::scan::shape::REACH;
 
+use super::csv_file::CsvFile;
 use super::quotes::QuoteChain;
 use super::stream::Stream;
+use super::worker::Piece;
 
 /// Size of a split: large enough that its begin costs nothing, small enough that threads end together and a window
 /// shows little in the memory of the process.
-const SPLIT_BYTES: u64 = 4 * LARGE_PAGE_BYTES as u64;
+pub(super) const SPLIT_BYTES: u64 = 4 * LARGE_PAGE_BYTES as u64;
 
 /// What a window shows behind its split, for the end of the last line.
-const WINDOW_TAIL_BYTES: usize = 64 << 10;
+pub(super) const WINDOW_TAIL_BYTES: usize = 64 << 10;
 
 /// Largest CSV file that one thread reads alone, from its begin to its end. Splits of larger ones have to be looked through
 /// for quotes first, which takes as long as reading their records; and a file of this size is nothing to wait for.
@@ -31,10 +32,23 @@ const _: () = assert!(WINDOW_TAIL_BYTES > 2 * REACH);
 pub(super) enum Job {
     /// A part of a mapped file.
     Split(Split),
-    /// A whole CSV file, mapped.
-    Csv(CsvFile),
-    /// A whole packed file.
-    Stream(Box<Stream>),
+    /// A whole file.
+    InOrder(Box<dyn InOrder>),
+}
+
+/// A file that one thread reads from its begin to its end, a piece at a time.
+pub(super) trait InOrder: Send {
+    /// Address of the file.
+    fn uri(&self) -> &str;
+
+    /// Whether the whole file has been scanned.
+    fn is_done(&self) -> bool;
+
+    /// Bytes of the file, as stored, that have been read.
+    fn n_read(&self) -> u64;
+
+    /// Hands the next piece to `scan`, which gives the place in its window where the first record begins that was not read.
+    fn step(&mut self, scan: &mut dyn FnMut(&Piece<'_>) -> usize) -> Result<(), Error>;
 }
 
 /// A mapped file whose splits are being scanned.
@@ -60,7 +74,7 @@ pub(super) struct Split {
 /// The jobs of `file`, in the order of its bytes. A CSV file of up to `alone_bytes` is one job.
 pub(super) fn of_file(file: DataFile, alone_bytes: u64) -> Result<Vec<Job>, Error> {
     if file.compression != Compression::None {
-        return Ok(vec![Job::Stream(Box::new(Stream::open(file)?))]);
+        return Ok(vec![Job::InOrder(Box::new(Stream::open(file)?))]);
     }
     let mapped = MappedFile::open(&file)?;
     let n_bytes = mapped.n_bytes();
@@ -78,14 +92,8 @@ pub(super) fn of_file(file: DataFile, alone_bytes: u64) -> Result<Vec<Job>, Erro
     if let Some(layout) = layout
         && n_bytes <= alone_bytes
     {
-        return Ok(vec![Job::Csv(CsvFile {
-            uri: file.uri.into(),
-            day: file.day,
-            layout,
-            mapped,
-            at: records_start,
-            n_tail: WINDOW_TAIL_BYTES,
-        })]);
+        let file = CsvFile::new(file.uri.into(), file.day, layout, mapped, records_start);
+        return Ok(vec![Job::InOrder(Box::new(file))]);
     }
     // All but the first begin where a large page does.
     let others = (0..n_bytes).step_by(SPLIT_BYTES as usize).filter(|start| *start > records_start);
@@ -112,52 +120,6 @@ pub(super) fn in_file(uri: &str, error: &HeaderError) -> DataError {
         names => names.join(", "),
     };
     DataError::Header { file: uri.to_owned(), missing: list(&error.missing), found: list(&error.found) }
-}
-
-/// A CSV file that is read from its begin to its end: the record behind the last one begins where that ended, whatever
-/// quotes there are.
-pub(super) struct CsvFile {
-    pub uri: Arc<str>,
-    pub day: Day,
-    pub layout: CsvLayout,
-    mapped: MappedFile,
-    /// Where the next record begins.
-    pub at: u64,
-    n_tail: usize,
-}
-
-impl CsvFile {
-    /// Whether all records have been read.
-    pub fn is_done(&self) -> bool {
-        self.at >= self.mapped.n_bytes()
-    }
-
-    /// Offset of the window's first byte: one before the next record.
-    pub fn base(&self) -> u64 {
-        self.at.saturating_sub(1)
-    }
-
-    /// The window from [`CsvFile::base`] on, which part of it to read, and what is behind it.
-    pub fn window(&self) -> Result<(Window, Range<usize>, Behind), LakeError> {
-        // The next part begins where a large page does, or a few bytes later.
-        let end = (self.at / SPLIT_BYTES + 1) * SPLIT_BYTES;
-        let n_bytes = usize::try_from(end - self.base()).unwrap_or(usize::MAX);
-        let window = self.mapped.window(self.base(), n_bytes.saturating_add(self.n_tail))?;
-        let owned = (self.at - self.base()) as usize..n_bytes.min(window.len());
-        let is_last = self.base() + window.len() as u64 >= self.mapped.n_bytes();
-        Ok((window, owned, if is_last { Behind::Nothing } else { Behind::More }))
-    }
-
-    /// Goes on behind the records that were read, which end at `next`. None means that one is longer than the window.
-    pub fn advance(&mut self, next: u64) {
-        self.n_tail = if next > self.at { WINDOW_TAIL_BYTES } else { self.n_tail.saturating_mul(16) };
-        self.at = next;
-    }
-
-    /// Makes sure that the file is still as it was listed.
-    pub fn finish(&self) -> Result<(), LakeError> {
-        self.mapped.check_unchanged()
-    }
 }
 
 impl Split {

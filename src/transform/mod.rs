@@ -9,6 +9,7 @@
 //! Memory grows with the customers, not with the records: a worker has one window of a file mapped, kept records wait
 //! in partitions until an epoch ends, and a file larger than memory is many windows.
 
+mod csv_file;
 mod jobs;
 mod quotes;
 mod stream;

@@ -10,7 +10,7 @@ use crate::scan::csv::{Behind, CsvLayout, MAX_HEADER_BYTES, QuoteState, first_re
 use crate::scan::lines::first_line_start;
 use crate::scan::record::MAX_LINE_BYTES;
 
-use super::jobs::in_file;
+use super::jobs::{InOrder, in_file};
 use super::worker::Piece;
 
 /// Bytes that are unpacked before they are scanned. More than a CSV header at most.
@@ -35,6 +35,32 @@ pub(super) struct Stream {
     ended: bool,
 }
 
+impl InOrder for Stream {
+    fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    fn is_done(&self) -> bool {
+        self.ended
+    }
+
+    fn n_read(&self) -> u64 {
+        self.file.n_packed_read()
+    }
+
+    /// Unpacks one piece. After an error the stream is done.
+    fn step(&mut self, scan: &mut dyn FnMut(&Piece<'_>) -> usize) -> Result<(), Error> {
+        let result = self.try_step(scan);
+        if result.is_err() {
+            self.ended = true;
+        }
+        if self.ended {
+            self.buffer = Vec::new();
+        }
+        result
+    }
+}
+
 impl Stream {
     pub fn open(file: DataFile) -> Result<Stream, Error> {
         Ok(Stream {
@@ -51,33 +77,7 @@ impl Stream {
         })
     }
 
-    pub fn uri(&self) -> &str {
-        &self.uri
-    }
-
-    /// Whether the whole file has been scanned.
-    pub fn is_done(&self) -> bool {
-        self.ended
-    }
-
-    /// Bytes of the packed file read so far.
-    pub fn n_packed_read(&self) -> u64 {
-        self.file.n_packed_read()
-    }
-
-    /// Unpacks one piece and hands it to `scan`. After an error the stream is done.
-    pub fn step(&mut self, scan: impl FnMut(&Piece<'_>)) -> Result<(), Error> {
-        let result = self.try_step(scan);
-        if result.is_err() {
-            self.ended = true;
-        }
-        if self.ended {
-            self.buffer = Vec::new();
-        }
-        result
-    }
-
-    fn try_step(&mut self, mut scan: impl FnMut(&Piece<'_>)) -> Result<(), Error> {
+    fn try_step(&mut self, scan: &mut dyn FnMut(&Piece<'_>) -> usize) -> Result<(), Error> {
         self.buffer.resize(self.n_filled + PIECE_BYTES, 0);
         let n_new = self.file.fill(self.buffer.get_mut(self.n_filled..).unwrap_or_default())?;
         self.n_filled += n_new;
@@ -90,7 +90,8 @@ impl Stream {
             start = n_bytes;
         }
         let mut scan = |owned| {
-            scan(&Piece {
+            // All of its records are whole: they are read.
+            let _ = scan(&Piece {
                 uri: &self.uri,
                 day: self.day,
                 layout: self.layout,

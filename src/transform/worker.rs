@@ -11,7 +11,7 @@ use crate::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_
 use crate::scan::json::scan_lines;
 use crate::scan::simd::ExactReader;
 
-use super::jobs::{CsvFile, Job, Split};
+use super::jobs::{Job, Split};
 use super::{Failure, Shared, lock};
 
 /// What a thread keeps from job to job and from epoch to epoch.
@@ -52,31 +52,16 @@ impl Worker {
                         shared.fail(Failure { uri: split.file.uri.to_string(), offset: split.start, error });
                     }
                 }
-                Job::Csv(mut file) => {
+                Job::InOrder(mut file) => {
                     while shared.goes_on() && !file.is_done() {
-                        let before = file.at;
-                        if let Err(error) = self.csv_window(&mut file, shared, interner) {
-                            shared.fail(Failure { uri: file.uri.to_string(), offset: before, error });
+                        let n_read_before = file.n_read();
+                        if let Err(error) = file.step(&mut |piece| self.piece(piece, shared, interner)) {
+                            shared.fail(Failure { uri: file.uri().to_owned(), offset: n_read_before, error });
                         }
-                        shared.progress.advance(file.at - before);
+                        shared.progress.advance(file.n_read() - n_read_before);
                     }
                     if !file.is_done() {
-                        self.interrupted = Some(Job::Csv(file));
-                    }
-                }
-                Job::Stream(mut stream) => {
-                    while shared.goes_on() && !stream.is_done() {
-                        let n_packed_before = stream.n_packed_read();
-                        let scan = |piece: &Piece<'_>| {
-                            self.piece(piece, shared, interner);
-                        };
-                        if let Err(error) = stream.step(scan) {
-                            shared.fail(Failure { uri: stream.uri().to_owned(), offset: n_packed_before, error });
-                        }
-                        shared.progress.advance(stream.n_packed_read() - n_packed_before);
-                    }
-                    if !stream.is_done() {
-                        self.interrupted = Some(Job::Stream(stream));
+                        self.interrupted = Some(Job::InOrder(file));
                     }
                 }
             }
@@ -103,28 +88,6 @@ impl Worker {
         drop(window);
         shared.progress.advance(split.end - split.start);
         Ok(split.finish()?)
-    }
-
-    fn csv_window(&mut self, file: &mut CsvFile, shared: &Shared, interner: &Interner) -> Result<(), Error> {
-        let base = file.base();
-        let (window, owned, behind) = file.window()?;
-        let piece = Piece {
-            uri: &file.uri,
-            day: file.day,
-            layout: Some(file.layout),
-            window: &window,
-            behind,
-            owned,
-            base,
-            quotes: QuoteState::FieldStart,
-        };
-        let next = self.piece(&piece, shared, interner);
-        drop(window);
-        file.advance(base + next as u64);
-        if file.is_done() {
-            file.finish()?;
-        }
-        Ok(())
     }
 
     /// Scans a piece; gives the place in the window where the first record begins that was not read.
