@@ -10,7 +10,7 @@ use viewmart::scan::contract::PackedContract;
 use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
 use viewmart::scan::exact::parse_line;
 use viewmart::scan::fast::{Backend, Scanner};
-use viewmart::scan::json::scan_lines;
+use viewmart::scan::json::{LineReader, scan_lines};
 use viewmart::scan::lines::{Lines, scan_lines_exact};
 use viewmart::scan::record::Judge;
 use viewmart::scan::simd::ExactReader;
@@ -150,7 +150,7 @@ fn ndjson_scanner_usual(bencher: Bencher, backend: &Backend) {
 }
 
 fn scanner(bencher: Bencher, shape: &str, backend: Backend) {
-    let (text, mut reader) = (ndjson(shape), ExactReader::new());
+    let (text, mut reader) = (ndjson(shape), LineReader::default());
     let scanner = Scanner::new(judge(), backend);
     bench(bencher, text.len(), |sums| scan_lines(&text, 0..text.len(), 0, &scanner, &mut reader, sums));
 }

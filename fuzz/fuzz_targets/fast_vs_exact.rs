@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use viewmart::rules::Rules;
 use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv, scan_csv_exact};
 use viewmart::scan::fast::{Backend, Scanner};
-use viewmart::scan::json::scan_lines;
+use viewmart::scan::json::{LineReader, scan_lines};
 use viewmart::scan::lines::scan_lines_exact;
 use viewmart::scan::record::Judge;
 use viewmart::scan::shape::REACH;
@@ -90,8 +90,8 @@ fn check_ndjson(text: Vec<u8>) {
     let mut exact = Told::default();
     scan_lines_exact(&window, owned.clone(), 0, SCANNERS[0].judge(), &mut ExactReader::new(), &mut exact);
     for scanner in SCANNERS.iter() {
-        let mut fast = Told::default();
-        scan_lines(&window, owned.clone(), 0, scanner, &mut ExactReader::new(), &mut fast);
+        let (mut fast, mut reader) = (Told::default(), LineReader::default());
+        scan_lines(&window, owned.clone(), 0, scanner, &mut reader, &mut fast);
         assert_eq!(fast, exact, "{:?}", String::from_utf8_lossy(&window[owned.clone()]));
     }
 }

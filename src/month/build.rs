@@ -7,7 +7,7 @@ use super::collect::{Collector, DaySums};
 use super::columns::{Contracts, DayActivity, MonthTable, Provenance};
 use super::days::ActiveDays;
 use super::intern::{Interned, Interner, Texts};
-use super::memory::Zeroed;
+use super::memory::Slab;
 use super::partition::N_PARTITIONS;
 use super::profile::{Profile, ProfileTable};
 use crate::calendar::{Day, Month};
@@ -150,8 +150,8 @@ struct Row {
 }
 
 /// All customers in contract order.
-fn sorted(tables: &[ProfileTable], texts: &Texts) -> Zeroed<Row> {
-    let mut rows: Zeroed<Row> = Zeroed::new(tables.iter().map(ProfileTable::n_profiles).sum());
+fn sorted(tables: &[ProfileTable], texts: &Texts) -> Slab<Row> {
+    let mut rows: Slab<Row> = Slab::zeroed(tables.iter().map(ProfileTable::n_profiles).sum());
     let mut rest = &mut *rows;
     let parts: Vec<&mut [Row]> =
         tables.iter().map(|table| rest.split_off_mut(..table.n_profiles()).unwrap_or_default()).collect();
@@ -176,23 +176,23 @@ fn sorted(tables: &[ProfileTable], texts: &Texts) -> Zeroed<Row> {
 
 /// The columns with a fixed width.
 struct Columns {
-    seconds: [Vec<i64>; 5],
-    total: Vec<i64>,
+    seconds: [Slab<i64>; 5],
+    total: Slab<i64>,
     most_watch: Vec<u8>,
     taste: Vec<Taste>,
     activeness: Vec<u8>,
-    days: Zeroed<u32>,
+    days: Slab<u32>,
 }
 
 impl Columns {
     fn new(n_rows: usize) -> Columns {
         Columns {
-            seconds: std::array::from_fn(|_| vec![0; n_rows]),
-            total: vec![0; n_rows],
+            seconds: std::array::from_fn(|_| Slab::zeroed(n_rows)),
+            total: Slab::zeroed(n_rows),
             most_watch: vec![0; n_rows],
             taste: vec![Taste(0); n_rows],
             activeness: vec![0; n_rows],
-            days: Zeroed::new(n_rows),
+            days: Slab::zeroed(n_rows),
         }
     }
 
@@ -204,9 +204,25 @@ impl Columns {
         large: &ahash::AHashMap<u64, [i128; 5]>,
         rules: &Rules,
     ) -> Result<Contracts, Overflow> {
+        let n_text_bytes = |rows: &[Row]| rows.iter().map(|row| texts.get(row.contract_id).n_bytes()).sum();
+        let n_text_bytes: Vec<usize> = rows.par_chunks(ROWS_PER_TASK).map(n_text_bytes).collect();
+        let mut text = vec![0; n_text_bytes.iter().sum()];
+        let mut ends = vec![0; rows.len()];
+        let mut rest = &mut text[..];
+        let mut first = 0;
+        let text_parts: Vec<(usize, &mut [u8])> = n_text_bytes
+            .iter()
+            .map(|n_bytes| {
+                let part = rest.split_off_mut(..*n_bytes).unwrap_or_default();
+                first += n_bytes;
+                (first - n_bytes, part)
+            })
+            .collect();
+
         let [s0, s1, s2, s3, s4] = &mut self.seconds;
         let tasks = (
-            rows.par_chunks(ROWS_PER_TASK),
+            rows.par_chunks(ROWS_PER_TASK).zip(text_parts),
+            ends.par_chunks_mut(ROWS_PER_TASK),
             s0.par_chunks_mut(ROWS_PER_TASK),
             s1.par_chunks_mut(ROWS_PER_TASK),
             s2.par_chunks_mut(ROWS_PER_TASK),
@@ -218,24 +234,26 @@ impl Columns {
             self.activeness.par_chunks_mut(ROWS_PER_TASK),
             self.days.par_chunks_mut(ROWS_PER_TASK),
         );
-        let parts: Vec<Result<Contracts, Overflow>> = tasks
+        let overflows: Vec<Option<Overflow>> = tasks
             .into_par_iter()
-            .map(|(rows, s0, s1, s2, s3, s4, total, most_watch, taste, activeness, days)| {
+            .map(|((rows, (first, text)), ends, s0, s1, s2, s3, s4, total, most_watch, taste, activeness, days)| {
                 // The profiles of neighbouring rows lie anywhere: fetched in a loop of its own, with nothing between
                 // one fetch and the next, many are under way at once.
                 let profiles: Vec<Profile> =
                     rows.iter().map(|row| *tables[row.partition as usize].at(row.place as usize)).collect();
-                let mut contracts = Contracts::with_capacity(rows.len(), rows.len() * 10);
+                let mut end = 0;
                 for (i, (row, profile)) in rows.iter().zip(&profiles).enumerate() {
-                    match texts.get(row.contract_id) {
-                        Interned::Packed(packed) => packed.with_str(|text| contracts.push(text)),
-                        Interned::Text(text) => contracts.push(text),
-                    }
+                    let contract = texts.get(row.contract_id);
+                    let start = end;
+                    end += contract.n_bytes();
+                    contract.write(&mut text[start..end]);
+                    ends[i] = first + end;
                     let table = &tables[row.partition as usize];
                     let seconds = whole_seconds(table.seconds(profile), large.get(&row.contract_id));
                     let sum = seconds.and_then(|s| s.iter().try_fold(0_i64, |sum, s| sum.checked_add(*s)));
                     let (Some(seconds), Some(sum)) = (seconds, sum) else {
-                        return Err(Overflow { of: format!("contract `{}`", contracts.get(i).escape_debug()) });
+                        let contract = String::from_utf8_lossy(&text[start..end]);
+                        return Some(Overflow { of: format!("contract `{}`", contract.escape_debug()) });
                     };
                     [s0[i], s1[i], s2[i], s3[i], s4[i]] = seconds;
                     total[i] = sum;
@@ -244,12 +262,15 @@ impl Columns {
                     activeness[i] = profile.days.count_ones() as u8;
                     days[i] = profile.days;
                 }
-                Ok(contracts)
+                None
             })
             .collect();
         // In row order, so that the first contract that overflows is the one named.
-        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(Contracts::concat(&parts))
+        if let Some(overflow) = overflows.into_iter().flatten().next() {
+            return Err(overflow);
+        }
+        // It was put together from strings.
+        Ok(Contracts::new(String::from_utf8(text).unwrap_or_default(), ends))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use super::memory::Slab;
 use crate::calendar::{Day, Month};
 use crate::ledger::Ledger;
 use crate::rules::{Category, NO_LABEL, Taste};
@@ -18,9 +19,9 @@ pub struct MonthTable {
     /// The customers, strictly ascending by bytes.
     pub contracts: Contracts,
     /// Seconds of kept records, indexed by [`Category`] as `usize`, then by row.
-    pub seconds: [Vec<i64>; 5],
+    pub seconds: [Slab<i64>; 5],
     /// Sum of the five, by row.
-    pub total: Vec<i64>,
+    pub total: Slab<i64>,
     /// Category with the most seconds as `Category as u8`, or [`MonthTable::NOTHING_WATCHED`], by row.
     pub most_watch: Vec<u8>,
     /// Taste by row.
@@ -65,28 +66,16 @@ pub struct Contracts {
 }
 
 impl Contracts {
-    /// Room for `n_rows` contracts of `n_bytes` together.
-    pub fn with_capacity(n_rows: usize, n_bytes: usize) -> Contracts {
-        Contracts { text: String::with_capacity(n_bytes), ends: Vec::with_capacity(n_rows) }
-    }
-
     /// Adds a row.
     pub fn push(&mut self, contract: &str) {
         self.text.push_str(contract);
         self.ends.push(self.text.len());
     }
 
-    /// The rows of all `parts` one behind the other.
-    pub fn concat(parts: &[Contracts]) -> Contracts {
-        let n_rows = parts.iter().map(Contracts::len).sum();
-        let n_bytes = parts.iter().map(|part| part.text.len()).sum();
-        let mut all = Contracts::with_capacity(n_rows, n_bytes);
-        for part in parts {
-            let before = all.text.len();
-            all.text.push_str(&part.text);
-            all.ends.extend(part.ends.iter().map(|end| before + end));
-        }
-        all
+    /// The contracts of all rows one behind the other, with the place behind the last byte of each.
+    pub(super) fn new(text: String, ends: Vec<usize>) -> Contracts {
+        debug_assert_eq!(ends.last().copied().unwrap_or_default(), text.len());
+        Contracts { text, ends }
     }
 
     /// Number of rows.

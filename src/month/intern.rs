@@ -37,6 +37,27 @@ pub enum Interned<'a> {
     Text(&'a str),
 }
 
+impl Interned<'_> {
+    /// Its length in bytes.
+    pub fn n_bytes(self) -> usize {
+        match self {
+            Interned::Packed(packed) => packed.n_bytes(),
+            Interned::Text(text) => text.len(),
+        }
+    }
+
+    /// Writes its bytes to `place`, which is as long.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn write(self, place: &mut [u8]) {
+        match self {
+            Interned::Packed(packed) => place.copy_from_slice(&packed.unpack().0[..packed.n_bytes()]),
+            Interned::Text(text) => place.copy_from_slice(text.as_bytes()),
+        }
+    }
+}
+
 impl Interner {
     /// The number of `contract` (not empty): equal for equal bytes and for nothing else, and never 0.
     pub fn contract_id(&self, contract: &str) -> u64 {

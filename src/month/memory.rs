@@ -1,29 +1,28 @@
 //! Memory in huge pages.
 //!
-//! Records that wait are written all over a hundred megabytes. With pages of 4 KiB nearly every such write misses the
-//! TLB, and the kernel is asked for each page anew; huge pages of 2 MiB do away with both. Most systems give them only
-//! to programs that ask.
+//! Records that wait are written all over a hundred megabytes, and customers are found anywhere in as much. With pages of
+//! 4 KiB nearly every such access misses the TLB, and the kernel is asked for each page anew; huge pages of 2 MiB do away
+//! with both. Most systems give them only to programs that ask.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use bytemuck::Pod;
 use memmap2::{MmapMut, MmapOptions};
 
-/// A fixed number of values, all zero at first.
-#[derive(Debug)]
-pub struct Zeroed<T> {
+/// A fixed number of values.
+pub struct Slab<T> {
     memory: Memory<T>,
 }
 
-#[derive(Debug)]
 enum Memory<T> {
     Mapped(MmapMut),
     Allocated(Vec<T>),
 }
 
-impl<T: Pod> Zeroed<T> {
+impl<T: Pod> Slab<T> {
     /// `n_values` zeros. Nothing is written yet: memory is taken as it is touched.
-    pub fn new(n_values: usize) -> Zeroed<T> {
+    pub fn zeroed(n_values: usize) -> Slab<T> {
         let memory = match MmapOptions::new().len(n_values * size_of::<T>()).map_anon() {
             Ok(map) => {
                 // Only a wish: without huge pages it works as well, only slower.
@@ -33,11 +32,29 @@ impl<T: Pod> Zeroed<T> {
             }
             Err(_) => Memory::Allocated(vec![T::zeroed(); n_values]),
         };
-        Zeroed { memory }
+        Slab { memory }
     }
 }
 
-impl<T: Pod> Deref for Zeroed<T> {
+impl<T> Default for Slab<T> {
+    fn default() -> Slab<T> {
+        Slab::from(Vec::new())
+    }
+}
+
+impl<T> From<Vec<T>> for Slab<T> {
+    fn from(values: Vec<T>) -> Slab<T> {
+        Slab { memory: Memory::Allocated(values) }
+    }
+}
+
+impl<T> FromIterator<T> for Slab<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Slab<T> {
+        Slab::from(Vec::from_iter(values))
+    }
+}
+
+impl<T: Pod> Deref for Slab<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -49,12 +66,32 @@ impl<T: Pod> Deref for Zeroed<T> {
     }
 }
 
-impl<T: Pod> DerefMut for Zeroed<T> {
+impl<T: Pod> DerefMut for Slab<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         match &mut self.memory {
             Memory::Mapped(map) => bytemuck::try_cast_slice_mut(map).unwrap_or_default(),
             Memory::Allocated(values) => values,
         }
+    }
+}
+
+impl<T: Pod> Clone for Slab<T> {
+    fn clone(&self) -> Slab<T> {
+        Slab::from(self.to_vec())
+    }
+}
+
+impl<T: Pod + PartialEq> PartialEq for Slab<T> {
+    fn eq(&self, other: &Slab<T>) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl<T: Pod + Eq> Eq for Slab<T> {}
+
+impl<T: Pod + fmt::Debug> fmt::Debug for Slab<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self[..].fmt(f)
     }
 }
 
@@ -64,10 +101,22 @@ mod tests {
 
     #[test]
     fn all_zero_and_all_there() {
-        let mut values: Zeroed<u64> = Zeroed::new(5_000);
+        let mut values: Slab<u64> = Slab::zeroed(5_000);
         assert_eq!(values.len(), 5_000);
         assert!(values.iter().all(|value| *value == 0));
         values[4_999] = 7;
         assert_eq!(values.iter().sum::<u64>(), 7);
+    }
+
+    #[test]
+    fn where_the_values_lie_makes_no_difference() {
+        let mut mapped: Slab<u64> = Slab::zeroed(3);
+        mapped[1] = 7;
+        let allocated = Slab::from(vec![0, 7, 0]);
+        assert_eq!(mapped, allocated);
+        assert_eq!(mapped.clone(), mapped);
+        assert_ne!(mapped, Slab::default());
+        assert_eq!(Slab::<u64>::zeroed(0), Slab::default());
+        assert_eq!(format!("{mapped:?}"), "[0, 7, 0]");
     }
 }

@@ -10,7 +10,7 @@
 //! is first written to its partition's buffer of two cache lines; only full buffers go to the arena, so that the many
 //! places there are touched once for eight records, and past the caches ([`super::stream`]).
 
-use super::memory::Zeroed;
+use super::memory::Slab;
 use super::stream;
 
 /// Number of partitions, a power of two: few enough that their buffers stay in the first two levels of cache, so many
@@ -52,7 +52,7 @@ pub struct Partitions {
     // Records in each buffer, fewer than `BUFFER_RECORDS`.
     n_buffered: [u8; N_PARTITIONS],
     chains: Vec<Chain>,
-    regions: Vec<Zeroed<KeptRecord>>,
+    regions: Vec<Slab<KeptRecord>>,
     n_used_chunks: usize,
 }
 
@@ -99,7 +99,7 @@ impl Partitions {
             let chunk = *n_used_chunks;
             *n_used_chunks += 1;
             if chunk / REGION_CHUNKS == regions.len() {
-                regions.push(Zeroed::new(REGION_CHUNKS * CHUNK_RECORDS));
+                regions.push(Slab::zeroed(REGION_CHUNKS * CHUNK_RECORDS));
             }
             chain.chunks.push(chunk);
         }

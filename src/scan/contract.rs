@@ -86,7 +86,12 @@ impl PackedContract {
     /// The contract as text: a buffer and how many of its bytes count.
     pub fn unpack(self) -> ([u8; MAX_PACKED_BYTES], usize) {
         let bytes = std::array::from_fn(|i| ((self.0 >> (58 - 6 * i)) & 63) as u8 + 0x20);
-        (bytes, ((self.0 & 15) as usize).min(MAX_PACKED_BYTES))
+        (bytes, self.n_bytes())
+    }
+
+    /// How long it is.
+    pub fn n_bytes(self) -> usize {
+        ((self.0 & 15) as usize).min(MAX_PACKED_BYTES)
     }
 
     /// Calls `f` with the contract as text.

@@ -1,9 +1,9 @@
 //! Records of one shape at the speed of memory, in NDJSON and in CSV.
 //!
 //! Naive: find the line feed, parse the line, look up three fields. What differs here:
-//! 1. The shape of the lines is learned once a split ([`super::shape`]); a line is then verified against it
-//!    ([`super::matcher`]), or faster against the line before ([`super::stencil`]). The line feed is part of the shape,
-//!    so nothing looks for it beforehand.
+//! 1. The shape of the lines is learned once ([`super::shape`]) and again where it no longer fits; a line is then verified
+//!    against it ([`super::matcher`]), or faster against the line before ([`super::stencil`]). The line feed is part of
+//!    the shape, so nothing looks for it beforehand.
 //! 2. Contract and app are taken as integers ([`super::contract`], [`super::app`]).
 //!
 //! Only records that are kept go this way. A line that differs from the shape in any byte, and any record that the
@@ -97,11 +97,11 @@ pub struct Scanner {
     backend: Backend,
 }
 
-/// How many shapes one split may have.
+/// How many shapes are known at a time.
 const N_SHAPES: usize = 2;
 /// Lines looked at to learn them, spread over the split.
 const N_SAMPLES: usize = 32;
-/// Lines that miss their shapes before a split learns again, when they are close together.
+/// Lines that miss their shapes before they are learned again, when they are close together.
 const LEARN_AGAIN_AFTER: u32 = 64;
 /// How far ahead of a line its bytes are asked for: beyond what the processor asks for by itself, which ends with the
 /// page.
@@ -117,15 +117,17 @@ impl Scanner {
     }
 
     /// Scans the records of `window` that begin in `records`, the first of them at its start; gives where the first begins
-    /// that was not read. Besides what ends plain text anyway, `STOP` ends it.
+    /// that was not read. Besides what ends plain text anyway, `STOP` ends it. `learned` holds for the same `STOP` and the
+    /// same kind of `format` only.
     pub(super) fn scan<const STOP: u8, F: Format, S: Sink>(
         &self,
         window: &[u8],
         records: Range<usize>,
         format: &mut F,
+        learned: &mut Learned,
         sink: &mut S,
     ) -> usize {
-        let scan = Scan { scanner: self, window, records, format, sink };
+        let scan = Scan { scanner: self, window, records, format, learned, sink };
         match self.backend {
             // SAFETY: `Scanner::new` keeps a backend only where the processor has it.
             #[cfg(target_arch = "x86_64")]
@@ -240,12 +242,19 @@ impl Scanner {
     }
 }
 
+/// The shapes of the records that were read last: most likely also those of the records to come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Learned {
+    matchers: Vec<Matcher>,
+}
+
 /// One call of [`Scanner::scan`].
 struct Scan<'a, F, S> {
     scanner: &'a Scanner,
     window: &'a [u8],
     records: Range<usize>,
     format: &'a mut F,
+    learned: &'a mut Learned,
     sink: &'a mut S,
 }
 
@@ -268,13 +277,15 @@ impl<F: Format, S: Sink> Scan<'_, F, S> {
 
     #[inline(always)]
     fn run<V: Vector>(self) -> usize {
-        let Scan { scanner, window, records, format, sink } = self;
+        let Scan { scanner, window, records, format, learned: Learned { matchers }, sink } = self;
         let (mut at, end) = (records.start, records.end.min(window.len()));
-        let mut matchers = learn(window, at..end, format);
-        let mut misses = Misses::default();
+        if matchers.is_empty() {
+            *matchers = learn(window, at..end, format);
+        }
+        let mut misses = Misses { since: at, ..Misses::default() };
         while at < end {
             let before = at;
-            for matcher in &mut matchers {
+            for matcher in &mut *matchers {
                 // SAFETY: `V` runs only where the processor has its features.
                 at = unsafe { scanner.matched::<V, F, S>(window, at, end, matcher, sink) };
             }
@@ -291,7 +302,7 @@ impl<F: Format, S: Sink> Scan<'_, F, S> {
             }
             at = next;
             if misses.are_too_many(at) {
-                matchers = learn(window, at..end, format);
+                *matchers = learn(window, at..end, format);
             }
         }
         at

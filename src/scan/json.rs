@@ -3,12 +3,19 @@
 use std::ops::Range;
 
 use super::exact;
-use super::fast::{Format, Scanner};
+use super::fast::{Format, Learned, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
 use super::record::Judge;
 use super::shape::{Field, Token, is_plain, is_plain_digits};
 use super::simd::ExactReader;
 use super::sink::Sink;
+
+/// What reading NDJSON needs and keeps from split to split: the shapes of the lines, and memory that is used again.
+#[derive(Default)]
+pub struct LineReader {
+    exact: ExactReader,
+    learned: Learned,
+}
 
 /// Scans the NDJSON lines of `window` whose first byte lies in `owned`: as [`super::lines::scan_lines_exact`], faster.
 ///
@@ -19,14 +26,15 @@ pub fn scan_lines(
     owned: Range<usize>,
     base: u64,
     scanner: &Scanner,
-    exact: &mut ExactReader,
+    reader: &mut LineReader,
     sink: &mut impl Sink,
 ) {
     let start = match owned.start {
         0 if base == 0 && window.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
         start => first_line_start(window, start),
     };
-    scanner.scan::<b'"', _, _>(window, start..owned.end, &mut Lines { window, base, exact }, sink);
+    let LineReader { exact, learned } = reader;
+    scanner.scan::<b'"', _, _>(window, start..owned.end, &mut Lines { window, base, exact }, learned, sink);
 }
 
 /// The lines of one split.

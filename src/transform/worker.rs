@@ -8,8 +8,7 @@ use crate::error::Error;
 use crate::month::collect::Collector;
 use crate::month::intern::Interner;
 use crate::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
-use crate::scan::json::scan_lines;
-use crate::scan::simd::ExactReader;
+use crate::scan::json::{LineReader, scan_lines};
 
 use super::jobs::{Job, Split};
 use super::{Failure, Shared, lock};
@@ -19,7 +18,7 @@ use super::{Failure, Shared, lock};
 pub(super) struct Worker {
     /// What it has gathered.
     pub collector: Collector,
-    exact: ExactReader,
+    lines: LineReader,
     csv: Option<CsvReader>,
     /// A file that the end of an epoch interrupted.
     interrupted: Option<Job>,
@@ -98,7 +97,7 @@ impl Worker {
         let next = match piece.layout {
             None => {
                 let (window, owned) = (piece.window, piece.owned.clone());
-                scan_lines(window, owned, piece.base, &shared.scanner, &mut self.exact, &mut sink);
+                scan_lines(window, owned, piece.base, &shared.scanner, &mut self.lines, &mut sink);
                 piece.owned.end
             }
             Some(layout) => {

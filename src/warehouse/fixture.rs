@@ -60,7 +60,7 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
             input_bytes: 1_000,
         },
         contracts,
-        seconds,
+        seconds: seconds.map(Into::into),
     }
 }
 

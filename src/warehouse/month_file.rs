@@ -34,6 +34,7 @@ use crate::calendar::{Day, Month};
 use crate::error::{DataError, Error};
 use crate::ledger::{Ledger, Reason};
 use crate::month::columns::Contracts;
+use crate::month::memory::Slab;
 use crate::month::{DayActivity, MonthTable, Provenance};
 use crate::rules::{Category, NO_LABEL, Taste};
 
@@ -472,9 +473,9 @@ impl Values {
         }
     }
 
-    fn take_seconds(&mut self) -> Result<Vec<i64>, String> {
+    fn take_seconds(&mut self) -> Result<Slab<i64>, String> {
         match self {
-            Values::Seconds(values) => Ok(std::mem::take(values)),
+            Values::Seconds(values) => Ok(std::mem::take(values).into()),
             _ => Err(WRONG_TYPE.to_owned()),
         }
     }

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use viewmart::lake::{DataFile, Format, Lake, LakeOptions, Listing, packed};
 use viewmart::ledger::{Ledger, Reason};
 use viewmart::month::columns::Contracts;
+use viewmart::month::memory::Slab;
 use viewmart::month::{DayActivity, MonthTable, Provenance};
 use viewmart::rules::{Category, Rules};
 use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv_exact};
@@ -31,7 +32,7 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
         etl_date,
         contracts: Contracts::default(),
         seconds: Default::default(),
-        total: Vec::new(),
+        total: Slab::default(),
         most_watch: Vec::new(),
         taste: Vec::new(),
         activeness: Vec::new(),
@@ -46,12 +47,11 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
             input_bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
         },
     };
+    let customers = all.customers.values();
+    table.seconds = Category::ALL.map(|c| customers.clone().map(|(seconds, _)| seconds[c as usize]).collect());
+    table.total = customers.clone().map(|(seconds, _)| seconds.iter().sum()).collect();
     for (contract, (seconds, days)) in &all.customers {
         table.contracts.push(contract);
-        for category in Category::ALL {
-            table.seconds[category as usize].push(seconds[category as usize]);
-        }
-        table.total.push(seconds.iter().sum());
         table.most_watch.push(rules.most_watched(seconds).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8));
         table.taste.push(rules.taste(seconds));
         table.activeness.push(u8::try_from(days.len()).unwrap());

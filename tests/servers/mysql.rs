@@ -147,8 +147,8 @@ fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> MonthTabl
         month,
         etl_date: date(2022, 5, 1),
         contracts: Contracts::default(),
-        seconds: Default::default(),
-        total: Vec::new(),
+        seconds: Category::ALL.map(|category| rows.values().map(|(seconds, _)| seconds[category as usize]).collect()),
+        total: rows.values().map(|(seconds, _)| seconds.iter().sum()).collect(),
         most_watch: Vec::new(),
         taste: Vec::new(),
         activeness: Vec::new(),
@@ -165,13 +165,9 @@ fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> MonthTabl
     };
     for (contract, (seconds, activeness)) in rows {
         table.contracts.push(&contract);
-        for (column, seconds) in table.seconds.iter_mut().zip(seconds) {
-            column.push(seconds);
-        }
         for (sum, seconds) in table.ledger.seconds.iter_mut().zip(seconds) {
             *sum += i128::from(seconds);
         }
-        table.total.push(seconds.iter().sum());
         table.most_watch.push(rules.most_watched(&seconds).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8));
         table.taste.push(rules.taste(&seconds));
         table.activeness.push(activeness);

@@ -23,7 +23,7 @@ pub use quote::{QuoteMap, QuoteState, first_record_start, last_record_end};
 use record::{Field, read_record};
 
 use super::exact::Malformed;
-use super::fast::{Format, Scanner};
+use super::fast::{Format, Learned, Scanner};
 use super::record::{Fields, Judge, MAX_LINE_BYTES};
 use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
 use super::simd::ExactReader;
@@ -53,18 +53,20 @@ pub enum Behind {
     More,
 }
 
-/// What reading the records of one CSV file needs: its layout, and memory that is used again.
+/// What reading the records of CSV files of one layout needs and keeps from split to split: the shapes of the records, and
+/// memory that is used again.
 pub struct CsvReader {
     layout: CsvLayout,
     exact: ExactReader,
     /// A field whose quotes were doubled.
     unquoted: Vec<u8>,
+    learned: Learned,
 }
 
 impl CsvReader {
     /// A reader of files of this layout.
     pub fn new(layout: CsvLayout) -> CsvReader {
-        CsvReader { layout, exact: ExactReader::new(), unquoted: Vec::new() }
+        CsvReader { layout, exact: ExactReader::new(), unquoted: Vec::new(), learned: Learned::default() }
     }
 
     /// The layout of the files that this reads.
@@ -113,13 +115,16 @@ impl CsvReader {
 pub fn scan_csv(split: &CsvSplit<'_>, scanner: &Scanner, reader: &mut CsvReader, sink: &mut impl Sink) -> usize {
     let CsvLayout { delimiter, .. } = reader.layout;
     let records = quote::first_record_start(split.window, split.owned.start, split.start, delimiter)..split.owned.end;
+    let mut learned = std::mem::take(&mut reader.learned);
     let mut format = Records { split, reader };
-    match delimiter {
-        b',' => scanner.scan::<b',', _, _>(split.window, records, &mut format, sink),
-        b';' => scanner.scan::<b';', _, _>(split.window, records, &mut format, sink),
+    let next = match delimiter {
+        b',' => scanner.scan::<b',', _, _>(split.window, records, &mut format, &mut learned, sink),
+        b';' => scanner.scan::<b';', _, _>(split.window, records, &mut format, &mut learned, sink),
         // A tab ends plain text by itself.
-        _ => scanner.scan::<b'"', _, _>(split.window, records, &mut format, sink),
-    }
+        _ => scanner.scan::<b'"', _, _>(split.window, records, &mut format, &mut learned, sink),
+    };
+    reader.learned = learned;
+    next
 }
 
 /// As [`scan_csv`], every record field by field.

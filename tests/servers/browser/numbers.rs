@@ -163,7 +163,7 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
             input_bytes: 123_456_789,
         },
         contracts,
-        seconds,
+        seconds: seconds.map(Into::into),
         activeness,
         days,
         ledger,
