@@ -137,7 +137,7 @@ impl StagedFile {
     ///
     /// # Errors
     /// [`Error::Output`].
-    pub fn write_with<T>(&mut self, fill: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<T, Error> {
+    pub fn write_with<T>(&mut self, fill: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<T>) -> Result<T, Error> {
         fill(&mut self.writer).map_err(|source| self.failed("writing the file", source))
     }
 
