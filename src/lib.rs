@@ -49,6 +49,9 @@ pub mod cli;
 pub mod config;
 
 #[cfg(feature = "program")]
+pub mod flush;
+
+#[cfg(feature = "program")]
 pub mod output;
 
 #[cfg(feature = "program")]

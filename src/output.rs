@@ -1,12 +1,13 @@
 //! Output files: written aside, forced to disk, renamed at the end. A reader finds the old file or the new one, whole.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
+use crate::flush::Flusher;
 
 /// Files being written begin with this.
 const PART_PREFIX: &str = ".viewmart-part-";
@@ -98,8 +99,44 @@ fn remove_leftovers(folder: &Path) -> io::Result<()> {
 /// A file that nobody sees until it is published. Dropped before that, it is gone.
 #[derive(Debug)]
 pub struct StagedFile {
-    writer: BufWriter<NamedTempFile>,
+    writer: BufWriter<PartFile>,
     target: PathBuf,
+}
+
+/// Bytes after which those of a file are sent to the disk, while more are written.
+const FLUSH_BYTES: usize = 4 << 20;
+
+/// A file that is sent to the disk piece by piece.
+#[derive(Debug)]
+pub struct PartFile {
+    file: NamedTempFile,
+    flusher: Option<Flusher>,
+    n_waiting: usize,
+}
+
+impl Write for PartFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n_bytes = self.file.write(bytes)?;
+        self.n_waiting += n_bytes;
+        if self.n_waiting >= FLUSH_BYTES {
+            self.n_waiting = 0;
+            if self.flusher.is_none() {
+                self.flusher = Some(Flusher::start(self.file.reopen()?));
+            }
+            self.flusher.iter().for_each(Flusher::ask);
+        }
+        Ok(n_bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for PartFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 impl StagedFile {
@@ -120,7 +157,10 @@ impl StagedFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder).map_err(error)?;
-        Ok(StagedFile { writer: BufWriter::with_capacity(1 << 20, file), target: target.to_owned() })
+        Ok(StagedFile {
+            writer: BufWriter::with_capacity(1 << 20, PartFile { file, flusher: None, n_waiting: 0 }),
+            target: target.to_owned(),
+        })
     }
 
     /// Where the file will be.
@@ -130,7 +170,7 @@ impl StagedFile {
 
     /// Where the file is now, for writers that want a path.
     pub fn path(&self) -> &Path {
-        self.writer.get_ref().path()
+        self.writer.get_ref().file.path()
     }
 
     /// Writes with `fill`.
@@ -145,7 +185,7 @@ impl StagedFile {
     ///
     /// # Errors
     /// What `fill` says.
-    pub fn fill<T, E>(&mut self, fill: impl FnOnce(&mut BufWriter<NamedTempFile>) -> Result<T, E>) -> Result<T, E> {
+    pub fn fill<T, E>(&mut self, fill: impl FnOnce(&mut BufWriter<PartFile>) -> Result<T, E>) -> Result<T, E> {
         fill(&mut self.writer)
     }
 
@@ -156,10 +196,10 @@ impl StagedFile {
     /// Forces the bytes to disk; only the rename is left.
     fn finish(mut self) -> Result<(NamedTempFile, PathBuf), Error> {
         self.writer.flush().map_err(|e| self.failed("writing the file", e))?;
-        self.writer.get_ref().as_file().sync_all().map_err(|e| self.failed("writing the file to disk", e))?;
+        self.writer.get_ref().file.as_file().sync_all().map_err(|e| self.failed("writing the file to disk", e))?;
         let StagedFile { writer, target } = self;
         match writer.into_inner() {
-            Ok(file) => Ok((file, target)),
+            Ok(part) => Ok((part.file, target)),
             Err(e) => Err(Error::Output { path: target, doing: "writing the file", source: e.into_error() }),
         }
     }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use rayon::prelude::*;
 
 use crate::bench;
 use crate::calendar::Month;
@@ -272,6 +273,11 @@ fn accepted(made: &Transformed, max_reject_ratio: Ratio, out: &OutFolder) -> Res
     }))
 }
 
+/// The sum of a column, with all threads.
+fn sum(seconds: &[i64]) -> i128 {
+    seconds.par_chunks(1 << 16).map(|seconds| seconds.iter().map(|s| i128::from(*s)).sum::<i128>()).sum()
+}
+
 /// Every record is accounted for, and the table holds exactly the seconds of the kept ones.
 fn balanced(table: &MonthTable) -> Result<(), DataError> {
     let Ledger { read, kept, .. } = table.ledger;
@@ -281,13 +287,13 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
     }
     for category in Category::ALL {
         let in_ledger = table.ledger.seconds[category as usize];
-        let in_table: i128 = table.seconds[category as usize].iter().map(|s| i128::from(*s)).sum();
+        let in_table = sum(&table.seconds[category as usize]);
         if in_ledger != in_table {
             let name = category.name();
             return unequal(format!("{in_ledger} seconds of {name} were kept, but the table has {in_table}"));
         }
     }
-    let in_table: i128 = table.total.iter().map(|s| i128::from(*s)).sum();
+    let in_table = sum(&table.total);
     if table.ledger.n_seconds() != in_table {
         return unequal(format!("{} seconds were kept, but the table has {in_table}", table.ledger.n_seconds()));
     }

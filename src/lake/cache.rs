@@ -11,7 +11,6 @@ use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +21,7 @@ use sha2::{Digest, Sha256};
 use super::input::HdfsUri;
 use super::manifest::{Manifest, ManifestLine};
 use super::{DataFile, LakeError, local};
+use crate::flush::Flusher;
 
 /// Bytes read at once.
 const N_READ: usize = 1 << 20;
@@ -192,24 +192,11 @@ pub(crate) struct Part<'a> {
     listed: &'a DataFile,
     file: File,
     /// Asks for the bytes to go to the disk while more arrive, so that the sync in the end has little to wait for.
-    flusher: Option<SyncSender<()>>,
+    flusher: Option<Flusher>,
     n_written: u64,
     n_noted: u64,
     n_flushed: u64,
     crc32c: u32,
-}
-
-/// Starts a thread that sends `file` to the disk whenever it is asked, until nobody can ask any more. It holds one
-/// request at most: what was written meanwhile goes along. Opened for this alone, `file` is told of errors that the
-/// writer is told of again when it syncs.
-fn start_flusher(file: File) -> SyncSender<()> {
-    let (request, requests) = sync_channel(1);
-    std::thread::spawn(move || {
-        for () in requests {
-            let _ = file.sync_data();
-        }
-    });
-    request
 }
 
 impl<'a> Part<'a> {
@@ -283,10 +270,10 @@ impl<'a> Part<'a> {
     fn flush(&mut self) -> Result<(), LakeError> {
         if self.flusher.is_none() {
             let file = File::open(self.cache.part_path(&self.listed.uri)).map_err(|error| self.failed(&error))?;
-            self.flusher = Some(start_flusher(file));
+            self.flusher = Some(Flusher::start(file));
         }
         if let Some(flusher) = &self.flusher {
-            let _ = flusher.try_send(());
+            flusher.ask();
         }
         self.n_flushed = self.n_written;
         Ok(())

@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::rules::{Rules, Taste};
 
 /// Rows that one task turns into columns.
-const ROWS_PER_TASK: usize = 1 << 15;
+const ROWS_PER_TASK: usize = 1 << 13;
 
 /// The customers of a month while its files are scanned.
 #[derive(Debug)]

@@ -252,7 +252,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::fixture::{Customer, HOSTILE_CONTRACTS, month_table};
-    use super::read::parse;
+    use super::read::{parse, parse_columns};
     use super::*;
     use crate::error::Error;
     use crate::month::columns::Contracts;
@@ -275,6 +275,26 @@ mod tests {
         let table = month_table("2022-04", &rules(), &customers);
         for group_rows in [1, 7, ROW_GROUP_ROWS] {
             assert_eq!(parse(written(&table, group_rows).into()).unwrap(), table);
+        }
+    }
+
+    #[test]
+    fn pages_and_row_groups_are_read_as_one() {
+        let mut names: Vec<String> = (0..40_000).map(|i| format!("{:0width$}", i, width = 5 + i % 3 * 4)).collect();
+        names.sort_unstable();
+        let customers: Vec<Customer<'_>> =
+            names.iter().zip(0..).map(|(name, i)| (name.as_str(), [i, 0, 0, -i, 1], (i % 30) as u8 + 1)).collect();
+        let mut table = month_table("2022-04", &rules(), &customers);
+        // Of every width up to 64 bits, with differences that wrap: no month, but columns.
+        for (i, total) in table.total.iter_mut().enumerate() {
+            *total = match i % 130 {
+                128 => i64::MAX,
+                129 => i64::MIN,
+                n => (1 << (n % 63)) - n as i64,
+            };
+        }
+        for group_rows in [1_000, 16_384, 16_385, ROW_GROUP_ROWS] {
+            assert!(parse_columns(written(&table, group_rows).into()).unwrap() == table, "{group_rows}");
         }
     }
 

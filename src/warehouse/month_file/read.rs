@@ -51,7 +51,8 @@ pub(super) fn parse(bytes: Bytes) -> Result<MonthTable, String> {
     .unwrap_or_else(|_| Err("it is damaged: its pages contradict each other".to_owned()))
 }
 
-fn parse_columns(bytes: Bytes) -> Result<MonthTable, String> {
+/// The table as its columns and metadata say, whether they agree or not.
+pub(super) fn parse_columns(bytes: Bytes) -> Result<MonthTable, String> {
     let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| format!("it is not Parquet: {error}"))?;
     let metadata = reader.metadata();
     let expected = parse_message_type(SCHEMA).map_err(|error| error.to_string())?;
