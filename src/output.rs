@@ -110,21 +110,13 @@ const FLUSH_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub struct PartFile {
     file: NamedTempFile,
-    flusher: Option<Flusher>,
-    n_waiting: usize,
+    flusher: Flusher,
 }
 
 impl Write for PartFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n_bytes = self.file.write(bytes)?;
-        self.n_waiting += n_bytes;
-        if self.n_waiting >= FLUSH_BYTES {
-            self.n_waiting = 0;
-            if self.flusher.is_none() {
-                self.flusher = Some(Flusher::start(self.file.reopen()?));
-            }
-            self.flusher.iter().for_each(Flusher::ask);
-        }
+        self.flusher.wrote(n_bytes, || self.file.reopen())?;
         Ok(n_bytes)
     }
 
@@ -157,10 +149,8 @@ impl StagedFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder).map_err(error)?;
-        Ok(StagedFile {
-            writer: BufWriter::with_capacity(1 << 20, PartFile { file, flusher: None, n_waiting: 0 }),
-            target: target.to_owned(),
-        })
+        let part = PartFile { file, flusher: Flusher::new(FLUSH_BYTES) };
+        Ok(StagedFile { writer: BufWriter::with_capacity(1 << 20, part), target: target.to_owned() })
     }
 
     /// Where the file will be.

@@ -28,7 +28,7 @@ const N_READ: usize = 1 << 20;
 /// Bytes after which the state of a partial file is noted: what a killed run loses at most.
 const N_NOTE: u64 = 8 << 20;
 /// Bytes after which those of a partial file are sent to the disk, while more arrive.
-const N_FLUSH: u64 = 16 << 20;
+const N_FLUSH: usize = 16 << 20;
 /// Space left free on the disk.
 const N_SPARE: u64 = 64 << 20;
 /// Longest file name of common file systems, in bytes.
@@ -191,11 +191,9 @@ pub(crate) struct Part<'a> {
     cache: &'a Cache,
     listed: &'a DataFile,
     file: File,
-    /// Asks for the bytes to go to the disk while more arrive, so that the sync in the end has little to wait for.
-    flusher: Option<Flusher>,
+    flusher: Flusher,
     n_written: u64,
     n_noted: u64,
-    n_flushed: u64,
     crc32c: u32,
 }
 
@@ -221,8 +219,8 @@ impl<'a> Part<'a> {
         }
         let (n_written, crc32c) = sound;
         file.set_len(n_written).and_then(|()| file.seek(SeekFrom::Start(n_written))).map_err(io)?;
-        let (n_noted, n_flushed) = (n_written, n_written);
-        Ok(Part { cache, listed, file, flusher: None, n_written, n_noted, n_flushed, crc32c })
+        let flusher = Flusher::new(N_FLUSH);
+        Ok(Part { cache, listed, file, flusher, n_written, n_noted: n_written, crc32c })
     }
 
     /// Removes what is there of `listed`.
@@ -249,6 +247,7 @@ impl<'a> Part<'a> {
                 Err(error) => return Err(self.failed(&error)),
             }
         }
+        let n_before = self.n_written;
         for bytes in batch {
             self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
             self.n_written += bytes.len() as u64;
@@ -256,27 +255,13 @@ impl<'a> Part<'a> {
         if self.n_written - self.n_noted >= N_NOTE {
             self.note()?;
         }
-        if self.n_written - self.n_flushed >= N_FLUSH {
-            self.flush()?;
-        }
-        Ok(())
+        let open = || File::open(self.cache.part_path(&self.listed.uri));
+        let flushed = self.flusher.wrote((self.n_written - n_before) as usize, open);
+        flushed.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &std::io::Error) -> LakeError {
         LakeError::io_at(&self.cache.part_path(&self.listed.uri), "writing to the cache", error)
-    }
-
-    /// Begins to send what was written to the disk.
-    fn flush(&mut self) -> Result<(), LakeError> {
-        if self.flusher.is_none() {
-            let file = File::open(self.cache.part_path(&self.listed.uri)).map_err(|error| self.failed(&error))?;
-            self.flusher = Some(Flusher::start(file));
-        }
-        if let Some(flusher) = &self.flusher {
-            flusher.ask();
-        }
-        self.n_flushed = self.n_written;
-        Ok(())
     }
 
     /// Notes how far the file is, so that a later attempt can go on from here.
