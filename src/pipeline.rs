@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use rayon::prelude::*;
 
 use crate::bench;
 use crate::calendar::Month;
@@ -30,6 +29,7 @@ use crate::generate::{self, GenerateOptions};
 use crate::lake::{DataFile, Lake, LakeError, Listing, PruneSummary};
 use crate::ledger::{Ledger, Reason};
 use crate::mart;
+use crate::month::columns::sum;
 use crate::month::{MonthTable, Provenance};
 use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
 use crate::output::{self, OutFolder, StagedFile};
@@ -271,11 +271,6 @@ fn accepted(made: &Transformed, max_reject_ratio: Ratio, out: &OutFolder) -> Res
         limit_percent: max_reject_ratio.get() * 100.0,
         counts: counts.join(", "),
     }))
-}
-
-/// The sum of a column, with all threads.
-fn sum(seconds: &[i64]) -> i128 {
-    seconds.par_chunks(1 << 16).map(|seconds| seconds.iter().map(|s| i128::from(*s)).sum::<i128>()).sum()
 }
 
 /// Every record is accounted for, and the table holds exactly the seconds of the kept ones.

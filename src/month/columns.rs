@@ -1,6 +1,7 @@
 //! The month's columns: what transform makes, the month file holds and a warehouse loads.
 
 use jiff::civil::Date;
+use rayon::prelude::*;
 
 use super::memory::Slab;
 use crate::calendar::{Day, Month};
@@ -101,6 +102,11 @@ impl Contracts {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         (0..self.len()).map(|row| self.get(row))
     }
+}
+
+/// The sum of a column of seconds, which may need more than 64 bits.
+pub fn sum(seconds: &[i64]) -> i128 {
+    seconds.par_chunks(1 << 16).map(|seconds| seconds.iter().map(|s| i128::from(*s)).sum::<i128>()).sum()
 }
 
 /// What happened on one day: a row of `daily_activity`.

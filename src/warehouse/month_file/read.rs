@@ -18,7 +18,7 @@ use super::{CHECKSUM, Column, DayText, FORMAT, InputText, KEY_PREFIX, LedgerText
 use crate::calendar::{Day, Month};
 use crate::error::{DataError, Error};
 use crate::ledger::{Ledger, Reason};
-use crate::month::columns::Contracts;
+use crate::month::columns::{Contracts, sum};
 use crate::month::memory::Slab;
 use crate::month::{DayActivity, MonthTable, Provenance};
 use crate::rules::{Category, NO_LABEL, Taste};
@@ -325,7 +325,7 @@ fn check(table: &MonthTable) -> Result<(), String> {
         }
     }
     for category in Category::ALL {
-        let found: i128 = table.seconds[category as usize].iter().map(|seconds| i128::from(*seconds)).sum();
+        let found = sum(&table.seconds[category as usize]);
         let expected = table.ledger.seconds[category as usize];
         if found != expected {
             return Err(format!("the sum of {}Duration is {found}, its ledger says {expected}", category.name()));
