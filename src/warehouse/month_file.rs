@@ -16,7 +16,6 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use parquet::basic::Compression;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
@@ -162,9 +161,7 @@ fn checksum<'a>(data_crc: u32, metadata: impl Iterator<Item = (&'a str, &'a str)
 fn properties(table: &MonthTable) -> WriterProperties {
     WriterProperties::builder()
         .set_created_by(table.provenance.engine.clone())
-        .set_compression(Compression::UNCOMPRESSED)
         .set_offset_index_disabled(true)
-        .set_max_row_group_row_count(None)
         .set_sorting_columns(Some(vec![
             SortingColumn { column_idx: 0, descending: false, nulls_first: false },
             SortingColumn { column_idx: 1, descending: false, nulls_first: false },

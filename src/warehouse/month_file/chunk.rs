@@ -73,8 +73,8 @@ fn contracts(table: &MonthTable, rows: Range<usize>, descriptor: ColumnDescPtr) 
     let text = |row: usize| Some(ByteArray::from(table.contracts.get(row)));
     let statistics = Statistics::byte_array(text(rows.start), text(rows.end - 1), None, Some(0), false);
     for rows in pieces(rows) {
-        let texts = rows.clone().map(|row| table.contracts.get(row).as_bytes());
-        pages.data(rows.len(), |page| delta_byte_array(texts, page))?;
+        let texts: Vec<&[u8]> = rows.map(|row| table.contracts.get(row).as_bytes()).collect();
+        pages.data(texts.len(), |page| delta_byte_array(&texts, page))?;
     }
     pages.close(statistics)
 }

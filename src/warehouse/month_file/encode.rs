@@ -53,15 +53,13 @@ pub(super) fn delta_binary_packed(values: &[i64], page: &mut Vec<u8>) {
 }
 
 /// `texts` in DELTA_BYTE_ARRAY: how much each shares with the one before, and the rest.
-pub(super) fn delta_byte_array<'a>(texts: impl Iterator<Item = &'a [u8]> + Clone, page: &mut Vec<u8>) {
-    let befores = std::iter::once(&[][..]).chain(texts.clone());
-    let n_shared: Vec<i64> =
-        befores.zip(texts.clone()).map(|(before, text)| shared_bytes(before, text) as i64).collect();
-    let n_others: Vec<i64> =
-        texts.clone().zip(&n_shared).map(|(text, n_shared)| text.len() as i64 - n_shared).collect();
+pub(super) fn delta_byte_array(texts: &[&[u8]], page: &mut Vec<u8>) {
+    let befores = std::iter::once(&[][..]).chain(texts.iter().copied());
+    let n_shared: Vec<i64> = befores.zip(texts).map(|(before, text)| shared_bytes(before, text) as i64).collect();
+    let n_others: Vec<i64> = texts.iter().zip(&n_shared).map(|(text, n_shared)| text.len() as i64 - n_shared).collect();
     delta_binary_packed(&n_shared, page);
     delta_binary_packed(&n_others, page);
-    for (text, n_shared) in texts.zip(&n_shared) {
+    for (text, n_shared) in texts.iter().zip(&n_shared) {
         page.extend_from_slice(&text[*n_shared as usize..]);
     }
 }
@@ -156,7 +154,7 @@ mod tests {
 
         page.clear();
         let texts: [&[u8]; 4] = [b"axis", b"axle", b"babble", b"babyhood"];
-        delta_byte_array(texts.into_iter(), &mut page);
+        delta_byte_array(&texts, &mut page);
         let (lengths, text) = page.split_at(page.len() - 17);
         assert_eq!(text, b"axislebabbleyhood");
         assert_eq!(&lengths[..5], [0x80, 1, 4, 4, 0]);
