@@ -16,10 +16,6 @@ pub struct PackedContract(u64);
 /// Longest contract that packs, in bytes.
 pub const MAX_PACKED_BYTES: usize = 10;
 
-/// Of each byte in 0x20..=0x5F the bits that, brought together, are the byte less 0x20: bit 6 and the low five. Bit 5
-/// is the opposite of bit 6.
-pub(super) const SIX_BITS: u64 = 0x5F5F_5F5F_5F5F_5F5F;
-
 /// By length: which bits of the first eight bytes and of the last two belong to the contract, first byte highest.
 const MASKS: [(u64, u64); MAX_PACKED_BYTES + 1] = {
     let mut masks = [(u64::MAX, 0); MAX_PACKED_BYTES + 1];
@@ -48,16 +44,6 @@ impl PackedContract {
     /// Packs the first `n_bytes` of `bytes`; what follows them may be anything.
     #[inline(always)]
     pub fn from_padded(bytes: [u8; 16], n_bytes: usize) -> Option<PackedContract> {
-        PackedContract::from_padded_with(bytes, n_bytes, squeeze)
-    }
-
-    /// [`PackedContract::from_padded`] with another way to do what [`squeeze`] does.
-    #[inline(always)]
-    pub(super) fn from_padded_with(
-        bytes: [u8; 16],
-        n_bytes: usize,
-        squeeze: impl Fn(u64) -> u64,
-    ) -> Option<PackedContract> {
         let (first_mask, last_mask) = MASKS.get(n_bytes)?;
         let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, ..] = bytes;
         // Bytes past the end become zero.
@@ -65,10 +51,13 @@ impl PackedContract {
         let last = u64::from(u16::from_be_bytes([b8, b9])) & last_mask;
         let six_bits = (squeeze(first) << 12) | squeeze(last);
         let all_pack = packs(first) == PACKS & first_mask && packs(last) == PACKS & last_mask;
-        if !all_pack || six_bits == 0 {
-            return None;
-        }
-        Some(PackedContract(six_bits << 4 | n_bytes as u64))
+        if all_pack { PackedContract::from_six_bits(six_bits, n_bytes) } else { None }
+    }
+
+    /// The contract of `n_bytes`, 1..=10, whose bytes less 0x20 are `six_bits`, ten times six of them.
+    #[inline(always)]
+    pub(super) fn from_six_bits(six_bits: u64, n_bytes: usize) -> Option<PackedContract> {
+        (six_bits != 0).then_some(PackedContract(six_bits << 4 | n_bytes as u64))
     }
 
     /// The integer, never 0; its low four bits are the length, 1..=10.
@@ -116,10 +105,10 @@ fn packs(bytes: u64) -> u64 {
     (bytes ^ bytes << 1) & PACKS | bytes & PACKS << 1
 }
 
-/// Brings the [`SIX_BITS`] of each byte together: eight bytes to 48 bits, order kept.
+/// Of each byte in 0x20..=0x5F what it is less 0x20, brought together: eight bytes to 48 bits, order kept.
 #[inline(always)]
-pub(super) fn squeeze(bytes: u64) -> u64 {
-    // Bit 6 beside the low five; then neighbours in pairs, then pairs in pairs, then both halves.
+fn squeeze(bytes: u64) -> u64 {
+    // Bit 6 beside the low five, as bit 5 is its opposite; then neighbours in pairs, then pairs in pairs, then both halves.
     let bytes = (bytes & 0x1F1F_1F1F_1F1F_1F1F) | (bytes & PACKS) >> 1;
     let pairs = (bytes & 0x003F_003F_003F_003F) | (bytes & 0x3F00_3F00_3F00_3F00) >> 2;
     let fours = (pairs & 0x0000_0FFF_0000_0FFF) | (pairs & 0x0FFF_0000_0FFF_0000) >> 4;

@@ -208,10 +208,8 @@ impl Scanner {
             return false;
         }
         // SAFETY: the caller's promise.
-        let bytes = unsafe { contract.cast::<[u8; 16]>().read_unaligned() };
-        // SAFETY: the caller's promise.
-        let squeeze = |bytes| unsafe { V::squeeze(bytes) };
-        if let Some(contract) = PackedContract::from_padded_with(bytes, contract_bytes, squeeze) {
+        let packed = unsafe { V::pack(contract.cast::<[u8; 16]>().read_unaligned(), contract_bytes) };
+        if let Some(contract) = packed {
             if !self.excluded.is_empty() && self.excluded.contains(&contract) {
                 return false;
             }

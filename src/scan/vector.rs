@@ -6,7 +6,9 @@
 
 #![allow(unsafe_code)]
 
-use super::contract;
+#[cfg(target_arch = "x86_64")]
+use super::contract::MAX_PACKED_BYTES;
+use super::contract::PackedContract;
 use super::shape::BLOCK_BYTES;
 
 /// Masks over 64 bytes; bit `i` stands for byte `i`.
@@ -26,11 +28,13 @@ pub(super) trait Vector {
     /// 64 bytes from `at` on can be read, and the processor has what the implementation names.
     unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look;
 
-    /// The [`contract::SIX_BITS`] of each byte, brought together: eight bytes to 48 bits, order kept.
+    /// As [`PackedContract::from_padded`].
     ///
     /// # Safety
     /// The processor has what the implementation names.
-    unsafe fn squeeze(bytes: u64) -> u64;
+    unsafe fn pack(bytes: [u8; 16], n_bytes: usize) -> Option<PackedContract> {
+        PackedContract::from_padded(bytes, n_bytes)
+    }
 
     /// Asks for the cache line at `at`, which need not be readable.
     fn prefetch(_at: *const u8) {}
@@ -75,14 +79,25 @@ impl<const STOP: u8> Vector for Portable<STOP> {
         }
         look
     }
-
-    #[inline(always)]
-    unsafe fn squeeze(bytes: u64) -> u64 {
-        contract::squeeze(bytes)
-    }
 }
 
-/// 32 bytes at a time. Needs the processor features `avx2` and `bmi2`.
+/// By length of a contract: all bits of the bytes before its end.
+#[cfg(target_arch = "x86_64")]
+const BEFORE_END: [[u8; 16]; MAX_PACKED_BYTES + 1] = {
+    let mut masks = [[0; 16]; MAX_PACKED_BYTES + 1];
+    let mut n_bytes = 0;
+    while n_bytes <= MAX_PACKED_BYTES {
+        let mut i = 0;
+        while i < n_bytes {
+            masks[n_bytes][i] = 0xFF;
+            i += 1;
+        }
+        n_bytes += 1;
+    }
+    masks
+};
+
+/// 32 bytes at a time. Needs the processor feature `avx2`.
 #[cfg(target_arch = "x86_64")]
 pub(super) struct Avx2<const STOP: u8>;
 
@@ -124,9 +139,24 @@ impl<const STOP: u8> Vector for Avx2<STOP> {
     }
 
     #[inline(always)]
-    unsafe fn squeeze(bytes: u64) -> u64 {
-        // SAFETY: the caller gives a processor with BMI2.
-        unsafe { std::arch::x86_64::_pext_u64(bytes, contract::SIX_BITS) }
+    unsafe fn pack(bytes: [u8; 16], n_bytes: usize) -> Option<PackedContract> {
+        use std::arch::x86_64::*;
+        let counts = BEFORE_END.get(n_bytes)?;
+        // SAFETY: the caller gives a processor with AVX2; both arrays have 16 bytes, and the loads need no alignment.
+        unsafe {
+            let values = _mm_sub_epi8(_mm_loadu_si128(bytes.as_ptr().cast()), _mm_set1_epi8(0x20));
+            let values = _mm_and_si128(values, _mm_loadu_si128(counts.as_ptr().cast()));
+            if _mm_testz_si128(values, _mm_set1_epi8(0xC0_u8.cast_signed())) == 0 {
+                return None;
+            }
+            // Neighbours are joined, the first of two higher: 12 bits each, then 24.
+            let pairs = _mm_maddubs_epi16(values, _mm_set1_epi16(1 << 8 | 1 << 6));
+            let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 1 << 12));
+            let first = _mm_cvtsi128_si64(fours).cast_unsigned();
+            let last = u64::from(_mm_extract_epi32::<2>(fours).cast_unsigned());
+            // The last four bytes of twelve are two at most.
+            PackedContract::from_six_bits((first << 36) | (first >> 32 << 12) | last >> 12, n_bytes)
+        }
     }
 
     #[inline(always)]
@@ -136,7 +166,7 @@ impl<const STOP: u8> Vector for Avx2<STOP> {
     }
 }
 
-/// 64 bytes at a time. Needs the processor features `avx512f`, `avx512bw`, `avx512vbmi` and `bmi2`.
+/// 64 bytes at a time. Needs the processor features `avx512f`, `avx512bw` and `avx512vbmi`.
 #[cfg(target_arch = "x86_64")]
 pub(super) struct Avx512<const STOP: u8>;
 
@@ -177,9 +207,9 @@ impl<const STOP: u8> Vector for Avx512<STOP> {
     }
 
     #[inline(always)]
-    unsafe fn squeeze(bytes: u64) -> u64 {
-        // SAFETY: the caller gives a processor with BMI2, which all with the features above have.
-        unsafe { Avx2::<STOP>::squeeze(bytes) }
+    unsafe fn pack(bytes: [u8; 16], n_bytes: usize) -> Option<PackedContract> {
+        // SAFETY: the caller gives a processor with AVX2, as all with the features above have.
+        unsafe { Avx2::<STOP>::pack(bytes, n_bytes) }
     }
 
     #[inline(always)]
@@ -206,9 +236,10 @@ mod tests {
         // SAFETY: both arrays have 64 bytes, and the callers check the processor.
         unsafe {
             assert_eq!(V::look(bytes.as_ptr(), &wanted), expected, "{bytes:?} {wanted:?}");
-            let word = u64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| bytes[i]));
-            let squeezed = (0..8).fold(0, |sum, i| sum << 6 | u64::from((bytes[i] & 0x1F) | (bytes[i] & 0x40) >> 1));
-            assert_eq!(V::squeeze(word), squeezed, "{word:x}");
+            for n_bytes in 0..=16 {
+                let contract = std::array::from_fn(|i| bytes[i]);
+                assert_eq!(V::pack(contract, n_bytes), PackedContract::new(&contract[..n_bytes]), "{contract:?} {n_bytes}");
+            }
         }
     }
 
