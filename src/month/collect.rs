@@ -79,8 +79,7 @@ pub struct SplitSink<'a> {
 impl SplitSink<'_> {
     #[inline(always)]
     fn push(&mut self, contract_id: u64, category: Category, seconds: u32) {
-        let record =
-            KeptRecord { contract_id, seconds, category: category as u8, day_index: self.day.index() as u8, unused: 0 };
+        let record = KeptRecord::new(contract_id, category as u8, self.day.index() as u8, seconds);
         self.collector.partitions.push(profile::partition(profile::hash(contract_id)), record);
         self.n_records += 1;
         self.seconds[category as usize] += u64::from(seconds);

@@ -23,23 +23,50 @@ const BUFFER_RECORDS: usize = 8;
 /// Records a chunk, a whole number of buffers: 8 KiB.
 const CHUNK_RECORDS: usize = 512;
 
-/// Chunks of one region of the arena: 32 MiB.
-const REGION_CHUNKS: usize = 4096;
+/// Records of one region of the arena, a whole number of chunks: 32 MiB.
+const REGION_RECORDS: usize = 4096 * CHUNK_RECORDS;
 
 /// A kept record: 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct KeptRecord {
-    /// Number of the contract, see [`super::intern`].
-    pub contract_id: u64,
-    /// Seconds; what does not fit goes another way, see [`super::collect`].
-    pub seconds: u32,
+    contract_id: u64,
+    // From the lowest bit: seconds (32 bits), category (8), day (8). In one word, as it is written for every record.
+    others: u64,
+}
+
+impl KeptRecord {
+    /// A record of a contract's number ([`super::intern`]), `Category as u8`, the day of the month less 1 and seconds; more
+    /// seconds than fit go another way ([`super::collect`]).
+    #[inline(always)]
+    pub fn new(contract_id: u64, category: u8, day_index: u8, seconds: u32) -> KeptRecord {
+        let others = u64::from(seconds) | u64::from(category) << 32 | u64::from(day_index) << 40;
+        KeptRecord { contract_id, others }
+    }
+
+    /// Number of the contract.
+    #[inline(always)]
+    pub fn contract_id(&self) -> u64 {
+        self.contract_id
+    }
+
+    /// Seconds.
+    #[inline(always)]
+    pub fn seconds(&self) -> u32 {
+        self.others as u32
+    }
+
     /// `Category as u8`.
-    pub category: u8,
+    #[inline(always)]
+    pub fn category(&self) -> u8 {
+        (self.others >> 32) as u8
+    }
+
     /// Day of the month less 1, 0..=30.
-    pub day_index: u8,
-    /// Always 0.
-    pub unused: u16,
+    #[inline(always)]
+    pub fn day_index(&self) -> u8 {
+        (self.others >> 40) as u8
+    }
 }
 
 const _: () = assert!(size_of::<KeptRecord>() == 16);
@@ -51,16 +78,12 @@ pub struct Partitions {
     buffers: Box<[[KeptRecord; BUFFER_RECORDS]; N_PARTITIONS]>,
     // Records in each buffer, fewer than `BUFFER_RECORDS`.
     n_buffered: [u8; N_PARTITIONS],
-    chains: Vec<Chain>,
+    // Place in the arena of what each partition writes next; where a chunk would begin, it has to be taken yet.
+    next: [usize; N_PARTITIONS],
+    // The chunks of each partition: all full but the last.
+    chains: Vec<Vec<usize>>,
     regions: Vec<Slab<KeptRecord>>,
     n_used_chunks: usize,
-}
-
-/// The chunks of one partition: all full but the last.
-#[derive(Clone, Debug, Default)]
-struct Chain {
-    chunks: Vec<usize>,
-    n_records: usize,
 }
 
 impl Default for Partitions {
@@ -68,7 +91,8 @@ impl Default for Partitions {
         Partitions {
             buffers: Box::new([[KeptRecord::default(); BUFFER_RECORDS]; N_PARTITIONS]),
             n_buffered: [0; N_PARTITIONS],
-            chains: vec![Chain::default(); N_PARTITIONS],
+            next: [0; N_PARTITIONS],
+            chains: vec![Vec::new(); N_PARTITIONS],
             regions: Vec::new(),
             n_used_chunks: 0,
         }
@@ -92,31 +116,45 @@ impl Partitions {
     #[inline(never)]
     fn empty_buffer(&mut self, partition: usize) {
         self.n_buffered[partition] = 0;
-        let Partitions { buffers, chains, regions, n_used_chunks, .. } = self;
-        let chain = &mut chains[partition];
-        let within = chain.n_records % CHUNK_RECORDS;
-        if within == 0 {
-            let chunk = *n_used_chunks;
-            *n_used_chunks += 1;
-            if chunk / REGION_CHUNKS == regions.len() {
-                regions.push(Slab::zeroed(REGION_CHUNKS * CHUNK_RECORDS));
-            }
-            chain.chunks.push(chunk);
+        if self.next[partition].is_multiple_of(CHUNK_RECORDS) {
+            self.take_chunk(partition);
         }
-        // The last chunk is there and has room: it was taken above or is not full.
-        if let Some(chunk) = chain.chunks.last()
-            && let Some(region) = regions.get_mut(chunk / REGION_CHUNKS)
-        {
-            let at = chunk % REGION_CHUNKS * CHUNK_RECORDS + within;
-            stream::copy(&mut region[at..at + BUFFER_RECORDS], &buffers[partition]);
-            chain.n_records += BUFFER_RECORDS;
+        let at = self.next[partition];
+        // The region is there: it was added with its first chunk.
+        if let Some(region) = self.regions.get_mut(at / REGION_RECORDS) {
+            let at = at % REGION_RECORDS;
+            stream::copy(&mut region[at..at + BUFFER_RECORDS], &self.buffers[partition]);
+            self.next[partition] += BUFFER_RECORDS;
         }
+    }
+
+    /// Adds a chunk to partition `partition`.
+    #[cold]
+    #[inline(never)]
+    fn take_chunk(&mut self, partition: usize) {
+        let chunk = self.n_used_chunks;
+        self.n_used_chunks += 1;
+        if chunk * CHUNK_RECORDS / REGION_RECORDS == self.regions.len() {
+            self.regions.push(Slab::zeroed(REGION_RECORDS));
+        }
+        self.chains[partition].push(chunk);
+        self.next[partition] = chunk * CHUNK_RECORDS;
+    }
+
+    /// Records of partition `partition` in its chunks.
+    fn n_in_chunks(&self, partition: usize) -> usize {
+        let n_in_last = match self.next[partition] % CHUNK_RECORDS {
+            0 => CHUNK_RECORDS,
+            n_records => n_records,
+        };
+        self.chains[partition].len().saturating_sub(1) * CHUNK_RECORDS
+            + if self.chains[partition].is_empty() { 0 } else { n_in_last }
     }
 
     /// Records in all partitions.
     pub fn n_records(&self) -> usize {
         let n_buffered: usize = self.n_buffered.iter().map(|n| usize::from(*n)).sum();
-        n_buffered + self.chains.iter().map(|chain| chain.n_records).sum::<usize>()
+        n_buffered + (0..N_PARTITIONS).map(|partition| self.n_in_chunks(partition)).sum::<usize>()
     }
 
     /// The records of partition `partition` in pieces, in the order in which they were added.
@@ -124,11 +162,11 @@ impl Partitions {
     /// # Panics
     /// When there is no such partition.
     pub fn pieces(&self, partition: usize) -> impl Iterator<Item = &[KeptRecord]> {
-        let chain = &self.chains[partition];
-        let chunks = chain.chunks.iter().enumerate().map(move |(i, chunk)| {
-            let start = chunk % REGION_CHUNKS * CHUNK_RECORDS;
-            let n_here = (chain.n_records - i * CHUNK_RECORDS).min(CHUNK_RECORDS);
-            &self.regions[chunk / REGION_CHUNKS][start..start + n_here]
+        let n_records = self.n_in_chunks(partition);
+        let chunks = self.chains[partition].iter().enumerate().map(move |(i, chunk)| {
+            let start = chunk * CHUNK_RECORDS;
+            let n_here = (n_records - i * CHUNK_RECORDS).min(CHUNK_RECORDS);
+            &self.regions[start / REGION_RECORDS][start % REGION_RECORDS..][..n_here]
         });
         let buffered = &self.buffers[partition][..usize::from(self.n_buffered[partition]) % BUFFER_RECORDS];
         chunks.chain([buffered])
@@ -137,9 +175,9 @@ impl Partitions {
     /// Empties all partitions and keeps their memory.
     pub fn clear(&mut self) {
         self.n_buffered = [0; N_PARTITIONS];
+        self.next = [0; N_PARTITIONS];
         for chain in &mut self.chains {
-            chain.chunks.clear();
-            chain.n_records = 0;
+            chain.clear();
         }
         self.n_used_chunks = 0;
     }
@@ -151,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record(number: u64) -> KeptRecord {
-        KeptRecord { contract_id: number, seconds: 1, category: 2, day_index: 3, unused: 0 }
+        KeptRecord::new(number, 2, 3, 1)
     }
 
     proptest! {

@@ -52,26 +52,26 @@ impl ProfileTable {
         self.reserve(records.len());
         let n_slots = self.slots.len();
         for record in records {
-            let mut place = home(record.contract_id, n_slots);
+            let mut place = home(record.contract_id(), n_slots);
             let profile = loop {
                 let Some(slot) = self.slots.get_mut(place) else {
                     place = 0;
                     continue;
                 };
-                if slot.contract_id == record.contract_id {
+                if slot.contract_id == record.contract_id() {
                     break slot;
                 }
                 if slot.contract_id == 0 {
-                    slot.contract_id = record.contract_id;
+                    slot.contract_id = record.contract_id();
                     self.n_profiles += 1;
                     break slot;
                 }
                 place += 1;
             };
-            profile.days |= 1 << record.day_index;
+            profile.days |= 1 << record.day_index();
             // The category is 0..5: writers take it from `Category`.
-            if let Some(sum) = profile.seconds.get_mut(usize::from(record.category)) {
-                let (new, overflows) = sum.overflowing_add(record.seconds);
+            if let Some(sum) = profile.seconds.get_mut(usize::from(record.category())) {
+                let (new, overflows) = sum.overflowing_add(record.seconds());
                 *sum = new;
                 if overflows {
                     self.carry(record);
@@ -122,7 +122,7 @@ impl ProfileTable {
 
     #[cold]
     fn carry(&mut self, record: &KeptRecord) {
-        if let Some(carried) = self.carried.entry(record.contract_id).or_default().get_mut(usize::from(record.category))
+        if let Some(carried) = self.carried.entry(record.contract_id()).or_default().get_mut(usize::from(record.category()))
         {
             *carried += 1;
         }
@@ -165,9 +165,9 @@ mod tests {
         records.chunks(7).for_each(|chunk| table.add(chunk));
         let mut expected: BTreeMap<u64, (u32, [u64; 5])> = BTreeMap::new();
         for record in records {
-            let (days, seconds) = expected.entry(record.contract_id).or_default();
-            *days |= 1 << record.day_index;
-            seconds[usize::from(record.category)] += u64::from(record.seconds);
+            let (days, seconds) = expected.entry(record.contract_id()).or_default();
+            *days |= 1 << record.day_index();
+            seconds[usize::from(record.category())] += u64::from(record.seconds());
         }
         let found: BTreeMap<u64, (u32, [u64; 5])> =
             table.places().map(|(place, id)| (id, (table.at(place).days, table.seconds(table.at(place))))).collect();
@@ -177,13 +177,7 @@ mod tests {
 
     fn record() -> impl Strategy<Value = KeptRecord> {
         (1_u64..60, prop_oneof![0..100_u32, (u32::MAX - 9)..=u32::MAX], 0_u8..5, 0_u8..31).prop_map(
-            |(contract_id, seconds, category, day_index)| KeptRecord {
-                contract_id,
-                seconds,
-                category,
-                day_index,
-                unused: 0,
-            },
+            |(contract_id, seconds, category, day_index)| KeptRecord::new(contract_id, category, day_index, seconds),
         )
     }
 
@@ -197,13 +191,7 @@ mod tests {
     #[test]
     fn a_table_grows() {
         let records: Vec<KeptRecord> = (0..if cfg!(miri) { 1_500 } else { 50_000 })
-            .map(|i| KeptRecord {
-                contract_id: i * 16 + 9,
-                seconds: 3,
-                category: (i % 5) as u8,
-                day_index: (i % 31) as u8,
-                unused: 0,
-            })
+            .map(|i| KeptRecord::new(i * 16 + 9, (i % 5) as u8, (i % 31) as u8, 3))
             .collect();
         check(&records);
     }

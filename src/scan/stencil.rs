@@ -104,6 +104,8 @@ impl Stencil {
             add(start, first);
             if self.front_bytes > BLOCK_BYTES {
                 add(start.add(BLOCK_BYTES), second);
+            }
+            if self.front_bytes > 2 * BLOCK_BYTES {
                 add(start.add(2 * BLOCK_BYTES), third);
             }
             let at = start.add(self.front_bytes);
