@@ -7,18 +7,19 @@
 //!
 //! Partitions are chains of fixed chunks out of one arena: skew (one contract can have 2 % of all records) costs chunks,
 //! not copies, and the memory is used again in the next epoch, as fresh memory costs more than the work on it. A record
-//! is first written to its partition's buffer of two cache lines; only full buffers go to the arena, so that the many
-//! places there are touched once for eight records, and past the caches ([`super::stream`]).
+//! is first written to its partition's buffer; only full buffers go to the arena, past the caches ([`super::stream`]). When
+//! a buffer is full is the one thing about it that the processor cannot foresee, and guessing wrong costs it as much as
+//! several records: the fewer buffers become full, the better, as long as they all stay in the second level of cache.
 
 use super::memory::Slab;
 use super::stream;
 
-/// Number of partitions, a power of two: few enough that their buffers stay in the first two levels of cache, so many
+/// Number of partitions, a power of two: few enough that their buffers stay in the second level of cache, so many
 /// that a partition's table fits the second level.
 pub const N_PARTITIONS: usize = 256;
 
-/// Records a buffer: two cache lines.
-const BUFFER_RECORDS: usize = 8;
+/// Records a buffer: eight cache lines.
+const BUFFER_RECORDS: usize = 32;
 
 /// Records a chunk, a whole number of buffers: 8 KiB.
 const CHUNK_RECORDS: usize = 512;
