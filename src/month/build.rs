@@ -249,7 +249,7 @@ impl Columns {
                     contract.write(&mut text[start..end]);
                     ends[i] = first + end;
                     let table = &tables[row.partition as usize];
-                    let seconds = whole_seconds(table.seconds(profile), large.get(&row.contract_id));
+                    let seconds = whole_seconds(table.seconds(row.contract_id, profile), large.get(&row.contract_id));
                     let sum = seconds.and_then(|s| s.iter().try_fold(0_i64, |sum, s| sum.checked_add(*s)));
                     let (Some(seconds), Some(sum)) = (seconds, sum) else {
                         let contract = String::from_utf8_lossy(&text[start..end]);

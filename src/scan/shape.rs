@@ -32,7 +32,9 @@ pub const MAX_DIGITS: u32 = 7;
 
 /// Whether bytes are plain digits.
 pub fn is_plain_digits(bytes: &[u8]) -> bool {
-    matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.len() <= MAX_DIGITS as usize && bytes.iter().all(u8::is_ascii_digit)
+    matches!(bytes, [b'0'] | [b'1'..=b'9', ..])
+        && bytes.len() <= MAX_DIGITS as usize
+        && bytes.iter().all(u8::is_ascii_digit)
 }
 
 /// Longest plain text that a field matches, in bytes: a whole number of blocks.

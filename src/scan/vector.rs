@@ -238,7 +238,11 @@ mod tests {
             assert_eq!(V::look(bytes.as_ptr(), &wanted), expected, "{bytes:?} {wanted:?}");
             for n_bytes in 0..=16 {
                 let contract = std::array::from_fn(|i| bytes[i]);
-                assert_eq!(V::pack(contract, n_bytes), PackedContract::new(&contract[..n_bytes]), "{contract:?} {n_bytes}");
+                assert_eq!(
+                    V::pack(contract, n_bytes),
+                    PackedContract::new(&contract[..n_bytes]),
+                    "{contract:?} {n_bytes}"
+                );
             }
         }
     }
