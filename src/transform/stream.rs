@@ -1,4 +1,4 @@
-//! A packed file, unpacked piece by piece: each piece ends where a record ends, the rest goes in front of the next.
+//! A packed file, unpacked piece by piece: what is left of a piece behind its last whole record goes in front of the next.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::calendar::Day;
 use crate::error::Error;
 use crate::lake::packed::{self, PackedFile};
 use crate::lake::{DataFile, Format};
-use crate::scan::csv::{Behind, CsvLayout, MAX_HEADER_BYTES, QuoteState, first_record_start, last_record_end};
+use crate::scan::csv::{Behind, CsvLayout, MAX_HEADER_BYTES, QuoteState, first_record_start};
 use crate::scan::lines::first_line_start;
 use crate::scan::record::MAX_LINE_BYTES;
 
@@ -89,18 +89,17 @@ impl Stream {
             self.layout = Some(layout);
             start = n_bytes;
         }
-        let mut scan = |owned| {
-            // All of its records are whole: they are read.
-            let _ = scan(&Piece {
+        let mut scan = |owned, behind| {
+            scan(&Piece {
                 uri: &self.uri,
                 day: self.day,
                 layout: self.layout,
                 window: filled,
-                behind: Behind::Nothing,
+                behind,
                 owned,
                 base: self.base,
                 quotes: QuoteState::FieldStart,
-            });
+            })
         };
         if let Some(state) = self.inside {
             start = match self.layout {
@@ -115,13 +114,16 @@ impl Stream {
             }
         }
         if self.inside.is_none() {
-            let end = if self.ended { Some(filled.len()) } else { self.last_end(filled, start) };
-            if let Some(end) = end {
-                scan(start..end);
-                start = end;
+            let next = match self.layout {
+                _ if self.ended => scan(start..filled.len(), Behind::Nothing),
+                Some(_) => scan(start..filled.len(), Behind::More),
+                None => scan(start..last_line_end(filled, start), Behind::Nothing),
+            };
+            if next > start {
+                start = next;
             } else if filled.len() - start > MAX_LINE_BYTES + "\r\n".len() {
                 // One record, and too long already: the scan rejects it by what there is of it.
-                scan(start..start + 1);
+                let _ = scan(start..start + 1, Behind::Nothing);
                 self.inside = Some(self.state_behind(QuoteState::FieldStart, filled.get(start..).unwrap_or_default()));
                 start = filled.len() - 1;
             }
@@ -135,13 +137,10 @@ impl Stream {
     fn state_behind(&self, before: QuoteState, bytes: &[u8]) -> QuoteState {
         self.layout.map_or(before, |layout| before.after(bytes, layout.delimiter))
     }
+}
 
-    /// Where the last record ends that ends in `filled`; it may be `start` itself.
-    fn last_end(&self, filled: &[u8], start: usize) -> Option<usize> {
-        let records = filled.get(start..)?;
-        match self.layout {
-            None => memchr::memrchr(b'\n', records).map(|feed| start + feed + 1),
-            Some(layout) => last_record_end(records, QuoteState::FieldStart, layout.delimiter).map(|end| start + end),
-        }
-    }
+/// Where the last line of `filled` ends that begins at `start` or behind it and ends with a line feed; `start` when none
+/// does.
+fn last_line_end(filled: &[u8], start: usize) -> usize {
+    filled.get(start..).and_then(|lines| memchr::memrchr(b'\n', lines)).map_or(start, |feed| start + feed + 1)
 }

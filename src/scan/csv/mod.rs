@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
-pub use quote::{QuoteMap, QuoteState, first_record_start, last_record_end};
+pub use quote::{QuoteMap, QuoteState, first_record_start};
 use record::{Field, read_record};
 
 use super::exact::Malformed;

@@ -123,35 +123,6 @@ impl QuoteMap {
     }
 }
 
-/// The end of the last record that ends in `bytes` with a line feed, line feed included; `None` when none does.
-///
-/// `start` is the state in front of `bytes`. For whoever reads a file piece by piece: what is behind the place given
-/// goes in front of the next piece.
-pub fn last_record_end(bytes: &[u8], start: QuoteState, delimiter: u8) -> Option<usize> {
-    // Nearly always the last line feed is it.
-    let (before, _) = bytes.split_at(memchr::memrchr(b'\n', bytes)? + 1);
-    if start.after(before, delimiter) == QuoteState::FieldStart {
-        return Some(before.len());
-    }
-    let mut state = start;
-    let mut found = None;
-    let mut run_start = 0;
-    for quote in memchr::memchr_iter(b'"', bytes).chain([bytes.len()]) {
-        let run = &bytes[run_start..quote];
-        if state != QuoteState::Quoted
-            && let Some(line_feed) = memchr::memrchr(b'\n', run)
-        {
-            found = Some(run_start + line_feed + 1);
-        }
-        if let Some(last) = run.last() {
-            state = state.after_run(*last, delimiter);
-        }
-        state = state.after_quote();
-        run_start = quote + 1;
-    }
-    found
-}
-
 /// Where the first record begins that does so at or after `from`, when the state in front of `from` is `state`;
 /// the window's length when none does.
 pub fn first_record_start(window: &[u8], from: usize, mut state: QuoteState, delimiter: u8) -> usize {

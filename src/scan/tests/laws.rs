@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, last_record_end, scan_csv};
+use super::super::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::simd::ExactReader;
@@ -168,28 +168,6 @@ fn csv_by(file: &[u8], n_bytes: usize) -> Told {
     told
 }
 
-/// Reads a file as one would a stream: pieces, each with what the one before left over in front.
-fn csv_by_pieces(file: &[u8], n_bytes: usize) -> Told {
-    let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
-    let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), Told::default());
-    let mut from = header_bytes;
-    for piece in splits(header_bytes, file.len(), n_bytes) {
-        let is_last = piece.end == file.len();
-        let whole = last_record_end(&file[from..piece.end], QuoteState::FieldStart, layout.delimiter);
-        let to = if is_last { file.len() } else { from + whole.unwrap_or(0) };
-        let split = CsvSplit {
-            window: &file[from..to],
-            behind: Behind::Nothing,
-            owned: 0..to - from,
-            base: from as u64,
-            start: QuoteState::FieldStart,
-        };
-        scan_csv(&split, scanner, &mut reader, &mut told);
-        from = to;
-    }
-    told
-}
-
 /// Reads a file window by window, each from where the records of the one before end.
 fn csv_by_windows(file: &[u8], n_bytes: usize) -> Told {
     let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
@@ -284,7 +262,6 @@ proptest! {
         let whole = csv_by(&file, file.len() + 1);
         for n_bytes in 1..=file.len() {
             prop_assert_eq!(&csv_by(&file, n_bytes), &whole, "splits of {} bytes", n_bytes);
-            prop_assert_eq!(&csv_by_pieces(&file, n_bytes), &whole, "pieces of {} bytes", n_bytes);
             prop_assert_eq!(&csv_by_windows(&file, n_bytes), &whole, "windows of {} bytes", n_bytes);
         }
     }
@@ -299,10 +276,6 @@ proptest! {
         prop_assert_eq!(by_byte, whole);
         for start in [QuoteState::FieldStart, QuoteState::Unquoted, QuoteState::Quoted, QuoteState::QuoteInQuoted] {
             prop_assert_eq!(start.after(&file, delimiter), whole.apply(start));
-            let states = file.iter().scan(start, |state, byte| { *state = state.after(&[*byte], delimiter); Some(*state) });
-            let ends = file.iter().zip(states).enumerate();
-            let last = ends.filter(|(_, (byte, state))| **byte == b'\n' && *state == QuoteState::FieldStart).last();
-            prop_assert_eq!(last_record_end(&file, start, delimiter), last.map(|(at, _)| at + 1));
         }
     }
 }
