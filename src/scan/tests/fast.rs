@@ -202,6 +202,34 @@ proptest! {
 }
 
 #[test]
+fn bounds_of_durations_are_those_of_the_rules() {
+    let durations = [0, 4, 5, 6, 86_400, 86_401, 9_999_999, 10_000_000];
+    let text: String = durations
+        .iter()
+        .flat_map(|seconds| {
+            (0..4).map(move |i| write_line(1, &format!("ABC{i:06}"), "VOD", &seconds.to_string(), "id"))
+        })
+        .collect();
+    for (min_seconds, max_seconds) in [
+        (i64::MIN, i64::MAX),
+        (i64::MIN, -1),
+        (-10, 0),
+        (0, 86_400),
+        (5, 5),
+        (6, 9_999_999),
+        (9_999_999, 10_000_000),
+        (10_000_000, i64::MAX),
+        (10_000_001, i64::MAX),
+    ] {
+        let judge = Judge::new(&Rules { min_seconds, max_seconds, ..Rules::preset("default").unwrap() });
+        let calls = check(text.as_bytes(), &judge, usize::MAX / 2);
+        let n_kept = calls.iter().filter(|call| matches!(call, Call::Kept(..))).count();
+        let n_expected = durations.iter().filter(|seconds| (min_seconds..=max_seconds).contains(seconds)).count() * 4;
+        assert_eq!(n_kept, n_expected, "{min_seconds}..={max_seconds}");
+    }
+}
+
+#[test]
 fn lines_of_one_shape_are_all_matched() {
     // Not only the same result: the shape is found, and found to be the same for all lines.
     for style in 0..4 {
