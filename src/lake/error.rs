@@ -35,6 +35,7 @@ impl LakeError {
         match source.kind() {
             ErrorKind::PermissionDenied => error.advise("give this user the right, or run as a user who has it"),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => error.advise("make room on this disk, then run again"),
+            ErrorKind::FileTooLarge => error.advise("take a disk that holds such files, and see `ulimit -f`"),
             ErrorKind::NotFound => error.advise("check the path; another program may have removed it"),
             _ => error,
         }

@@ -144,12 +144,10 @@ impl Partitions {
 
     /// Records of partition `partition` in its chunks.
     fn n_in_chunks(&self, partition: usize) -> usize {
-        let n_in_last = match self.next[partition] % CHUNK_RECORDS {
-            0 => CHUNK_RECORDS,
-            n_records => n_records,
-        };
-        self.chains[partition].len().saturating_sub(1) * CHUNK_RECORDS
-            + if self.chains[partition].is_empty() { 0 } else { n_in_last }
+        let Some(n_full) = self.chains[partition].len().checked_sub(1) else { return 0 };
+        // Where a chunk would begin, the one before is full.
+        let n_in_last = self.next[partition].wrapping_sub(1) % CHUNK_RECORDS + 1;
+        n_full * CHUNK_RECORDS + n_in_last
     }
 
     /// Records in all partitions.

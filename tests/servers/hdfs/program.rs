@@ -175,6 +175,21 @@ fn what_is_odd_exits_3_and_is_told() {
     // The port of the NameNode's web pages: somebody is there, but speaks another language.
     refused(&format!("hdfs://127.0.0.1:{}/log", cluster.port + 1), &[], 30, &["hdfs://127.0.0.1:", "next:"]);
 
+    // The disk takes half a file and no more. When it does again, all of it comes.
+    let full = command(&work, &cluster, &["run", "hdfs:///log", "--out", "refused"]);
+    let limited = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\""])
+        .arg(full.get_program())
+        .args(full.get_args())
+        .envs(full.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(work.path(""))
+        .output()
+        .unwrap();
+    Finished::of(limited).failed(3, &["cache/", "2022040", "File too large", "next: "]);
+    assert!(!work.path("refused/report.json").exists());
+    let n_bytes: u64 = (1..=2).map(|n| work.path(format!("log/2022040{n}.json")).metadata().unwrap().len()).sum();
+    assert_eq!(extracted(&work, &cluster, "hdfs:///log"), (2, n_bytes));
+
     // A job that has not said that it is done.
     let warned = run(&work, &cluster, &["run", "hdfs:///log", "--out", "warned"]).ok();
     let warning = format!("warning: {} has _temporary and no _SUCCESS", cluster.uri("/log"));
