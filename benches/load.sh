@@ -2,7 +2,7 @@
 # Times the load of a month file into a MySQL or MariaDB server against the server's own client, which loads a ready
 # sorted file of the same rows over one connection. Each in turn, RUNS times; prints seconds, smallest first.
 #
-#   benches/load.sh MONTH.parquet mysql://root@127.0.0.1:33106/load_bench [RUNS]
+#   benches/load.sh MONTH.parquet mysql://root@127.0.0.1:23106/load_bench [RUNS]
 #
 # The client needs an account without a password (as scripts/mysql and scripts/mariadb make it) and local_infile.
 #

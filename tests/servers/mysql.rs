@@ -45,14 +45,14 @@ struct Server {
 
 /// For tests that only work in a database of their own.
 const SHARED: [Server; 2] = [
-    Server { script: "mariadb", folder: "target/test-mariadb", port: 33116, options: &["--local-infile=1"] },
-    Server { script: "mysql", folder: "target/test-mysql", port: 33119, options: &["--local-infile=1"] },
+    Server { script: "mariadb", folder: "target/test-mariadb", port: 23116, options: &["--local-infile=1"] },
+    Server { script: "mysql", folder: "target/test-mysql", port: 23119, options: &["--local-infile=1"] },
 ];
 
 /// For tests that change the settings of the whole server, or kill it.
 const ODD: [Server; 2] = [
-    Server { script: "mariadb", folder: "target/test-mariadb-odd", port: 33126, options: &["--local-infile=0"] },
-    Server { script: "mysql", folder: "target/test-mysql-odd", port: 33129, options: &["--local-infile=0"] },
+    Server { script: "mariadb", folder: "target/test-mariadb-odd", port: 23126, options: &["--local-infile=0"] },
+    Server { script: "mysql", folder: "target/test-mysql-odd", port: 23129, options: &["--local-infile=0"] },
 ];
 
 impl Server {
@@ -1120,7 +1120,7 @@ fn a_full_disk_publishes_nothing() {
         Server {
             script: "mariadb",
             folder: "target/test-mariadb-full",
-            port: 33136,
+            port: 23136,
             options: &[
                 "--local-infile=1",
                 "--innodb-file-per-table=0",
@@ -1130,7 +1130,7 @@ fn a_full_disk_publishes_nothing() {
         Server {
             script: "mysql",
             folder: "target/test-mysql-full",
-            port: 33139,
+            port: 23139,
             options: &["--local-infile=1", "--skip-log-bin", "--innodb-redo-log-capacity=8M"],
         },
     ];
