@@ -18,7 +18,7 @@ use super::app::{AppTable, MAX_APP_BYTES};
 use super::contract::PackedContract;
 use super::matcher::Matcher;
 use super::record::{Judge, MAX_CONTRACT_CHARS};
-use super::shape::{MAX_DIGITS, REACH, Shape, Token};
+use super::shape::{REACH, Shape, Token};
 use super::sink::Sink;
 use super::stencil::{Patience, Stencil};
 #[cfg(target_arch = "x86_64")]
@@ -94,9 +94,6 @@ pub struct Scanner {
     judge: Judge,
     apps: AppTable,
     excluded: Vec<PackedContract>,
-    // Durations that are kept, of those with as many digits as a shape has at most: the first, and how many.
-    first_second: u32,
-    n_seconds: u32,
     backend: Backend,
 }
 
@@ -116,10 +113,7 @@ impl Scanner {
         let apps = AppTable::new(judge.apps.iter().map(|(name, category)| (name.as_str(), *category)));
         let excluded = judge.excluded().filter_map(|contract| PackedContract::new(contract.as_bytes())).collect();
         let backend = if backend.is_available() { backend } else { Backend::detect() };
-        let after_all = 10_i64.pow(MAX_DIGITS);
-        let first_second = judge.min_seconds.clamp(0, after_all);
-        let n_seconds = judge.max_seconds.saturating_add(1).clamp(first_second, after_all) - first_second;
-        Scanner { judge, apps, excluded, first_second: first_second as u32, n_seconds: n_seconds as u32, backend }
+        Scanner { judge, apps, excluded, backend }
     }
 
     /// Scans the records of `window` that begin in `records`, the first of them at its start; gives where the first begins
@@ -210,7 +204,7 @@ impl Scanner {
         seconds: u32,
         sink: &mut S,
     ) -> bool {
-        if seconds.wrapping_sub(self.first_second) >= self.n_seconds {
+        if i64::from(seconds) < self.judge.min_seconds || i64::from(seconds) > self.judge.max_seconds {
             return false;
         }
         // SAFETY: the caller's promise.

@@ -27,14 +27,9 @@ pub fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..0x80) && !matches!(byte, b'"' | b'\\')
 }
 
-/// Plain digits at most.
-pub const MAX_DIGITS: u32 = 7;
-
 /// Whether bytes are plain digits.
 pub fn is_plain_digits(bytes: &[u8]) -> bool {
-    matches!(bytes, [b'0'] | [b'1'..=b'9', ..])
-        && bytes.len() <= MAX_DIGITS as usize
-        && bytes.iter().all(u8::is_ascii_digit)
+    matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.len() <= 7 && bytes.iter().all(u8::is_ascii_digit)
 }
 
 /// Longest plain text that a field matches, in bytes: a whole number of blocks.
