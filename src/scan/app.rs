@@ -23,8 +23,8 @@ struct Place {
     category: Category,
 }
 
-/// By length: the bits that belong to a name.
-const MASKS: [u128; MAX_APP_BYTES + 1] = {
+/// By length: all bits of so many bytes from the first on, in a little-endian integer.
+pub(super) const FIRST_BYTES: [u128; MAX_APP_BYTES + 1] = {
     let mut masks = [u128::MAX; MAX_APP_BYTES + 1];
     let mut n_bytes = 0;
     while n_bytes < MAX_APP_BYTES {
@@ -76,7 +76,7 @@ impl AppTable {
     /// is plain text: it holds no NUL, which would be taken for its end.
     #[inline(always)]
     pub fn get(&self, bytes: [u8; MAX_APP_BYTES], n_bytes: usize) -> Option<Category> {
-        let name = u128::from_le_bytes(bytes) & MASKS.get(n_bytes)?;
+        let name = u128::from_le_bytes(bytes) & FIRST_BYTES.get(n_bytes)?;
         let place = &self.places[place_of(name, self.multiplier)];
         (place.name == name && name != 0).then_some(place.category)
     }

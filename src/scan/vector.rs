@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
+use super::app::FIRST_BYTES;
+#[cfg(target_arch = "x86_64")]
 use super::contract::MAX_PACKED_BYTES;
 use super::contract::PackedContract;
 use super::shape::BLOCK_BYTES;
@@ -81,22 +83,6 @@ impl<const STOP: u8> Vector for Portable<STOP> {
     }
 }
 
-/// By length of a contract: all bits of the bytes before its end.
-#[cfg(target_arch = "x86_64")]
-const BEFORE_END: [[u8; 16]; MAX_PACKED_BYTES + 1] = {
-    let mut masks = [[0; 16]; MAX_PACKED_BYTES + 1];
-    let mut n_bytes = 0;
-    while n_bytes <= MAX_PACKED_BYTES {
-        let mut i = 0;
-        while i < n_bytes {
-            masks[n_bytes][i] = 0xFF;
-            i += 1;
-        }
-        n_bytes += 1;
-    }
-    masks
-};
-
 /// 32 bytes at a time. Needs the processor feature `avx2`.
 #[cfg(target_arch = "x86_64")]
 pub(super) struct Avx2<const STOP: u8>;
@@ -141,11 +127,12 @@ impl<const STOP: u8> Vector for Avx2<STOP> {
     #[inline(always)]
     unsafe fn pack(bytes: [u8; 16], n_bytes: usize) -> Option<PackedContract> {
         use std::arch::x86_64::*;
-        let counts = BEFORE_END.get(n_bytes)?;
-        // SAFETY: the caller gives a processor with AVX2; both arrays have 16 bytes, and the loads need no alignment.
+        let counts = FIRST_BYTES[..=MAX_PACKED_BYTES].get(n_bytes)?;
+        // SAFETY: the caller gives a processor with AVX2, which is little-endian; array and integer have 16 bytes, and the
+        // loads need no alignment.
         unsafe {
             let values = _mm_sub_epi8(_mm_loadu_si128(bytes.as_ptr().cast()), _mm_set1_epi8(0x20));
-            let values = _mm_and_si128(values, _mm_loadu_si128(counts.as_ptr().cast()));
+            let values = _mm_and_si128(values, _mm_loadu_si128(std::ptr::from_ref(counts).cast()));
             if _mm_testz_si128(values, _mm_set1_epi8(0xC0_u8.cast_signed())) == 0 {
                 return None;
             }
