@@ -168,17 +168,18 @@ fn csv_by(file: &[u8], n_bytes: usize) -> Told {
     told
 }
 
-/// Reads a file window by window, each from where the records of the one before end.
-fn csv_by_windows(file: &[u8], n_bytes: usize) -> Told {
+/// Reads a file window by window, each from where the records of the one before end: `n_early` bytes before it, as a mapped
+/// file is read, or none, as pieces of a stream are, where a record begins with the window.
+fn csv_by_windows(file: &[u8], n_bytes: usize, n_early: usize) -> Told {
     let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
     let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), Told::default());
     let (mut at, mut n_window) = (header_bytes, n_bytes);
     while at < file.len() {
-        let (from, to) = (at - 1, file.len().min(at + n_window));
+        let (from, to) = (at - n_early, file.len().min(at + n_window));
         let split = CsvSplit {
             window: &file[from..to],
             behind: if to == file.len() { Behind::Nothing } else { Behind::More },
-            owned: 1..to - from,
+            owned: n_early..to - from,
             base: from as u64,
             start: QuoteState::FieldStart,
         };
@@ -262,7 +263,8 @@ proptest! {
         let whole = csv_by(&file, file.len() + 1);
         for n_bytes in 1..=file.len() {
             prop_assert_eq!(&csv_by(&file, n_bytes), &whole, "splits of {} bytes", n_bytes);
-            prop_assert_eq!(&csv_by_windows(&file, n_bytes), &whole, "windows of {} bytes", n_bytes);
+            prop_assert_eq!(&csv_by_windows(&file, n_bytes, 0), &whole, "pieces of {} bytes", n_bytes);
+            prop_assert_eq!(&csv_by_windows(&file, n_bytes, 1), &whole, "windows of {} bytes", n_bytes);
         }
     }
 
