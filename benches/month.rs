@@ -6,15 +6,15 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use jiff::civil::date;
-use viewmart::calendar::{Day, Month};
-use viewmart::ledger::Reason;
-use viewmart::month::build::{About, MonthBuilder};
-use viewmart::month::collect::Collector;
-use viewmart::month::{MonthTable, Provenance};
-use viewmart::rules::{Category, Rules};
-use viewmart::scan::contract::PackedContract;
-use viewmart::scan::sink::Sink;
-use viewmart::warehouse::month_file;
+use viewmart::engine::aggregate::build::{About, MonthBuilder};
+use viewmart::engine::aggregate::collect::Collector;
+use viewmart::engine::aggregate::{MonthTable, Provenance};
+use viewmart::engine::calendar::{Day, Month};
+use viewmart::engine::ledger::Reason;
+use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::scan::contract::PackedContract;
+use viewmart::engine::scan::sink::Sink;
+use viewmart::month_file;
 
 fn main() {
     divan::main();

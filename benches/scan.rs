@@ -4,17 +4,17 @@
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use viewmart::ledger::Reason;
-use viewmart::rules::{Category, Rules};
-use viewmart::scan::contract::PackedContract;
-use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
-use viewmart::scan::exact::parse_line;
-use viewmart::scan::fast::{Backend, Scanner};
-use viewmart::scan::json::{LineReader, scan_lines};
-use viewmart::scan::lines::{Lines, scan_lines_exact};
-use viewmart::scan::record::Judge;
-use viewmart::scan::simd::ExactReader;
-use viewmart::scan::sink::{Sink, settle};
+use viewmart::engine::ledger::Reason;
+use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::scan::contract::PackedContract;
+use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::engine::scan::exact::parse_line;
+use viewmart::engine::scan::fast::{Backend, Scanner};
+use viewmart::engine::scan::json::{LineReader, scan_lines};
+use viewmart::engine::scan::lines::{Lines, scan_lines_exact};
+use viewmart::engine::scan::record::Judge;
+use viewmart::engine::scan::simd::ExactReader;
+use viewmart::engine::scan::sink::{Sink, settle};
 
 fn main() {
     divan::main();

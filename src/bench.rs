@@ -9,13 +9,13 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use crate::calendar::Month;
 use crate::config::BenchPlan;
+use crate::console::Progress;
+use crate::engine::calendar::Month;
 use crate::error::{DataError, Error};
-use crate::lake::mapped::MappedFile;
-use crate::lake::packed;
+use crate::lake::read::compressed;
+use crate::lake::read::mapped::MappedFile;
 use crate::lake::{Compression, DataFile, LakeError};
-use crate::progress::Progress;
 use crate::report::{grouped, size};
 use crate::transform::{self, TransformOptions};
 
@@ -152,7 +152,7 @@ fn line_ends_mapped(file: &DataFile) -> Result<u64, LakeError> {
 }
 
 fn line_ends_packed(file: &DataFile) -> Result<u64, LakeError> {
-    let mut packed = packed::open(file)?;
+    let mut packed = compressed::open(file)?;
     let mut buffer = vec![0; 1 << 20];
     let mut n_line_ends = 0;
     loop {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use crate::calendar::Month;
 use crate::config::{Ratio, Threads};
+use crate::engine::calendar::Month;
 use crate::lake::Format;
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.

@@ -11,18 +11,18 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
-use crate::calendar::Month;
 use crate::cli::{
     BenchFlags, Cli, Command, CompressionName, EngineFlags, FormatName, GenerateFlags, LakeFlags, LookFlags, OutFlags,
     ReportFlags, SourceFlags, TalkFlags, WarehouseFlags,
 };
+use crate::console::ProgressChoice;
 use crate::dashboard::mask::{self, Masker};
+use crate::engine::calendar::Month;
+use crate::engine::rules::Rules;
 use crate::error::Error;
 use crate::generate::{Dirt, GenerateOptions};
-use crate::lake::hdfs::DatanodeAddress;
+use crate::lake::source::hdfs::DatanodeAddress;
 use crate::lake::{Caching, Compression, HdfsOptions, LakeOptions, ListOptions, Verify};
-use crate::progress::ProgressChoice;
-use crate::rules::Rules;
 use crate::warehouse::mysql::{MysqlOptions, OptionFile};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::config::{DoctorPlan, LakePlan};
 use crate::error::{Advice, Error};
-use crate::lake::{DataFile, Lake, LakeError, packed};
+use crate::lake::read::compressed;
+use crate::lake::{DataFile, Lake, LakeError};
 use crate::report::{grouped, size};
 
 /// How a check ended.
@@ -120,7 +121,7 @@ fn lake_checks(plan: &LakePlan, checks: &mut Vec<Check>) {
 
 /// Whether a file opens, and unpacks as far as its first bytes.
 fn first_bytes(file: &DataFile) -> Result<(), LakeError> {
-    packed::open(file)?.fill(&mut [0; 512]).map(drop)
+    compressed::open(file)?.fill(&mut [0; 512]).map(drop)
 }
 
 /// Whether files can be made in the output folder, or in the folder it would be made in.

@@ -7,22 +7,19 @@
 //! lake (local | hdfs) -> cache -> scan -> month -> warehouse (sqlite | mysql) -> mart (SQL) -> dashboard (html, tableau)
 //! ```
 //!
-//! [`pipeline`] alone knows the order of the stages. [`scan`] and [`month`] are the engine: they do no I/O and know no
-//! path, database or clock, and are all that is left without the feature `program`.
+//! [`pipeline`] alone knows the order of the stages. [`engine`] does no I/O and knows no path, database or clock, and is
+//! all that is left without the feature `program`.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs, unsafe_op_in_unsafe_fn)]
 
-pub mod calendar;
-pub mod ledger;
-pub mod rules;
+pub mod engine;
 
 #[cfg(feature = "program")]
 pub mod lake;
 
-pub mod scan;
-
-pub mod month;
+#[cfg(feature = "program")]
+pub mod month_file;
 
 #[cfg(feature = "program")]
 pub mod transform;
@@ -49,10 +46,7 @@ pub mod cli;
 pub mod config;
 
 #[cfg(feature = "program")]
-pub mod flush;
-
-#[cfg(feature = "program")]
-pub mod output;
+pub mod fs;
 
 #[cfg(feature = "program")]
 pub mod rejects;
@@ -70,7 +64,7 @@ pub mod outcome;
 pub mod pipeline;
 
 #[cfg(feature = "program")]
-pub mod progress;
+pub mod console;
 
 #[cfg(feature = "program")]
 pub mod report;

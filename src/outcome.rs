@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::bench::Measured;
-use crate::calendar::{Day, Month};
 use crate::doctor::Diagnosis;
+use crate::engine::calendar::{Day, Month};
 use crate::generate::GenerateSummary;
 use crate::lake::{Listing, PruneSummary, PullSummary};
 use crate::report::{Report, counted, date_runs, dates, size};

@@ -12,11 +12,11 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::bench;
-use crate::calendar::Month;
 use crate::config::{
     DashboardPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, LookPlan, MartPlan, Messages, MissingDays, Plan, Ratio,
     RestOfCache, RunPlan, Talk, Task, TransformPlan, WarehousePlan,
 };
+use crate::console::{self, Progress, Unit};
 use crate::dashboard::html::{self, RenderOptions};
 use crate::dashboard::mask::Masker;
 use crate::dashboard::model::DashboardModel;
@@ -24,21 +24,22 @@ use crate::dashboard::tableau::{
     self, Connection, Contracts, MysqlServer, RowFormat, RowSource, Subject, TableRows, WarehouseRows,
 };
 use crate::doctor;
+use crate::engine::aggregate::columns::sum;
+use crate::engine::aggregate::{MonthTable, Provenance};
+use crate::engine::calendar::Month;
+use crate::engine::ledger::{Ledger, Reason};
+use crate::engine::rules::Category;
 use crate::error::{DataError, Error};
+use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::generate::{self, GenerateOptions};
 use crate::lake::{DataFile, Lake, LakeError, Listing, PruneSummary};
-use crate::ledger::{Ledger, Reason};
 use crate::mart;
-use crate::month::columns::sum;
-use crate::month::{MonthTable, Provenance};
+use crate::month_file;
 use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
-use crate::output::{self, OutFolder, StagedFile};
-use crate::progress::{self, Progress, Unit};
 use crate::rejects;
 use crate::report::{self, InputReport, Report, StageClock, StageTiming};
-use crate::rules::Category;
 use crate::transform::{self, TransformOptions, Transformed};
-use crate::warehouse::{RunClock, Warehouse, WarehouseError, WarehouseUrl, month_file};
+use crate::warehouse::{RunClock, Warehouse, WarehouseError, WarehouseUrl};
 
 /// Rejected records of the published month.
 const REJECTS: &str = "rejects.ndjson";
@@ -257,7 +258,7 @@ fn accepted(made: &Transformed, max_reject_ratio: Ratio, out: &OutFolder) -> Res
     }
     let mut file = out.stage(REFUSED_REJECTS)?;
     file.write_with(|w| rejects::write(made.rejects.iter(), w))?;
-    output::publish(vec![file])?;
+    atomic::publish(vec![file])?;
     let counted: Vec<Reason> = Reason::ALL.into_iter().filter(|r| r.counts_against_limit()).collect();
     let counts: Vec<String> = counted
         .iter()
@@ -335,7 +336,7 @@ fn month_in(model: &DashboardModel, asked: Option<Month>, address: &str) -> Resu
 /// A message that is no error.
 fn say(talk: Talk, message: std::fmt::Arguments<'_>) {
     if talk.messages == Messages::Shown {
-        progress::say(message);
+        console::say(message);
     }
 }
 
@@ -497,7 +498,7 @@ fn staged_reports(report: &Report, out: &OutFolder, elsewhere: Option<&Path>) ->
 
 /// All files at once, and a word about each.
 fn published(files: Vec<StagedFile>, out: &OutFolder, talk: Talk) -> Result<Vec<PathBuf>, Error> {
-    let paths = output::publish(files)?;
+    let paths = atomic::publish(files)?;
     out.remove(REFUSED_REJECTS)?;
     for path in &paths {
         say(talk, format_args!("wrote {}", path.display()));

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::scan::reject::Reject;
+use crate::engine::scan::reject::Reject;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -33,7 +33,7 @@ pub fn write<'a>(rejects: impl IntoIterator<Item = (&'a str, &'a Reject)>, out: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Reason;
+    use crate::engine::ledger::Reason;
 
     #[test]
     fn each_reject_is_one_line_whatever_its_bytes() {

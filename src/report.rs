@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use serde::ser::{Serialize, Serializer};
 
-use crate::calendar::{self, Day, Month};
-use crate::ledger::{Ledger, Reason};
-use crate::rules::Category;
+use crate::engine::calendar::{self, Day, Month};
+use crate::engine::ledger::{Ledger, Reason};
+use crate::engine::rules::Category;
 
 /// What one stage took and what went through it.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,10 +4,10 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use viewmart::rules::Rules;
-use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
-use viewmart::scan::fast::{Backend, Scanner};
-use viewmart::scan::record::Judge;
+use viewmart::engine::rules::Rules;
+use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::engine::scan::fast::{Backend, Scanner};
+use viewmart::engine::scan::record::Judge;
 
 mod told;
 use told::Told;

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use viewmart::scan::exact::{parse_line, parse_source};
-use viewmart::scan::simd::ExactReader;
+use viewmart::engine::scan::exact::{parse_line, parse_source};
+use viewmart::engine::scan::simd::ExactReader;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut reader = ExactReader::new();

@@ -4,14 +4,14 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use viewmart::rules::Rules;
-use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv, scan_csv_exact};
-use viewmart::scan::fast::{Backend, Scanner};
-use viewmart::scan::json::{LineReader, scan_lines};
-use viewmart::scan::lines::scan_lines_exact;
-use viewmart::scan::record::Judge;
-use viewmart::scan::shape::REACH;
-use viewmart::scan::simd::ExactReader;
+use viewmart::engine::rules::Rules;
+use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv, scan_csv_exact};
+use viewmart::engine::scan::fast::{Backend, Scanner};
+use viewmart::engine::scan::json::{LineReader, scan_lines};
+use viewmart::engine::scan::lines::scan_lines_exact;
+use viewmart::engine::scan::record::Judge;
+use viewmart::engine::scan::shape::REACH;
+use viewmart::engine::scan::simd::ExactReader;
 
 mod told;
 use told::Told;

@@ -1,8 +1,8 @@
 //! A sink that remembers everything it is told.
 
-use viewmart::ledger::Reason;
-use viewmart::rules::Category;
-use viewmart::scan::sink::Sink;
+use viewmart::engine::ledger::Reason;
+use viewmart::engine::rules::Category;
+use viewmart::engine::scan::sink::Sink;
 
 /// One call each, in order.
 #[derive(Debug, Default, PartialEq, Eq)]

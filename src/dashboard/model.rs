@@ -2,8 +2,8 @@
 
 use jiff::civil::Date;
 
-use crate::calendar::{Day, Month};
-use crate::rules::Category;
+use crate::engine::calendar::{Day, Month};
+use crate::engine::rules::Category;
 use crate::warehouse::{Value, Warehouse, WarehouseError};
 
 /// Most months that are read: the newest ones.

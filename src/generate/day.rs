@@ -8,7 +8,7 @@ use super::draw::{Draws, Key, Order, near};
 use super::line::{Contract, KeyOrder, Record};
 use super::population::{Collective, Mac, Person, Population, opened, unassigned_code};
 use super::{Dirt, GenerateOptions};
-use crate::calendar::Day;
+use crate::engine::calendar::Day;
 
 const DAY: u64 = 10;
 const VISITS: u64 = 11;

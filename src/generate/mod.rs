@@ -19,11 +19,11 @@ use std::time::Instant;
 use rayon::prelude::*;
 use tempfile::NamedTempFile;
 
-use crate::calendar::{Day, Month};
+use crate::console::Progress;
+use crate::engine::calendar::{Day, Month};
 use crate::error::Error;
-use crate::lake::mapped::LARGE_PAGE_BYTES;
+use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 use crate::lake::{Compression, Format};
-use crate::progress::Progress;
 use day::{DayPlan, key_orders};
 use line::{KeyOrder, LineWriter, MAX_LINE_BYTES};
 use population::Population;

@@ -20,8 +20,9 @@ use sha2::{Digest, Sha256};
 
 use super::input::HdfsUri;
 use super::manifest::{Manifest, ManifestLine};
-use super::{DataFile, LakeError, local};
-use crate::flush::Flusher;
+use super::source::local;
+use super::{DataFile, LakeError};
+use crate::fs::flush::Flusher;
 
 /// Bytes read at once.
 const N_READ: usize = 1 << 20;
@@ -234,7 +235,7 @@ impl<'a> Part<'a> {
         self.n_written
     }
 
-    /// Adds the next bytes, in one write: see [`super::mapped::LARGE_PAGE_BYTES`].
+    /// Adds the next bytes, in one write: see [`super::read::mapped::LARGE_PAGE_BYTES`].
     pub fn write(&mut self, batch: &[Bytes]) -> Result<(), LakeError> {
         let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|bytes| IoSlice::new(bytes)).collect();
         let mut left = slices.as_mut_slice();
@@ -375,7 +376,7 @@ fn safe_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::Day;
+    use crate::engine::calendar::Day;
     use crate::lake::{Compression, Format};
 
     fn listed(cache: &Cache, name: &str, n_bytes: u64) -> DataFile {

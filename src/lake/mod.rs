@@ -8,34 +8,29 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::calendar::{Day, Month};
-use crate::progress::Progress;
+use crate::console::Progress;
+use crate::engine::calendar::{Day, Month};
 
 mod cache;
 pub mod error;
-pub mod hadoop_conf;
-pub mod hdfs;
-mod hdfs_fault;
 pub mod input;
-mod local;
 pub mod manifest;
-pub mod mapped;
 mod names;
-pub mod packed;
 pub mod pull;
+pub mod read;
 mod remote;
 mod select;
-mod source;
-mod viewfs;
+pub mod source;
 
 pub use error::LakeError;
-pub use hdfs::HdfsOptions;
 pub use input::Input;
 pub use pull::{Arrivals, PullSummary};
 pub use select::ListOptions;
+pub use source::hdfs::HdfsOptions;
 
 use input::HdfsUri;
-use source::Source;
+use source::hdfs::viewfs;
+use source::{Source, hdfs, local};
 
 /// How the records of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::cache::{Cache, Part};
 use super::source::{Entry, EntryKind, Fault, Source, SourceError};
 use super::{Caching, DataFile, LakeError, Verify};
-use crate::progress::Progress;
+use crate::console::Progress;
 
 /// When to give up on a file.
 #[derive(Clone, Copy, Debug)]
@@ -369,7 +369,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::calendar::Day;
+    use crate::engine::calendar::Day;
     use crate::lake::input::HdfsUri;
     use crate::lake::source::Chunks;
     use crate::lake::{Compression, Format};
@@ -542,7 +542,7 @@ mod tests {
                         let (expected, modified_ms) = self.source.files.lock().unwrap()[path].clone();
                         assert!(std::fs::read(&file.path).unwrap() == expected, "{path} differs");
                         assert_eq!((file.n_bytes, file.modified_ms), (expected.len() as u64, modified_ms));
-                        crate::lake::mapped::MappedFile::open(&file).unwrap();
+                        crate::lake::read::mapped::MappedFile::open(&file).unwrap();
                         result = result.map(|n| n + 1);
                     }
                     Err(error) => result = Err(error.to_string()),

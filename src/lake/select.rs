@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Compression, DataFile, Format, LakeError, Listing, names};
-use crate::calendar::{Day, Month};
+use crate::engine::calendar::{Day, Month};
 use crate::report::counted;
 
 /// What to take from a lake.

@@ -6,7 +6,7 @@
 //! their order; the placeholders are those of [`Warehouse::publish_mart`]. To add a table: write it down in [`schema`],
 //! write its SELECT, and list both in [`PARTS`] behind what the SELECT reads.
 
-use crate::calendar::Month;
+use crate::engine::calendar::Month;
 use crate::warehouse::schema::{self, Home, Table};
 use crate::warehouse::{CustomerPass, Dialect, MartScript, Value, Warehouse, WarehouseError};
 
@@ -107,11 +107,11 @@ pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), Warehous
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::Progress;
+    use crate::engine::aggregate::MonthTable;
+    use crate::engine::ledger::Reason;
+    use crate::engine::rules::Rules;
     use crate::error::Advice;
-    use crate::ledger::Reason;
-    use crate::month::MonthTable;
-    use crate::progress::Progress;
-    use crate::rules::Rules;
     use crate::warehouse::fixture::{Customer, month_table};
     use crate::warehouse::{RunClock, SqliteWarehouse};
 

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::calendar::Day;
+use crate::engine::calendar::Day;
+use crate::engine::scan::csv::{Behind, CsvLayout, QuoteState};
 use crate::error::Error;
-use crate::lake::mapped::MappedFile;
-use crate::scan::csv::{Behind, CsvLayout, QuoteState};
+use crate::lake::read::mapped::MappedFile;
 
 use super::jobs::{InOrder, SPLIT_BYTES, WINDOW_TAIL_BYTES};
 use super::worker::Piece;

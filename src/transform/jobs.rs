@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::calendar::Day;
+use crate::engine::calendar::Day;
+use crate::engine::scan::csv::{CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState, first_record_start};
+use crate::engine::scan::shape::REACH;
 use crate::error::{DataError, Error};
-use crate::lake::mapped::{LARGE_PAGE_BYTES, MappedFile, Window};
+use crate::lake::read::mapped::{LARGE_PAGE_BYTES, MappedFile, Window};
 use crate::lake::{Compression, DataFile, Format, LakeError};
-use crate::scan::csv::{CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState, first_record_start};
-use crate::scan::shape::REACH;
 
 use super::csv_file::CsvFile;
 use super::quotes::QuoteChain;

@@ -21,18 +21,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use jiff::civil::Date;
 
-use crate::calendar::{Day, Month};
+use crate::console::Progress;
+use crate::engine::aggregate::build::{About, MonthBuilder};
+use crate::engine::aggregate::collect::Collector;
+use crate::engine::aggregate::{MonthTable, Provenance};
+use crate::engine::calendar::{Day, Month};
+use crate::engine::rules::Rules;
+use crate::engine::scan::fast::{Backend, Scanner};
+use crate::engine::scan::record::Judge;
+use crate::engine::scan::reject::Rejects;
 use crate::error::{DataError, Error};
 use crate::lake::{DataFile, LakeError};
-use crate::month::build::{About, MonthBuilder};
-use crate::month::collect::Collector;
-use crate::month::{MonthTable, Provenance};
-use crate::progress::Progress;
 use crate::report::{StageClock, StageTiming};
-use crate::rules::Rules;
-use crate::scan::fast::{Backend, Scanner};
-use crate::scan::record::Judge;
-use crate::scan::reject::Rejects;
 
 use jobs::Job;
 use worker::Worker;

@@ -6,7 +6,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::scan::csv::{QuoteMap, QuoteState};
+use crate::engine::scan::csv::{QuoteMap, QuoteState};
 
 /// The states in front of the splits of one file, as far as they are known.
 #[derive(Debug, Default)]

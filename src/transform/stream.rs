@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::calendar::Day;
+use crate::engine::calendar::Day;
+use crate::engine::scan::csv::{Behind, CsvLayout, MAX_HEADER_BYTES, QuoteState, first_record_start};
+use crate::engine::scan::lines::first_line_start;
+use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::error::Error;
-use crate::lake::packed::{self, PackedFile};
+use crate::lake::read::compressed::{self, PackedFile};
 use crate::lake::{DataFile, Format};
-use crate::scan::csv::{Behind, CsvLayout, MAX_HEADER_BYTES, QuoteState, first_record_start};
-use crate::scan::lines::first_line_start;
-use crate::scan::record::MAX_LINE_BYTES;
 
 use super::jobs::{InOrder, in_file};
 use super::worker::Piece;
@@ -64,7 +64,7 @@ impl InOrder for Stream {
 impl Stream {
     pub fn open(file: DataFile) -> Result<Stream, Error> {
         Ok(Stream {
-            file: packed::open(&file)?,
+            file: compressed::open(&file)?,
             uri: file.uri.into(),
             day: file.day,
             format: file.format,

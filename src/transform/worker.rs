@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::calendar::Day;
+use crate::engine::aggregate::collect::Collector;
+use crate::engine::aggregate::intern::Interner;
+use crate::engine::calendar::Day;
+use crate::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
+use crate::engine::scan::json::{LineReader, scan_lines};
 use crate::error::Error;
-use crate::month::collect::Collector;
-use crate::month::intern::Interner;
-use crate::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
-use crate::scan::json::{LineReader, scan_lines};
 
 use super::jobs::{Job, Split};
 use super::{Failure, Shared, lock};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::calendar::Day;
-use crate::ledger::{Ledger, Reason};
-use crate::month::columns::Contracts;
-use crate::month::{DayActivity, MonthTable, Provenance};
-use crate::rules::Rules;
+use crate::engine::aggregate::columns::Contracts;
+use crate::engine::aggregate::{DayActivity, MonthTable, Provenance};
+use crate::engine::calendar::Day;
+use crate::engine::ledger::{Ledger, Reason};
+use crate::engine::rules::Rules;
 
 /// A customer: contract, seconds in column order (Movie, Sport, Child, Relax, Tv), active days.
 pub type Customer<'a> = (&'a str, [i64; 5], u8);

@@ -5,14 +5,13 @@
 
 use jiff::Timestamp;
 
-use crate::calendar::Month;
-use crate::month::MonthTable;
-use crate::progress::Progress;
+use crate::console::Progress;
+use crate::engine::aggregate::MonthTable;
+use crate::engine::calendar::Month;
 
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod month_file;
 pub mod mysql;
 mod open;
 pub mod rows;

@@ -11,7 +11,7 @@ use super::Value;
 pub struct CustomerRow<'a> {
     /// The customer.
     pub contract: &'a str,
-    /// Seconds, indexed by [`crate::rules::Category`] as `usize`.
+    /// Seconds, indexed by [`crate::engine::rules::Category`] as `usize`.
     pub seconds: [i64; 5],
     /// Sum of the five.
     pub total: i64,

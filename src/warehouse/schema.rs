@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::calendar::Month;
-use crate::ledger::Ledger;
+use crate::engine::calendar::Month;
+use crate::engine::ledger::Ledger;
 
 /// Which database an object lives in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -622,8 +622,8 @@ pub fn unmapped_apps(ledger: &Ledger) -> Vec<(String, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Reason;
-    use crate::rules::Category;
+    use crate::engine::ledger::Reason;
+    use crate::engine::rules::Category;
 
     #[test]
     fn definitions_read_as_expected() {

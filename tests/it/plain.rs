@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use viewmart::lake::{DataFile, Format, Lake, LakeOptions, Listing, packed};
-use viewmart::ledger::{Ledger, Reason};
-use viewmart::month::columns::Contracts;
-use viewmart::month::memory::Slab;
-use viewmart::month::{DayActivity, MonthTable, Provenance};
-use viewmart::rules::{Category, Rules};
-use viewmart::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv_exact};
-use viewmart::scan::lines::scan_lines_exact;
-use viewmart::scan::record::Judge;
-use viewmart::scan::simd::ExactReader;
-use viewmart::scan::sink::Sink;
-use viewmart::warehouse::month_file;
+use viewmart::engine::aggregate::columns::Contracts;
+use viewmart::engine::aggregate::memory::Slab;
+use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
+use viewmart::engine::ledger::{Ledger, Reason};
+use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv_exact};
+use viewmart::engine::scan::lines::scan_lines_exact;
+use viewmart::engine::scan::record::Judge;
+use viewmart::engine::scan::simd::ExactReader;
+use viewmart::engine::scan::sink::Sink;
+use viewmart::lake::read::compressed;
+use viewmart::lake::{DataFile, Format, Lake, LakeOptions, Listing};
+use viewmart::month_file;
 
 use crate::support::Workplace;
 
@@ -73,7 +74,7 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
 
 fn read(file: &DataFile, judge: &Judge, sink: &mut Customers) {
     let mut bytes = vec![0; 1 << 16];
-    let mut packed = packed::open(file).unwrap();
+    let mut packed = compressed::open(file).unwrap();
     let mut n_read = 0;
     loop {
         let n = packed.fill(&mut bytes[n_read..]).unwrap();

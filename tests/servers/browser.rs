@@ -6,12 +6,12 @@ use std::process::Command;
 
 mod numbers;
 
-use viewmart::calendar::{Day, Month};
 use viewmart::dashboard::html::{RenderOptions, render};
 use viewmart::dashboard::mask::Masker;
 use viewmart::dashboard::model::*;
-use viewmart::ledger::Reason;
-use viewmart::rules::Category;
+use viewmart::engine::calendar::{Day, Month};
+use viewmart::engine::ledger::Reason;
+use viewmart::engine::rules::Category;
 
 fn month(text: &str) -> Month {
     text.parse().expect("a month")

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use viewmart::console::Progress;
 use viewmart::error::Advice;
 use viewmart::lake::{Caching, Lake, LakeError, LakeOptions, PullSummary, Verify};
-use viewmart::progress::Progress;
 
 use cluster::{Cluster, N_BLOCK, SLOW, content, folder, slow_lake};
 

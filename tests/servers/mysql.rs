@@ -16,14 +16,14 @@ use jiff::civil::date;
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder};
 use sha2::{Digest as _, Sha256};
-use viewmart::calendar::{Day, Month};
+use viewmart::console::Progress;
+use viewmart::engine::aggregate::columns::Contracts;
+use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
+use viewmart::engine::calendar::{Day, Month};
+use viewmart::engine::ledger::{Ledger, Reason};
+use viewmart::engine::rules::{Category, Rules};
 use viewmart::error::Advice as _;
-use viewmart::ledger::{Ledger, Reason};
 use viewmart::mart;
-use viewmart::month::columns::Contracts;
-use viewmart::month::{DayActivity, MonthTable, Provenance};
-use viewmart::progress::Progress;
-use viewmart::rules::{Category, Rules};
 use viewmart::warehouse::mysql::{
     MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile, Outcome, Secret, warehouse_checks,
 };

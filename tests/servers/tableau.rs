@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use viewmart::calendar::Month;
 use viewmart::dashboard::tableau::{
     Connection, Contracts, MysqlServer, RowFormat, Subject, TableRows, datasource, package, workbook,
 };
-use viewmart::ledger::Ledger;
-use viewmart::month::columns::{Contracts as ContractColumn, MonthTable, Provenance};
-use viewmart::rules::Rules;
+use viewmart::engine::aggregate::columns::{Contracts as ContractColumn, MonthTable, Provenance};
+use viewmart::engine::calendar::Month;
+use viewmart::engine::ledger::Ledger;
+use viewmart::engine::rules::Rules;
 
 /// Contracts that text formats trip over, in byte order.
 const HOSTILE: [&str; 14] =

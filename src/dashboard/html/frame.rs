@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::calendar::Month;
 use crate::dashboard::model::MonthModel;
+use crate::engine::calendar::Month;
 
 use super::table::Column::{Numbers, Words};
 use super::table::Table;

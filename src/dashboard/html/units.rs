@@ -1,6 +1,6 @@
 //! Numbers as people read them. Integer arithmetic, so that the same number is the same text everywhere.
 
-use crate::calendar::{Day, Month};
+use crate::engine::calendar::{Day, Month};
 
 /// `1,920,546`.
 pub fn count(number: i64) -> String {

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 
 use super::field::csv_header;
-use crate::calendar::Month;
-use crate::month::MonthTable;
+use crate::engine::aggregate::MonthTable;
+use crate::engine::calendar::Month;
 use crate::warehouse::{CustomerRow, RowSink, Warehouse, WarehouseError};
 
 /// Where the rows of one month come from.
@@ -182,7 +182,7 @@ fn push_text(to: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::rules::Rules;
+    use crate::engine::rules::Rules;
 
     /// Rows with the given contracts and everything else alike.
     pub(in super::super) struct Few(pub(in super::super) Vec<&'static str>);

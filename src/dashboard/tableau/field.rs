@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::rules::Category;
+use crate::engine::rules::Category;
 
 /// What a field holds; decides its types in every connection and its place in Tableau's data pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -156,7 +156,7 @@ fn without_an_extract_the_rows_are_csv_and_a_note_says_why() {
 struct Broken;
 
 impl RowSource for Broken {
-    fn month(&self) -> crate::calendar::Month {
+    fn month(&self) -> crate::engine::calendar::Month {
         "2022-04".parse().unwrap()
     }
 

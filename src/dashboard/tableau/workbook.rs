@@ -6,7 +6,7 @@ use super::ident;
 use super::sheet::{Filter, Format, How, Pill, Sheet, Shelf};
 use super::xml::{Element, element};
 use crate::ENGINE;
-use crate::calendar::Month;
+use crate::engine::calendar::Month;
 
 /// What a workbook is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use mysql::prelude::Queryable as _;
 use super::connect::{Connector, Server, literal};
 use super::failure::Failure;
 use super::publish::{at_once, connections, drop_leftovers, run, tidied};
-use crate::calendar::Month;
+use crate::engine::calendar::Month;
 use crate::warehouse::MartScript;
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{Flavour, PartOfMonth};

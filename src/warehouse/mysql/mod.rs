@@ -27,10 +27,10 @@ use mysql::prelude::Queryable as _;
 
 use super::schema::{self, Flavour, Home};
 use super::{Dialect, MartScript, RunClock, Value, Warehouse, WarehouseError};
-use crate::calendar::Month;
-use crate::month::MonthTable;
-use crate::progress::Progress;
-use crate::rules::Category;
+use crate::console::Progress;
+use crate::engine::aggregate::MonthTable;
+use crate::engine::calendar::Month;
+use crate::engine::rules::Category;
 
 mod connect;
 mod failure;
@@ -212,7 +212,8 @@ impl Warehouse for MysqlWarehouse {
                 Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1049 | 1146) => Vec::new(),
                 Err(e) => return Err(Failure::new(&connector.place, doing, &e)),
             };
-            let parse = |text: &String| text.parse().map_err(|e: crate::calendar::ParseMonthError| e.to_string());
+            let parse =
+                |text: &String| text.parse().map_err(|e: crate::engine::calendar::ParseMonthError| e.to_string());
             let months: Result<Vec<Month>, String> = months.iter().map(parse).collect();
             months.map_err(|why| Failure::plain(&connector.place, doing, why, None))
         })

@@ -28,10 +28,10 @@ use mysql::prelude::Queryable as _;
 use super::connect::{Connector, Server, literal, quoted};
 use super::failure::Failure;
 use super::stream;
-use crate::ledger::Reason;
-use crate::month::MonthTable;
-use crate::progress::Progress;
-use crate::rules::Category;
+use crate::console::Progress;
+use crate::engine::aggregate::MonthTable;
+use crate::engine::ledger::Reason;
+use crate::engine::rules::Category;
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{self, Flavour};
 use crate::warehouse::{RunClock, WarehouseError};
@@ -360,7 +360,7 @@ fn record_run(
     statements.iter().try_for_each(|sql| run(connector, conn, RECORDING, sql))
 }
 
-fn day_values(table: &MonthTable, day: &crate::month::DayActivity) -> Option<String> {
+fn day_values(table: &MonthTable, day: &crate::engine::aggregate::DayActivity) -> Option<String> {
     let date = table.month.date(day.day)?;
     let seconds: Vec<String> = day.seconds.iter().map(i64::to_string).collect();
     let total: i128 = day.seconds.iter().map(|s| i128::from(*s)).sum();

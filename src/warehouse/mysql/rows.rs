@@ -8,7 +8,7 @@ use mysql::prelude::Queryable as _;
 use super::connect::Connector;
 use super::failure::Failure;
 use super::{MysqlWarehouse, values_of};
-use crate::calendar::Month;
+use crate::engine::calendar::Month;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::rows::{MONTH_SQL, RowSink, read};
 

@@ -15,9 +15,9 @@ use mysql::{Conn, Error, LocalInfileHandler};
 
 use super::connect::{LocalInfile, Server, refused};
 use super::failure::BrokenOff;
-use crate::month::MonthTable;
-use crate::progress::Progress;
-use crate::rules::Category;
+use crate::console::Progress;
+use crate::engine::aggregate::MonthTable;
+use crate::engine::rules::Category;
 
 /// Buffers of one range: one that is filled, one that is sent, one that waits.
 const N_BUFFERS: usize = 3;

@@ -8,7 +8,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter};
 
 use super::{Missing, NAMES, SqliteWarehouse};
-use crate::calendar::Month;
+use crate::engine::calendar::Month;
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{Flavour, PartOfMonth};
 use crate::warehouse::{MartScript, WarehouseError};
@@ -162,9 +162,9 @@ fn ranges(connection: &Connection, month: Month, n_parts: fn(i64) -> i64) -> rus
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::Progress;
+    use crate::engine::rules::Rules;
     use crate::mart;
-    use crate::progress::Progress;
-    use crate::rules::Rules;
     use crate::warehouse::fixture::{Customer, month_table};
     use crate::warehouse::{Dialect, RunClock, Value, Warehouse as _};
 

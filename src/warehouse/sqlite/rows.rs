@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::types::FromSqlError;
 
 use super::{Missing, NAMES, SqliteWarehouse};
-use crate::calendar::Month;
+use crate::engine::calendar::Month;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::rows::{CustomerRow, MONTH_SQL, RowSink};
 
@@ -48,9 +48,9 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
+    use crate::console::Progress;
     use crate::dashboard::tableau::{RowSource, TableRows};
-    use crate::progress::Progress;
-    use crate::rules::Rules;
+    use crate::engine::rules::Rules;
     use crate::warehouse::fixture::month_table;
     use crate::warehouse::{RunClock, Warehouse};
 

@@ -8,15 +8,15 @@ use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value, json};
 
 use crate::support::Workplace;
-use viewmart::calendar::{Day, Month};
+use viewmart::console::Progress;
 use viewmart::dashboard::html::{RenderOptions, render};
 use viewmart::dashboard::model::DashboardModel;
-use viewmart::ledger::{Ledger, Reason};
+use viewmart::engine::aggregate::columns::Contracts;
+use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
+use viewmart::engine::calendar::{Day, Month};
+use viewmart::engine::ledger::{Ledger, Reason};
+use viewmart::engine::rules::{Category, Rules};
 use viewmart::mart;
-use viewmart::month::columns::Contracts;
-use viewmart::month::{DayActivity, MonthTable, Provenance};
-use viewmart::progress::Progress;
-use viewmart::rules::{Category, Rules};
 use viewmart::warehouse::{RunClock, SqliteWarehouse, Warehouse as _};
 
 /// Name in the page, name in the tables: in the page's order.

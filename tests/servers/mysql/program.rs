@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use mysql::prelude::Queryable as _;
-use viewmart::month::MonthTable;
-use viewmart::warehouse::month_file;
+use viewmart::engine::aggregate::MonthTable;
+use viewmart::month_file;
 use viewmart::warehouse::mysql::PRIVILEGES;
 
 use super::{POINTS, Proxy, Server, assert_finished, assert_one_of, odd, random_month, rogue_server, shared};

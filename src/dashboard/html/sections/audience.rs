@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::calendar;
 use crate::dashboard::model::{ActiveDays, MonthModel};
-use crate::rules::Category;
+use crate::engine::calendar;
+use crate::engine::rules::Category;
 
 use super::super::table::Column::{Numbers, Words};
 use super::super::table::{Table, details};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::ledger::Reason;
+use crate::engine::ledger::Reason;
 
 use super::super::table::Column::{Numbers, Words};
 use super::super::table::Table;

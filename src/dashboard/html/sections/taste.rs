@@ -1,7 +1,7 @@
 //! What goes together: tastes and the overlap of categories.
 
 use crate::dashboard::model::TasteUsers;
-use crate::rules::Category;
+use crate::engine::rules::Category;
 
 use super::super::table::Column::{Numbers, Words};
 use super::super::table::{Table, details};

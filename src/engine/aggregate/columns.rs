@@ -1,0 +1,138 @@
+//! The month's columns: what transform makes, the month file holds and a warehouse loads.
+
+use jiff::civil::Date;
+use rayon::prelude::*;
+
+use super::memory::Slab;
+use crate::engine::calendar::{Day, Month};
+use crate::engine::ledger::Ledger;
+use crate::engine::rules::{Category, NO_LABEL, Taste};
+
+/// One row per customer in contract order (bytes), as columns of equal length.
+///
+/// Taste and most-watched labels are codes; [`MonthTable::taste`] and [`MonthTable::most_watch`] give the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonthTable {
+    /// The month.
+    pub month: Month,
+    /// Day the run was made, the column `Date`.
+    pub etl_date: Date,
+    /// The customers, strictly ascending by bytes.
+    pub contracts: Contracts,
+    /// Seconds of kept records, indexed by [`Category`] as `usize`, then by row.
+    pub seconds: [Slab<i64>; 5],
+    /// Sum of the five, by row.
+    pub total: Slab<i64>,
+    /// Category with the most seconds as `Category as u8`, or [`MonthTable::NOTHING_WATCHED`], by row.
+    pub most_watch: Vec<u8>,
+    /// Taste by row.
+    pub taste: Vec<Taste>,
+    /// Number of days with a kept record, 1..=31, by row.
+    pub activeness: Vec<u8>,
+    /// The label of each taste, indexed by its bits.
+    pub taste_labels: [String; 32],
+    /// Days that have at least one file, ascending.
+    pub days: Vec<DayActivity>,
+    /// What became of every record.
+    pub ledger: Ledger,
+    /// Where all this comes from.
+    pub provenance: Provenance,
+}
+
+impl MonthTable {
+    /// The code in [`MonthTable::most_watch`] of a customer whose seconds are all 0.
+    pub const NOTHING_WATCHED: u8 = 255;
+
+    /// Number of customers.
+    pub fn n_rows(&self) -> usize {
+        self.contracts.len()
+    }
+
+    /// The column `MostWatch` of a row.
+    pub fn most_watch(&self, row: usize) -> &'static str {
+        Category::ALL.get(usize::from(self.most_watch[row])).map_or(NO_LABEL, |c| c.name())
+    }
+
+    /// The column `Taste` of a row.
+    pub fn taste(&self, row: usize) -> &str {
+        &self.taste_labels[usize::from(self.taste[row].0 & 31)]
+    }
+}
+
+/// Strings one behind the other: row `i` is `text[ends[i - 1]..ends[i]]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contracts {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Contracts {
+    /// Adds a row.
+    pub fn push(&mut self, contract: &str) {
+        self.text.push_str(contract);
+        self.ends.push(self.text.len());
+    }
+
+    /// The contracts of all rows one behind the other, with the place behind the last byte of each.
+    pub(super) fn new(text: String, ends: Vec<usize>) -> Contracts {
+        debug_assert_eq!(ends.last().copied().unwrap_or_default(), text.len());
+        Contracts { text, ends }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The contract of a row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.text[start..self.ends[row]]
+    }
+
+    /// All contracts in row order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        (0..self.len()).map(|row| self.get(row))
+    }
+}
+
+/// The sum of a column of seconds, which may need more than 64 bits.
+pub fn sum(seconds: &[i64]) -> i128 {
+    seconds.par_chunks(1 << 16).map(|seconds| seconds.iter().map(|s| i128::from(*s)).sum::<i128>()).sum()
+}
+
+/// What happened on one day: a row of `daily_activity`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayActivity {
+    /// The day.
+    pub day: Day,
+    /// Customers with at least one kept record.
+    pub active_users: u64,
+    /// Kept records.
+    pub records: u64,
+    /// Seconds of kept records, indexed by [`Category`] as `usize`.
+    pub seconds: [i64; 5],
+}
+
+/// Where a month table comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// Name and version of the engine, [`crate::ENGINE`].
+    pub engine: String,
+    /// Name of the rules.
+    pub rules_name: String,
+    /// Hash of the rules, 64 hex digits.
+    pub rules_sha256: String,
+    /// Number of data files of the month.
+    pub input_files: u64,
+    /// Their size as stored.
+    pub input_bytes: u64,
+}

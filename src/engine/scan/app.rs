@@ -1,0 +1,128 @@
+//! From the name of an app to its category, without hashing whole strings.
+
+use crate::engine::rules::Category;
+
+/// Longest name that the table holds, in bytes.
+pub const MAX_APP_BYTES: usize = 16;
+
+const N_PLACES: usize = 64;
+
+/// A perfect hash table of the short names of the rules: every name has a place of its own, and a name that is looked
+/// up is compared whole with the one at its place.
+#[derive(Clone, Debug)]
+pub struct AppTable {
+    multiplier: u64,
+    places: [Place; N_PLACES],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    // The name as a little-endian integer, zero behind its end. No name is empty, so an empty place matches nothing
+    // that is looked up.
+    name: u128,
+    category: Category,
+}
+
+/// By length: all bits of so many bytes from the first on, in a little-endian integer.
+pub(super) const FIRST_BYTES: [u128; MAX_APP_BYTES + 1] = {
+    let mut masks = [u128::MAX; MAX_APP_BYTES + 1];
+    let mut n_bytes = 0;
+    while n_bytes < MAX_APP_BYTES {
+        masks[n_bytes] = (1 << (8 * n_bytes)) - 1;
+        n_bytes += 1;
+    }
+    masks
+};
+
+impl AppTable {
+    /// A table of those names that are short enough and for which a place was found; the others are simply not in it.
+    pub fn new<'a>(apps: impl IntoIterator<Item = (&'a str, Category)>) -> AppTable {
+        let names: Vec<(u128, Category)> = apps
+            .into_iter()
+            .filter(|(name, _)| (1..=MAX_APP_BYTES).contains(&name.len()) && !name.contains('\0'))
+            .map(|(name, category)| {
+                let mut bytes = [0; MAX_APP_BYTES];
+                bytes[..name.len()].copy_from_slice(name.as_bytes());
+                (u128::from_le_bytes(bytes), category)
+            })
+            .collect();
+        // With 14 names in 64 places about one multiplier in five fits. Where none of a thousand does (very many
+        // names), those without a place go the exact way.
+        let n_lost = |multiplier: u64| {
+            let mut taken = 0_u64;
+            names
+                .iter()
+                .filter(|(name, _)| {
+                    let bit = 1 << place_of(*name, multiplier);
+                    let lost = taken & bit != 0;
+                    taken |= bit;
+                    lost
+                })
+                .count()
+        };
+        let candidates = (0..1000_u64).map(|i| 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(2 * i + 1));
+        let multiplier = candidates.min_by_key(|m| n_lost(*m)).unwrap_or(1);
+        let mut places = [Place { name: 0, category: Category::Tv }; N_PLACES];
+        for (name, category) in names {
+            let place = &mut places[place_of(name, multiplier)];
+            if place.name == 0 {
+                *place = Place { name, category };
+            }
+        }
+        AppTable { multiplier, places }
+    }
+
+    /// The category of the app whose name is the first `n_bytes` of `bytes`, if the table holds it. The name
+    /// is plain text: it holds no NUL, which would be taken for its end.
+    #[inline(always)]
+    pub fn get(&self, bytes: [u8; MAX_APP_BYTES], n_bytes: usize) -> Option<Category> {
+        let name = u128::from_le_bytes(bytes) & FIRST_BYTES.get(n_bytes)?;
+        let place = &self.places[place_of(name, self.multiplier)];
+        (place.name == name && name != 0).then_some(place.category)
+    }
+}
+
+#[inline(always)]
+fn place_of(name: u128, multiplier: u64) -> usize {
+    let folded = (name as u64) ^ ((name >> 64) as u64).rotate_left(29);
+    (folded.wrapping_mul(multiplier) >> 58) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::Rules;
+
+    fn padded(name: &str) -> ([u8; MAX_APP_BYTES], usize) {
+        let mut bytes = [b'x'; MAX_APP_BYTES];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        (bytes, name.len())
+    }
+
+    #[test]
+    fn every_app_of_the_preset_is_found_and_nothing_else() {
+        let rules = Rules::preset("default").unwrap();
+        let table = AppTable::new(rules.apps.iter().map(|(name, category)| (name.as_str(), *category)));
+        for (name, category) in &rules.apps {
+            let (bytes, n_bytes) = padded(name);
+            assert_eq!(table.get(bytes, n_bytes), Some(*category), "{name}");
+        }
+        for other in ["APP", "channel", "CHANNE", "CHANNELS", "V", "VODD", "KPLUs"] {
+            let (bytes, n_bytes) = padded(other);
+            assert_eq!(table.get(bytes, n_bytes), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn long_and_crowded_names_are_left_to_the_exact_way() {
+        let names: Vec<String> = (0..500).map(|i| format!("APP{i}")).collect();
+        let table = AppTable::new(
+            names.iter().map(|n| (n.as_str(), Category::Child)).chain([("A_NAME_OF_SEVENTEEN", Category::Tv)]),
+        );
+        let found = names.iter().filter(|n| {
+            let (bytes, n_bytes) = padded(n);
+            table.get(bytes, n_bytes) == Some(Category::Child)
+        });
+        assert!(found.count() > 40);
+    }
+}

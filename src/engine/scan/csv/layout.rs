@@ -1,0 +1,122 @@
+//! The header of a CSV file: which delimiter, and where the columns are.
+
+use super::record::read_record;
+use crate::engine::scan::lines::BYTE_ORDER_MARK;
+
+/// Longest header, in bytes: what [`CsvLayout::from_header`] has to see of a file that is longer.
+pub const MAX_HEADER_BYTES: usize = 1 << 20;
+
+const DELIMITERS: [u8; 3] = *b",;\t";
+
+/// The column that holds a whole `_source` object.
+const SOURCE: &str = "_source";
+
+/// Where the fields of a CSV file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CsvLayout {
+    /// `,`, `;` or tab.
+    pub delimiter: u8,
+    /// Number of fields of every record.
+    pub n_fields: usize,
+    /// The columns that are read.
+    pub columns: Columns,
+}
+
+/// The columns that are read, each as its place from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// A column a field.
+    Named {
+        /// `Contract`.
+        contract: usize,
+        /// `AppName` or `Appname`.
+        app: usize,
+        /// `TotalDuration`.
+        seconds: usize,
+    },
+    /// One column with the JSON text of the `_source` object.
+    Source(usize),
+}
+
+/// A CSV file whose header lacks the columns.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the CSV header lacks {}; it has {}", list(.missing), list(.found))]
+pub struct HeaderError {
+    /// The columns that are missing, by the names that were looked for.
+    pub missing: Vec<String>,
+    /// The columns that are there, by the delimiter that fits best. Empty when there is no header.
+    pub found: Vec<String>,
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "no columns".to_owned(),
+        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+impl CsvLayout {
+    /// Reads the header from the first bytes of a file: the whole file, or at least [`MAX_HEADER_BYTES`] of it.
+    /// Gives the layout and the length of byte order mark and header, line ending included: where the records begin.
+    ///
+    /// The delimiter is the one that yields the columns. A name that is there twice means its last column, as a key
+    /// given twice means its last value. Columns by name go before a column `_source`.
+    ///
+    /// # Errors
+    /// No delimiter yields the columns; so too when there is no header at all.
+    pub fn from_header(start: &[u8]) -> Result<(CsvLayout, usize), HeaderError> {
+        let start = &start[..start.len().min(MAX_HEADER_BYTES)];
+        let mut at = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        // Blank lines are nothing, in front of the header too.
+        while let Some(rest) = start.get(at..) {
+            match rest {
+                [b'\n', ..] => at += 1,
+                [b'\r', b'\n', ..] => at += 2,
+                _ => break,
+            }
+        }
+        let mut best: Option<HeaderError> = None;
+        for delimiter in DELIMITERS {
+            let mut names = Vec::new();
+            let record = read_record(start, at, delimiter, |_, field| {
+                names.push(String::from_utf8_lossy(&field.bytes(start)).into_owned());
+            });
+            // What goes on for so long is no header.
+            let is_cut = record.next == MAX_HEADER_BYTES && start.last() != Some(&b'\n');
+            if is_cut || record.content(start, at).is_empty() {
+                names.clear();
+            }
+            match columns(&names) {
+                Ok(columns) => return Ok((CsvLayout { delimiter, n_fields: names.len(), columns }, record.next)),
+                Err(missing) => {
+                    let is_better = best.as_ref().is_none_or(|best| best.found.len() < names.len());
+                    if is_better {
+                        best = Some(HeaderError { missing, found: names });
+                    }
+                }
+            }
+        }
+        Err(best.unwrap_or(HeaderError { missing: Vec::new(), found: Vec::new() }))
+    }
+}
+
+/// The columns among `names`, or which are missing.
+fn columns(names: &[String]) -> Result<Columns, Vec<String>> {
+    let place = |wanted: &[&str]| {
+        names.iter().rposition(|name| {
+            let name = name.strip_prefix("_source.").unwrap_or(name);
+            wanted.contains(&name)
+        })
+    };
+    let contract = place(&["Contract"]);
+    let app = place(&["AppName", "Appname"]);
+    let seconds = place(&["TotalDuration"]);
+    if let (Some(contract), Some(app), Some(seconds)) = (contract, app, seconds) {
+        return Ok(Columns::Named { contract, app, seconds });
+    }
+    if let Some(source) = names.iter().rposition(|name| name == SOURCE) {
+        return Ok(Columns::Source(source));
+    }
+    let wanted = [("Contract", contract), ("TotalDuration", seconds), ("AppName", app)];
+    Err(wanted.iter().filter(|(_, place)| place.is_none()).map(|(name, _)| (*name).to_owned()).collect())
+}

@@ -1,0 +1,103 @@
+//! One record as found, and what the rules say of it.
+
+use std::borrow::Cow;
+
+use crate::engine::ledger::Reason;
+use crate::engine::rules::{Category, Rules};
+use ahash::AHashMap;
+
+/// Longest contract that fits the column `Contract`, in characters.
+pub const MAX_CONTRACT_CHARS: usize = 100;
+
+/// Longest line of a data file, line ending not counted, in bytes.
+pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// The fields that matter of one well-formed record, before any rule. `None` is absent, null or of another type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// `Contract`.
+    pub contract: Option<Cow<'a, str>>,
+    /// `AppName`, also spelled `Appname`; the last of both counts.
+    pub app: Option<Cow<'a, str>>,
+    /// `TotalDuration` in seconds, when it is an integer of 64 bits.
+    pub seconds: Option<i64>,
+}
+
+/// What becomes of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It counts.
+    Kept {
+        /// The customer, 1 to 100 characters.
+        contract: &'a str,
+        /// The category of its app.
+        category: Category,
+        /// Seconds watched, within the bounds of the rules.
+        seconds: i64,
+    },
+    /// It does not count, for this reason. Never [`Reason::UnmappedApp`].
+    Rejected(Reason),
+    /// It does not count because no category has this app.
+    UnmappedApp(&'a str),
+}
+
+/// Rules in the form in which they are applied to records.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    pub(crate) min_seconds: i64,
+    pub(crate) max_seconds: i64,
+    excluded: ahash::AHashSet<String>,
+    pub(crate) apps: AHashMap<String, Category>,
+}
+
+impl Judge {
+    /// Prepares `rules`.
+    pub fn new(rules: &Rules) -> Judge {
+        Judge {
+            min_seconds: rules.min_seconds,
+            max_seconds: rules.max_seconds,
+            excluded: rules.exclude_contracts.iter().cloned().collect(),
+            apps: rules.apps.iter().map(|(app, category)| (app.clone(), *category)).collect(),
+        }
+    }
+
+    /// Applies the rules to a well-formed record: the first reason that holds counts.
+    pub fn judge<'a>(&self, fields: &'a Fields<'_>) -> Verdict<'a> {
+        let Some(contract) = fields.contract.as_deref().filter(|text| !text.trim().is_empty()) else {
+            return Verdict::Rejected(Reason::NoContract);
+        };
+        // A character has at most four bytes and at least one: most contracts need no counting.
+        if contract.len() > MAX_CONTRACT_CHARS && contract.chars().count() > MAX_CONTRACT_CHARS {
+            return Verdict::Rejected(Reason::LongContract);
+        }
+        let Some(app) = fields.app.as_deref().filter(|text| !text.is_empty()) else {
+            return Verdict::Rejected(Reason::NoApp);
+        };
+        let Some(seconds) = fields.seconds else {
+            return Verdict::Rejected(Reason::BadDuration);
+        };
+        if seconds < self.min_seconds {
+            return Verdict::Rejected(Reason::NegativeDuration);
+        }
+        if seconds > self.max_seconds {
+            return Verdict::Rejected(Reason::OverDay);
+        }
+        let Some(category) = self.apps.get(app) else {
+            return Verdict::UnmappedApp(app);
+        };
+        if self.is_excluded(contract) {
+            return Verdict::Rejected(Reason::Excluded);
+        }
+        Verdict::Kept { contract, category: *category, seconds }
+    }
+
+    /// The contracts that the rules exclude.
+    pub(crate) fn excluded(&self) -> impl Iterator<Item = &str> {
+        self.excluded.iter().map(String::as_str)
+    }
+
+    /// Whether the rules exclude this contract.
+    pub(crate) fn is_excluded(&self, contract: &str) -> bool {
+        !self.excluded.is_empty() && self.excluded.contains(contract)
+    }
+}

@@ -1,0 +1,37 @@
+//! Where judged records go.
+
+use super::contract::PackedContract;
+use super::exact::Malformed;
+use super::record::{Fields, Judge, Verdict};
+use crate::engine::ledger::Reason;
+use crate::engine::rules::Category;
+
+/// Receives every record of a split, in order. Each record calls exactly one of the three.
+///
+/// `offset` is the byte offset of the record's first byte in its file, decompressed; `raw` is the record without its
+/// line ending.
+pub trait Sink {
+    /// A record that counts.
+    fn kept(&mut self, contract: &str, category: Category, seconds: i64);
+    /// [`Sink::kept`] of a contract that packs.
+    #[inline]
+    fn kept_packed(&mut self, contract: PackedContract, category: Category, seconds: u32) {
+        contract.with_str(|contract| self.kept(contract, category, i64::from(seconds)));
+    }
+    /// A record that does not count. Never [`Reason::UnmappedApp`].
+    fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]);
+    /// A record of an app that is in no category.
+    fn unmapped(&mut self, offset: u64, app: &str, raw: &[u8]);
+}
+
+/// Judges a record as it was read and hands it to `sink`.
+pub fn settle(read: Result<Fields<'_>, Malformed>, judge: &Judge, offset: u64, raw: &[u8], sink: &mut impl Sink) {
+    match read {
+        Err(Malformed) => sink.rejected(offset, Reason::Malformed, raw),
+        Ok(fields) => match judge.judge(&fields) {
+            Verdict::Kept { contract, category, seconds } => sink.kept(contract, category, seconds),
+            Verdict::Rejected(reason) => sink.rejected(offset, reason, raw),
+            Verdict::UnmappedApp(app) => sink.unmapped(offset, app, raw),
+        },
+    }
+}

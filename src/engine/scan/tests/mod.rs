@@ -1,0 +1,85 @@
+//! Tables and laws that hold for every reader of records.
+
+mod csv;
+mod fast;
+mod json;
+mod laws;
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use super::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState};
+use super::fast::{Backend, Scanner};
+use super::record::{Fields, Judge};
+use super::sink::Sink;
+use crate::engine::ledger::Reason;
+use crate::engine::rules::{Category, Rules};
+
+/// Everything a sink is told, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Told(Vec<Call>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Call {
+    Kept(String, Category, i64),
+    Rejected(u64, Reason, Vec<u8>),
+    Unmapped(u64, String, Vec<u8>),
+}
+
+impl Sink for Told {
+    fn kept(&mut self, contract: &str, category: Category, seconds: i64) {
+        self.0.push(Call::Kept(contract.to_owned(), category, seconds));
+    }
+    fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
+        self.0.push(Call::Rejected(offset, reason, raw.to_vec()));
+    }
+    fn unmapped(&mut self, offset: u64, app: &str, raw: &[u8]) {
+        self.0.push(Call::Unmapped(offset, app.to_owned(), raw.to_vec()));
+    }
+}
+
+fn kept(contract: &str, category: Category, seconds: i64) -> Call {
+    Call::Kept(contract.to_owned(), category, seconds)
+}
+
+fn rejected(offset: u64, reason: Reason, raw: &str) -> Call {
+    Call::Rejected(offset, reason, raw.as_bytes().to_vec())
+}
+
+fn unmapped(offset: u64, app: &str, raw: &str) -> Call {
+    Call::Unmapped(offset, app.to_owned(), raw.as_bytes().to_vec())
+}
+
+fn judge() -> &'static Judge {
+    static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset")));
+    &JUDGE
+}
+
+fn scanner() -> &'static Scanner {
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(judge().clone(), Backend::detect()));
+    &SCANNER
+}
+
+/// Hands a reader and the splits of a CSV file, `n_bytes` each and in order, to `scan`.
+fn for_each_csv_split(file: &[u8], n_bytes: usize, mut scan: impl FnMut(&CsvSplit<'_>, &mut CsvReader)) {
+    let Ok((layout, header_bytes)) = CsvLayout::from_header(file) else {
+        panic!("no header in {:?}", String::from_utf8_lossy(file));
+    };
+    let (mut reader, mut state) = (CsvReader::new(layout), QuoteState::FieldStart);
+    for start in (header_bytes..file.len()).step_by(n_bytes) {
+        let (from, end) = (start - usize::from(start > header_bytes), file.len().min(start.saturating_add(n_bytes)));
+        let (window, owned) = (&file[from..], start - from..end - from);
+        scan(&CsvSplit { window, behind: Behind::Nothing, owned, base: from as u64, start: state }, &mut reader);
+        state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
+    }
+}
+
+fn fields<'a>(contract: Option<&'a str>, app: Option<&'a str>, seconds: Option<i64>) -> Fields<'a> {
+    Fields { contract: contract.map(Cow::Borrowed), app: app.map(Cow::Borrowed), seconds }
+}
+
+/// Number of cases of a property: few where an interpreter runs them.
+fn n_cases(n: u32) -> proptest::test_runner::Config {
+    let cases = if cfg!(miri) { n.div_ceil(1_000) } else { n };
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}

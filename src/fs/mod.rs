@@ -1,0 +1,4 @@
+//! Files as the program writes them: aside, forced to disk, renamed; and the thread that sends them to the disk meanwhile.
+
+pub mod atomic;
+pub mod flush;

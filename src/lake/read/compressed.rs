@@ -1,0 +1,229 @@
+//! Files as a stream of bytes, unpacked: gzip with any number of members, Zstandard with any number of frames, or plain.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::mapped;
+use crate::lake::{Compression, DataFile, LakeError};
+
+/// Bytes read from the disk at once.
+const N_BUFFER: usize = 1 << 20;
+
+/// The unpacked content of a data file. A stream that is cut short, followed by anything else or damaged is an error,
+/// never an early end.
+pub struct PackedFile {
+    stream: Box<dyn Read + Send>,
+    file: File,
+    listed: DataFile,
+    n_packed: Arc<AtomicU64>,
+}
+
+/// Opens `file`, which must still be as it was listed.
+pub fn open(file: &DataFile) -> Result<PackedFile, LakeError> {
+    let io = |error| LakeError::io(&file.uri, "opening it", &error);
+    let opened = File::open(&file.path).map_err(io)?;
+    mapped::check_unchanged(&opened, file)?;
+    let n_packed = Arc::new(AtomicU64::new(0));
+    let counted = Counted { file: opened.try_clone().map_err(io)?, n_read: Arc::clone(&n_packed) };
+    let buffered = BufReader::with_capacity(N_BUFFER, counted);
+    let stream: Box<dyn Read + Send> = match file.compression {
+        Compression::None => Box::new(buffered),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
+        Compression::Zstd => Box::new(ZstdFrames::new(buffered).map_err(io)?),
+    };
+    Ok(PackedFile { stream, file: opened, listed: file.clone(), n_packed })
+}
+
+impl PackedFile {
+    /// Unpacks into `buffer` until it is full or the content ends, and returns the number of bytes. Fewer than its
+    /// length means the end, which is reached only if the whole file was sound and is still as it was listed.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, LakeError> {
+        let mut n_filled = 0;
+        while let Some(rest) = buffer.get_mut(n_filled..).filter(|rest| !rest.is_empty()) {
+            match self.stream.read(rest) {
+                Ok(0) => {
+                    mapped::check_unchanged(&self.file, &self.listed)?;
+                    break;
+                }
+                Ok(n) => n_filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.explain(&error)),
+            }
+        }
+        Ok(n_filled)
+    }
+
+    /// Bytes read from the packed file so far: what progress is measured in.
+    pub fn n_packed_read(&self) -> u64 {
+        self.n_packed.load(Ordering::Relaxed)
+    }
+
+    fn explain(&self, error: &io::Error) -> LakeError {
+        if let Err(changed) = mapped::check_unchanged(&self.file, &self.listed) {
+            return changed;
+        }
+        let kind = match self.listed.compression {
+            Compression::None => return LakeError::io(&self.listed.uri, "reading it", error),
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "Zstandard",
+        };
+        if error.raw_os_error().is_some() {
+            return LakeError::io(&self.listed.uri, "reading it", error);
+        }
+        let what = match error.kind() {
+            io::ErrorKind::UnexpectedEof => format!("the {kind} stream ends too early: the file was cut short"),
+            _ => format!("the {kind} stream is damaged: {error}"),
+        };
+        LakeError::at(
+            &self.listed.uri,
+            format!("{what} (at or before byte {} of {})", self.n_packed_read(), self.listed.n_bytes),
+        )
+        .advise("get this file again from where it was made; nothing was published")
+    }
+}
+
+/// For readers that want a plain [`Read`]. Its errors hold a [`LakeError`] that says which file.
+impl Read for PackedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        match self.stream.read(buffer) {
+            Ok(0) => mapped::check_unchanged(&self.file, &self.listed).map(|()| 0).map_err(io::Error::other),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(io::Error::other(self.explain(&error))),
+            result => result,
+        }
+    }
+}
+
+/// Counts the bytes that were read.
+struct Counted {
+    file: File,
+    n_read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buffer)?;
+        self.n_read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// Zstandard frames in a row. An empty file is no frame, and taken as cut short.
+struct ZstdFrames<R: BufRead> {
+    decoder: zstd::stream::read::Decoder<'static, R>,
+    is_empty: bool,
+}
+
+impl<R: BufRead> ZstdFrames<R> {
+    fn new(mut reader: R) -> io::Result<ZstdFrames<R>> {
+        let is_empty = reader.fill_buf()?.is_empty();
+        Ok(ZstdFrames { decoder: zstd::stream::read::Decoder::with_buffer(reader)?, is_empty })
+    }
+}
+
+impl<R: BufRead> Read for ZstdFrames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_empty {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.decoder.read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::lake::{ListOptions, list};
+
+    fn unpack(name: &str, content: &[u8]) -> Result<Vec<u8>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let listing = list(&[path.display().to_string()], &ListOptions::default()).unwrap();
+        let mut file = open(&listing.files[0]).unwrap();
+        let mut buffer = [0; 777];
+        let mut unpacked = Vec::new();
+        loop {
+            let n = file.fill(&mut buffer).map_err(|error| error.to_string())?;
+            unpacked.extend_from_slice(&buffer[..n]);
+            if n < buffer.len() {
+                assert_eq!(file.n_packed_read(), content.len() as u64);
+                return Ok(unpacked);
+            }
+        }
+    }
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(content: &[u8]) -> Vec<u8> {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn lines(from: u32) -> Vec<u8> {
+        (from..from + 300).flat_map(|n| format!("{{\"n\":{}}}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect()
+    }
+
+    #[test]
+    fn members_and_frames_are_joined() {
+        let (one, two) = (lines(0), lines(300));
+        let both = [one.clone(), two.clone()].concat();
+        let check = |name: &str, parts: &[&[u8]], expected: &[u8]| {
+            assert_eq!(unpack(name, &parts.concat()).as_deref(), Ok(expected), "{name}");
+        };
+        check("20220401.json", &[&one, &two], &both);
+        check("20220401.json", &[], b"");
+        check("20220401.json.gz", &[&gzip(&one)], &one);
+        check("20220401.json.gz", &[&gzip(&one), &gzip(b""), &gzip(&two)], &both);
+        check("20220401.json.gz", &[&gzip(b"")], b"");
+        check("20220401.json.zst", &[&zstd(&one)], &one);
+        check("20220401.json.zst", &[&zstd(&one), &zstd(b""), &zstd(&two)], &both);
+        check("20220401.json.zst", &[&zstd(b"")], b"");
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_is_an_error() {
+        type Pack = fn(&[u8]) -> Vec<u8>;
+        for (name, pack) in [("20220401.json.gz", gzip as Pack), ("20220401.json.zst", zstd as Pack)] {
+            let (one, two) = (pack(&lines(0)), pack(&lines(300)));
+            let whole = [one.clone(), two].concat();
+            for n_kept in (0..whole.len()).filter(|n| *n != one.len()) {
+                if n_kept % 7 != 0 && (40..one.len() - 40).contains(&n_kept) {
+                    continue; // Inside of a stream every seventh byte will do.
+                }
+                let message = unpack(name, &whole[..n_kept]).unwrap_err();
+                assert!(message.contains("stream ends too early"), "{name} cut at {n_kept}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn damage_and_garbage_are_errors() {
+        type Pack = fn(&[u8]) -> Vec<u8>;
+        for (name, pack) in [("20220401.json.gz", gzip as Pack), ("20220401.json.zst", zstd as Pack)] {
+            let sound = pack(&lines(0));
+            for at in [sound.len() / 2, sound.len() - 3, sound.len() - 1] {
+                let mut damaged = sound.clone();
+                damaged[at] ^= 0x10;
+                unpack(name, &damaged).unwrap_err();
+            }
+            for garbage in [b"{\"n\":1}\n".as_slice(), b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", b"\n"] {
+                let message = unpack(name, &[&sound, garbage].concat()).unwrap_err();
+                assert!(message.contains("20220401.json"), "{message}");
+            }
+            unpack(name, &lines(0)).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Files as memory: the only place where the program maps files.
+//!
+//! A scan maps a window, reads it once and drops it. A mapped page counts as memory of the process for as long as it is
+//! mapped, so the windows, not the file, decide how much that is: a file larger than memory is read like a small one.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use memmap2::{Advice, Mmap, MmapOptions};
+
+use crate::lake::source::local;
+use crate::lake::{DataFile, LakeError};
+
+use super::sigbus;
+
+/// A large page, in bytes: what the processor maps with one entry. A file that was written in whole ones, each with one
+/// write at a multiple of this size, lies in the page cache in such pages and is mapped with a fraction of the work, where the
+/// file system does that (ext4 since Linux 6.16, xfs, btrfs).
+pub const LARGE_PAGE_BYTES: usize = 2 << 20;
+
+/// An uncompressed data file, open for windows. Cheap to share between threads.
+#[derive(Debug)]
+pub struct MappedFile {
+    file: File,
+    listed: DataFile,
+    /// Whether bytes of it could not be had when they were read, and were zeros instead.
+    is_lost: Arc<AtomicBool>,
+}
+
+impl MappedFile {
+    /// Opens `file`, which must still be as it was listed.
+    pub fn open(file: &DataFile) -> Result<MappedFile, LakeError> {
+        let opened = File::open(&file.path).map_err(|error| LakeError::io(&file.uri, "opening it", &error))?;
+        let mapped = MappedFile { file: opened, listed: file.clone(), is_lost: Arc::default() };
+        mapped.check_unchanged()?;
+        Ok(mapped)
+    }
+
+    /// Size in bytes, as listed.
+    pub fn n_bytes(&self) -> u64 {
+        self.listed.n_bytes
+    }
+
+    /// Bytes `offset..offset + n_bytes` of the file, of which any part beyond its end is cut off. Any offset will do:
+    /// the mapping itself begins at the page that holds it.
+    pub fn window(&self, offset: u64, n_bytes: usize) -> Result<Window, LakeError> {
+        let n_bytes = usize::try_from(self.listed.n_bytes.saturating_sub(offset)).unwrap_or(usize::MAX).min(n_bytes);
+        if n_bytes == 0 {
+            return Ok(Window { _watch: None, map: None });
+        }
+        // A file that became shorter has no pages to show behind its new end. Between here and the last look at the
+        // window that may still happen: `lost` sees to it that it is an error and not the end of the process.
+        self.check_unchanged()?;
+        // SAFETY: the map is private and read-only, and lies inside the file as of the check above. Its bytes are
+        // stable as long as nobody writes to the file. Files of the cache are written once, renamed into place and
+        // read-only from then on. Files of a local lake belong to the user; `check_unchanged`, called here and by the
+        // scan when it is done with the file, turns a write in between into an error before anything is published.
+        let map = unsafe { MmapOptions::new().offset(offset).len(n_bytes).map(&self.file) }
+            .map_err(|error| LakeError::io(&self.listed.uri, "mapping it into memory", &error))?;
+        // Only a hint: the kernel reads ahead further, and drops pages behind us first.
+        let _ = map.advise(Advice::Sequential);
+        Ok(Window { _watch: Some(sigbus::watch(&map, &self.is_lost)), map: Some(map) })
+    }
+
+    /// Fails if the file is no longer as it was listed, or could not be read. Call it when the last window has been read.
+    pub fn check_unchanged(&self) -> Result<(), LakeError> {
+        check_unchanged(&self.file, &self.listed)?;
+        match self.is_lost.load(Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(LakeError::at(
+                &self.listed.uri,
+                "bytes of it could not be read: it was cut short for a while, or its disk failed",
+            )
+            .advise("run again when nothing writes to the lake any more, and see whether the disk is sound")),
+        }
+    }
+}
+
+/// Fails if `file` is no longer as it was `listed`.
+pub(super) fn check_unchanged(file: &File, listed: &DataFile) -> Result<(), LakeError> {
+    let metadata = file.metadata().map_err(|error| LakeError::io(&listed.uri, "reading its size", &error))?;
+    let (n_bytes, modified_ms) = (metadata.len(), local::modified_ms(&metadata));
+    if (n_bytes, modified_ms) == (listed.n_bytes, listed.modified_ms) {
+        return Ok(());
+    }
+    let change = match n_bytes == listed.n_bytes {
+        true => format!(
+            "it was written to, {} ms after the time it had when it was listed",
+            modified_ms - listed.modified_ms
+        ),
+        false => format!("it had {} bytes and has {n_bytes} now", listed.n_bytes),
+    };
+    Err(LakeError::at(&listed.uri, format!("changed while it was read: {change}"))
+        .advise("run again when nothing writes to the lake any more"))
+}
+
+/// A piece of a file in memory, unmapped when dropped.
+#[derive(Debug)]
+pub struct Window {
+    /// Ends before the map does: fields are dropped in order.
+    _watch: Option<sigbus::Watch>,
+    map: Option<Mmap>,
+}
+
+impl Deref for Window {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.map.as_deref().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::{ListOptions, list};
+
+    fn lake(content: &[u8]) -> (tempfile::TempDir, DataFile) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("20220401.json");
+        std::fs::write(&path, content).unwrap();
+        let listing = list(&[path.display().to_string()], &ListOptions::default()).unwrap();
+        (folder, listing.files[0].clone())
+    }
+
+    #[test]
+    fn windows_are_the_bytes_of_the_file() {
+        let content: Vec<u8> = (0..20_000_u32).flat_map(|n| n.to_le_bytes()).collect();
+        let (_folder, file) = lake(&content);
+        let mapped = MappedFile::open(&file).unwrap();
+        let check = |offset: usize, n_bytes: usize| {
+            let window = mapped.window(offset as u64, n_bytes).unwrap();
+            let end = content.len().min(offset.saturating_add(n_bytes));
+            assert_eq!(&*window, content.get(offset..end).unwrap_or_default(), "{offset} {n_bytes}");
+        };
+        for offset in [0, 1, 4095, 4096, 4097, 12_345, 79_999, 80_000, 80_001, usize::MAX] {
+            for n_bytes in [0, 1, 4096, 5000, 80_000, usize::MAX] {
+                check(offset, n_bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_file_has_an_empty_window() {
+        let (_folder, file) = lake(b"");
+        let mapped = MappedFile::open(&file).unwrap();
+        assert_eq!(mapped.window(0, 1 << 20).unwrap().len(), 0);
+        mapped.check_unchanged().unwrap();
+    }
+
+    #[test]
+    fn a_file_that_changes_is_an_error() {
+        let check = |change: &dyn Fn(&DataFile), expected: &str| {
+            let (_folder, file) = lake(b"0123456789");
+            let mapped = MappedFile::open(&file).unwrap();
+            change(&file);
+            for result in [mapped.check_unchanged(), mapped.window(0, 1).map(drop), MappedFile::open(&file).map(drop)] {
+                let message = result.unwrap_err().to_string();
+                assert!(
+                    message.starts_with(&format!("{}: changed while it was read: {expected}", file.uri)),
+                    "{message}"
+                );
+            }
+        };
+        check(&|file| std::fs::write(&file.path, b"01234").unwrap(), "it had 10 bytes and has 5 now");
+        check(&|file| std::fs::write(&file.path, b"0123456789a").unwrap(), "it had 10 bytes and has 11 now");
+        let later = |file: &DataFile| {
+            let file = File::options().write(true).open(&file.path).unwrap();
+            let modified = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(modified + std::time::Duration::from_millis(5)).unwrap();
+        };
+        check(&later, "it was written to, 5 ms after");
+    }
+
+    #[test]
+    fn pages_that_are_gone_are_zeros_and_an_error() {
+        let content = vec![b'x'; 20 * 65_536];
+        let (_folder, file) = lake(&content);
+        let mapped = MappedFile::open(&file).unwrap();
+        let other = MappedFile::open(&file).unwrap();
+        let (window, tail) = (mapped.window(5, usize::MAX).unwrap(), mapped.window(15 * 65_536, 10).unwrap());
+        let cut = File::options().write(true).open(&file.path).unwrap();
+        cut.set_len(3 * 65_536).unwrap();
+        // Several threads meet the gap at once.
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let n_left = window.iter().take_while(|byte| **byte == b'x').count();
+                    assert_eq!((n_left, window.len()), (3 * 65_536 - 5, content.len() - 5));
+                    assert!(window[n_left..].iter().all(|byte| *byte == 0));
+                    assert_eq!(*tail, [0; 10]);
+                });
+            }
+        });
+        let told = |file: &MappedFile| file.check_unchanged().map_err(|error| error.to_string());
+        assert!(told(&mapped).unwrap_err().ends_with("it had 1310720 bytes and has 196608 now"));
+        // Whoever puts back what was there does not make good what was read; who did not read it has lost nothing.
+        cut.set_len(content.len() as u64).unwrap();
+        let listed = std::time::UNIX_EPOCH + std::time::Duration::from_millis(file.modified_ms as u64);
+        cut.set_modified(listed).unwrap();
+        assert!(told(&mapped).unwrap_err().contains("bytes of it could not be read"));
+        assert_eq!(told(&other), Ok(()));
+    }
+}

@@ -1,0 +1,6 @@
+//! Bytes of a file on this machine: mapped, or unpacked as a stream.
+
+pub mod compressed;
+pub mod mapped;
+#[allow(unsafe_code)]
+mod sigbus;

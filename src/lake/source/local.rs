@@ -1,0 +1,310 @@
+//! Lakes on this machine: folders, files and globs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::lake::select::Found;
+use crate::lake::{LakeError, names};
+
+/// What the local inputs hold.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// By real path: a file that several inputs or links name counts once, under the least of its names.
+    found: BTreeMap<PathBuf, Found>,
+    /// Names left out. A set, since inputs may overlap.
+    left_out: BTreeSet<PathBuf>,
+}
+
+impl Walk {
+    /// Adds all data files at `input`, a path or a glob.
+    pub(crate) fn add(&mut self, input: &str) -> Result<(), LakeError> {
+        let path: PathBuf = Path::new(input).components().collect();
+        match fs::metadata(&path) {
+            Ok(metadata) => return self.add_path(&path, &metadata, &mut BTreeSet::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && has_wildcards(input) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(LakeError::at(input, "no such file or folder")
+                    .advise("check the path; a relative one starts at the current folder"));
+            }
+            Err(error) => return Err(LakeError::io(input, "opening it", &error)),
+        }
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let paths = glob::glob_with(input, options).map_err(|error| {
+            LakeError::at(input, format!("is not a glob: {error}"))
+                .advise("put a wildcard that belongs to a name into brackets, for example [*]")
+        })?;
+        let mut matched = false;
+        for path in paths {
+            let path = path.map_err(|error| LakeError::io_at(error.path(), "listing it", error.error()))?;
+            matched = true;
+            self.add_child(&path.components().collect::<PathBuf>(), &mut BTreeSet::new())?;
+        }
+        if !matched {
+            return Err(LakeError::at(input, "matches no file or folder")
+                .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
+        }
+        Ok(())
+    }
+
+    /// What was found, and the number of names left out.
+    pub(crate) fn finish(self) -> (Vec<Found>, u64) {
+        (self.found.into_values().collect(), self.left_out.len() as u64)
+    }
+
+    /// Adds `path` unless its name is one to leave out. `open` are the real paths of the folders it lies in.
+    fn add_child(&mut self, path: &Path, open: &mut BTreeSet<PathBuf>) -> Result<(), LakeError> {
+        if path.file_name().is_some_and(|name| names::is_left_out(&name.to_string_lossy())) {
+            self.left_out.insert(absolute(path)?);
+            return Ok(());
+        }
+        let metadata = fs::metadata(path).map_err(|error| {
+            let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+            match (is_link, error.kind()) {
+                (true, std::io::ErrorKind::NotFound) => {
+                    LakeError::at(path.display().to_string(), "is a link to a file that does not exist")
+                        .advise("repair or remove the link")
+                }
+                _ => LakeError::io_at(path, "opening it", &error),
+            }
+        })?;
+        self.add_path(path, &metadata, open)
+    }
+
+    fn add_path(&mut self, path: &Path, metadata: &Metadata, open: &mut BTreeSet<PathBuf>) -> Result<(), LakeError> {
+        let real = fs::canonicalize(path).map_err(|error| LakeError::io_at(path, "opening it", &error))?;
+        if metadata.is_dir() {
+            return self.add_folder(path, real, open);
+        }
+        let uri = path.strip_prefix(".").unwrap_or(path).display().to_string();
+        if !metadata.is_file() {
+            return Err(LakeError::at(uri, "is neither a file nor a folder").advise("give regular files only"));
+        }
+        let found = Found {
+            named_by: absolute(path)?.to_string_lossy().into_owned(),
+            path: path.to_owned(),
+            n_bytes: metadata.len(),
+            modified_ms: modified_ms(metadata),
+            uri,
+        };
+        match self.found.get_mut(&real) {
+            Some(known) if known.uri <= found.uri => {}
+            Some(known) => *known = found,
+            None => {
+                self.found.insert(real, found);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_folder(&mut self, path: &Path, real: PathBuf, open: &mut BTreeSet<PathBuf>) -> Result<(), LakeError> {
+        // A link to a folder that we are inside of leads nowhere new.
+        if !open.insert(real.clone()) {
+            return Ok(());
+        }
+        let listed = || -> std::io::Result<Vec<PathBuf>> {
+            fs::read_dir(path)?.map(|entry| Ok(path.join(entry?.file_name()))).collect()
+        };
+        let mut children = listed().map_err(|error| LakeError::io_at(path, "listing this folder", &error))?;
+        children.sort();
+        for child in children {
+            self.add_child(&child, open)?;
+        }
+        open.remove(&real);
+        Ok(())
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, LakeError> {
+    std::path::absolute(path).map_err(|error| LakeError::io_at(path, "finding the current folder", &error))
+}
+
+/// Whether `text` may be a glob.
+pub(crate) fn has_wildcards(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+/// When the file was last changed, in milliseconds since 1970.
+pub(crate) fn modified_ms(metadata: &Metadata) -> i64 {
+    let millis = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    metadata.modified().map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => millis(after),
+        Err(before) => -millis(before.duration()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::error::Advice;
+    use crate::lake::{ListOptions, Listing, list};
+
+    /// A folder with these files, each of which holds its own name.
+    fn lake(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, name).unwrap();
+        }
+        folder
+    }
+
+    /// Lists `inputs`, which start at `folder`, and takes its path out of what comes back.
+    fn list_in(folder: &Path, inputs: &[&str], month: Option<&str>) -> Result<(Vec<String>, Listing), String> {
+        let folder = folder.to_str().unwrap();
+        let full = |input: &&str| match input.strip_prefix("file://") {
+            Some(rest) => format!("file://{folder}/{rest}"),
+            None => format!("{folder}/{input}"),
+        };
+        let inputs: Vec<String> = inputs.iter().map(full).collect();
+        let options = ListOptions { month: month.map(|month| month.parse().unwrap()), format: None };
+        let here = |text: String| text.replace(&format!("{folder}/"), "").replace(folder, "");
+        match list(&inputs, &options) {
+            Ok(listing) => Ok((listing.files.iter().map(|file| here(file.uri.clone())).collect(), listing)),
+            Err(error) => Err(here(format!("{error}; {}", error.advice().unwrap_or_default()))),
+        }
+    }
+
+    #[test]
+    fn inputs_name_files() {
+        let folder = lake(&[
+            "20220402.json",
+            "20220401.json",
+            "20220403.csv.gz",
+            "deep/day=2022-04-05/hour=1/part-0.json.zst",
+            "deep/2022-04-06/part-0.jsonl",
+            "deep/2022-04-06/part-1.ndjson",
+            "_SUCCESS",
+            "_temporary/20220407.json",
+            ".hidden/20220407.json",
+            "deep/.20220401.json.crc",
+            "20220408.json.tmp",
+            "[odd] name/20220409.json",
+        ]);
+        let all = &[
+            "20220401.json",
+            "20220402.json",
+            "20220403.csv.gz",
+            "[odd] name/20220409.json",
+            "deep/2022-04-06/part-0.jsonl",
+            "deep/2022-04-06/part-1.ndjson",
+            "deep/day=2022-04-05/hour=1/part-0.json.zst",
+        ];
+        let check = |inputs: &[&str], expected: &[&str], n_skipped: u64| {
+            let (uris, listing) = list_in(folder.path(), inputs, None).unwrap();
+            assert_eq!(uris, expected, "{inputs:?}");
+            assert_eq!(listing.n_skipped, n_skipped, "{inputs:?}");
+            for file in &listing.files {
+                let metadata = fs::metadata(&file.path).unwrap();
+                assert_eq!((file.n_bytes, file.modified_ms), (metadata.len(), modified_ms(&metadata)));
+            }
+        };
+        check(&[""], all, 5);
+        check(&["file://"], all, 5);
+        check(&["", "."], all, 5);
+        check(&["deep", "2022*.json", ""], all, 5);
+        check(&["20220401.json"], &all[..1], 0);
+        check(&["20220401.json", "./20220401.json", "deep/../20220401.json"], &all[..1], 0);
+        check(&["2022040?.json"], &all[..2], 0);
+        check(&["2022040[13].*"], &[all[0], all[2]], 0);
+        check(&["[odd] name"], &all[3..4], 0);
+        check(&["**/part-1*"], &all[5..6], 0);
+        check(&["2022*"], &all[..3], 1);
+        // What the user names is taken, whatever it is called.
+        check(&["_temporary"], &["_temporary/20220407.json"], 0);
+        check(&[".hidden/20220407.json"], &[".hidden/20220407.json"], 0);
+        check(&["deep/day=2022-04-05/hour=1"], &all[6..], 0);
+    }
+
+    #[test]
+    fn months_are_told_apart() {
+        let folder = lake(&["20220401.json", "20220430.json", "20220501.json", "x/20220401b.json", "_x"]);
+        let (uris, listing) = list_in(folder.path(), &[""], Some("2022-04")).unwrap();
+        assert_eq!(uris, ["20220401.json", "20220430.json", "x/20220401b.json"]);
+        assert_eq!((listing.month.to_string().as_str(), listing.n_skipped), ("2022-04", 2));
+        assert_eq!(
+            listing.missing_days.iter().map(|day| day.number()).collect::<Vec<_>>(),
+            (2..30).collect::<Vec<_>>()
+        );
+        let (uris, listing) = list_in(folder.path(), &["20220501.json"], None).unwrap();
+        assert_eq!((uris.len(), listing.missing_days.len()), (1, 30));
+    }
+
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        let folder = lake(&["real/20220401.json", "real/sub/20220402.json", "elsewhere/20220403.json"]);
+        let at = |name: &str| folder.path().join(name);
+        symlink("..", at("real/sub/up")).unwrap();
+        symlink(".", at("real/self")).unwrap();
+        symlink(at("elsewhere"), at("real/far")).unwrap();
+        symlink("20220401.json", at("real/20220404.json")).unwrap();
+        let (uris, _) = list_in(folder.path(), &["real"], None).unwrap();
+        assert_eq!(uris, ["real/20220401.json", "real/far/20220403.json", "real/sub/20220402.json"]);
+        symlink("gone.json", at("real/20220405.json")).unwrap();
+        let error = list_in(folder.path(), &["real"], None).unwrap_err();
+        assert_eq!(error, "real/20220405.json: is a link to a file that does not exist; repair or remove the link");
+    }
+
+    #[test]
+    fn what_cannot_be_listed_says_why() {
+        let folder = lake(&[
+            "months/20220401.json",
+            "months/20220501.json",
+            "months/20220502.json",
+            "bad/20220401.parquet",
+            "no_day/part.json",
+            "hidden/_20220401.json",
+            "[x",
+        ]);
+        fs::create_dir(folder.path().join("empty")).unwrap();
+        let check = |inputs: &[&str], month: Option<&str>, expected: &str| {
+            let error = list_in(folder.path(), inputs, month).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        };
+        check(&["gone"], None, "gone: no such file or folder; check the path");
+        check(&["gone*"], None, "gone*: matches no file or folder; check the pattern, and quote it");
+        check(&["gone["], None, "gone[: is not a glob: ");
+        check(&["empty"], None, "empty: holds no data file; data files end in .json");
+        check(&["hidden", "empty"], None, "hidden, empty: holds no data file, only 1 hidden or temporary names");
+        check(
+            &["months"],
+            None,
+            "months: holds several months: 2022-04 (1 file), 2022-05 (2 files); choose one with --month",
+        );
+        check(
+            &["months"],
+            Some("2022-06"),
+            "months: has no file of 2022-06; it has 2022-04 (1 file), 2022-05 (2 files); ",
+        );
+        check(
+            &["bad"],
+            None,
+            "bad/20220401.parquet: its ending is not one of a data file (.json, .jsonl, .ndjson, .csv",
+        );
+        check(
+            &["no_day"],
+            None,
+            "no_day/part.json: neither its name nor a folder above it has a day (YYYYMMDD or YYYY-MM-DD)",
+        );
+        check(&["months/20220401.json/x"], None, "months/20220401.json/x: ");
+    }
+
+    #[test]
+    fn the_format_can_be_given() {
+        let folder = lake(&["20220401.log", "20220402.txt.gz"]);
+        let input = folder.path().display().to_string();
+        let options = ListOptions { month: None, format: Some(crate::lake::Format::Csv) };
+        let listing = list(&[input], &options).unwrap();
+        let packed: Vec<_> = listing.files.iter().map(|file| (file.format, file.compression)).collect();
+        use crate::lake::{Compression, Format};
+        assert_eq!(packed, [(Format::Csv, Compression::None), (Format::Csv, Compression::Gzip)]);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the cache needs from a remote file system, and the errors it tells apart.
+//!
+//! Retry, resume, verification and progress sit above this and are the same for every source; the tests of the cache
+//! use one in memory that fails on demand.
+
+use bytes::Bytes;
+
+pub mod hdfs;
+pub mod local;
+
+use crate::lake::LakeError;
+
+/// One name of a remote file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The absolute path.
+    pub path: String,
+    /// Whether it is a folder or a file.
+    pub kind: EntryKind,
+    /// Size in bytes.
+    pub n_bytes: u64,
+    /// When it was last changed, in milliseconds since 1970.
+    pub modified_ms: i64,
+    /// Whether it looks as if its writer had not closed it yet, so that more may be to come.
+    pub looks_open: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    Folder,
+    File,
+}
+
+/// A remote file system. Calls block, and end within a time of their own.
+pub(crate) trait Source: Send + Sync {
+    /// What `path` is.
+    fn stat(&self, path: &str) -> Result<Entry, SourceError>;
+
+    /// The names in the folder `path`, in any order.
+    fn list(&self, path: &str) -> Result<Vec<Entry>, SourceError>;
+
+    /// What matches `pattern`, in any order; none is no error.
+    fn glob(&self, pattern: &str) -> Result<Vec<Entry>, SourceError>;
+
+    /// The bytes of the file `entry` from `offset` to its end.
+    fn open(&self, entry: &Entry, offset: u64) -> Result<Box<dyn Chunks>, SourceError>;
+}
+
+/// The bytes of a file, in order.
+pub(crate) trait Chunks: Send {
+    /// The next bytes, `None` at the end. Nothing can be read after an error.
+    fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError>;
+}
+
+/// Why a source failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceError {
+    pub kind: Fault,
+    /// One readable line.
+    pub what: String,
+    pub advice: Option<String>,
+}
+
+/// What to do about a failure of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Try again: the next attempt may work.
+    Transient,
+    /// The file is not as it was listed.
+    Changed,
+    /// Nothing is there.
+    Missing,
+    /// Trying again will not help.
+    Permanent,
+}
+
+impl SourceError {
+    pub fn new(kind: Fault, what: impl Into<String>) -> SourceError {
+        SourceError { kind, what: what.into(), advice: None }
+    }
+
+    pub fn advise(mut self, advice: impl Into<String>) -> SourceError {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// This failure, at `uri`.
+    pub fn at(self, uri: &str) -> LakeError {
+        let error = LakeError::at(uri, self.what);
+        match self.advice {
+            Some(advice) => error.advise(advice),
+            None => error,
+        }
+    }
+}
