@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use crate::dashboard::mask::Masker;
@@ -128,21 +130,7 @@ fn page(title: &str, body: &str, data: &serde_json::Value) -> String {
 
 /// How a content security policy names an inline block: the hash of its bytes.
 fn source_hash(block: &str) -> String {
-    format!("'sha256-{}'", base64(&Sha256::digest(block.as_bytes())))
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * i)) as usize & 63];
-            text.push(if i <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(block.as_bytes())))
 }
 
 #[cfg(test)]

@@ -55,7 +55,6 @@ fn the_policy_names_every_block() {
     }
     // The value that browsers and RFC 4648 agree on for `abc`.
     assert_eq!(source_hash("abc"), "'sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0='");
-    assert_eq!((base64(b"f"), base64(b"fo")), ("Zg==".to_owned(), "Zm8=".to_owned()));
 }
 
 #[test]
