@@ -76,22 +76,26 @@ pub enum MaskError {
 
 impl Advice for MaskError {
     fn advice(&self) -> Option<Cow<'_, str>> {
-        Some(match self {
-            MaskError::KeyTooShort { .. } => {
-                format!("put a longer secret there, or unset {KEY_VARIABLE} and remove the file to have a new key made")
+        Some(
+            match self {
+                MaskError::KeyTooShort { .. } => {
+                    format!(
+                        "put a longer secret there, or unset {KEY_VARIABLE} and remove the file to have a new key made"
+                    )
+                }
+                MaskError::KeyFileOpen { path, .. } => format!(
+                    "run `chmod 600 {}`; where its file system keeps no permissions, give the key in {KEY_VARIABLE}",
+                    path.display()
+                ),
+                MaskError::ReadKeyFile { .. } => format!(
+                    "give this user the right to read it, name another file with --mask-key-file, or set {KEY_VARIABLE}"
+                ),
+                MaskError::MakeKeyFile { .. } => {
+                    format!("name a file in a folder that can be written with --mask-key-file, or set {KEY_VARIABLE}")
+                }
             }
-            MaskError::KeyFileOpen { path, .. } => format!(
-                "run `chmod 600 {}`; where its file system keeps no permissions, give the key in {KEY_VARIABLE}",
-                path.display()
-            ),
-            MaskError::ReadKeyFile { .. } => format!(
-                "give this user the right to read it, name another file with --mask-key-file, or set {KEY_VARIABLE}"
-            ),
-            MaskError::MakeKeyFile { .. } => {
-                format!("name a file in a folder that can be written with --mask-key-file, or set {KEY_VARIABLE}")
-            }
-        }
-        .into())
+            .into(),
+        )
     }
 }
 
