@@ -293,7 +293,7 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
     if table.ledger.n_seconds() != in_table {
         return unequal(format!("{} seconds were kept, but the table has {in_table}", table.ledger.n_seconds()));
     }
-    let by_day: u64 = table.days.iter().map(|day| day.records).sum();
+    let by_day: u64 = table.activity.iter().map(|day| day.records).sum();
     if kept != by_day {
         return unequal(format!("{kept} records were kept, but the days have {by_day}"));
     }

@@ -3,6 +3,8 @@
 
 pub mod aggregate;
 pub mod calendar;
+pub mod columns;
 pub mod ledger;
+pub mod month;
 pub mod rules;
 pub mod scan;

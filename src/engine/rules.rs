@@ -29,7 +29,7 @@ impl Category {
     pub const ALL: [Category; 5] = [Category::Movie, Category::Sport, Category::Child, Category::Relax, Category::Tv];
 
     /// The name as it stands in labels, rules and column names.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Category::Movie => "Movie",
             Category::Sport => "Sport",
@@ -234,7 +234,8 @@ impl Rules {
 }
 
 /// A set of categories in rule order, 0..32; see [`Rules::taste`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
 pub struct Taste(pub u8);
 
 fn line_of(text: &str, offset: usize) -> usize {

@@ -53,6 +53,7 @@ impl Chunk {
                 labels(&names, &codes, descriptor)
             }
             Column::Activeness => activeness(&table.activeness[rows], descriptor),
+            Column::Days => masks(&table.days[rows], descriptor),
         }
     }
 }
@@ -97,6 +98,17 @@ fn activeness(n_days: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> 
     pages.dictionary(u32::from(greatest) + 1, dictionary)?;
     pages.codes(n_days, greatest)?;
     pages.close(Statistics::int32(Some(least.into()), Some(greatest.into()), None, Some(0), false))
+}
+
+/// Masks of days.
+fn masks(masks: &[u32], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
+    let mut pages = Pages::new(descriptor, Encoding::PLAIN);
+    for masks in masks.chunks(PAGE_ROWS) {
+        // A month has 31 days: no mask is negative as `i32`.
+        pages.data(masks.len(), |page| page.extend(masks.iter().flat_map(|mask| mask.to_le_bytes())))?;
+    }
+    let bound = |mask: Option<&u32>| mask.map(|mask| *mask as i32);
+    pages.close(Statistics::int32(bound(masks.iter().min()), bound(masks.iter().max()), None, Some(0), false))
 }
 
 /// Texts of which `codes` gives the places among `names`.

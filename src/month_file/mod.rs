@@ -43,7 +43,7 @@ const CHECKSUM: &str = "crc32c";
 /// Version of what stands in the metadata.
 const FORMAT: &str = "1";
 
-/// The columns in order: those of `customer_behavior`.
+/// The columns in order: those of `customer_behavior` and the masks of active days.
 const SCHEMA: &str = "message month {
     required int32 Month (DATE);
     required binary Contract (STRING);
@@ -57,6 +57,7 @@ const SCHEMA: &str = "message month {
     required binary Taste (STRING);
     required int32 Activeness;
     required int32 Date (DATE);
+    required int32 Days;
 }";
 
 /// A column of the file.
@@ -70,10 +71,11 @@ enum Column {
     Taste,
     Activeness,
     Date,
+    Days,
 }
 
 impl Column {
-    const ALL: [Column; 12] = [
+    const ALL: [Column; 13] = [
         Column::Month,
         Column::Contract,
         Column::Seconds(Category::Movie),
@@ -86,6 +88,7 @@ impl Column {
         Column::Taste,
         Column::Activeness,
         Column::Date,
+        Column::Days,
     ];
 
     /// Place of the column in the file.
@@ -99,6 +102,7 @@ impl Column {
             Column::Taste => 9,
             Column::Activeness => 10,
             Column::Date => 11,
+            Column::Days => 12,
         }
     }
 }
@@ -211,7 +215,7 @@ impl Metadata {
                 .into(),
         };
         let days: Vec<DayText> = table
-            .days
+            .activity
             .iter()
             .map(|activity| DayText {
                 day: activity.day.number(),
@@ -336,11 +340,12 @@ mod tests {
             },
             "row 1 is not behind the one before: contracts must ascend byte by byte",
         );
+        check(|table| table.days[0] ^= 1 << 9, "column Days has not as many bits as Activeness says");
         check(
             |table| table.activeness[0] = 31,
             "column Activeness holds a number that is not one of days of the month",
         );
-        check(|table| table.days[0].records = 1, "its days have 3 records, its ledger says 4");
+        check(|table| table.activity[0].records = 1, "its days have 3 records, its ledger says 4");
         check(|table| table.ledger.read += 1, "its ledger does not balance: 8 records read, 4 kept");
     }
 

@@ -106,6 +106,13 @@ pub(super) fn parse_columns(bytes: Bytes) -> Result<MonthTable, String> {
         .map(|days| u8::try_from(days).ok().filter(|days| (1..=month.n_days()).contains(days)))
         .collect::<Option<_>>()
         .ok_or("column Activeness holds a number that is not one of days of the month")?;
+    let days = columns[Column::Days.place()].take_days()?;
+    let days: Vec<u32> = days
+        .into_iter()
+        .zip(&activeness)
+        .map(|(mask, n_days)| u32::try_from(mask).ok().filter(|mask| mask.count_ones() == u32::from(*n_days)))
+        .collect::<Option<_>>()
+        .ok_or("column Days has not as many bits as Activeness says")?;
     let seconds = Category::ALL.map(|category| columns[Column::Seconds(category).place()].take_seconds());
     let [movie, sport, child, relax, tv] = seconds;
     Ok(MonthTable {
@@ -116,9 +123,10 @@ pub(super) fn parse_columns(bytes: Bytes) -> Result<MonthTable, String> {
         total: columns[Column::Total.place()].take_seconds()?,
         most_watch: columns[Column::MostWatch.place()].take_codes()?,
         taste: columns[Column::Taste.place()].take_codes()?.into_iter().map(Taste).collect(),
+        days: days.into(),
         activeness,
         taste_labels,
-        days: entries.days(month)?,
+        activity: entries.days(month)?,
         ledger: entries.ledger()?,
         provenance: entries.provenance()?,
     })
@@ -183,7 +191,7 @@ fn decode(
     n_rows: usize,
 ) -> Result<Values, String> {
     let mut values = match column {
-        Column::Month | Column::Date | Column::Activeness => Values::Days(Vec::new()),
+        Column::Month | Column::Date | Column::Activeness | Column::Days => Values::Days(Vec::new()),
         Column::Seconds(_) | Column::Total => Values::Seconds(Vec::new()),
         Column::Contract => Values::Contracts(Contracts::default()),
         Column::MostWatch | Column::Taste => Values::Codes(Vec::new()),
@@ -331,7 +339,7 @@ fn check(table: &MonthTable) -> Result<(), String> {
             return Err(format!("the sum of {}Duration is {found}, its ledger says {expected}", category.name()));
         }
     }
-    let of_days: u64 = table.days.iter().map(|day| day.records).fold(0, u64::saturating_add);
+    let of_days: u64 = table.activity.iter().map(|day| day.records).fold(0, u64::saturating_add);
     if of_days != table.ledger.kept {
         return Err(format!("its days have {of_days} records, its ledger says {}", table.ledger.kept));
     }

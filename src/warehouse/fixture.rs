@@ -41,10 +41,11 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
             .map(|customer| rules.most_watched(&customer.1).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8))
             .collect(),
         taste: customers.iter().map(|customer| rules.taste(&customer.1)).collect(),
+        days: customers.iter().map(|customer| (1 << customer.2) - 1).collect(),
         activeness: customers.iter().map(|customer| customer.2).collect(),
         taste_labels: rules.taste_labels(),
         // The first day has the first category alone.
-        days: vec![day(1, [sums[0], 0, 0, 0, 0]), day(2, [0, sums[1], sums[2], sums[3], sums[4]])],
+        activity: vec![day(1, [sums[0], 0, 0, 0, 0]), day(2, [0, sums[1], sums[2], sums[3], sums[4]])],
         ledger: Ledger {
             read: 2 * n_users + 3,
             kept: 2 * n_users,

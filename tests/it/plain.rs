@@ -38,7 +38,8 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
         taste: Vec::new(),
         activeness: Vec::new(),
         taste_labels: rules.taste_labels(),
-        days: Vec::new(),
+        days: Slab::default(),
+        activity: Vec::new(),
         ledger: all.ledger,
         provenance: Provenance {
             engine: viewmart::ENGINE.into(),
@@ -57,11 +58,13 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
         table.taste.push(rules.taste(seconds));
         table.activeness.push(u8::try_from(days.len()).unwrap());
     }
+    let mask = |(_, days): &([i64; 5], BTreeSet<usize>)| days.iter().fold(0, |mask, day| mask | 1 << (day - 1));
+    table.days = all.customers.values().map(mask).collect();
     for day in listing.month.days() {
         let (activity, has_file) = &all.days[usize::from(day.number())];
         if *has_file {
             let (users, records, seconds) = activity;
-            table.days.push(DayActivity {
+            table.activity.push(DayActivity {
                 day,
                 active_users: users.len() as u64,
                 records: *records,
@@ -163,6 +166,7 @@ fn the_engine_makes_the_month_of_the_plain_way() {
         assert!(expected.ledger.kept > 1000, "{how}: {:?}", expected.ledger);
         assert_eq!(made.ledger, expected.ledger, "{how}");
         assert_eq!(made.days, expected.days, "{how}");
+        assert_eq!(made.activity, expected.activity, "{how}");
         assert!(made == expected, "{how}: the tables differ");
     }
 }

@@ -151,9 +151,10 @@ fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> MonthTabl
         total: rows.values().map(|(seconds, _)| seconds.iter().sum()).collect(),
         most_watch: Vec::new(),
         taste: Vec::new(),
+        days: rows.values().map(|(_, activeness)| (1 << activeness) - 1).collect(),
         activeness: Vec::new(),
         taste_labels: rules.taste_labels(),
-        days: Vec::new(),
+        activity: Vec::new(),
         ledger: Ledger::default(),
         provenance: Provenance {
             engine: viewmart::ENGINE.to_owned(),
@@ -179,7 +180,7 @@ fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> MonthTabl
     table.ledger.read = table.ledger.kept + 10;
     let seconds = table.ledger.seconds.map(|s| i64::try_from(s).unwrap_or(0));
     let active_users = table.n_rows() as u64;
-    table.days = vec![DayActivity { day: Day::new(3).unwrap(), active_users, records: table.ledger.kept, seconds }];
+    table.activity = vec![DayActivity { day: Day::new(3).unwrap(), active_users, records: table.ledger.kept, seconds }];
     table
 }
 
@@ -497,7 +498,7 @@ fn without_local_infile_rows_go_in_by_insert() {
         let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), options()).unwrap();
         let mut other = random_month("2022-04", 50, 6);
         other.ledger.unmapped_app = BTreeMap::from([("😀".repeat(500), 7)]);
-        other.days.clear();
+        other.activity.clear();
         let error = warehouse.load(&other, clock(), &Progress::hidden()).unwrap_err();
         assert_message(&error, "recording the run failed", "SET GLOBAL max_allowed_packet");
         server.root().query_drop("SET GLOBAL max_allowed_packet = 67108864").unwrap();
@@ -771,7 +772,7 @@ fn a_sum_past_64_bits_is_an_error() {
         let mut warehouse = server.fresh("overflow");
         let rows = ["A", "B"].map(|contract| (contract.to_owned(), ([i64::MAX / 2 + 1, 0, 0, 0, 0], 1)));
         let mut table = month_table("2022-04", BTreeMap::from(rows));
-        table.days.clear();
+        table.activity.clear();
         let error = warehouse.load(&table, clock(), &Progress::hidden()).unwrap_err();
         assert_message(&error, "the seconds of Movie do not fit in 64 bits", "max_seconds");
     }

@@ -47,9 +47,10 @@ fn table() -> MonthTable {
         total: total.into(),
         most_watch,
         taste,
+        days: activeness.iter().map(|n_days| (1 << n_days) - 1).collect(),
         activeness,
         taste_labels: rules.taste_labels(),
-        days: Vec::new(),
+        activity: Vec::new(),
         ledger: Ledger::default(),
         provenance: Provenance {
             engine: viewmart::ENGINE.into(),

@@ -4,14 +4,14 @@ use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::collect::{Collector, DaySums};
-use super::columns::{Contracts, DayActivity, MonthTable, Provenance};
-use super::days::ActiveDays;
+use super::days;
 use super::intern::{Interned, Interner, Texts};
 use super::memory::Slab;
 use super::partition::N_PARTITIONS;
 use super::profile::{Profile, ProfileTable};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::Ledger;
+use crate::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
 use crate::engine::rules::{Rules, Taste};
 
 /// Rows that one task turns into columns.
@@ -108,8 +108,8 @@ impl MonthBuilder {
         let contracts = columns.fill(&rows, &self.tables, &texts, &large, about.rules)?;
         drop((rows, self.tables));
 
-        let active = ActiveDays::new(&columns.days);
-        let days = about.days.iter().map(|day| {
+        let active_users = days::active_users(&columns.days);
+        let activity = about.days.iter().map(|day| {
             let sums = &by_day[day.index()];
             let seconds = narrow(&sums.seconds).and_then(|seconds| {
                 // The total is a column of its own.
@@ -117,7 +117,7 @@ impl MonthBuilder {
             });
             Ok(DayActivity {
                 day: *day,
-                active_users: active.n_active(day.index()),
+                active_users: active_users[day.index()],
                 records: sums.n_records,
                 seconds: seconds.ok_or_else(|| Overflow { of: format!("day {}", day.number()) })?,
             })
@@ -126,7 +126,8 @@ impl MonthBuilder {
             month: about.month,
             etl_date: about.etl_date,
             contracts,
-            days: days.collect::<Result<_, Overflow>>()?,
+            activity: activity.collect::<Result<_, Overflow>>()?,
+            days: columns.days,
             seconds: columns.seconds,
             total: columns.total,
             most_watch: columns.most_watch,
@@ -296,6 +297,32 @@ fn add(sums: &mut [i128; 5], more: &[i128; 5]) {
     }
 }
 
+/// The month of records given by contract, category, seconds and day, for tests.
+#[cfg(test)]
+pub(in crate::engine) fn month_of(
+    records: &[(&str, crate::engine::rules::Category, i64, u8)],
+    rules: &Rules,
+) -> MonthTable {
+    use crate::engine::scan::sink::Sink;
+
+    let (builder, mut collector) = (MonthBuilder::default(), Collector::default());
+    for (contract, category, seconds, day) in records {
+        let mut rejects = Vec::new();
+        let mut sink = collector.split(Day::new(*day).unwrap(), builder.interner(), &mut rejects);
+        sink.kept(contract, *category, *seconds);
+    }
+    let provenance = Provenance {
+        engine: crate::ENGINE.to_owned(),
+        rules_name: rules.name.clone(),
+        rules_sha256: rules.sha256.clone(),
+        input_files: 1,
+        input_bytes: 2,
+    };
+    let month: Month = "2022-04".parse().unwrap();
+    let about = About { month, etl_date: month.first_day(), rules, days: month.days().collect(), provenance };
+    builder.finish(vec![collector], about).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -369,6 +396,7 @@ mod tests {
             let table = build(&records, n_threads, epoch_records, &rules).unwrap();
             prop_assert_eq!(table.contracts.iter().collect::<Vec<_>>(), expected.keys().copied().collect::<Vec<_>>());
             for (row, (seconds, days)) in expected.values().enumerate() {
+                prop_assert_eq!(table.days[row], days.iter().fold(0, |mask, day| mask | 1 << day.index()));
                 prop_assert_eq!(&std::array::from_fn(|category| table.seconds[category][row]), seconds);
                 prop_assert_eq!(table.total[row], seconds.iter().sum::<i64>());
                 prop_assert_eq!(usize::from(table.activeness[row]), days.len());
@@ -378,7 +406,7 @@ mod tests {
             prop_assert_eq!(table.ledger.kept, records.len() as u64);
             prop_assert!(table.ledger.balances());
             prop_assert_eq!(table.ledger.n_seconds(), table.total.iter().map(|s| i128::from(*s)).sum::<i128>());
-            for day in &table.days {
+            for day in &table.activity {
                 let of_day = || records.iter().filter(|record| record.day == day.day);
                 prop_assert_eq!(day.records, of_day().count() as u64);
                 let users: BTreeSet<&str> = of_day().map(|record| record.contract.as_str()).collect();

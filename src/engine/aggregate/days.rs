@@ -12,6 +12,26 @@ pub struct ActiveDays {
     days: Vec<RoaringBitmap>,
 }
 
+/// Number of customers active on each day, by the day of the month less 1, from the masks of active days.
+///
+/// Counts the masks turned round, 32 at a time, and builds no bitmap.
+pub fn active_users(masks: &[u32]) -> [u64; 31] {
+    let of_block = |masks: &[u32]| {
+        let mut counts = [0_u64; 31];
+        for masks in masks.chunks(32) {
+            let mut square = [0; 32];
+            square[..masks.len()].copy_from_slice(masks);
+            transpose_bits(&mut square);
+            for (count, rows) in counts.iter_mut().zip(square) {
+                *count += u64::from(rows.count_ones());
+            }
+        }
+        counts
+    };
+    let add = |a: [u64; 31], b: [u64; 31]| std::array::from_fn(|day| a[day] + b[day]);
+    masks.par_chunks(BLOCK_ROWS).map(of_block).reduce(|| [0; 31], add)
+}
+
 /// Rows of one container of a roaring bitmap.
 const BLOCK_ROWS: usize = 1 << 16;
 
@@ -73,11 +93,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(masks: &[u32]) {
-        let days = ActiveDays::new(masks);
+        let (days, users) = (ActiveDays::new(masks), active_users(masks));
         for day in 0..31 {
             let rows: Vec<u32> = (0..masks.len() as u32).filter(|row| masks[*row as usize] & (1 << day) != 0).collect();
             assert_eq!(days.days[day].iter().collect::<Vec<_>>(), rows, "day index {day}");
             assert_eq!(days.n_active(day), rows.len() as u64);
+            assert_eq!(users[day], rows.len() as u64);
         }
     }
 

@@ -9,7 +9,6 @@
 
 pub mod build;
 pub mod collect;
-pub mod columns;
 pub mod days;
 pub mod intern;
 pub mod memory;
@@ -17,4 +16,4 @@ pub mod partition;
 pub mod profile;
 pub mod stream;
 
-pub use columns::{DayActivity, MonthTable, Provenance};
+pub use super::month::{self as columns, DayActivity, MonthTable, Provenance};

@@ -232,7 +232,7 @@ impl Warehouse for MysqlWarehouse {
 fn refuse_overflow(connector: &Connector, table: &MonthTable) -> Result<(), WarehouseError> {
     let ledger = &table.ledger;
     let months = Category::ALL.map(|category| (category.name().to_owned(), ledger.seconds[category as usize]));
-    let days = table.days.iter().filter_map(|day| {
+    let days = table.activity.iter().filter_map(|day| {
         let date = table.month.date(day.day)?;
         Some((date.to_string(), day.seconds.iter().map(|s| i128::from(*s)).sum()))
     });

@@ -335,7 +335,7 @@ fn record_run(
         "START TRANSACTION".to_owned(),
         format!("DELETE FROM {} WHERE Month = '{month}'", qualified(&schema::DAILY_ACTIVITY)),
     ];
-    let days: Vec<String> = table.days.iter().filter_map(|day| day_values(table, day)).collect();
+    let days: Vec<String> = table.activity.iter().filter_map(|day| day_values(table, day)).collect();
     if !days.is_empty() {
         let (name, columns) = (qualified(&schema::DAILY_ACTIVITY), schema::DAILY_ACTIVITY.column_list());
         statements.push(format!("INSERT INTO {name} ({columns}) VALUES {}", days.join(", ")));

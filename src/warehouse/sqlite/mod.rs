@@ -272,7 +272,7 @@ impl Warehouse for SqliteWarehouse {
                 return Err(self.refused("adding up", why, Some(BOUND_SECONDS)));
             }
         }
-        for activity in &table.days {
+        for activity in &table.activity {
             if day_total(activity).is_none() {
                 let day = table.month.date(activity.day).map_or_else(String::new, |date| date.to_string());
                 let why = format!("the seconds of {day} do not fit in 64 bits");
@@ -381,7 +381,7 @@ fn bind_customer(insert: &mut Statement<'_>, first: usize, table: &MonthTable, r
 
 fn insert_days(transaction: &Transaction<'_>, table: &MonthTable) -> rusqlite::Result<()> {
     let mut insert = prepare_insert(transaction, &schema::DAILY_ACTIVITY)?;
-    for activity in &table.days {
+    for activity in &table.activity {
         let [movie, sport, child, relax, tv] = activity.seconds;
         insert.execute((
             table.month.first_day().to_string(),
@@ -680,7 +680,7 @@ mod tests {
             "the sum of TotalDuration of customer_behavior is 28 in the database, but 29 in the ledger; nothing was published",
         );
         check(
-            |table| table.days[0].records += 1,
+            |table| table.activity[0].records += 1,
             "the number of records of daily_activity is 7 in the database, but 6 in the ledger; nothing was published",
         );
         check(
@@ -689,7 +689,7 @@ mod tests {
         );
         check(
             |table| {
-                table.days[0].seconds = [i64::MAX; 5];
+                table.activity[0].seconds = [i64::MAX; 5];
             },
             "the seconds of 2022-04-01 do not fit in 64 bits",
         );

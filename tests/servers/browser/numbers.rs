@@ -164,8 +164,9 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
         },
         contracts,
         seconds: seconds.map(Into::into),
+        days: activeness.iter().map(|n_days| (1 << n_days) - 1).collect(),
         activeness,
-        days,
+        activity: days,
         ledger,
     }
 }

@@ -1,9 +1,11 @@
 //! The month's columns: what transform makes, the month file holds and a warehouse loads.
+//!
+//! [`super::columns`] says under which names and types the outside sees them.
 
 use jiff::civil::Date;
 use rayon::prelude::*;
 
-use super::memory::Slab;
+use super::aggregate::memory::Slab;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::Ledger;
 use crate::engine::rules::{Category, NO_LABEL, Taste};
@@ -19,6 +21,8 @@ pub struct MonthTable {
     pub etl_date: Date,
     /// The customers, strictly ascending by bytes.
     pub contracts: Contracts,
+    /// Days with a kept record: bit `d - 1` is set when the customer was active on day `d`. By row, never 0.
+    pub days: Slab<u32>,
     /// Seconds of kept records, indexed by [`Category`] as `usize`, then by row.
     pub seconds: [Slab<i64>; 5],
     /// Sum of the five, by row.
@@ -27,12 +31,12 @@ pub struct MonthTable {
     pub most_watch: Vec<u8>,
     /// Taste by row.
     pub taste: Vec<Taste>,
-    /// Number of days with a kept record, 1..=31, by row.
+    /// Number of bits of `days`, 1..=31, by row.
     pub activeness: Vec<u8>,
     /// The label of each taste, indexed by its bits.
     pub taste_labels: [String; 32],
     /// Days that have at least one file, ascending.
-    pub days: Vec<DayActivity>,
+    pub activity: Vec<DayActivity>,
     /// What became of every record.
     pub ledger: Ledger,
     /// Where all this comes from.
@@ -41,7 +45,18 @@ pub struct MonthTable {
 
 impl MonthTable {
     /// The code in [`MonthTable::most_watch`] of a customer whose seconds are all 0.
-    pub const NOTHING_WATCHED: u8 = 255;
+    pub const NOTHING_WATCHED: u8 = Category::ALL.len() as u8;
+
+    /// The labels of `MostWatch`, indexed by the codes in [`MonthTable::most_watch`].
+    pub const MOST_WATCH_LABELS: [&str; Category::ALL.len() + 1] = {
+        let mut labels = [NO_LABEL; Category::ALL.len() + 1];
+        let mut place = 0;
+        while place < Category::ALL.len() {
+            labels[place] = Category::ALL[place].name();
+            place += 1;
+        }
+        labels
+    };
 
     /// Number of customers.
     pub fn n_rows(&self) -> usize {
@@ -50,7 +65,7 @@ impl MonthTable {
 
     /// The column `MostWatch` of a row.
     pub fn most_watch(&self, row: usize) -> &'static str {
-        Category::ALL.get(usize::from(self.most_watch[row])).map_or(NO_LABEL, |c| c.name())
+        MonthTable::MOST_WATCH_LABELS.get(usize::from(self.most_watch[row])).copied().unwrap_or(NO_LABEL)
     }
 
     /// The column `Taste` of a row.
@@ -74,7 +89,7 @@ impl Contracts {
     }
 
     /// The contracts of all rows one behind the other, with the place behind the last byte of each.
-    pub(super) fn new(text: String, ends: Vec<usize>) -> Contracts {
+    pub(in crate::engine) fn new(text: String, ends: Vec<usize>) -> Contracts {
         debug_assert_eq!(ends.last().copied().unwrap_or_default(), text.len());
         Contracts { text, ends }
     }

@@ -1,0 +1,382 @@
+//! The columns of `customer_behavior`, written down once.
+//!
+//! Whatever knows a customer's row is made from [`COLUMNS`]: definitions of tables, the schema of the month file, the
+//! text of LOAD DATA, bound values, sums that are checked, Tableau's fields. All of it takes a `&[Column]`, so that a test
+//! can hand in one column more and look for it in every output.
+//!
+//! A writer takes the [`Values`] of each column once and then goes through the rows:
+//!
+//! ```
+//! # use viewmart::engine::{columns::{COLUMNS, Cell, Output, held_by}, month::MonthTable};
+//! fn write(table: &MonthTable, text: &mut String) {
+//!     let columns: Vec<_> = held_by(COLUMNS, Output::Warehouse).map(|column| column.values(table)).collect();
+//!     for row in 0..table.n_rows() {
+//!         for values in &columns {
+//!             match values.cell(row) {
+//!                 Cell::Date(date) => text.push_str(&date.to_string()),
+//!                 Cell::Text(cell) => text.push_str(cell),
+//!                 Cell::Integer(number) => text.push_str(&number.to_string()),
+//!             }
+//!             text.push('\t');
+//!         }
+//!     }
+//! }
+//! ```
+
+use jiff::civil::Date;
+
+use super::month::{Contracts, MonthTable, sum};
+use super::rules::{Category, NO_LABEL};
+
+/// A column of a customer's row.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// The name in every table and file.
+    pub name: &'static str,
+    /// The name people read.
+    pub caption: &'static str,
+    /// What it means, as a table's comment says it.
+    pub comment: &'static str,
+    /// The type in a database.
+    pub column_type: ColumnType,
+    /// What its numbers count.
+    pub unit: Unit,
+    /// Whether it is part of the primary key, (Month, Contract).
+    pub role: Role,
+    /// The outputs that hold it.
+    pub outputs: &'static [Output],
+    /// The name in the view with the original pipeline's columns; none where the original has no such column.
+    pub seed_name: Option<&'static str>,
+    /// Where a month keeps it.
+    values: fn(&MonthTable) -> Values<'_>,
+}
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// A calendar day.
+    Date,
+    /// Text that is compared byte for byte.
+    Text {
+        /// Longest value, in characters.
+        max_chars: u16,
+    },
+    /// 64 bits.
+    BigInt,
+    /// 32 bits.
+    Int,
+}
+
+/// What the numbers of a column count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// No number.
+    None,
+    /// Seconds, which add up: over rows, and over the parts of a month.
+    Seconds,
+    /// A number of days.
+    Days,
+    /// Days of the month as bits: bit `d - 1` is day `d`.
+    DayMask,
+}
+
+/// A column's part in the primary key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// In the key.
+    Key,
+    /// Not in the key.
+    Value,
+}
+
+/// What holds rows of customers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The table `customer_behavior`.
+    Warehouse,
+    /// The month file.
+    MonthFile,
+    /// The data of Tableau's workbook.
+    Workbook,
+}
+
+/// The values of a column in every row of a month.
+#[derive(Clone, Debug)]
+pub enum Values<'a> {
+    /// One date in all rows.
+    Date(Date),
+    /// Texts.
+    Texts(&'a Contracts),
+    /// Few different texts.
+    Labels {
+        /// Place of each row's text among the labels.
+        codes: &'a [u8],
+        /// The texts.
+        labels: Vec<&'a str>,
+    },
+    /// Numbers of 64 bits.
+    BigInts(&'a [i64]),
+    /// Masks of days.
+    Masks(&'a [u32]),
+    /// Small numbers.
+    Bytes(&'a [u8]),
+}
+
+/// One value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// A calendar day.
+    Date(Date),
+    /// Text.
+    Text(&'a str),
+    /// A whole number; columns of [`ColumnType::Int`] hold numbers of 0..2^31.
+    Integer(i64),
+}
+
+impl Column {
+    /// Its values in `table`.
+    pub fn values<'a>(&self, table: &'a MonthTable) -> Values<'a> {
+        (self.values)(table)
+    }
+
+    /// The seconds of all rows of `table`, if it is a column of seconds.
+    pub fn seconds<'a>(&self, table: &'a MonthTable) -> Option<&'a [i64]> {
+        match self.values(table) {
+            Values::BigInts(seconds) if self.unit == Unit::Seconds => Some(seconds),
+            _ => None,
+        }
+    }
+
+    /// The sum over all rows of `table`, if it is a column of seconds. It may need more than 64 bits.
+    pub fn sum(&self, table: &MonthTable) -> Option<i128> {
+        self.seconds(table).map(sum)
+    }
+
+    /// Whether `output` holds it.
+    pub fn is_held_by(&self, output: Output) -> bool {
+        self.outputs.contains(&output)
+    }
+}
+
+impl<'a> Values<'a> {
+    /// The value of a row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[inline]
+    pub fn cell(&self, row: usize) -> Cell<'a> {
+        match self {
+            Values::Date(date) => Cell::Date(*date),
+            Values::Texts(texts) => Cell::Text(texts.get(row)),
+            Values::Labels { codes, labels } => {
+                Cell::Text(labels.get(usize::from(codes[row])).copied().unwrap_or(NO_LABEL))
+            }
+            Values::BigInts(numbers) => Cell::Integer(numbers[row]),
+            Values::Masks(masks) => Cell::Integer(masks[row].into()),
+            Values::Bytes(numbers) => Cell::Integer(numbers[row].into()),
+        }
+    }
+}
+
+/// Those of `columns` that `output` holds, in their order there.
+pub fn held_by(columns: &[Column], output: Output) -> impl Iterator<Item = &Column> + Clone {
+    columns.iter().filter(move |column| column.is_held_by(output))
+}
+
+const EVERYWHERE: &[Output] = &[Output::Warehouse, Output::MonthFile, Output::Workbook];
+
+/// Shorthand for a column of the seconds of one category.
+const fn duration(
+    [name, caption, comment, seed_name]: [&'static str; 4],
+    values: fn(&MonthTable) -> Values<'_>,
+) -> Column {
+    Column {
+        name,
+        caption,
+        comment,
+        column_type: ColumnType::BigInt,
+        unit: Unit::Seconds,
+        role: Role::Value,
+        outputs: EVERYWHERE,
+        seed_name: Some(seed_name),
+        values,
+    }
+}
+
+/// The columns of `customer_behavior` in order, and behind them what the month file alone holds.
+pub const COLUMNS: &[Column] = &[
+    Column {
+        name: "Month",
+        caption: "Month",
+        comment: "first day of the month",
+        column_type: ColumnType::Date,
+        unit: Unit::None,
+        role: Role::Key,
+        outputs: EVERYWHERE,
+        seed_name: None,
+        values: |table| Values::Date(table.month.first_day()),
+    },
+    Column {
+        name: "Contract",
+        caption: "Contract",
+        comment: "customer, compared byte for byte",
+        column_type: ColumnType::Text { max_chars: 100 },
+        unit: Unit::None,
+        role: Role::Key,
+        outputs: EVERYWHERE,
+        seed_name: Some("Contract"),
+        values: |table| Values::Texts(&table.contracts),
+    },
+    duration(["MovieDuration", "Movie (seconds)", "seconds of kept records, Movie", "MovieDuration"], |table| {
+        Values::BigInts(&table.seconds[Category::Movie as usize])
+    }),
+    duration(["SportDuration", "Sport (seconds)", "seconds of kept records, Sport", "SportDuration"], |table| {
+        Values::BigInts(&table.seconds[Category::Sport as usize])
+    }),
+    duration(["ChildDuration", "Child (seconds)", "seconds of kept records, Child", "ChilDuration"], |table| {
+        Values::BigInts(&table.seconds[Category::Child as usize])
+    }),
+    duration(["RelaxDuration", "Relax (seconds)", "seconds of kept records, Relax", "RelaxDuration"], |table| {
+        Values::BigInts(&table.seconds[Category::Relax as usize])
+    }),
+    duration(["TvDuration", "Tv (seconds)", "seconds of kept records, Tv", "TvDuration"], |table| {
+        Values::BigInts(&table.seconds[Category::Tv as usize])
+    }),
+    Column {
+        name: "TotalDuration",
+        caption: "Total (seconds)",
+        comment: "seconds of kept records, all categories",
+        column_type: ColumnType::BigInt,
+        unit: Unit::Seconds,
+        role: Role::Value,
+        outputs: EVERYWHERE,
+        seed_name: Some("TotalDuration"),
+        values: |table| Values::BigInts(&table.total),
+    },
+    Column {
+        name: "MostWatch",
+        caption: "Most watched",
+        comment: "category with the most seconds, No when all are 0",
+        column_type: ColumnType::Text { max_chars: 10 },
+        unit: Unit::None,
+        role: Role::Value,
+        outputs: EVERYWHERE,
+        seed_name: Some("MostWatch"),
+        values: |table| Values::Labels { codes: &table.most_watch, labels: MonthTable::MOST_WATCH_LABELS.to_vec() },
+    },
+    Column {
+        name: "Taste",
+        caption: "Taste",
+        comment: "categories watched in rule order, joined by _; No when there is none",
+        column_type: ColumnType::Text { max_chars: 50 },
+        unit: Unit::None,
+        role: Role::Value,
+        outputs: EVERYWHERE,
+        seed_name: Some("Tase"),
+        values: |table| Values::Labels {
+            codes: bytemuck::cast_slice(&table.taste),
+            labels: table.taste_labels.iter().map(String::as_str).collect(),
+        },
+    },
+    Column {
+        name: "Activeness",
+        caption: "Active days",
+        comment: "number of days with at least one kept record",
+        column_type: ColumnType::Int,
+        unit: Unit::Days,
+        role: Role::Value,
+        outputs: EVERYWHERE,
+        seed_name: Some("Activeness"),
+        values: |table| Values::Bytes(&table.activeness),
+    },
+    Column {
+        name: "Date",
+        caption: "Run date",
+        comment: "day the run was made",
+        column_type: ColumnType::Date,
+        unit: Unit::None,
+        role: Role::Value,
+        outputs: EVERYWHERE,
+        seed_name: Some("Date"),
+        values: |table| Values::Date(table.etl_date),
+    },
+    Column {
+        name: "Days",
+        caption: "Days",
+        comment: "days with at least one kept record: bit d-1 is set for day d",
+        column_type: ColumnType::Int,
+        unit: Unit::DayMask,
+        role: Role::Value,
+        outputs: &[Output::MonthFile],
+        seed_name: None,
+        values: |table| Values::Masks(&table.days),
+    },
+];
+
+/// [`COLUMNS`] and one more in every output, `SecondTotal`, which repeats the total: whatever is made from the table of
+/// columns must show it.
+#[cfg(test)]
+pub(crate) fn with_one_more() -> Vec<Column> {
+    let more = Column {
+        name: "SecondTotal",
+        caption: "Second total (seconds)",
+        comment: "a column that a test adds",
+        column_type: ColumnType::BigInt,
+        unit: Unit::Seconds,
+        role: Role::Value,
+        outputs: EVERYWHERE,
+        seed_name: None,
+        values: |table| Values::BigInts(&table.total),
+    };
+    COLUMNS.iter().copied().chain([more]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::aggregate::build::month_of;
+    use crate::engine::rules::Rules;
+
+    #[test]
+    fn the_warehouse_has_twelve_columns_and_the_month_file_the_days_too() {
+        let names = |output| held_by(COLUMNS, output).map(|column| column.name).collect::<Vec<_>>();
+        let mut expected = vec![
+            "Month",
+            "Contract",
+            "MovieDuration",
+            "SportDuration",
+            "ChildDuration",
+            "RelaxDuration",
+            "TvDuration",
+            "TotalDuration",
+            "MostWatch",
+            "Taste",
+            "Activeness",
+            "Date",
+        ];
+        assert_eq!(names(Output::Warehouse), expected);
+        assert_eq!(names(Output::Workbook), expected);
+        expected.push("Days");
+        assert_eq!(names(Output::MonthFile), expected);
+        let key: Vec<_> = COLUMNS.iter().filter(|column| column.role == Role::Key).map(|column| column.name).collect();
+        assert_eq!(key, ["Month", "Contract"]);
+    }
+    #[test]
+    fn a_column_more_is_held_and_summed_like_the_others() {
+        let rules = Rules::preset("default").unwrap();
+        let records = [("A", Category::Tv, 5, 1), ("B", Category::Movie, 7, 1), ("B", Category::Tv, 1, 4)];
+        let mut table = month_of(&records, &rules);
+        table.etl_date = jiff::civil::date(2022, 5, 2);
+        let columns = with_one_more();
+        let row: Vec<Cell<'_>> =
+            held_by(&columns, Output::MonthFile).map(|column| column.values(&table).cell(1)).collect();
+        let seconds = [7, 0, 0, 0, 1, 8].map(Cell::Integer);
+        let mut expected = vec![Cell::Date(jiff::civil::date(2022, 4, 1)), Cell::Text("B")];
+        expected.extend(seconds);
+        expected.extend([Cell::Text("Movie"), Cell::Text("Movie_Tv"), Cell::Integer(2)]);
+        expected.extend([Cell::Date(table.etl_date), Cell::Integer(0b1001), Cell::Integer(8)]);
+        assert_eq!(row, expected);
+        let sums: Vec<i128> = columns.iter().filter_map(|column| column.sum(&table)).collect();
+        assert_eq!(sums, [7, 0, 0, 0, 6, 13, 13]);
+    }
+}
