@@ -58,6 +58,9 @@ pub mod bench;
 pub mod doctor;
 
 #[cfg(feature = "program")]
+pub mod diagnosis;
+
+#[cfg(feature = "program")]
 pub mod outcome;
 
 #[cfg(feature = "program")]
