@@ -91,3 +91,15 @@ fn a_file_that_cannot_be_read_to_its_end_stops_the_run() {
     check("20220401.json.zst", &zst[..zst.len() - 1], &["lake/20220401.json.zst", "ends too early"]);
     check("20220401.json.gz", content.as_bytes(), &["lake/20220401.json.gz", "is damaged"]);
 }
+
+#[test]
+fn an_ordinary_user_may_run_it_all() {
+    let work = Workplace::new();
+    work.write("lake/20220401.json", record("C1", "CHANNEL", 1));
+    work.run_as_ordinary_user(["run", "lake"]).ok();
+    work.run_as_ordinary_user(["run", "lake"]).ok();
+    // What that user may not read is an error that says so, and how to go on.
+    let path = work.path("lake/20220401.json");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    work.run_as_ordinary_user(["run", "lake"]).failed(3, &["lake/20220401.json", "denied", "next: "]);
+}

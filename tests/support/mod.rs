@@ -11,6 +11,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;
 
+pub mod ordinary;
+
 /// An empty folder in which the binary runs, free of the settings of whoever runs the tests.
 pub struct Workplace {
     folder: TempDir,
@@ -56,6 +58,29 @@ impl Workplace {
             }
         }
         command
+    }
+
+    /// The same as an ordinary user, to whom this folder then belongs.
+    pub fn command_as_ordinary_user<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        ordinary::give(self.folder.path());
+        let plain = self.command(arguments);
+        let mut command = Command::new(ordinary::runnable(Path::new(plain.get_program())));
+        command.args(plain.get_args()).current_dir(self.folder.path());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        // A home of somebody else cannot be written.
+        command.env("HOME", self.folder.path()).env_remove("XDG_CACHE_HOME").env_remove("XDG_CONFIG_HOME");
+        ordinary::as_ordinary_user(&mut command);
+        command
+    }
+
+    /// Runs the binary to its end as an ordinary user.
+    pub fn run_as_ordinary_user<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Finished {
+        Finished::of(self.command_as_ordinary_user(arguments).output().unwrap())
     }
 
     /// Runs the binary to its end.
