@@ -8,30 +8,39 @@
 
 use crate::engine::calendar::Month;
 use crate::warehouse::schema::{self, Home, Table};
-use crate::warehouse::{CustomerPass, Dialect, MartScript, Value, Warehouse, WarehouseError};
+use crate::warehouse::{CustomerPass, Dialect, Fill, MartScript, Reads, Value, Warehouse, WarehouseError};
 
 /// A table of the mart, or on the way to it, and the SELECT that gives its rows.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     table: &'static Table,
+    reads: Reads,
     rows: &'static str,
 }
 
 /// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
 const PARTS: [Part; 13] = [
-    Part { table: &schema::CUSTOMER_SEGMENTS, rows: include_str!("sql/customer_segments.sql") },
-    Part { table: &schema::CATEGORY_AUDIENCE, rows: include_str!("sql/category_audience.sql") },
-    Part { table: &schema::SUMMARY_CUSTOMER, rows: include_str!("sql/summary_customer.sql") },
-    Part { table: &schema::ACTIVENESS_DISTRIBUTION, rows: include_str!("sql/activeness_distribution.sql") },
-    Part { table: &schema::TASTE_DISTRIBUTION, rows: include_str!("sql/taste_distribution.sql") },
-    Part { table: &schema::CATEGORY_OVERLAP, rows: include_str!("sql/category_overlap.sql") },
-    Part { table: &schema::WATCH_TIME_DISTRIBUTION, rows: include_str!("sql/watch_time_distribution.sql") },
-    Part { table: &schema::WATCH_TIME_PLACE, rows: include_str!("sql/watch_time_place.sql") },
-    Part { table: &schema::NEAR_CUSTOMER, rows: include_str!("sql/near_customer.sql") },
-    Part { table: &schema::WATCH_TIME_SUMMARY, rows: include_str!("sql/watch_time_summary.sql") },
-    Part { table: &schema::TOP_CUSTOMERS, rows: include_str!("sql/top_customers.sql") },
-    Part { table: &schema::DAILY_AUDIENCE, rows: include_str!("sql/daily_audience.sql") },
-    Part { table: &schema::DATA_QUALITY, rows: include_str!("sql/data_quality.sql") },
+    Part { table: &schema::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
+    Part { table: &schema::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
+    Part { table: &schema::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
+    Part {
+        table: &schema::ACTIVENESS_DISTRIBUTION,
+        reads: Reads::Mart,
+        rows: include_str!("sql/activeness_distribution.sql"),
+    },
+    Part { table: &schema::TASTE_DISTRIBUTION, reads: Reads::Mart, rows: include_str!("sql/taste_distribution.sql") },
+    Part { table: &schema::CATEGORY_OVERLAP, reads: Reads::Mart, rows: include_str!("sql/category_overlap.sql") },
+    Part {
+        table: &schema::WATCH_TIME_DISTRIBUTION,
+        reads: Reads::Mart,
+        rows: include_str!("sql/watch_time_distribution.sql"),
+    },
+    Part { table: &schema::WATCH_TIME_PLACE, reads: Reads::Warehouse, rows: include_str!("sql/watch_time_place.sql") },
+    Part { table: &schema::NEAR_CUSTOMER, reads: Reads::Warehouse, rows: include_str!("sql/near_customer.sql") },
+    Part { table: &schema::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
+    Part { table: &schema::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
+    Part { table: &schema::DAILY_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/daily_audience.sql") },
+    Part { table: &schema::DATA_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/data_quality.sql") },
 ];
 
 /// A pass over the customers, and how each dialect counts fastest.
@@ -74,14 +83,11 @@ pub fn script(dialect: Dialect) -> MartScript {
         CustomerPass { table: pass.table, sql: sql.replace(pass.key.0, pass.key.1) }
     };
     let on_the_way = PARTS.iter().map(|part| part.table).filter(|table| table.home == Home::Work);
-    let deletes = tables().map(|table| format!("DELETE FROM {} WHERE Month = {{month}}", table.qualified()));
-    let inserts = PARTS
-        .iter()
-        .map(|Part { table, rows }| format!("INSERT INTO {} ({})\n{rows}", table.qualified(), table.column_list()));
+    let fill = |Part { table, reads, rows }: &Part| Fill { table, reads: *reads, select: (*rows).to_owned() };
     MartScript {
         work_tables: PASSES.iter().map(|pass| pass.table).chain(on_the_way).collect(),
         passes: PASSES.iter().map(pass).collect(),
-        statements: deletes.chain(inserts).collect(),
+        fills: PARTS.iter().map(fill).collect(),
     }
 }
 
@@ -108,8 +114,8 @@ pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), Warehous
 mod tests {
     use super::*;
     use crate::console::Progress;
-    use crate::engine::aggregate::MonthTable;
     use crate::engine::ledger::Reason;
+    use crate::engine::month::MonthTable;
     use crate::engine::rules::Rules;
     use crate::error::Advice;
     use crate::warehouse::fixture::{Customer, month_table};
@@ -369,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_past_64_bits_is_an_error() {
+    fn a_month_whose_parts_do_not_add_up_in_64_bits_is_refused_by_the_load() {
         // The month's sum fits, that of the two who are alike does not.
         let rules = Rules::preset("seed").unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -378,8 +384,7 @@ mod tests {
         let mut warehouse = loaded(folder.path(), &[]);
         let table = month_table("2022-04", &rules, &customers);
         let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
-        warehouse.load(&table, clock, &Progress::hidden()).unwrap();
-        let error = build(&mut warehouse, table.month).unwrap_err();
+        let error = warehouse.load(&table, clock, &Progress::hidden()).unwrap_err();
         assert!(error.advice().unwrap().contains("`max_seconds`"), "{error}");
         assert_eq!(warehouse.months().unwrap(), []);
     }
@@ -389,17 +394,18 @@ mod tests {
         let rules = Rules::preset("default").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, APRIL)]);
-        let statements = ["DELETE FROM {mart}.summary_customer WHERE Month = {month}", "SELECT * FROM {mart}.missing"];
-        let script = MartScript { statements: statements.map(str::to_owned).to_vec(), ..script(Dialect::Sqlite) };
+        let mut script = script(Dialect::Sqlite);
+        script.fills.last_mut().unwrap().select = "SELECT * FROM {mart}.missing".to_owned();
         let error = warehouse.publish_mart("2022-04".parse().unwrap(), &script).unwrap_err();
-        assert!(error.to_string().ends_with("building the mart failed: no such table: mart.missing"), "{error}");
+        assert!(error.to_string().ends_with("building the mart failed: no such table: main.missing"), "{error}");
         assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["4|40|5|5|0|20|70"]);
     }
 
     #[test]
     fn statements_know_every_reason_and_every_table() {
         for dialect in [Dialect::Sqlite, Dialect::Mysql] {
-            let statements = script(dialect).statements;
+            let script = script(dialect);
+            let statements: Vec<String> = script.deletes().chain(script.inserts()).collect();
             for name in tables().map(Table::qualified) {
                 let has = |start: String| statements.iter().any(|statement| statement.starts_with(&start));
                 assert!(has(format!("DELETE FROM {name} WHERE Month = {{month}}")), "{name}");
@@ -409,7 +415,7 @@ mod tests {
             assert!(Reason::ALL.iter().all(|reason| quality.contains(&format!("'{reason}'"))), "{quality}");
         }
         let mysql = script(Dialect::Mysql);
-        let all = mysql.passes.iter().map(|pass| &pass.sql).chain(&mysql.statements);
+        let all = mysql.passes.iter().map(|pass| pass.sql.clone()).chain(mysql.inserts());
         assert!(all.into_iter().all(|statement| !statement.contains("ON CONFLICT") && !statement.contains("{cell}")));
     }
 }

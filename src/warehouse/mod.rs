@@ -6,9 +6,10 @@
 use jiff::Timestamp;
 
 use crate::console::Progress;
-use crate::engine::aggregate::MonthTable;
 use crate::engine::calendar::Month;
+use crate::engine::month::MonthTable;
 
+mod checks;
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -61,8 +62,41 @@ pub struct MartScript {
     pub work_tables: Vec<&'static schema::Table>,
     /// The passes over the customers.
     pub passes: Vec<CustomerPass>,
-    /// The statements behind these, in order; all of them or none.
-    pub statements: Vec<String>,
+    /// The tables to fill behind these, in order; all of them or none.
+    pub fills: Vec<Fill>,
+}
+
+/// A table of the mart or on the way to it, and what fills it.
+#[derive(Clone, Debug)]
+pub struct Fill {
+    /// The table. Of one in the mart the rows of the month are replaced.
+    pub table: &'static schema::Table,
+    /// What the SELECT reads besides tables on the way.
+    pub reads: Reads,
+    /// The SELECT that gives the columns of the table in their order.
+    pub select: String,
+}
+
+/// The database that a SELECT reads, besides tables on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// The warehouse, and no table of the mart.
+    Warehouse,
+    /// The mart, and no table of the warehouse.
+    Mart,
+}
+
+impl MartScript {
+    /// The statements that remove the month from the mart.
+    pub fn deletes(&self) -> impl Iterator<Item = String> {
+        let mart = self.fills.iter().map(|fill| fill.table).filter(|table| table.home == schema::Home::Mart);
+        mart.map(|table| format!("DELETE FROM {} WHERE Month = {{month}}", table.qualified()))
+    }
+
+    /// The statements that fill the tables behind the passes, in order.
+    pub fn inserts(&self) -> impl Iterator<Item = String> {
+        self.fills.iter().map(|fill| fill.table.insert(&fill.select))
+    }
 }
 
 /// A pass over the customers of a month that may be made for parts of them at once, each row of its result by itself.

@@ -457,6 +457,11 @@ impl Table {
         names.join(", ")
     }
 
+    /// The statement that adds the rows of `select`, which gives the columns in order.
+    pub fn insert(&self, select: &str) -> String {
+        format!("INSERT INTO {} ({})\n{select}", self.qualified(), self.column_list())
+    }
+
     /// `(columns, PRIMARY KEY (…))`: what stands behind the table's name in `CREATE TABLE`.
     pub fn definition(&self, flavour: Flavour<'_>) -> String {
         let mut text = String::from("(\n");

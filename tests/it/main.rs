@@ -9,3 +9,4 @@ mod plain;
 mod readme;
 mod run;
 mod tiny;
+mod warehouse;

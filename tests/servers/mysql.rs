@@ -29,7 +29,7 @@ use viewmart::warehouse::mysql::{
 };
 use viewmart::warehouse::schema;
 use viewmart::warehouse::{
-    CustomerRow, Dialect, MartScript, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError,
+    CustomerRow, Dialect, Fill, MartScript, Reads, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError,
 };
 
 mod program;
@@ -595,17 +595,15 @@ fn the_documented_rights_suffice_and_less_is_explained() {
             warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
             assert_rows(&mut warehouse, &table);
         }
-        let delete = "DELETE FROM {mart}.summary_customer WHERE Month = {month}";
-        let insert = "INSERT INTO {mart}.summary_customer VALUES ({month}, 1, 2, 3, 4, 5, 6, 7)";
         let april: Month = "2022-04".parse().unwrap();
-        let script = |statements: [&str; 2]| MartScript {
-            statements: statements.map(str::to_owned).to_vec(),
-            ..mart::script(Dialect::Mysql)
+        let script = |select: &str| {
+            let select = select.to_owned();
+            let fill = Fill { table: &schema::SUMMARY_CUSTOMER, reads: Reads::Mart, select };
+            MartScript { fills: vec![fill], ..mart::script(Dialect::Mysql) }
         };
-        warehouse.publish_mart(april, &script([delete, insert])).unwrap();
+        warehouse.publish_mart(april, &script("VALUES ({month}, 1, 2, 3, 4, 5, 6, 7)")).unwrap();
         assert_eq!(warehouse.months().unwrap(), [april]);
-        let error =
-            warehouse.publish_mart(april, &script([delete, "INSERT INTO {mart}.nothing VALUES (1)"])).unwrap_err();
+        let error = warehouse.publish_mart(april, &script("SELECT * FROM {mart}.nothing")).unwrap_err();
         assert_message(&error, "filling the mart failed", "");
         assert_eq!(warehouse.months().unwrap(), [april]);
     }

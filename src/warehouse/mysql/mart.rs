@@ -62,8 +62,8 @@ fn count(
     let counted = at_once(&mut conns, ranges.iter().enumerate(), |conn, (number, range)| {
         let part = PartOfMonth { number, range };
         script.passes.iter().try_for_each(|pass| {
-            let head = format!("INSERT INTO {} ({})\n", pass.table.qualified(), pass.table.column_list());
-            run(connector, conn, DOING, &connector.names().fill_part(&(head + &pass.sql), month, part))
+            let sql = pass.table.insert(&pass.sql);
+            run(connector, conn, DOING, &connector.names().fill_part(&sql, month, part))
         })
     });
     counted.map(drop)
@@ -92,9 +92,9 @@ fn fill(connector: &Connector, conn: &mut Conn, month: Month, script: &MartScrip
     let names = connector.names();
     run(connector, conn, DOING, "START TRANSACTION")?;
     let filled = script
-        .statements
-        .iter()
-        .try_for_each(|sql| run(connector, conn, DOING, &names.fill_month(sql, month)))
+        .deletes()
+        .chain(script.inserts())
+        .try_for_each(|sql| run(connector, conn, DOING, &names.fill_month(&sql, month)))
         .and_then(|()| run(connector, conn, DOING, "COMMIT"));
     if filled.is_err() {
         let _ = conn.query_drop("ROLLBACK");

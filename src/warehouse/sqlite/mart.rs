@@ -1,17 +1,15 @@
 //! The mart: several connections go through parts of the customers at once, one does everything else.
 
-use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 
-use super::{Missing, NAMES, SqliteWarehouse};
+use super::connect::{Access, BUILDING, Files, READING};
 use crate::engine::calendar::Month;
 use crate::warehouse::rows::contract_ranges;
-use crate::warehouse::schema::{Flavour, PartOfMonth};
-use crate::warehouse::{MartScript, WarehouseError};
+use crate::warehouse::schema::{Flavour, Home, Names, PartOfMonth, Table};
+use crate::warehouse::{Fill, MartScript, Reads, WarehouseError};
 
 const DOING: &str = "building the mart";
 
@@ -33,50 +31,119 @@ struct Counted {
 }
 
 /// See [`crate::warehouse::Warehouse::publish_mart`].
-pub(super) fn publish(
-    warehouse: &mut SqliteWarehouse,
-    month: Month,
-    script: &MartScript,
-) -> Result<(), WarehouseError> {
+pub(super) fn publish(files: &Files, month: Month, script: &MartScript) -> Result<(), WarehouseError> {
     for _ in 0..N_TRIES {
-        let parts = count(warehouse, month, script, n_parts)?;
-        // The readers hold no lock any more: one that waits for a writer which waits for the others would wait forever.
-        let is_published =
-            warehouse.in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |warehouse, transaction| {
-                fill(transaction, month, script, &parts).map_err(|error| warehouse.failed(DOING, error))
-            })?;
-        if is_published {
+        if try_publish(files, month, script, n_parts)? {
             return Ok(());
         }
     }
     let why = "other runs replaced the month again and again while it was read".to_owned();
-    Err(warehouse.refused(DOING, why, Some("run again when they have ended")))
+    Err(files.refused(DOING, why, Some("run again when they have ended")))
 }
 
-/// Fills the work tables and the mart, unless another run has replaced the month that was counted.
-fn fill(connection: &Connection, month: Month, script: &MartScript, parts: &[Counted]) -> rusqlite::Result<bool> {
-    let run = last_run(connection, month)?;
-    if parts.iter().any(|part| part.run != run) {
-        return Ok(false);
+/// Whether the month was published, and not replaced by another run while it was read.
+fn try_publish(
+    files: &Files,
+    month: Month,
+    script: &MartScript,
+    n_parts: fn(i64) -> i64,
+) -> Result<bool, WarehouseError> {
+    let parts = count(files, month, script, n_parts)?;
+    match read(files, month, script, &parts)? {
+        Some(gathered) => write(files, month, script, gathered),
+        None => Ok(false),
     }
-    for table in &script.work_tables {
-        connection.execute_batch(&NAMES.fill(&table.create(Flavour::Sqlite)))?;
+}
+
+/// All that the mart takes from the warehouse.
+struct Gathered {
+    /// Of the mart alone, with the tables in its memory.
+    connection: Connection,
+    /// The run that was read.
+    run: i64,
+}
+
+/// Reads what the mart takes from the warehouse besides the customers that were counted, unless another run has replaced
+/// them. Keeps no lock.
+fn read(
+    files: &Files,
+    month: Month,
+    script: &MartScript,
+    parts: &[Counted],
+) -> Result<Option<Gathered>, WarehouseError> {
+    let failed = |error| files.failed(DOING, error);
+    let mut connection = files.new_builder()?;
+    let reading = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;
+    let run = last_run(&reading, &BUILDING, month).map_err(failed)?;
+    if parts.iter().any(|part| part.run != run) {
+        return Ok(None);
+    }
+    // Writes in memory alone.
+    gather(&reading, month, script, parts).map_err(failed)?;
+    reading.commit().map_err(failed)?;
+    connection.execute(&format!("DETACH DATABASE {}", BUILDING.warehouse), []).map_err(failed)?;
+    Ok(Some(Gathered { connection, run }))
+}
+
+/// Replaces the month in the mart, unless another run has replaced it in the warehouse.
+fn write(files: &Files, month: Month, script: &MartScript, mut gathered: Gathered) -> Result<bool, WarehouseError> {
+    let failed = |error| files.failed(DOING, error);
+    files.in_transaction(&mut gathered.connection, TransactionBehavior::Immediate, |transaction| {
+        // Under the lock: whoever replaces the month from now on makes the mart anew after us.
+        let reader = files.open_warehouse(Access::Read)?;
+        if last_run(&reader, &READING, month).map_err(failed)? != gathered.run {
+            return Ok(false);
+        }
+        drop(reader);
+        fill(transaction, month, script).map_err(failed)?;
+        Ok(true)
+    })
+}
+
+/// The copy of a table of the mart that is filled from the warehouse before the mart is locked.
+fn gathered(table: &Table) -> Table {
+    Table { home: Home::Work, ..*table }
+}
+
+/// Whether a table is filled before the mart is locked.
+fn is_gathered(fill: &Fill) -> bool {
+    fill.table.home == Home::Work || fill.reads == Reads::Warehouse
+}
+
+/// Fills the tables on the way, and copies of those of the mart that are read from the warehouse.
+fn gather(connection: &Connection, month: Month, script: &MartScript, parts: &[Counted]) -> rusqlite::Result<()> {
+    let copies = script.fills.iter().filter(|fill| is_gathered(fill) && fill.table.home == Home::Mart);
+    let copies: Vec<Table> = copies.map(|fill| gathered(fill.table)).collect();
+    for table in script.work_tables.iter().copied().chain(&copies) {
+        connection.execute_batch(&BUILDING.fill(&table.create(Flavour::Sqlite)))?;
     }
     for (place, pass) in script.passes.iter().enumerate() {
-        let (name, columns) = (NAMES.fill(&pass.table.qualified()), pass.table.column_list());
-        let values = vec!["?"; pass.table.columns.len()].join(", ");
-        let mut insert = connection.prepare(&format!("INSERT INTO {name} ({columns}) VALUES ({values})"))?;
+        let values = format!("VALUES ({})", vec!["?"; pass.table.columns.len()].join(", "));
+        let mut insert = connection.prepare(&BUILDING.fill(&pass.table.insert(&values)))?;
         for row in parts.iter().filter_map(|part| part.rows.get(place)).flatten() {
             insert.execute(params_from_iter(row))?;
         }
     }
-    for statement in &script.statements {
-        connection.execute_batch(&NAMES.fill_month(statement, month))?;
+    for fill in script.fills.iter().filter(|fill| is_gathered(fill)) {
+        let insert = gathered(fill.table).insert(&fill.select);
+        connection.execute_batch(&BUILDING.fill_month(&insert, month))?;
     }
-    for table in &script.work_tables {
-        connection.execute_batch(&format!("DROP TABLE {}", NAMES.fill(&table.qualified())))?;
+    Ok(())
+}
+
+/// Replaces the month in the mart.
+fn fill(connection: &Connection, month: Month, script: &MartScript) -> rusqlite::Result<()> {
+    for delete in script.deletes() {
+        connection.execute_batch(&BUILDING.fill_month(&delete, month))?;
     }
-    Ok(true)
+    for fill in script.fills.iter().filter(|fill| fill.table.home == Home::Mart) {
+        let insert = match is_gathered(fill) {
+            true => fill.table.insert(&format!("SELECT * FROM {}", gathered(fill.table).qualified())),
+            false => fill.table.insert(&fill.select),
+        };
+        connection.execute_batch(&BUILDING.fill_month(&insert, month))?;
+    }
+    Ok(())
 }
 
 /// In how many parts so many customers are gone through: one for each connection that they are worth.
@@ -87,22 +154,23 @@ fn n_parts(n_customers: i64) -> i64 {
 
 /// Makes the passes over all parts of the customers at once.
 fn count(
-    warehouse: &mut SqliteWarehouse,
+    files: &Files,
     month: Month,
     script: &MartScript,
     n_parts: fn(i64) -> i64,
 ) -> Result<Vec<Counted>, WarehouseError> {
-    let ranges = warehouse.with_connection(Missing::Refuse, |warehouse, connection| {
-        ranges(connection, month, n_parts).map_err(|error| warehouse.failed(DOING, error))
-    })?;
-    let (path, lock_wait) = (warehouse.path.as_path(), warehouse.lock_wait);
-    let counted: Vec<rusqlite::Result<Counted>> = thread::scope(|scope| {
+    let connection = files.open_warehouse(Access::Read)?;
+    let ranges = ranges(&connection, month, n_parts).map_err(|error| files.failed(DOING, error))?;
+    let counted: Vec<Result<Counted, WarehouseError>> = thread::scope(|scope| {
         let reading: Vec<_> = ranges
             .iter()
             .enumerate()
             .map(|(number, range)| {
                 let part = PartOfMonth { number, range };
-                scope.spawn(move || count_part(path, lock_wait, month, script, part))
+                scope.spawn(move || {
+                    let connection = files.open_warehouse(Access::Read)?;
+                    count_part(&connection, month, script, part).map_err(|error| files.failed(DOING, error))
+                })
             })
             .collect();
         reading
@@ -110,23 +178,19 @@ fn count(
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
-    counted.into_iter().collect::<rusqlite::Result<_>>().map_err(|error| warehouse.failed(DOING, error))
+    counted.into_iter().collect()
 }
 
 fn count_part(
-    path: &Path,
-    lock_wait: Duration,
+    connection: &Connection,
     month: Month,
     script: &MartScript,
     part: PartOfMonth<'_>,
 ) -> rusqlite::Result<Counted> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(lock_wait)?;
-    connection.execute_batch("PRAGMA temp_store = MEMORY; BEGIN")?;
-    let mut counted = Counted { run: last_run(&connection, month)?, rows: Vec::new() };
+    connection.execute_batch("BEGIN")?;
+    let mut counted = Counted { run: last_run(connection, &READING, month)?, rows: Vec::new() };
     for pass in &script.passes {
-        connection.execute_batch(&NAMES.fill_part(&pass.sql, month, part))?;
+        connection.execute_batch(&READING.fill_part(&pass.sql, month, part))?;
         // The first column is the part.
         let columns: Vec<&str> = pass.table.columns.iter().skip(1).map(|column| column.name).collect();
         let sql = format!("SELECT {}, {} FROM temp.{}", part.number, columns.join(", "), pass.table.name);
@@ -139,14 +203,14 @@ fn count_part(
 }
 
 /// The run whose rows stand.
-fn last_run(connection: &Connection, month: Month) -> rusqlite::Result<i64> {
-    let sql = NAMES.fill_month("SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run WHERE Month = {month}", month);
+fn last_run(connection: &Connection, names: &Names<'_>, month: Month) -> rusqlite::Result<i64> {
+    let sql = names.fill_month("SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run WHERE Month = {month}", month);
     connection.query_row(&sql, [], |row| row.get(0))
 }
 
 /// Conditions that put every customer into one of several parts of about the same size.
 fn ranges(connection: &Connection, month: Month, n_parts: fn(i64) -> i64) -> rusqlite::Result<Vec<String>> {
-    let customers = NAMES.fill_month("FROM {warehouse}.customer_behavior WHERE Month = {month}", month);
+    let customers = READING.fill_month("FROM {warehouse}.customer_behavior WHERE Month = {month}", month);
     let n_customers: i64 = connection.query_row(&format!("SELECT COUNT(*) {customers}"), [], |row| row.get(0))?;
     let n_parts = n_parts(n_customers);
     let mut bounds = Vec::new();
@@ -161,12 +225,14 @@ fn ranges(connection: &Connection, month: Month, n_parts: fn(i64) -> i64) -> rus
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::console::Progress;
     use crate::engine::rules::Rules;
     use crate::mart;
     use crate::warehouse::fixture::{Customer, month_table};
-    use crate::warehouse::{Dialect, RunClock, Value, Warehouse as _};
+    use crate::warehouse::{Dialect, RunClock, SqliteWarehouse, Value, Warehouse as _};
 
     const CONTRACTS: [&str; 12] = ["\0", "\0\0", " ", "'", "A", "A ", "a", "{month}", "\\", "É", "é", "😀"];
 
@@ -194,12 +260,9 @@ mod tests {
         let mut warehouse = loaded(folder.path());
         let (month, script) = ("2022-04".parse().unwrap(), mart::script(Dialect::Sqlite));
         let mut built = |n_parts: fn(i64) -> i64| -> Vec<Vec<Vec<Value>>> {
-            let parts = count(&mut warehouse, month, &script, n_parts).unwrap();
+            let parts = count(&warehouse.files, month, &script, n_parts).unwrap();
             assert_eq!(parts.len() as i64, n_parts(CONTRACTS.len() as i64).max(1));
-            let all = warehouse.in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |_, transaction| {
-                Ok(fill(transaction, month, &script, &parts).unwrap())
-            });
-            assert!(all.unwrap());
+            assert!(try_publish(&warehouse.files, month, &script, n_parts).unwrap());
             let rows = |table: &crate::warehouse::schema::Table| {
                 let sql = format!("SELECT * FROM {} ORDER BY {}", table.qualified(), table.key.join(", "));
                 warehouse.query(month, &sql).unwrap()
@@ -214,20 +277,21 @@ mod tests {
     }
 
     #[test]
-    fn a_month_that_another_run_replaces_is_counted_again() {
+    fn a_month_that_another_run_replaces_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut warehouse = loaded(folder.path());
         let (month, script) = ("2022-04".parse().unwrap(), mart::script(Dialect::Sqlite));
-        let parts = count(&mut warehouse, month, &script, |_| 2).unwrap();
+        let parts = count(&warehouse.files, month, &script, |_| 2).unwrap();
         load(&mut warehouse);
-        let is_published = warehouse
-            .in_transaction(Missing::Refuse, TransactionBehavior::Deferred, |_, transaction| {
-                Ok(fill(transaction, month, &script, &parts).unwrap())
-            })
-            .unwrap();
-        assert!(!is_published);
+        assert!(read(&warehouse.files, month, &script, &parts).unwrap().is_none());
+
+        let parts = count(&warehouse.files, month, &script, |_| 2).unwrap();
+        let gathered = read(&warehouse.files, month, &script, &parts).unwrap().unwrap();
+        load(&mut warehouse);
+        assert!(!write(&warehouse.files, month, &script, gathered).unwrap());
         assert_eq!(warehouse.months().unwrap(), []);
-        publish(&mut warehouse, month, &script).unwrap();
+
+        publish(&warehouse.files, month, &script).unwrap();
         assert_eq!(warehouse.months().unwrap(), [month]);
     }
 }

@@ -4,7 +4,8 @@
 use rusqlite::Connection;
 use rusqlite::types::FromSqlError;
 
-use super::{Missing, NAMES, SqliteWarehouse};
+use super::SqliteWarehouse;
+use super::connect::READING;
 use crate::engine::calendar::Month;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::rows::{CustomerRow, MONTH_SQL, RowSink};
@@ -15,9 +16,9 @@ pub(super) fn for_each_row(
     month: Month,
     each: &mut RowSink<'_>,
 ) -> Result<(), WarehouseError> {
-    let sql = NAMES.fill_month(MONTH_SQL, month);
-    warehouse.with_connection(Missing::Refuse, |warehouse, connection| {
-        stream(connection, &sql, each).map_err(|error| warehouse.failed("reading customer_behavior", error))
+    let sql = READING.fill_month(MONTH_SQL, month);
+    warehouse.with_reader(|files, connection| {
+        stream(connection, &sql, each).map_err(|error| files.failed("reading customer_behavior", error))
     })
 }
 

@@ -1,0 +1,196 @@
+//! What must hold of a month before it is published, whichever database holds it: sums fit, and the rows in the database
+//! add up to the ledger.
+
+use rayon::prelude::*;
+
+use super::WarehouseError;
+use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, Role, Unit, Values, held_by};
+use crate::engine::month::MonthTable;
+use crate::engine::rules::Category;
+
+/// What to do about sums that are too large.
+pub(super) const BOUND_SECONDS: &str = "bound the seconds of a record with `max_seconds` in the rules";
+
+/// A count or a sum over the rows of a month, and what the ledger says that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sum {
+    /// What is counted, for messages.
+    pub what: String,
+    /// The SQL that counts it, never NULL.
+    pub sql: String,
+    /// What it must be.
+    pub expected: i128,
+}
+
+/// What the rows of the month in `customer_behavior` must add up to.
+pub(super) fn customer_sums(table: &MonthTable) -> Vec<Sum> {
+    sums_of_columns(table, COLUMNS)
+}
+
+fn sums_of_columns(table: &MonthTable, columns: &[Column]) -> Vec<Sum> {
+    let n_rows = table.n_rows() as i128;
+    let count =
+        Sum { what: "the number of rows of customer_behavior".into(), sql: "COUNT(*)".into(), expected: n_rows };
+    let mut sums = vec![count];
+    for column in held_by(columns, Output::Warehouse).filter(|column| column.role == Role::Value) {
+        let name = column.name;
+        let (what, sql) = (format!("the sum of {name} of customer_behavior"), format!("COALESCE(SUM({name}), 0)"));
+        match column.values(table) {
+            Values::Date(date) => sums.push(Sum {
+                what: format!("the number of rows of customer_behavior with the right {name}"),
+                sql: format!("COUNT(CASE WHEN {name} = '{date}' THEN 1 END)"),
+                expected: n_rows,
+            }),
+            Values::BigInts(_) => {
+                sums.push(Sum { what, sql, expected: ledger_seconds(table, column).unwrap_or_default() });
+            }
+            Values::Bytes(numbers) => {
+                sums.push(Sum { what, sql, expected: numbers.iter().map(|n| i128::from(*n)).sum() });
+            }
+            Values::Masks(_) | Values::Texts(_) | Values::Labels { .. } => {}
+        }
+    }
+    sums
+}
+
+/// The seconds that the ledger has for a column: those of its category, or all; of other columns their own sum.
+fn ledger_seconds(table: &MonthTable, column: &Column) -> Option<i128> {
+    let category = column.name.strip_suffix("Duration").unwrap_or(column.name);
+    match Category::ALL.into_iter().find(|candidate| candidate.name() == category) {
+        Some(category) => Some(table.ledger.seconds[category as usize]),
+        None if category == "Total" => Some(table.ledger.n_seconds()),
+        None => column.sum(table),
+    }
+}
+
+/// What the rows of the month in `daily_activity` must add up to.
+pub(super) fn day_sums(table: &MonthTable) -> Vec<Sum> {
+    let records = Sum {
+        what: "the number of records of daily_activity".into(),
+        sql: "COALESCE(SUM(Records), 0)".into(),
+        expected: table.ledger.kept.into(),
+    };
+    let seconds = held_by(COLUMNS, Output::Warehouse).filter(|column| column.unit == Unit::Seconds).map(|column| Sum {
+        what: format!("the sum of {} of daily_activity", column.name),
+        sql: format!("COALESCE(SUM({}), 0)", column.name),
+        expected: ledger_seconds(table, column).unwrap_or_default(),
+    });
+    std::iter::once(records).chain(seconds).collect()
+}
+
+/// The SELECT that gives `sums` in order, its FROM left to the caller.
+pub(super) fn select(sums: &[Sum]) -> String {
+    let terms: Vec<&str> = sums.iter().map(|sum| sum.sql.as_str()).collect();
+    format!("SELECT {}", terms.join(", "))
+}
+
+/// Compares what the database at `at` found for `sums`, in their order.
+///
+/// # Errors
+/// [`WarehouseError::Check`] for the first that differs.
+pub(super) fn compare(at: &str, sums: &[Sum], found: &[i128]) -> Result<(), WarehouseError> {
+    let differing = sums.iter().zip(found).find(|(sum, found)| sum.expected != **found);
+    differing.map_or(Ok(()), |(sum, found)| {
+        Err(WarehouseError::Check {
+            at: at.to_owned(),
+            what: sum.what.clone(),
+            expected: sum.expected.to_string(),
+            found: found.to_string(),
+        })
+    })
+}
+
+/// Refuses a month whose sums do not fit into 64 bits. The sums are taken without their signs: then those of any part of
+/// the customers fit too, which the mart adds up.
+///
+/// # Errors
+/// [`WarehouseError::Database`] that names the sum.
+pub(super) fn refuse_overflow(at: &str, table: &MonthTable) -> Result<(), WarehouseError> {
+    let columns = held_by(COLUMNS, Output::Warehouse).filter(|column| column.column_type == ColumnType::BigInt);
+    let of_columns = columns.filter_map(|column| {
+        let seconds = column.seconds(table)?;
+        let sum: u128 = seconds.par_chunks(1 << 16).map(magnitude).sum();
+        Some((column.name.to_owned(), sum.max(ledger_seconds(table, column)?.unsigned_abs())))
+    });
+    let of_days = table.activity.iter().filter_map(|day| {
+        let date = table.month.date(day.day)?;
+        Some((date.to_string(), magnitude(&day.seconds)))
+    });
+    for (what, seconds) in of_columns.chain(of_days) {
+        if i64::try_from(seconds).is_err() {
+            return Err(WarehouseError::Database {
+                at: at.to_owned(),
+                doing: "adding up",
+                why: format!("the seconds of {what} do not fit in 64 bits: {seconds}, signs aside"),
+                advice: Some(BOUND_SECONDS.to_owned()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn magnitude(seconds: &[i64]) -> u128 {
+    seconds.iter().map(|seconds| u128::from(seconds.unsigned_abs())).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::columns::with_one_more;
+    use crate::engine::rules::Rules;
+    use crate::warehouse::fixture::{Customer, month_table};
+
+    fn table(customers: &[Customer<'_>]) -> MonthTable {
+        month_table("2022-04", &Rules::preset("seed").unwrap(), customers)
+    }
+
+    #[test]
+    fn every_number_of_a_row_is_added_up() {
+        let table = table(&[("A", [1, 2, 3, 4, 5], 2), ("B", [10, 0, 0, 0, 0], 3)]);
+        let found: Vec<(String, i128)> =
+            sums_of_columns(&table, &with_one_more()).into_iter().map(|sum| (sum.sql, sum.expected)).collect();
+        let sum = |name: &str, expected: i128| (format!("COALESCE(SUM({name}), 0)"), expected);
+        let expected = [
+            ("COUNT(*)".to_owned(), 2),
+            sum("MovieDuration", 11),
+            sum("SportDuration", 2),
+            sum("ChildDuration", 3),
+            sum("RelaxDuration", 4),
+            sum("TvDuration", 5),
+            sum("TotalDuration", 25),
+            sum("Activeness", 5),
+            ("COUNT(CASE WHEN Date = '2022-05-01' THEN 1 END)".to_owned(), 2),
+            sum("SecondTotal", 25),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_sum_that_differs_is_named() {
+        let sums = day_sums(&table(&[("A", [1, 0, 0, 0, 0], 2)]));
+        assert!(compare("sqlite:w", &sums, &[2, 1, 0, 0, 0, 0, 1]).is_ok());
+        let error = compare("sqlite:w", &sums, &[2, 1, 0, 0, 0, 3, 1]).unwrap_err().to_string();
+        assert!(error.contains("the sum of TvDuration of daily_activity is 3 in the database, but 0"), "{error}");
+    }
+
+    #[test]
+    fn sums_of_every_part_of_a_month_must_fit() {
+        let check = |customers: &[Customer<'_>], expected: Option<&str>| {
+            let mut table = table(&[]);
+            // The fixture would add up in 64 bits.
+            table.seconds =
+                std::array::from_fn(|category| customers.iter().map(|(_, seconds, _)| seconds[category]).collect());
+            let found = refuse_overflow("sqlite:w", &table).map_err(|error| error.to_string());
+            match (found, expected) {
+                (Ok(()), None) => {}
+                (Err(error), Some(part)) => assert!(error.contains(part), "{error}"),
+                (found, _) => panic!("{customers:?}: {found:?}"),
+            }
+        };
+        check(&[("A", [i64::MAX, 0, 0, 0, 0], 1)], None);
+        check(&[("A", [i64::MAX, 0, 0, 0, 0], 1), ("B", [1, 0, 0, 0, 0], 1)], Some("MovieDuration"));
+        // They cancel out, but not in every part.
+        check(&[("A", [0, i64::MAX, 0, 0, 0], 1), ("B", [0, -1, 0, 0, 0], 1)], Some("SportDuration"));
+        check(&[("A", [0, 0, 0, 0, i64::MIN], 1)], Some("9223372036854775808"));
+    }
+}

@@ -1,0 +1,221 @@
+//! Connections to the two files, and how long they wait for other processes.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::SqliteWarehouse;
+use super::fault::NO_MONTH;
+use crate::console;
+use crate::warehouse::WarehouseError;
+use crate::warehouse::schema::Names;
+
+/// How long to wait for another process that holds a lock: it may be loading a month of its own.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(600);
+
+/// A wait that is longer than this is reported.
+const SILENT_WAIT: Duration = Duration::from_secs(2);
+
+/// Longest pause between two tries for a lock.
+const MAX_PAUSE: Duration = Duration::from_millis(50);
+
+/// The databases as they are called in a connection that reads both files, and in one to the warehouse alone.
+pub(super) const READING: Names<'static> = Names { warehouse: "main", mart: "mart", work: "temp." };
+
+/// The databases as they are called in a connection of [`Files::new_builder`], and in one to the mart alone.
+pub(super) const BUILDING: Names<'static> = Names { warehouse: "warehouse", mart: "main", work: "temp." };
+
+/// Set on every connection.
+///
+/// - The page size counts before the first table is made.
+/// - Changed pages stay in memory until the commit, up to 1 GiB of them (about ten million customers): writing them
+///   earlier would lock readers out for the length of the load instead of that of the commit.
+/// - Sorting in memory: a month's sort takes less than the columns that were just loaded.
+const SETTINGS: &str = "
+    PRAGMA page_size = 16384;
+    PRAGMA cache_size = -1048576;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA threads = 4;
+";
+
+/// What to do about a database file that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    Create,
+    Refuse,
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write(Missing),
+}
+
+/// The two files, and how to open them.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    pub warehouse: PathBuf,
+    pub mart: PathBuf,
+    /// Longest wait for a lock.
+    pub lock_wait: Duration,
+}
+
+impl SqliteWarehouse {
+    /// Runs `work` on the connection that reads both files, which is taken out meanwhile, so that `work` may use the
+    /// warehouse too. It never writes: a lock for writing would be taken on both files.
+    pub(super) fn with_reader<T>(
+        &mut self,
+        work: impl FnOnce(&Files, &mut Connection) -> Result<T, WarehouseError>,
+    ) -> Result<T, WarehouseError> {
+        let mut connection = match self.reader.take() {
+            Some(connection) => connection,
+            None => self.files.new_reader()?,
+        };
+        let done = work(&self.files, &mut connection);
+        self.reader = Some(connection);
+        done
+    }
+}
+
+impl Files {
+    /// The address without any password, which such an address never has.
+    pub(super) fn address(&self) -> String {
+        format!("sqlite:{}", self.warehouse.display())
+    }
+
+    /// A connection to the warehouse alone. Whatever it locks, the mart stays free.
+    pub(super) fn open_warehouse(&self, access: Access) -> Result<Connection, WarehouseError> {
+        self.open_file(&self.warehouse, access)
+    }
+
+    /// A connection to the mart alone.
+    pub(super) fn open_mart(&self, access: Access) -> Result<Connection, WarehouseError> {
+        self.open_file(&self.mart, access)
+    }
+
+    /// A connection to the mart that reads the warehouse beside it as [`BUILDING`] says.
+    pub(super) fn new_builder(&self) -> Result<Connection, WarehouseError> {
+        self.refuse_missing(&self.warehouse)?;
+        let connection = self.open_mart(Access::Write(Missing::Refuse))?;
+        self.attach(&connection, &self.warehouse, BUILDING.warehouse)?;
+        Ok(connection)
+    }
+
+    /// A connection that reads both files, called as [`READING`] says.
+    fn new_reader(&self) -> Result<Connection, WarehouseError> {
+        self.refuse_missing(&self.warehouse)?;
+        self.refuse_missing(&self.mart)?;
+        // Not read-only: what a killed run left behind has to be undone before anything can be read.
+        let connection = self.open_warehouse(Access::Write(Missing::Refuse))?;
+        self.attach(&connection, &self.mart, READING.mart)?;
+        Ok(connection)
+    }
+
+    fn attach(&self, connection: &Connection, path: &Path, name: &str) -> Result<(), WarehouseError> {
+        connection
+            .execute(&format!("ATTACH DATABASE ?1 AS {name}"), [path.to_str()])
+            .map(drop)
+            .map_err(|error| self.failed("opening the file beside it", error))
+    }
+
+    fn refuse_missing(&self, path: &Path) -> Result<(), WarehouseError> {
+        if path.exists() {
+            return Ok(());
+        }
+        let why = format!("there is no file {}", path.display());
+        Err(self.refused("opening the database", why, Some(NO_MONTH)))
+    }
+
+    fn open_file(&self, path: &Path, access: Access) -> Result<Connection, WarehouseError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match access {
+            Access::Read => flags |= OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Write(Missing::Refuse) => {
+                self.refuse_missing(path)?;
+                flags |= OpenFlags::SQLITE_OPEN_READ_WRITE;
+            }
+            Access::Write(Missing::Create) => {
+                flags |= OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder).map_err(|error| {
+                        let advice = "give the folder write permission or name another one with --warehouse";
+                        self.refused("making its folder", error.to_string(), Some(advice))
+                    })?;
+                }
+            }
+        }
+        let failed = |error| {
+            if path == self.mart {
+                self.failed("opening the mart's file beside it", error)
+            } else {
+                self.failed("opening the database", error)
+            }
+        };
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        wait_for_locks(&mut connection, path, self.lock_wait).map_err(failed)?;
+        connection.execute_batch(SETTINGS).map_err(failed)?;
+        // Reads the file's header and undoes what a killed run left behind.
+        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        Ok(connection)
+    }
+
+    /// Runs `work` in one transaction of `connection`; an error undoes all of it.
+    pub(super) fn in_transaction<T>(
+        &self,
+        connection: &mut Connection,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, WarehouseError>,
+    ) -> Result<T, WarehouseError> {
+        let transaction = connection
+            .transaction_with_behavior(behavior)
+            .map_err(|error| self.failed("locking the database", error))?;
+        let done = work(&transaction)?;
+        transaction.commit().map_err(|error| self.failed("publishing", error))?;
+        Ok(done)
+    }
+}
+
+/// Lets `connection` wait up to `limit` for each lock on the file at `path`, and say so when that takes long.
+fn wait_for_locks(connection: &mut Connection, path: &Path, limit: Duration) -> rusqlite::Result<()> {
+    let path = path.to_owned();
+    let mut since = Instant::now();
+    let mut is_reported = false;
+    connection.busy_handler(Some(move |n_tries: i32| {
+        if n_tries == 0 {
+            (since, is_reported) = (Instant::now(), false);
+        }
+        let waited = since.elapsed();
+        if waited >= limit {
+            return false;
+        }
+        if waited >= SILENT_WAIT && !is_reported {
+            is_reported = true;
+            let (path, limit_s) = (path.display(), limit.as_secs());
+            console::say(format_args!("waiting for another process that uses {path}, for up to {limit_s} s"));
+        }
+        let pause = Duration::from_millis(1 << n_tries.clamp(0, 10));
+        thread::sleep(pause.min(MAX_PAUSE).min(limit.saturating_sub(waited)));
+        true
+    }))
+}
+
+/// Turns the write-ahead log of a file off where somebody turned it on and nobody is using it: a file with such a log
+/// beside it cannot be copied, or opened from read-only media, as it stands. While others use it the log stays, and
+/// everything works with it too.
+pub(super) fn leave_wal(path: &Path) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let leave = || -> rusqlite::Result<()> {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        if mode.eq_ignore_ascii_case("wal") {
+            connection.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+        }
+        Ok(())
+    };
+    // Whatever else is wrong with the file is told by whoever opens it next.
+    let _ = leave();
+}

@@ -1,0 +1,153 @@
+//! Several runs and readers on one embedded warehouse, and what others left in it.
+
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::support::{Finished, Workplace, record};
+
+/// A month in the folder `month`, with customers of its own.
+fn write_month(work: &Workplace, month: &str, n_customers: usize) {
+    let digits = month.replace('-', "");
+    for day in 1..=3 {
+        let records: Vec<String> =
+            (0..n_customers).map(|n| record(&format!("{digits}{n:05}"), "VOD", (n + day) as i64)).collect();
+        work.write(&format!("{month}/{digits}{day:02}.json"), records.concat());
+    }
+}
+
+/// Runs a month into the warehouse that all share.
+fn run(work: &Workplace, month: &str) -> Command {
+    run_into(work, month, &format!("out-{month}"))
+}
+
+/// The same, with another folder for the files.
+fn run_into(work: &Workplace, month: &str, out: &str) -> Command {
+    let warehouse = ["--warehouse", "sqlite:shared/warehouse.db", "--etl-date", "2022-07-01"];
+    let mut command = work.command(["run", month, "--month", month, "--out", out].iter().chain(&warehouse));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What a process gave, or a failed test when it takes longer than `limit`.
+#[track_caller]
+fn finished(mut child: Child, limit: Duration) -> Finished {
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > limit {
+            child.kill().unwrap();
+            panic!("still running after {limit:?}:\n{:?}", child.wait_with_output());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Finished::of(child.wait_with_output().unwrap())
+}
+
+const MARTS: &str = "SELECT Month, TotalUser FROM summary_customer ORDER BY Month";
+
+#[test]
+fn runs_of_two_months_at_once_both_succeed() {
+    let work = Workplace::new();
+    let months = ["2022-04", "2022-05"];
+    months.iter().for_each(|month| write_month(&work, month, 2_000));
+    for round in 0..6 {
+        if round % 2 == 0 {
+            let _ = std::fs::remove_dir_all(work.path("shared"));
+        }
+        let running: Vec<Child> = months.iter().map(|month| run(&work, month).spawn().unwrap()).collect();
+        for child in running {
+            finished(child, Duration::from_secs(20)).ok();
+        }
+        let expected = months.map(|month| vec![format!("{month}-01"), "2000".to_owned()]);
+        assert_eq!(work.rows("shared/mart.db", MARTS), expected, "round {round}");
+        let customers = "SELECT Month, COUNT(*) FROM customer_behavior GROUP BY Month ORDER BY Month";
+        assert_eq!(work.rows("shared/warehouse.db", customers), expected, "round {round}");
+    }
+}
+
+#[test]
+fn runs_of_one_month_at_once_both_succeed() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 500);
+    for _ in 0..4 {
+        let running: Vec<Child> =
+            (0..2).map(|n| run_into(&work, "2022-04", &format!("out-{n}")).spawn().unwrap()).collect();
+        for child in running {
+            finished(child, Duration::from_secs(20)).ok();
+        }
+        assert_eq!(work.rows("shared/mart.db", MARTS), [["2022-04-01", "500"]]);
+    }
+}
+
+#[test]
+fn a_reader_of_the_mart_never_stops_a_load() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    work.run(["transform", "2022-04", "--out", "steps"]).ok();
+    let reader = Connection::open(work.path("shared/mart.db")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    reader.query_row("SELECT COUNT(*) FROM summary_customer", [], |_| Ok(())).unwrap();
+    let load = ["load", "steps/month-2022-04.parquet", "--warehouse", "sqlite:shared/warehouse.db"];
+    let mut load = work.command(load);
+    load.stdout(Stdio::piped()).stderr(Stdio::piped());
+    finished(load.spawn().unwrap(), Duration::from_secs(10)).ok();
+    drop(reader);
+}
+
+#[test]
+fn a_run_that_waits_says_so_and_goes_on() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    for file in ["warehouse.db", "mart.db"] {
+        let other = Connection::open(work.path("shared").join(file)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let running = run(&work, "2022-04").spawn().unwrap();
+        thread::sleep(Duration::from_secs(4));
+        other.execute_batch("ROLLBACK").unwrap();
+        let finished = finished(running, Duration::from_secs(20)).ok();
+        assert!(finished.stderr.contains(&format!("shared/{file}")), "{}", finished.stderr);
+        assert!(finished.stderr.contains("waiting for"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    let leftovers = ["warehouse.db-mj0A1B2C9D3", "warehouse.db-mj000000900"];
+    let others = ["warehouse.db-mjx", "warehouse.db-mj0A1B2C9D3.txt", "other.db-mj0A1B2C9D3"];
+    for name in leftovers.iter().chain(&others) {
+        work.write(&format!("shared/{name}"), "");
+    }
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    assert!(leftovers.iter().all(|name| !work.path("shared").join(name).exists()));
+    assert!(others.iter().all(|name| work.path("shared").join(name).exists()));
+}
+
+#[test]
+fn a_write_ahead_log_is_turned_off_or_lived_with() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    let open = |file: &str| {
+        let connection = Connection::open(work.path("shared").join(file)).unwrap();
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        // In use.
+        connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(())).unwrap();
+        connection
+    };
+    let mode = |file: &str| work.rows(&format!("shared/{file}"), "PRAGMA journal_mode").remove(0).remove(0);
+    let others = ["warehouse.db", "mart.db"].map(open);
+    let dashboard = ["dashboard", "--month", "2022-04", "--warehouse", "sqlite:shared/warehouse.db"];
+    work.run(dashboard).ok();
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    assert_eq!((mode("warehouse.db"), mode("mart.db")), ("wal".to_owned(), "wal".to_owned()));
+    drop(others);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    assert_eq!((mode("warehouse.db"), mode("mart.db")), ("delete".to_owned(), "delete".to_owned()));
+}
