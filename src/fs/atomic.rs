@@ -1,6 +1,6 @@
 //! Output files: written aside, forced to disk, renamed at the end. A reader finds the old file or the new one, whole.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use crate::error::Error;
 use crate::fs::flush::Flusher;
+use crate::fs::lock::{TryLock, try_lock};
 
 /// Files being written begin with this.
 const PART_PREFIX: &str = ".viewmart-part-";
@@ -15,8 +16,8 @@ const PART_PREFIX: &str = ".viewmart-part-";
 /// What a killed run left behind begins so, and is removed by the next.
 const LEFTOVER_PREFIXES: [&str; 2] = [PART_PREFIX, ".viewmart-tableau-"];
 
-/// Held by the run that writes into the folder.
-const LOCK_NAME: &str = ".viewmart-lock";
+/// Held by the run that writes into the folder, and the sign by which a lake around it knows the folder.
+pub const LOCK_NAME: &str = ".viewmart-lock";
 
 /// The output folder, for this run alone.
 #[derive(Debug)]
@@ -41,16 +42,10 @@ impl OutFolder {
             .write(true)
             .open(&lock_path)
             .map_err(error("locking the output folder"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let source =
-                    io::Error::other("another viewmart is writing to this folder; wait for it or choose another --out");
-                return Err(error("locking the output folder")(source));
-            }
-            // Some network file systems know no locks: better unlocked than not at all.
-            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(e)) => return Err(error("locking the output folder")(e)),
+        if try_lock(&lock).map_err(error("locking the output folder"))? == TryLock::Busy {
+            let source =
+                io::Error::other("another viewmart is writing to this folder; wait for it or choose another --out");
+            return Err(error("locking the output folder")(source));
         }
         remove_leftovers(path).map_err(error("removing what an earlier run left behind"))?;
         Ok(OutFolder { path: path.to_owned(), _lock: lock })
