@@ -33,8 +33,7 @@ fn outcome(result: Result<(), TryLockError>) -> io::Result<TryLock> {
 
 /// What file systems without locks answer, and NFS without its lock server (ENOLCK).
 fn is_without_locks(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Unsupported
-        || error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
 }
 
 #[cfg(test)]
