@@ -31,6 +31,9 @@ pub mod warehouse;
 pub mod mart;
 
 #[cfg(feature = "program")]
+pub mod audience;
+
+#[cfg(feature = "program")]
 pub mod dashboard;
 
 #[cfg(feature = "program")]

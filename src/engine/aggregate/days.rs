@@ -49,6 +49,11 @@ impl ActiveDays {
         ActiveDays { days }
     }
 
+    /// The rows active on the day with this index (0..=30).
+    pub fn rows(&self, day_index: usize) -> Option<&RoaringBitmap> {
+        self.days.get(day_index)
+    }
+
     /// Number of customers active on the day with this index (0..=30).
     pub fn n_active(&self, day_index: usize) -> u64 {
         self.days.get(day_index).map_or(0, RoaringBitmap::len)

@@ -1,0 +1,656 @@
+//! An expression over the bitmaps and columns of one or several months.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::Chars;
+
+use jiff::civil::Weekday;
+use roaring::RoaringBitmap;
+
+use super::error::ExprError;
+use super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
+use super::index::{Index, rows_where};
+use crate::engine::calendar::{Day, Month};
+use crate::engine::month::{Contracts, MonthTable};
+
+/// Why an expression has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// The expression asks for what the month does not have.
+    #[error("{0}")]
+    Expr(ExprError),
+    /// A month that the expression needs was not given.
+    #[error("the expression needs {wanted}, but the months given are {}", months(given))]
+    MissingMonth {
+        /// The month that is needed.
+        wanted: Month,
+        /// Those that are there.
+        given: Vec<Month>,
+    },
+    /// A list of contracts that could not be read.
+    #[error("{}: the list of contracts cannot be read: {source}", path.display())]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: csv::Error,
+    },
+    /// No month at all.
+    #[error("there is no month to ask")]
+    NoMonth,
+}
+
+fn months(months: &[Month]) -> String {
+    months.iter().map(Month::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Customers for whom an expression holds.
+#[derive(Clone, Debug)]
+pub struct Answer<'a> {
+    /// The month asked: the newest one given.
+    pub base: &'a MonthTable,
+    /// How the places of `rows` are to be read.
+    universe: Universe<'a>,
+    rows: RoaringBitmap,
+}
+
+/// Whom an expression speaks of, in contract order: the customers of the months that it names.
+#[derive(Clone, Debug)]
+enum Universe<'a> {
+    /// The rows of one month.
+    One(&'a Contracts),
+    /// The customers of several: the contract of each place, and its row in the base month.
+    Several { contracts: Vec<&'a str>, base_rows: Vec<Option<u32>> },
+}
+
+impl<'a> Answer<'a> {
+    /// Number of customers.
+    pub fn len(&self) -> u64 {
+        self.rows.len()
+    }
+
+    /// Whether it holds for nobody.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The customers in contract order, each with its row in the base month where it has one.
+    pub fn customers(&self) -> impl Iterator<Item = (&'a str, Option<u32>)> + '_ {
+        self.rows.iter().map(|place| match &self.universe {
+            Universe::One(contracts) => (contracts.get(place as usize), Some(place)),
+            Universe::Several { contracts, base_rows } => (contracts[place as usize], base_rows[place as usize]),
+        })
+    }
+
+    /// The rows of the base month among the customers.
+    pub fn base_rows(&self) -> RoaringBitmap {
+        match &self.universe {
+            Universe::One(_) => self.rows.clone(),
+            Universe::Several { base_rows, .. } => {
+                self.rows.iter().filter_map(|place| base_rows[place as usize]).collect()
+            }
+        }
+    }
+}
+
+/// The customers for whom `expr`, which was parsed from `text`, holds.
+///
+/// Without a month in the expression it is asked of the newest one. `not` is meant within the customers of the months
+/// that the expression names.
+///
+/// # Errors
+/// [`EvaluateError`] where a month, a date or a list is not there.
+pub fn evaluate<'a>(text: &str, expr: &Expr, indexes: &[Index<'a>]) -> Result<Answer<'a>, EvaluateError> {
+    let by_month: BTreeMap<Month, &Index<'a>> = indexes.iter().map(|index| (index.table.month, index)).collect();
+    let (base_month, base) = by_month.last_key_value().ok_or(EvaluateError::NoMonth)?;
+    let mut named = vec![*base_month];
+    name_months(expr, *base_month, &mut named);
+    named.sort_unstable();
+    named.dedup();
+    let mut parts = Vec::with_capacity(named.len());
+    for month in &named {
+        let index = by_month
+            .get(month)
+            .ok_or_else(|| EvaluateError::MissingMonth { wanted: *month, given: by_month.keys().copied().collect() })?;
+        parts.push(*index);
+    }
+    if let [index] = parts[..] {
+        let asked = BTreeMap::from([(*base_month, Part { index, places: None })]);
+        let rows = Asked { text, parts: asked, all: index.all() }.rows(expr, *base_month)?;
+        return Ok(Answer { base: base.table, universe: Universe::One(&base.table.contracts), rows });
+    }
+    let (contracts, places) = union(&parts);
+    let mut all = RoaringBitmap::new();
+    all.insert_range(0..contracts.len() as u32);
+    let mut base_rows = vec![None; contracts.len()];
+    let mut asked = BTreeMap::new();
+    for (index, places) in parts.into_iter().zip(places) {
+        if index.table.month == *base_month {
+            for (row, place) in places.iter().enumerate() {
+                base_rows[*place as usize] = Some(row as u32);
+            }
+        }
+        asked.insert(index.table.month, Part { index, places: Some(places) });
+    }
+    let rows = Asked { text, parts: asked, all }.rows(expr, *base_month)?;
+    Ok(Answer { base: base.table, universe: Universe::Several { contracts, base_rows }, rows })
+}
+
+/// The months that `expr` speaks of when it is asked of `month`.
+fn name_months(expr: &Expr, month: Month, named: &mut Vec<Month>) {
+    match expr {
+        Expr::And(a, b) | Expr::Or(a, b) => {
+            name_months(a, month, named);
+            name_months(b, month, named);
+        }
+        Expr::Not(inner) => name_months(inner, month, named),
+        Expr::In(month, inner) => {
+            named.push(*month);
+            name_months(inner, *month, named);
+        }
+        Expr::Movement(_) => named.extend(month.previous()),
+        Expr::Compare(..) | Expr::Text(..) | Expr::On(_) | Expr::Listed(_) => {}
+    }
+}
+
+/// The contracts of all months in order, and for each month the place of each of its rows among them.
+fn union<'a>(parts: &[&Index<'a>]) -> (Vec<&'a str>, Vec<Vec<u32>>) {
+    let tables: Vec<&'a MonthTable> = parts.iter().map(|index| index.table).collect();
+    let mut next = vec![0; tables.len()];
+    let mut contracts = Vec::new();
+    let mut places: Vec<Vec<u32>> = tables.iter().map(|table| Vec::with_capacity(table.n_rows())).collect();
+    loop {
+        let heads = tables.iter().zip(&next).filter(|(table, row)| **row < table.n_rows());
+        let Some(least) = heads.map(|(table, row)| table.contracts.get(*row)).min() else {
+            return (contracts, places);
+        };
+        for ((table, row), places) in tables.iter().zip(&mut next).zip(&mut places) {
+            if *row < table.n_rows() && table.contracts.get(*row) == least {
+                places.push(contracts.len() as u32);
+                *row += 1;
+            }
+        }
+        contracts.push(least);
+    }
+}
+
+/// A month that is asked.
+struct Part<'i, 'a> {
+    index: &'i Index<'a>,
+    /// The place of each row among all customers, ascending, or that they are the same.
+    places: Option<Vec<u32>>,
+}
+
+impl Part<'_, '_> {
+    /// Rows of the month as places among all customers.
+    fn placed(&self, rows: RoaringBitmap) -> RoaringBitmap {
+        match &self.places {
+            None => rows,
+            Some(places) => rows.iter().map(|row| places[row as usize]).collect(),
+        }
+    }
+}
+
+struct Asked<'t, 'i, 'a> {
+    text: &'t str,
+    parts: BTreeMap<Month, Part<'i, 'a>>,
+    all: RoaringBitmap,
+}
+
+impl Asked<'_, '_, '_> {
+    fn part(&self, month: Month) -> Result<&Part<'_, '_>, EvaluateError> {
+        self.parts
+            .get(&month)
+            .ok_or_else(|| EvaluateError::MissingMonth { wanted: month, given: self.parts.keys().copied().collect() })
+    }
+
+    fn rows(&self, expr: &Expr, month: Month) -> Result<RoaringBitmap, EvaluateError> {
+        match expr {
+            Expr::And(a, b) => Ok(self.rows(a, month)? & self.rows(b, month)?),
+            Expr::Or(a, b) => Ok(self.rows(a, month)? | self.rows(b, month)?),
+            Expr::Not(inner) => Ok(&self.all - self.rows(inner, month)?),
+            Expr::In(month, inner) => self.rows(inner, *month),
+            Expr::Movement(movement) => self.moved(*movement, month),
+            Expr::Compare(metric, comparison, threshold) => {
+                let part = self.part(month)?;
+                Ok(part.placed(compared(part.index, *metric, *comparison, *threshold)))
+            }
+            Expr::Text(field, test) => {
+                let part = self.part(month)?;
+                Ok(part.placed(tested(part.index, *field, test)))
+            }
+            Expr::On(days) => {
+                let part = self.part(month)?;
+                let mut mask = 0;
+                for days in days {
+                    mask |= self.mask(days, month)?;
+                }
+                Ok(part.placed(part.index.active_on(mask)))
+            }
+            Expr::Listed(path) => {
+                let part = self.part(month)?;
+                Ok(part.placed(listed(&part.index.table.contracts, path)?))
+            }
+        }
+    }
+
+    fn moved(&self, movement: Movement, month: Month) -> Result<RoaringBitmap, EvaluateError> {
+        let there = |month| self.part(month).map(|part| part.placed(part.index.all()));
+        let now = there(month)?;
+        // Before the first month that can be written nobody was there.
+        let before = month.previous().map_or_else(|| Ok(RoaringBitmap::new()), there)?;
+        Ok(match movement {
+            Movement::New => now - before,
+            Movement::Retained => now & before,
+            Movement::Lapsed => before - now,
+        })
+    }
+
+    fn mask(&self, days: &OnDays, month: Month) -> Result<u32, EvaluateError> {
+        let on_weekdays = |wanted: fn(Weekday) -> bool| {
+            let days = month.days().filter(|day| month.date(*day).is_some_and(|date| wanted(date.weekday())));
+            days.fold(0, |mask, day| mask | day.mask())
+        };
+        match days {
+            OnDays::Mask(mask) => Ok(*mask),
+            OnDays::Weekend => Ok(on_weekdays(|day| matches!(day, Weekday::Saturday | Weekday::Sunday))),
+            OnDays::Weekdays => Ok(on_weekdays(|day| !matches!(day, Weekday::Saturday | Weekday::Sunday))),
+            OnDays::Date(date, _) if Month::of(*date) == month => Ok(Day::of(*date).mask()),
+            OnDays::Date(date, place) => {
+                let message = format!("{date} is not in {month}; another month is asked by {}: (…)", Month::of(*date));
+                Err(EvaluateError::Expr(ExprError::new(self.text, place.clone(), message)))
+            }
+        }
+    }
+}
+
+fn compared(index: &Index<'_>, metric: Metric, comparison: Comparison, threshold: Threshold) -> RoaringBitmap {
+    let table = index.table;
+    let n_rows = table.n_rows();
+    let (numerator, denominator) = (i128::from(threshold.numerator), i128::from(threshold.denominator));
+    let whole = |value: i64| comparison.holds(i128::from(value) * denominator, numerator);
+    let days = |of_mask: fn(u32) -> u32| {
+        // A mask has at most 31 days: each number of days is compared once.
+        let holds: [bool; 32] = std::array::from_fn(|n_days| whole(n_days as i64));
+        rows_where(n_rows, |row| holds[of_mask(table.days[row]).min(31) as usize])
+    };
+    match metric {
+        Metric::Category(category) if comparison == Comparison::Greater && numerator == 0 => {
+            index.watched(category).clone()
+        }
+        Metric::Category(category) => {
+            let seconds = &table.seconds[category as usize];
+            rows_where(n_rows, |row| whole(seconds[row]))
+        }
+        Metric::Total => rows_where(n_rows, |row| whole(table.total[row])),
+        Metric::PerDay => rows_where(n_rows, |row| {
+            let days = i128::from(table.days[row].count_ones());
+            comparison.holds(i128::from(table.total[row]) * denominator, numerator * days)
+        }),
+        Metric::Days => days(u32::count_ones),
+        Metric::First => days(|mask| mask.trailing_zeros() + 1),
+        Metric::Last => days(|mask| 32 - mask.leading_zeros()),
+        Metric::Gap => days(longest_gap),
+        Metric::Active(among) => rows_where(n_rows, |row| whole(i64::from((table.days[row] & among).count_ones()))),
+        Metric::Trend => {
+            const FIRST_HALF: u32 = (1 << 15) - 1;
+            let second_half_days = i128::from(table.month.n_days()) - 15;
+            rows_where(n_rows, |row| {
+                let first = i128::from((table.days[row] & FIRST_HALF).count_ones());
+                let second = i128::from((table.days[row] & !FIRST_HALF).count_ones());
+                first > 0 && comparison.holds(second * 15 * denominator, numerator * first * second_half_days)
+            })
+        }
+    }
+}
+
+/// Longest run of days without a record between the first and the last active day.
+fn longest_gap(mask: u32) -> u32 {
+    if mask == 0 {
+        return 0;
+    }
+    let active = mask >> mask.trailing_zeros();
+    let mut missing = !active & (u32::MAX >> active.leading_zeros());
+    let mut longest = 0;
+    while missing != 0 {
+        // Each step takes one day off each run.
+        missing &= missing >> 1;
+        longest += 1;
+    }
+    longest
+}
+
+fn tested(index: &Index<'_>, field: TextField, test: &TextTest) -> RoaringBitmap {
+    let table = index.table;
+    let holds = |value: &str| match test {
+        TextTest::Equal(text) => value == text,
+        TextTest::NotEqual(text) => value != text,
+        TextTest::Like(pattern) => is_like(value, pattern),
+    };
+    match field {
+        TextField::MostWatch => {
+            let codes = (0_u8..).zip(MonthTable::MOST_WATCH_LABELS).filter(|(_, label)| holds(label));
+            roaring::MultiOps::union(codes.filter_map(|(code, _)| index.most_watched(code)))
+        }
+        TextField::Taste => {
+            let codes = (0_u8..).zip(&table.taste_labels).filter(|(_, label)| holds(label));
+            roaring::MultiOps::union(codes.filter_map(|(code, _)| index.taste(code)))
+        }
+        TextField::Contract => {
+            let prefix = match test {
+                TextTest::Equal(text) => text.as_str(),
+                TextTest::NotEqual(_) => "",
+                TextTest::Like(pattern) => pattern.split(['%', '_']).next().unwrap_or_default(),
+            };
+            // Contracts are in order: those with the prefix stand together.
+            let first = first_row(&table.contracts, |contract| contract < prefix);
+            let end = first_row(&table.contracts, |contract| contract < prefix || contract.starts_with(prefix));
+            let mut rows = rows_where(end - first, |row| holds(table.contracts.get(first + row)));
+            if first > 0 {
+                rows = rows.iter().map(|row| row + first as u32).collect();
+            }
+            rows
+        }
+    }
+}
+
+/// The first row for which `is_before` does not hold; those for which it does stand in front.
+fn first_row(contracts: &Contracts, is_before: impl Fn(&str) -> bool) -> usize {
+    let (mut first, mut end) = (0, contracts.len());
+    while first < end {
+        let middle = first + (end - first) / 2;
+        if is_before(contracts.get(middle)) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    first
+}
+
+/// Whether `text` matches a pattern in which `%` is any text and `_` one character.
+///
+/// On a mismatch only the last `%` takes one character more: no pattern takes longer than text times pattern.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let (mut text, mut pattern) = (text.chars(), pattern.chars());
+    // What the last `%` has not taken yet, and the pattern behind it.
+    let mut retry: Option<(Chars<'_>, Chars<'_>)> = None;
+    loop {
+        let (mut text_after, mut pattern_after) = (text.clone(), pattern.clone());
+        match (pattern_after.next(), text_after.next()) {
+            (None, None) => return true,
+            (Some('%'), _) => {
+                pattern = pattern_after;
+                retry = Some((text.clone(), pattern.clone()));
+            }
+            (Some(wanted), Some(found)) if wanted == '_' || wanted == found => {
+                (text, pattern) = (text_after, pattern_after);
+            }
+            _ => {
+                let Some((mut from, behind)) = retry.take() else { return false };
+                if from.next().is_none() {
+                    return false;
+                }
+                (text, pattern) = (from.clone(), behind.clone());
+                retry = Some((from, behind));
+            }
+        }
+    }
+}
+
+/// Rows of the contracts in the first column of a CSV file; a header `Contract` is passed over.
+fn listed(contracts: &Contracts, path: &Path) -> Result<RoaringBitmap, EvaluateError> {
+    let failed = |source| EvaluateError::List { path: path.to_owned(), source };
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(path).map_err(failed)?;
+    let mut rows = Vec::new();
+    let mut record = csv::StringRecord::new();
+    let mut is_first = true;
+    while reader.read_record(&mut record).map_err(failed)? {
+        let wanted = record.get(0).unwrap_or_default();
+        let wanted = if is_first { wanted.trim_start_matches('\u{feff}') } else { wanted };
+        if !(is_first && wanted.eq_ignore_ascii_case("contract")) {
+            let row = first_row(contracts, |contract| contract < wanted);
+            if row < contracts.len() && contracts.get(row) == wanted {
+                rows.push(row as u32);
+            }
+        }
+        is_first = false;
+    }
+    rows.sort_unstable();
+    Ok(rows.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::audience::parse;
+    use crate::engine::rules::{Category, Rules};
+    use crate::warehouse::fixture::month_table;
+
+    /// A customer: contract, seconds in column order, mask of active days.
+    type Person = (String, [i64; 5], u32);
+
+    fn table(month: &str, people: &[Person]) -> MonthTable {
+        let mut people = people.to_vec();
+        people.sort();
+        people.dedup_by(|a, b| a.0 == b.0);
+        let rules = Rules::preset("default").expect("it is built in");
+        let customers: Vec<_> = people.iter().map(|(contract, seconds, _)| (contract.as_str(), *seconds, 1)).collect();
+        let mut table = month_table(month, &rules, &customers);
+        table.days = people.iter().map(|(_, _, mask)| *mask).collect();
+        table.activeness = people.iter().map(|(_, _, mask)| mask.count_ones() as u8).collect();
+        table
+    }
+
+    fn answer(text: &str, tables: &[MonthTable]) -> Result<Vec<String>, EvaluateError> {
+        let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
+        let expr = parse(text).map_err(EvaluateError::Expr)?;
+        let answer = evaluate(text, &expr, &indexes)?;
+        Ok(answer.customers().map(|(contract, _)| contract.to_owned()).collect())
+    }
+
+    #[test]
+    fn each_test_finds_its_customers() {
+        let hour = 3600;
+        let april = table(
+            "2022-04",
+            &[
+                // Friday the 1st; Saturday the 2nd; silent from the 20th on; every day; the last day only.
+                ("A".into(), [hour, 0, 0, 0, 0], 1),
+                ("B".into(), [0, 2 * hour, 0, 0, 0], 1 << 1),
+                ("B_".into(), [0, 0, 0, 0, 10 * hour], (1 << 19) - 1),
+                ("C".into(), [hour, 0, 0, 0, 31 * 24 * hour], (1 << 30) - 1),
+                ("Ç".into(), [0, 0, 0, 0, 0], 1 << 29 | 1 << 2),
+            ],
+        );
+        let cases: [(&str, &[&str]); 32] = [
+            ("total >= 0", &["A", "B", "B_", "C", "Ç"]),
+            ("movie", &["A", "C"]),
+            ("movie and not tv", &["A"]),
+            ("sport or tv > 10h", &["B", "C"]),
+            ("tv = 10h", &["B_"]),
+            ("tv != 0", &["B_", "C"]),
+            ("total < 1.00001h", &["A", "Ç"]),
+            ("total <= 0.99999h", &["Ç"]),
+            ("per_day > 24h", &["C"]),
+            ("per_day >= 2h", &["B", "C"]),
+            ("days >= 19", &["B_", "C"]),
+            ("days = 2", &["Ç"]),
+            ("first > 1", &["B", "Ç"]),
+            ("last < 20", &["A", "B", "B_"]),
+            ("gap >= 26", &["Ç"]),
+            ("gap = 0", &["A", "B", "B_", "C"]),
+            ("active(1..15) = 15", &["B_", "C"]),
+            ("on weekend", &["B", "B_", "C", "Ç"]),
+            ("on weekend and days = 1", &["B"]),
+            ("on weekdays and days = 1", &["A"]),
+            ("on 30", &["C", "Ç"]),
+            ("on 2022-04-30", &["C", "Ç"]),
+            ("on 1, 2022-04-02 and days = 1", &["A", "B"]),
+            ("trend < 0.5", &["A", "B", "B_"]),
+            ("trend = 1", &["C", "Ç"]),
+            ("most = 'No'", &["Ç"]),
+            ("most != 'Tv'", &["A", "B", "Ç"]),
+            ("taste = 'Movie_Tv'", &["C"]),
+            ("taste like '%Tv'", &["B_", "C"]),
+            ("contract like 'B%'", &["B", "B_"]),
+            ("contract like '_'", &["A", "B", "C", "Ç"]),
+            ("contract = 'B_' or contract like '%Ç'", &["B_", "Ç"]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(answer(text, std::slice::from_ref(&april)).expect(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn months_are_asked_by_name_and_against_the_month_before() {
+        let person = |contract: &str, tv: i64| (contract.to_owned(), [0, 0, 0, 0, tv], 1);
+        let months = [
+            table("2022-02", &[person("A", 1)]),
+            table("2022-03", &[person("A", 1), person("B", 2), person("C", 3)]),
+            table("2022-04", &[person("B", 20), person("C", 3), person("D", 4)]),
+        ];
+        let cases: [(&str, &[&str]); 10] = [
+            ("tv", &["B", "C", "D"]),
+            ("not tv > 3", &["C"]),
+            ("new", &["D"]),
+            ("retained", &["B", "C"]),
+            ("lapsed", &["A"]),
+            ("2022-03: (new)", &["B", "C"]),
+            ("2022-03: (tv >= 2) and tv > 10", &["B"]),
+            ("2022-03: tv and not tv", &["A"]),
+            ("not 2022-03: tv", &["D"]),
+            ("2022-02: (tv) or lapsed", &["A"]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(answer(text, &months).expect(text), expected, "{text}");
+        }
+        let refused = [
+            ("2021-01: tv", "the expression needs 2021-01, but the months given are 2022-02, 2022-03, 2022-04"),
+            ("2022-02: new", "the expression needs 2022-01, but the months given are 2022-02, 2022-03, 2022-04"),
+            (
+                "on 2022-05-10",
+                "2022-05-10 is not in 2022-04; another month is asked by 2022-05: (…)\n  on 2022-05-10\n     ^^^^^^^^^^",
+            ),
+        ];
+        for (text, expected) in refused {
+            assert_eq!(answer(text, &months).expect_err(text).to_string(), expected, "{text}");
+        }
+        assert!(matches!(answer("tv", &[]), Err(EvaluateError::NoMonth)));
+    }
+
+    #[test]
+    fn a_list_is_the_first_column_of_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("list.csv");
+        let person = |contract: &str| (contract.to_owned(), [1; 5], 1);
+        let april = [table("2022-04", &[person("A"), person("B, C"), person("D")])];
+        let cases: [(&str, &[&str]); 5] = [
+            ("", &[]),
+            ("Contract\nA\nX\n", &["A"]),
+            ("\u{feff}contract,total\r\n\"B, C\",3\r\nD\r\n", &["B, C", "D"]),
+            ("D\nA\nA\n", &["A", "D"]),
+            ("A\nContract\n", &["A"]),
+        ];
+        for (content, expected) in cases {
+            std::fs::write(&path, content).expect("a file");
+            let text = format!("in('{}')", path.display());
+            assert_eq!(answer(&text, &april).expect(content), expected, "{content:?}");
+        }
+        let missing = format!("in('{}')", folder.path().join("missing.csv").display());
+        assert!(matches!(answer(&missing, &april), Err(EvaluateError::List { .. })));
+    }
+
+    #[test]
+    fn patterns_match_like_sql() {
+        let cases = [
+            ("", "", true),
+            ("", "%", true),
+            ("a", "", false),
+            ("abc", "a%c", true),
+            ("abcbc", "a%bc", true),
+            ("abcb", "a%bc", false),
+            ("aXbXc", "%X%X%", true),
+            ("é", "_", true),
+            ("ab", "_", false),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "%a%a%a%a%a%a%a%a%a%ac", false),
+        ];
+        for (text, pattern, expected) in cases {
+            assert_eq!(is_like(text, pattern), expected, "{text} like {pattern}");
+        }
+    }
+
+    /// The same, row by row and without a bitmap.
+    fn holds(expr: &Expr, table: &MonthTable, row: usize) -> bool {
+        let mask = table.days[row];
+        let active: Vec<i64> = (1..=31).filter(|day| mask >> (day - 1) & 1 == 1).collect();
+        match expr {
+            Expr::And(a, b) => holds(a, table, row) && holds(b, table, row),
+            Expr::Or(a, b) => holds(a, table, row) || holds(b, table, row),
+            Expr::Not(inner) => !holds(inner, table, row),
+            Expr::On(days) => days.iter().any(|days| matches!(days, OnDays::Mask(days) if days & mask != 0)),
+            Expr::Compare(metric, comparison, threshold) => {
+                let gaps = active.windows(2).map(|pair| pair[1] - pair[0] - 1);
+                let value = match metric {
+                    Metric::Category(category) => table.seconds[*category as usize][row],
+                    Metric::Total => table.total[row],
+                    Metric::Days => active.len() as i64,
+                    Metric::First => active[0],
+                    Metric::Last => *active.last().expect("there is one"),
+                    Metric::Gap => gaps.max().unwrap_or(0),
+                    Metric::Active(among) => i64::from((mask & among).count_ones()),
+                    Metric::PerDay | Metric::Trend => unreachable!("not generated"),
+                };
+                comparison.holds(value * threshold.denominator, threshold.numerator)
+            }
+            _ => unreachable!("not generated"),
+        }
+    }
+
+    fn expr() -> impl Strategy<Value = Expr> {
+        let metric = prop_oneof![
+            Just(Metric::Category(Category::Tv)),
+            Just(Metric::Total),
+            Just(Metric::Days),
+            Just(Metric::First),
+            Just(Metric::Last),
+            Just(Metric::Gap),
+            any::<u32>().prop_map(|mask| Metric::Active(mask & 0x3fff_ffff)),
+        ];
+        let comparison = prop_oneof![
+            Just(Comparison::Less),
+            Just(Comparison::LessOrEqual),
+            Just(Comparison::Equal),
+            Just(Comparison::NotEqual),
+            Just(Comparison::GreaterOrEqual),
+            Just(Comparison::Greater),
+        ];
+        let leaf = prop_oneof![
+            4 => (metric, comparison, 0_i64..32)
+                .prop_map(|(m, c, n)| Expr::Compare(m, c, Threshold { numerator: n, denominator: 1 })),
+            1 => any::<u32>().prop_map(|mask| Expr::On(vec![OnDays::Mask(mask & 0x3fff_ffff)])),
+        ];
+        leaf.prop_recursive(4, 16, 2, |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::And(a.into(), b.into())),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::Or(a.into(), b.into())),
+                inner.prop_map(|inner| Expr::Not(inner.into())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bitmaps_answer_what_each_row_answers(
+            people in proptest::collection::vec(("[A-Z]{1,3}", proptest::array::uniform5(0_i64..12), 1_u32..1 << 30), 1..60),
+            expr in expr(),
+        ) {
+            let table = table("2022-04", &people);
+            let answer = evaluate("", &expr, &[Index::new(&table)]).expect("nothing is missing");
+            let expected: Vec<u32> = (0..table.n_rows()).filter(|row| holds(&expr, &table, *row)).map(|r| r as u32).collect();
+            prop_assert_eq!(answer.base_rows().iter().collect::<Vec<_>>(), expected);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! An expression as a tree.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use crate::engine::calendar::Month;
+use crate::engine::rules::Category;
+
+/// A boolean question about one customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expr {
+    /// Both hold.
+    And(Box<Expr>, Box<Expr>),
+    /// One of them holds.
+    Or(Box<Expr>, Box<Expr>),
+    /// It does not hold.
+    Not(Box<Expr>),
+    /// It holds in that month: `2022-03: (tv > 1h)`.
+    In(Month, Box<Expr>),
+    /// A number compared: `tv > 10h`, `days >= 20`.
+    Compare(Metric, Comparison, Threshold),
+    /// A label or the contract compared: `most = 'Tv'`.
+    Text(TextField, TextTest),
+    /// Active on any of these days: `on 1..7`.
+    On(Vec<OnDays>),
+    /// Listed in a file: `in('list.csv')`.
+    Listed(PathBuf),
+    /// Against the month before: `new`, `retained`, `lapsed`.
+    Movement(Movement),
+}
+
+/// A number of a customer's month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Seconds of one category.
+    Category(Category),
+    /// Seconds of all categories.
+    Total,
+    /// Total by active days.
+    PerDay,
+    /// Active days.
+    Days,
+    /// First active day of the month.
+    First,
+    /// Last active day of the month.
+    Last,
+    /// Longest run of days without a record between the first and the last active day.
+    Gap,
+    /// Active days within the days of this mask.
+    Active(u32),
+    /// Active days of 16..end over those of 1..15, each by its length. With none in the first half nothing holds.
+    Trend,
+}
+
+/// How two numbers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Comparison {
+    Less,
+    LessOrEqual,
+    Equal,
+    NotEqual,
+    GreaterOrEqual,
+    Greater,
+}
+
+impl Comparison {
+    /// Whether it holds between `a` and `b`.
+    pub fn holds<T: PartialOrd>(self, a: T, b: T) -> bool {
+        match self {
+            Comparison::Less => a < b,
+            Comparison::LessOrEqual => a <= b,
+            Comparison::Equal => a == b,
+            Comparison::NotEqual => a != b,
+            Comparison::GreaterOrEqual => a >= b,
+            Comparison::Greater => a > b,
+        }
+    }
+}
+
+/// What a number is compared with: `numerator / denominator`, in seconds where the metric is a duration. Exact, so
+/// that `trend < 0.1` and `tv > 1.5h` mean just that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// At most 2^62.
+    pub numerator: i64,
+    /// A power of ten, at most 10^6.
+    pub denominator: i64,
+}
+
+/// A text of a customer's month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the columns")]
+pub enum TextField {
+    MostWatch,
+    Taste,
+    Contract,
+}
+
+/// How a text is tested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextTest {
+    /// The same bytes.
+    Equal(String),
+    /// Other bytes.
+    NotEqual(String),
+    /// A pattern: `%` is any text, `_` one character.
+    Like(String),
+}
+
+/// Days that `on` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnDays {
+    /// Days of the month by number, as a mask.
+    Mask(u32),
+    /// One date, and where it stands in the expression.
+    Date(Date, Range<usize>),
+    /// Saturdays and Sundays.
+    Weekend,
+    /// Mondays to Fridays.
+    Weekdays,
+}
+
+/// Customers of a month against the month before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// Not there in the month before.
+    New,
+    /// There in both.
+    Retained,
+    /// There in the month before only.
+    Lapsed,
+}

@@ -1,0 +1,533 @@
+//! Tokens to an expression.
+//!
+//! ```text
+//! or      = and { "or" and }
+//! and     = not { "and" not }
+//! not     = "not" not | primary
+//! primary = "(" or ")" | MONTH ":" primary | "on" days | "in" "(" TEXT ")" | "new" | "retained" | "lapsed"
+//!         | "most" | "taste" | "contract" ( "=" | "!=" | "like" ) TEXT
+//!         | number [ comparison threshold ]
+//! ```
+
+use jiff::civil::Date;
+
+use super::error::{ExprError, nearest};
+use super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
+use super::lexer::{Kind, Token, tokens};
+use crate::engine::calendar::Month;
+use crate::engine::rules::Category;
+
+/// Parentheses, `not` and months within each other: deeper than anybody writes, shallow enough for any stack.
+const MAX_DEPTH: usize = 100;
+/// Longest expression, in bytes.
+const MAX_TEXT_BYTES: usize = 1 << 20;
+/// Tests in one expression: a chain of `or` is as deep as it is long when it is evaluated.
+const MAX_TESTS: usize = 1000;
+
+const WORDS: [&str; 26] = [
+    "and", "or", "not", "movie", "sport", "child", "relax", "tv", "total", "per_day", "days", "first", "last", "gap",
+    "active", "trend", "most", "taste", "contract", "on", "in", "new", "retained", "lapsed", "weekend", "weekdays",
+];
+
+/// The expression that `text` says.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn parse(text: &str) -> Result<Expr, ExprError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(ExprError::new("", 0..0, format!("the expression has more than {MAX_TEXT_BYTES} bytes")));
+    }
+    let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0, n_tests: 0 };
+    let expr = parser.or()?;
+    match parser.peek() {
+        Kind::End => Ok(expr),
+        Kind::Word(word) => {
+            let hint =
+                nearest(word, &["and", "or"]).map_or(String::new(), |known| format!(", did you mean `{known}`?"));
+            Err(parser.wrong(format!("`and` or `or` is missing before this{hint}")))
+        }
+        _ => Err(parser.wrong("`and` or `or` is missing before this")),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: Vec<Token>,
+    next: usize,
+    depth: usize,
+    n_tests: usize,
+}
+
+impl Parser<'_> {
+    fn token(&self) -> &Token {
+        // The last token is the end, which is never passed.
+        &self.tokens[self.next.min(self.tokens.len() - 1)]
+    }
+
+    fn peek(&self) -> &Kind {
+        &self.token().kind
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        matches!(self.peek(), Kind::Word(found) if found == word)
+    }
+
+    fn is_sign(&self, sign: &str) -> bool {
+        matches!(self.peek(), Kind::Sign(found) if *found == sign)
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let found = self.is_word(word);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn take_sign(&mut self, sign: &str) -> bool {
+        let found = self.is_sign(sign);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn wrong(&self, message: impl Into<String>) -> ExprError {
+        ExprError::new(self.text, self.token().place.clone(), message)
+    }
+
+    fn expect_sign(&mut self, sign: &str) -> Result<(), ExprError> {
+        if self.take_sign(sign) { Ok(()) } else { Err(self.wrong(format!("`{sign}` is expected here"))) }
+    }
+
+    fn or(&mut self) -> Result<Expr, ExprError> {
+        let mut expr = self.and()?;
+        while self.take_word("or") {
+            expr = Expr::Or(Box::new(expr), Box::new(self.and()?));
+        }
+        Ok(expr)
+    }
+
+    fn and(&mut self) -> Result<Expr, ExprError> {
+        let mut expr = self.not()?;
+        while self.take_word("and") {
+            expr = Expr::And(Box::new(expr), Box::new(self.not()?));
+        }
+        Ok(expr)
+    }
+
+    fn not(&mut self) -> Result<Expr, ExprError> {
+        if self.is_word("not") {
+            return self.deeper(|parser| {
+                parser.next += 1;
+                Ok(Expr::Not(Box::new(parser.not()?)))
+            });
+        }
+        self.primary()
+    }
+
+    fn deeper(&mut self, inner: impl FnOnce(&mut Self) -> Result<Expr, ExprError>) -> Result<Expr, ExprError> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.wrong(format!("this is nested more than {MAX_DEPTH} deep")));
+        }
+        self.depth += 1;
+        let expr = inner(self)?;
+        self.depth -= 1;
+        Ok(expr)
+    }
+
+    fn primary(&mut self) -> Result<Expr, ExprError> {
+        if self.n_tests == MAX_TESTS {
+            return Err(
+                self.wrong(format!("the expression has more than {MAX_TESTS} tests: use in('list.csv') for lists"))
+            );
+        }
+        self.n_tests += 1;
+        if self.is_sign("(") {
+            return self.deeper(|parser| {
+                parser.next += 1;
+                let expr = parser.or()?;
+                parser.expect_sign(")")?;
+                Ok(expr)
+            });
+        }
+        if let Kind::Number(number) = self.peek() {
+            return match number.parse::<Month>() {
+                Ok(month) => self.deeper(|parser| {
+                    parser.next += 1;
+                    parser.expect_sign(":")?;
+                    Ok(Expr::In(month, Box::new(parser.primary()?)))
+                }),
+                Err(_) => Err(self.wrong("a test is expected here, such as `tv > 10h`, or a month such as `2022-03:`")),
+            };
+        }
+        let Kind::Word(word) = self.peek() else {
+            return Err(self.wrong("a test is expected here, such as `tv > 10h`, `days >= 20` or `on weekend`"));
+        };
+        match word.as_str() {
+            "on" => self.on(),
+            "in" => self.listed(),
+            "new" => Ok(self.movement(Movement::New)),
+            "retained" => Ok(self.movement(Movement::Retained)),
+            "lapsed" => Ok(self.movement(Movement::Lapsed)),
+            "most" => self.text_test(TextField::MostWatch),
+            "taste" => self.text_test(TextField::Taste),
+            "contract" => self.text_test(TextField::Contract),
+            _ => self.number_test(),
+        }
+    }
+
+    fn movement(&mut self, movement: Movement) -> Expr {
+        self.next += 1;
+        Expr::Movement(movement)
+    }
+
+    fn on(&mut self) -> Result<Expr, ExprError> {
+        self.next += 1;
+        let mut days = vec![self.on_days()?];
+        while self.take_sign(",") {
+            days.push(self.on_days()?);
+        }
+        Ok(Expr::On(days))
+    }
+
+    fn on_days(&mut self) -> Result<OnDays, ExprError> {
+        if self.take_word("weekend") {
+            return Ok(OnDays::Weekend);
+        }
+        if self.take_word("weekdays") {
+            return Ok(OnDays::Weekdays);
+        }
+        if let Kind::Number(number) = self.peek()
+            && let Ok(date) = number.parse::<Date>()
+        {
+            let place = self.token().place.clone();
+            self.next += 1;
+            return Ok(OnDays::Date(date, place));
+        }
+        Ok(OnDays::Mask(self.days()?))
+    }
+
+    /// `7` or `1..7` as a mask.
+    fn days(&mut self) -> Result<u32, ExprError> {
+        let first = self.day()?;
+        if !self.is_sign("..") {
+            return Ok(mask(first, first));
+        }
+        self.next += 1;
+        let last = self.day()?;
+        if last < first {
+            self.next -= 1;
+            return Err(self.wrong(format!("the last day is before the first: write {last}..{first}")));
+        }
+        Ok(mask(first, last))
+    }
+
+    fn day(&mut self) -> Result<u8, ExprError> {
+        match self.peek() {
+            Kind::Number(number) => match number.parse::<u8>() {
+                Ok(day @ 1..=31) => {
+                    self.next += 1;
+                    Ok(day)
+                }
+                _ => Err(self.wrong("a day of the month is 1 to 31, or a date such as 2022-04-10")),
+            },
+            _ => Err(self.wrong("a day is expected here: 10, 1..7, 2022-04-10, weekend or weekdays")),
+        }
+    }
+
+    fn listed(&mut self) -> Result<Expr, ExprError> {
+        self.next += 1;
+        self.expect_sign("(")?;
+        let path = self.text_value("a file name in single quotes is expected here: in('list.csv')")?;
+        self.expect_sign(")")?;
+        Ok(Expr::Listed(path.into()))
+    }
+
+    fn text_value(&mut self, expected: &str) -> Result<String, ExprError> {
+        match self.peek() {
+            Kind::Text(text) => {
+                let text = text.clone();
+                self.next += 1;
+                Ok(text)
+            }
+            _ => Err(self.wrong(expected)),
+        }
+    }
+
+    fn text_test(&mut self, field: TextField) -> Result<Expr, ExprError> {
+        self.next += 1;
+        let test: fn(String) -> TextTest = if self.take_sign("=") {
+            TextTest::Equal
+        } else if self.take_sign("!=") {
+            TextTest::NotEqual
+        } else if self.take_word("like") {
+            TextTest::Like
+        } else {
+            return Err(self.wrong("`=`, `!=` or `like` is expected here"));
+        };
+        let value = self.text_value("text in single quotes is expected here: 'Tv'")?;
+        if field == TextField::MostWatch
+            && let TextTest::Equal(label) | TextTest::NotEqual(label) = test(value.clone())
+            && !Category::ALL.iter().map(|c| c.name()).chain(["No"]).any(|known| known == label)
+        {
+            self.next -= 1;
+            return Err(self.wrong("the values of `most` are 'Movie', 'Sport', 'Child', 'Relax', 'Tv' and 'No'"));
+        }
+        Ok(Expr::Text(field, test(value)))
+    }
+
+    fn number_test(&mut self) -> Result<Expr, ExprError> {
+        let metric = self.metric()?;
+        let Some(comparison) = self.comparison() else {
+            if let Metric::Category(_) = metric {
+                // A category alone: some of it was watched.
+                return Ok(Expr::Compare(metric, Comparison::Greater, Threshold { numerator: 0, denominator: 1 }));
+            }
+            return Err(self.wrong("a comparison is expected here: <, <=, =, !=, >= or >"));
+        };
+        Ok(Expr::Compare(metric, comparison, self.threshold(metric)?))
+    }
+
+    fn metric(&mut self) -> Result<Metric, ExprError> {
+        let Kind::Word(word) = self.peek() else { return Err(self.wrong("a test is expected here")) };
+        let category = Category::ALL.into_iter().find(|category| category.name().eq_ignore_ascii_case(word));
+        let metric = match (category, word.as_str()) {
+            (Some(category), _) => Metric::Category(category),
+            (_, "total") => Metric::Total,
+            (_, "per_day") => Metric::PerDay,
+            (_, "days") => Metric::Days,
+            (_, "first") => Metric::First,
+            (_, "last") => Metric::Last,
+            (_, "gap") => Metric::Gap,
+            (_, "trend") => Metric::Trend,
+            (_, "active") => {
+                self.next += 1;
+                self.expect_sign("(")?;
+                let days = self.days()?;
+                self.expect_sign(")")?;
+                return Ok(Metric::Active(days));
+            }
+            (_, word) => {
+                let hint = nearest(word, &WORDS).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
+                return Err(self.wrong(format!("`{word}` is not known{hint}")));
+            }
+        };
+        self.next += 1;
+        Ok(metric)
+    }
+
+    fn comparison(&mut self) -> Option<Comparison> {
+        let Kind::Sign(sign) = self.peek() else { return None };
+        let comparison = match *sign {
+            "<" => Comparison::Less,
+            "<=" => Comparison::LessOrEqual,
+            "=" => Comparison::Equal,
+            "!=" => Comparison::NotEqual,
+            ">=" => Comparison::GreaterOrEqual,
+            ">" => Comparison::Greater,
+            _ => return None,
+        };
+        self.next += 1;
+        Some(comparison)
+    }
+
+    fn threshold(&mut self, metric: Metric) -> Result<Threshold, ExprError> {
+        let (what, threshold): (_, fn(&str) -> Option<Threshold>) = match metric {
+            Metric::Category(_) | Metric::Total | Metric::PerDay => {
+                ("a duration is expected here: 10h, 90m, 1h30m, 2d or seconds without a unit", duration)
+            }
+            Metric::Trend => ("a number is expected here, such as 0.5", decimal),
+            _ => ("a whole number of days is expected here", |text| decimal(text).filter(|t| t.denominator == 1)),
+        };
+        match self.peek() {
+            Kind::Number(number) => match threshold(number) {
+                Some(threshold) => {
+                    self.next += 1;
+                    Ok(threshold)
+                }
+                None => Err(self.wrong(what)),
+            },
+            _ => Err(self.wrong(what)),
+        }
+    }
+}
+
+/// The days `first..=last`, each 1..=31, as a mask.
+fn mask(first: u8, last: u8) -> u32 {
+    (first..=last).fold(0, |mask, day| mask | 1 << (day - 1))
+}
+
+/// `10`, `0.25`: up to six places behind the point.
+fn decimal(text: &str) -> Option<Threshold> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > 6 || !text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return None;
+    }
+    let denominator = 10_i64.pow(fraction.len() as u32);
+    let digits = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    let numerator = whole.parse::<i64>().ok()?.checked_mul(denominator)?.checked_add(digits)?;
+    (numerator <= 1 << 62).then_some(Threshold { numerator, denominator })
+}
+
+/// `10h`, `1h30m`, `1.5h`, `600`.
+fn duration(text: &str) -> Option<Threshold> {
+    if text.ends_with(|c: char| c.is_ascii_digit()) {
+        return decimal(text).filter(|_| text.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    }
+    let mut sum = Threshold { numerator: 0, denominator: 1_000_000 };
+    let mut last_unit = i64::MAX;
+    for part in text.split_inclusive(|c: char| c.is_ascii_alphabetic()) {
+        let unit = match part.bytes().last()? {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            _ => return None,
+        };
+        if unit >= last_unit {
+            return None;
+        }
+        last_unit = unit;
+        let number = decimal(&part[..part.len() - 1])?;
+        let scaled = number.numerator.checked_mul(sum.denominator / number.denominator)?.checked_mul(unit)?;
+        sum.numerator = sum.numerator.checked_add(scaled)?;
+    }
+    while sum.denominator > 1 && sum.numerator % 10 == 0 {
+        sum.numerator /= 10;
+        sum.denominator /= 10;
+    }
+    (sum.numerator <= 1 << 62).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn compare(metric: Metric, comparison: Comparison, numerator: i64, denominator: i64) -> Expr {
+        Expr::Compare(metric, comparison, Threshold { numerator, denominator })
+    }
+
+    fn parsed(text: &str) -> Expr {
+        parse(text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn tests_mean_what_they_say() {
+        use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
+        let tv = Metric::Category(Category::Tv);
+        let cases: [(&str, Expr); 33] = [
+            ("tv", compare(tv, Greater, 0, 1)),
+            ("TV", compare(tv, Greater, 0, 1)),
+            ("((tv))", compare(tv, Greater, 0, 1)),
+            ("tv > 10h", compare(tv, Greater, 36_000, 1)),
+            ("tv>=90m", compare(tv, GreaterOrEqual, 5400, 1)),
+            ("tv < 1h30m", compare(tv, Less, 5400, 1)),
+            ("tv <= 1.5h", compare(tv, LessOrEqual, 5400, 1)),
+            ("tv = 0", compare(tv, Equal, 0, 1)),
+            ("tv == 0", compare(tv, Equal, 0, 1)),
+            ("tv <> 2d", compare(tv, NotEqual, 172_800, 1)),
+            ("tv != 45s", compare(tv, NotEqual, 45, 1)),
+            ("tv > 0.5s", compare(tv, Greater, 5, 10)),
+            ("total > 600", compare(Metric::Total, Greater, 600, 1)),
+            ("per_day > 24h", compare(Metric::PerDay, Greater, 86_400, 1)),
+            ("days >= 20", compare(Metric::Days, GreaterOrEqual, 20, 1)),
+            ("first > 10", compare(Metric::First, Greater, 10, 1)),
+            ("last < 20", compare(Metric::Last, Less, 20, 1)),
+            ("gap >= 7", compare(Metric::Gap, GreaterOrEqual, 7, 1)),
+            ("active(1..15) >= 5", compare(Metric::Active(0x7fff), GreaterOrEqual, 5, 1)),
+            ("active( 31 ) = 1", compare(Metric::Active(1 << 30), Equal, 1, 1)),
+            ("trend < 0.50", compare(Metric::Trend, Less, 5, 10)),
+            ("trend > 1.25", compare(Metric::Trend, Greater, 125, 100)),
+            ("most = 'Tv'", Expr::Text(TextField::MostWatch, TextTest::Equal("Tv".into()))),
+            ("taste != 'Movie_Tv'", Expr::Text(TextField::Taste, TextTest::NotEqual("Movie_Tv".into()))),
+            ("contract like 'HN%'", Expr::Text(TextField::Contract, TextTest::Like("HN%".into()))),
+            ("contract = 'it''s'", Expr::Text(TextField::Contract, TextTest::Equal("it's".into()))),
+            ("on 1..7", Expr::On(vec![OnDays::Mask(0x7f)])),
+            ("on 2022-04-10", Expr::On(vec![OnDays::Date(jiff::civil::date(2022, 4, 10), 3..13)])),
+            ("on weekend, 3", Expr::On(vec![OnDays::Weekend, OnDays::Mask(4)])),
+            ("on weekdays", Expr::On(vec![OnDays::Weekdays])),
+            ("in('a b.csv')", Expr::Listed("a b.csv".into())),
+            ("lapsed", Expr::Movement(Movement::Lapsed)),
+            ("2022-03: (new)", Expr::In("2022-03".parse().unwrap(), Box::new(Expr::Movement(Movement::New)))),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parsed(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn not_binds_before_and_before_or() {
+        let cases = [
+            ("tv or movie and not sport", "tv or (movie and (not sport))"),
+            ("not tv and movie", "(not tv) and movie"),
+            ("tv and movie or sport and child", "(tv and movie) or (sport and child)"),
+            ("tv or movie or sport", "(tv or movie) or sport"),
+            ("2022-03: tv and movie", "(2022-03: (tv)) and movie"),
+            ("not not tv", "not (not (tv))"),
+        ];
+        for (text, same) in cases {
+            assert_eq!(parsed(text), parsed(same), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_shown_with_its_place() {
+        let cases = [
+            ("", 0..0, "a test is expected here, such as `tv > 10h`, `days >= 20` or `on weekend`"),
+            ("tvv > 1h", 0..3, "`tvv` is not known; did you mean `tv`?"),
+            ("xylophone", 0..9, "`xylophone` is not known"),
+            ("tv > 10x", 5..8, "a duration is expected here: 10h, 90m, 1h30m, 2d or seconds without a unit"),
+            ("tv > 30m1h", 5..10, "a duration is expected here: 10h, 90m, 1h30m, 2d or seconds without a unit"),
+            ("tv >", 4..4, "a duration is expected here: 10h, 90m, 1h30m, 2d or seconds without a unit"),
+            ("days > 2.5", 7..10, "a whole number of days is expected here"),
+            ("days", 4..4, "a comparison is expected here: <, <=, =, !=, >= or >"),
+            ("tv movie", 3..8, "`and` or `or` is missing before this"),
+            ("tv adn movie", 3..6, "`and` or `or` is missing before this, did you mean `and`?"),
+            ("(tv", 3..3, "`)` is expected here"),
+            ("tv)", 2..3, "`and` or `or` is missing before this"),
+            ("on 32", 3..5, "a day of the month is 1 to 31, or a date such as 2022-04-10"),
+            ("on 7..1", 6..7, "the last day is before the first: write 1..7"),
+            ("on", 2..2, "a day is expected here: 10, 1..7, 2022-04-10, weekend or weekdays"),
+            ("most = 'tv'", 7..11, "the values of `most` are 'Movie', 'Sport', 'Child', 'Relax', 'Tv' and 'No'"),
+            ("most > 'Tv'", 5..6, "`=`, `!=` or `like` is expected here"),
+            ("most = Tv", 7..9, "text in single quotes is expected here: 'Tv'"),
+            ("contract = 'A", 11..12, "this quote is not closed"),
+            ("contract = \"A\"", 11..12, "text stands in single quotes: 'Movie_Tv'"),
+            ("in(list)", 3..7, "a file name in single quotes is expected here: in('list.csv')"),
+            ("2022-13: tv", 0..7, "a test is expected here, such as `tv > 10h`, or a month such as `2022-03:`"),
+            ("tv & movie", 3..4, "`&` has no meaning here"),
+            ("trend < 0.1234567", 8..17, "a number is expected here, such as 0.5"),
+        ];
+        for (text, place, message) in cases {
+            let error = parse(text).expect_err(text);
+            assert_eq!((error.place, error.message.as_str()), (place, message), "{text}");
+        }
+        let shown = parse("tv and\tmovei > 1h").expect_err("a mistake").to_string();
+        assert_eq!(shown, "`movei` is not known; did you mean `movie`?\n  tv and movei > 1h\n         ^^^^^");
+    }
+
+    #[test]
+    fn depth_and_length_have_limits() {
+        let nested = |n: usize| format!("{}tv{}", "(".repeat(n), ")".repeat(n));
+        assert!(parse(&nested(MAX_DEPTH)).is_ok());
+        assert!(parse(&nested(MAX_DEPTH + 1)).is_err());
+        assert!(parse(&nested(1_000_000 / 2)).is_err());
+        assert!(parse(&"not ".repeat(MAX_DEPTH + 1)).is_err());
+        assert!(parse(&"2022-03:".repeat(100_000)).is_err());
+        let chain = |n: usize| vec!["tv"; n].join(" or ");
+        assert!(parse(&chain(MAX_TESTS)).is_ok());
+        assert!(parse(&chain(MAX_TESTS + 1)).is_err());
+        assert!(parse(&"x".repeat(MAX_TEXT_BYTES + 1)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[-a-z0-9 .:()<>=!,'_é]{0,40}", any in ".{0,40}") {
+            for text in [text, any] {
+                if let Err(error) = parse(&text) {
+                    let _ = error.to_string();
+                }
+            }
+        }
+    }
+}
