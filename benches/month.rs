@@ -6,13 +6,14 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use jiff::civil::date;
-use viewmart::engine::aggregate::build::{About, MonthBuilder};
-use viewmart::engine::aggregate::collect::Collector;
-use viewmart::engine::aggregate::{MonthTable, Provenance};
+use viewmart::engine::aggregate::build::MonthBuilder;
+use viewmart::engine::aggregate::collect::{Collector, FileId};
 use viewmart::engine::calendar::{Day, Month};
-use viewmart::engine::ledger::Reason;
-use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::ledger::{InputFile, Reason};
+use viewmart::engine::month::{MonthMeta, MonthTable, Provenance};
+use viewmart::engine::rules::{App, Rules};
 use viewmart::engine::scan::contract::PackedContract;
+use viewmart::engine::scan::reject::{RejectBatch, RejectLimit};
 use viewmart::engine::scan::sink::Sink;
 use viewmart::month_file;
 
@@ -23,49 +24,49 @@ fn main() {
 const N_CONTRACTS: u64 = 40_000;
 const N_RECORDS: u64 = 1_000_000;
 
-/// Kept records as the scan hands them over: (contract, category, seconds).
-fn records() -> Vec<(PackedContract, Category, u32)> {
+/// Kept records as the scan hands them over: (contract, app, seconds).
+fn records() -> Vec<(PackedContract, App, u32)> {
+    let rules = rules();
+    let apps: Vec<App> = rules.record.apps().map(|(_, app)| app).collect();
     (0..N_RECORDS)
         .map(|i| {
             let random = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let contract = format!("HNH{:06}", (random >> 20) % N_CONTRACTS);
             let packed = PackedContract::new(contract.as_bytes()).expect("nine characters pack");
-            (packed, Category::ALL[(random % 5) as usize], ((random >> 40) % 86_401) as u32)
+            (packed, apps[(random % 5) as usize], ((random >> 40) % 86_401) as u32)
         })
         .collect()
 }
 
-fn collect(collector: &mut Collector, builder: &MonthBuilder, records: &[(PackedContract, Category, u32)]) {
-    let mut rejects = Vec::new();
-    let mut sink = collector.split(Day::new(1).expect("a day"), builder.interner(), &mut rejects);
-    for (contract, category, seconds) in records {
-        sink.kept_packed(*contract, *category, *seconds);
+fn collect(collector: &mut Collector, builder: &MonthBuilder, records: &[(PackedContract, App, u32)]) {
+    let mut rejects = RejectBatch::new(RejectLimit::new(0));
+    let day = Day::new(1).expect("a day");
+    let mut sink = collector.split(FileId(0), day, builder.context(), &mut rejects);
+    for (contract, app, seconds) in records {
+        sink.kept_packed(*contract, *app, *seconds);
     }
 }
 
 /// A month whose records have been aggregated, and what is left in the collector.
-fn aggregated(records: &[(PackedContract, Category, u32)]) -> (MonthBuilder, Collector) {
-    let (mut builder, mut collector) = (MonthBuilder::default(), Collector::default());
+fn aggregated(records: &[(PackedContract, App, u32)]) -> (MonthBuilder, Collector) {
+    let (mut builder, mut collector) = (MonthBuilder::new(&rules().record), Collector::default());
     collect(&mut collector, &builder, records);
     builder.aggregate(&mut [&mut collector]);
     (builder, collector)
 }
 
 fn finished((builder, collector): (MonthBuilder, Collector), rules: &Rules) -> MonthTable {
-    let about = About {
-        month: Month::new(2022, 4).expect("a month"),
-        etl_date: date(2022, 5, 1),
-        rules,
-        days: vec![Day::new(1).expect("a day")],
-        provenance: Provenance {
-            engine: viewmart::ENGINE.to_owned(),
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            input_files: 1,
-            input_bytes: 0,
-        },
+    let provenance = Provenance {
+        engine: viewmart::ENGINE.to_owned(),
+        rules_name: rules.name.clone(),
+        rules_sha256: rules.sha256.clone(),
+        input_files: 1,
+        input_bytes: 0,
     };
-    builder.finish(vec![collector], about).expect("sums fit")
+    let month = Month::new(2022, 4).expect("a month");
+    let file = InputFile::whole("file".to_owned(), Day::new(1).expect("a day"), 0, String::new());
+    let meta = MonthMeta { month, etl_date: date(2022, 5, 1), labels: &rules.labels, provenance };
+    builder.into_partial(vec![collector], vec![file]).and_then(|partial| partial.finish(meta)).expect("sums fit")
 }
 
 /// The month of [`records`], held against sums made the plain way.
@@ -87,7 +88,7 @@ fn rules() -> Rules {
 /// Records into partitions, one thread.
 #[divan::bench]
 fn collect_records(bencher: Bencher) {
-    let (records, builder) = (records(), MonthBuilder::default());
+    let (records, builder) = (records(), MonthBuilder::new(&rules().record));
     checked_month(&rules());
     bencher.counter(ItemsCount::new(N_RECORDS)).with_inputs(Collector::default).bench_local_values(|mut collector| {
         collect(&mut collector, &builder, &records);
@@ -103,7 +104,7 @@ fn aggregate_records(bencher: Bencher) {
     bencher
         .counter(ItemsCount::new(N_RECORDS))
         .with_inputs(|| {
-            let (builder, mut collector) = (MonthBuilder::default(), Collector::default());
+            let (builder, mut collector) = (MonthBuilder::new(&rules().record), Collector::default());
             collect(&mut collector, &builder, &records);
             (builder, collector)
         })

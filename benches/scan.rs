@@ -5,7 +5,7 @@
 use divan::Bencher;
 use divan::counter::BytesCount;
 use viewmart::engine::ledger::Reason;
-use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::rules::{App, Category, Rules};
 use viewmart::engine::scan::contract::PackedContract;
 use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
 use viewmart::engine::scan::exact::parse_line;
@@ -32,12 +32,12 @@ struct Sums {
 }
 
 impl Sink for Sums {
-    fn kept(&mut self, contract: &str, _: Category, seconds: i64) {
+    fn kept(&mut self, contract: &str, _: App, seconds: i64) {
         self.n_kept += 1;
         self.seconds += seconds;
         self.contract_bytes += contract.len();
     }
-    fn kept_packed(&mut self, contract: PackedContract, _: Category, seconds: u32) {
+    fn kept_packed(&mut self, contract: PackedContract, _: App, seconds: u32) {
         self.n_kept += 1;
         self.seconds += i64::from(seconds);
         // Their number is the low four bits.
@@ -46,7 +46,7 @@ impl Sink for Sums {
     fn rejected(&mut self, _: u64, _: Reason, _: &[u8]) {
         self.n_others += 1;
     }
-    fn unmapped(&mut self, _: u64, _: &str, _: &[u8]) {
+    fn unmapped(&mut self, _: u64, _: &str, _: i64, _: &[u8]) {
         self.n_others += 1;
     }
 }
@@ -81,7 +81,7 @@ fn records() -> impl Iterator<Item = Record> {
 fn expected() -> Sums {
     let mut sums = Sums::default();
     for record in records() {
-        sums.kept(&record.contract, Category::Tv, record.seconds);
+        sums.kept(&record.contract, App { index: 0, category: Category::Tv }, record.seconds);
     }
     sums
 }
@@ -109,7 +109,7 @@ fn ndjson(shape: &str) -> Vec<u8> {
 }
 
 fn judge() -> Judge {
-    Judge::new(&Rules::preset("default").expect("a built-in preset"))
+    Judge::new(&Rules::preset("default").expect("a built-in preset").record)
 }
 
 fn bench(bencher: Bencher, n_bytes: usize, mut scan: impl FnMut(&mut Sums)) {

@@ -20,9 +20,9 @@ struct Line<'a> {
 ///
 /// # Errors
 /// What `out` says.
-pub fn write<'a>(rejects: impl IntoIterator<Item = (&'a str, &'a Reject)>, out: &mut dyn Write) -> io::Result<()> {
+pub fn write<'a>(rejects: impl IntoIterator<Item = (&'a str, Reject<'a>)>, out: &mut dyn Write) -> io::Result<()> {
     for (file, reject) in rejects {
-        let raw = String::from_utf8_lossy(&reject.raw);
+        let raw = String::from_utf8_lossy(reject.raw);
         let line = Line { file, offset: reject.offset, reason: reject.reason.name(), raw };
         serde_json::to_writer(&mut *out, &line)?;
         out.write_all(b"\n")?;
@@ -38,9 +38,9 @@ mod tests {
     #[test]
     fn each_reject_is_one_line_whatever_its_bytes() {
         let check = |raw: &[u8], expected_raw: &str| {
-            let reject = Reject::new(7, Reason::Malformed, raw);
+            let reject = Reject { offset: 7, reason: Reason::Malformed, raw };
             let mut out = Vec::new();
-            write([("a\"b", &reject), ("a\"b", &reject)], &mut out).unwrap();
+            write([("a\"b", reject), ("a\"b", reject)], &mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
             assert_eq!(text.lines().count(), 2);
             let found: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();

@@ -13,7 +13,7 @@ mod told;
 use told::Told;
 
 static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
-    Scanner::new(Judge::new(&Rules::preset("default").expect("a built-in preset")), Backend::detect())
+    Scanner::new(Judge::new(&Rules::preset("default").expect("a built-in preset").record), Backend::detect())
 });
 
 const HEADERS: [&str; 4] = [

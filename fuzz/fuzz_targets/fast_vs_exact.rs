@@ -17,7 +17,7 @@ mod told;
 use told::Told;
 
 static SCANNERS: LazyLock<Vec<Scanner>> = LazyLock::new(|| {
-    let judge = Judge::new(&Rules::preset("default").expect("a built-in preset"));
+    let judge = Judge::new(&Rules::preset("default").expect("a built-in preset").record);
     Backend::available().map(|backend| Scanner::new(judge.clone(), backend)).collect()
 });
 

@@ -1,7 +1,7 @@
 //! A sink that remembers everything it is told.
 
 use viewmart::engine::ledger::Reason;
-use viewmart::engine::rules::Category;
+use viewmart::engine::rules::App;
 use viewmart::engine::scan::sink::Sink;
 
 /// One call each, in order.
@@ -10,19 +10,19 @@ pub struct Told(Vec<Call>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Call {
-    Kept(String, Category, i64),
+    Kept(String, App, i64),
     Rejected(u64, Reason, Vec<u8>),
-    Unmapped(u64, String, Vec<u8>),
+    Unmapped(u64, String, i64, Vec<u8>),
 }
 
 impl Sink for Told {
-    fn kept(&mut self, contract: &str, category: Category, seconds: i64) {
-        self.0.push(Call::Kept(contract.to_owned(), category, seconds));
+    fn kept(&mut self, contract: &str, app: App, seconds: i64) {
+        self.0.push(Call::Kept(contract.to_owned(), app, seconds));
     }
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
         self.0.push(Call::Rejected(offset, reason, raw.to_vec()));
     }
-    fn unmapped(&mut self, offset: u64, app: &str, raw: &[u8]) {
-        self.0.push(Call::Unmapped(offset, app.to_owned(), raw.to_vec()));
+    fn unmapped(&mut self, offset: u64, app: &str, seconds: i64, raw: &[u8]) {
+        self.0.push(Call::Unmapped(offset, app.to_owned(), seconds, raw.to_vec()));
     }
 }

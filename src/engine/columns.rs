@@ -334,7 +334,7 @@ pub(crate) fn with_one_more() -> Vec<Column> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::aggregate::build::month_of;
+    use crate::engine::partial::tests::month_of;
     use crate::engine::rules::Rules;
 
     #[test]

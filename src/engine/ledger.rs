@@ -1,8 +1,11 @@
 //! The ledger: every record read is kept or rejected for exactly one reason, and the sums say so.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
+use std::ops::Range;
 
+use crate::engine::calendar::Day;
 use crate::engine::rules::Category;
 
 /// Why a record was rejected. The order is the order in which the reasons are tried: the first that holds counts.
@@ -132,5 +135,243 @@ impl Ledger {
         for (mine, theirs) in self.seconds.iter_mut().zip(&other.seconds) {
             *mine += theirs;
         }
+    }
+}
+
+/// Counts of records, and seconds of the kept ones: of a file, a day or a month.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordCounts {
+    /// Records read, blank lines and CSV headers aside.
+    pub read: u64,
+    /// Records kept.
+    pub kept: u64,
+    /// Records rejected, indexed by [`Reason`] as `usize`.
+    pub rejected: [u64; Reason::ALL.len()],
+    /// Seconds of the kept records, indexed by [`Category`] as `usize`. Wide, so that no sum here can overflow.
+    pub seconds: [i128; Category::ALL.len()],
+}
+
+impl RecordCounts {
+    /// Records rejected for any reason.
+    pub fn n_rejected(&self) -> u64 {
+        self.rejected.iter().sum()
+    }
+
+    /// Records rejected for `reason`.
+    pub fn n_rejected_for(&self, reason: Reason) -> u64 {
+        self.rejected[reason as usize]
+    }
+
+    /// Rejected records that count against the limit.
+    pub fn n_bad(&self) -> u64 {
+        Reason::ALL.iter().filter(|r| r.counts_against_limit()).map(|r| self.n_rejected_for(*r)).sum()
+    }
+
+    /// Rejected records that count against the limit, as a fraction of the records read; 0 when nothing was read.
+    pub fn reject_ratio(&self) -> f64 {
+        if self.read == 0 { 0.0 } else { self.n_bad() as f64 / self.read as f64 }
+    }
+
+    /// Whether every record read is accounted for.
+    pub fn balances(&self) -> bool {
+        self.read == self.kept + self.n_rejected()
+    }
+
+    /// Adds `other`, the counts of other records. Counts that a file made up do not wrap but stay at the limit, where
+    /// they no longer balance.
+    pub fn add(&mut self, other: &RecordCounts) {
+        self.read = self.read.saturating_add(other.read);
+        self.kept = self.kept.saturating_add(other.kept);
+        for (mine, theirs) in self.rejected.iter_mut().zip(&other.rejected) {
+            *mine = mine.saturating_add(*theirs);
+        }
+        for (mine, theirs) in self.seconds.iter_mut().zip(&other.seconds) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+}
+
+/// A data file, or the part of one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// Where it is in the lake.
+    pub uri: String,
+    /// The day of all its records.
+    pub day: Day,
+    /// Size as stored, in bytes.
+    pub n_bytes: u64,
+    /// What tells it from another file of the same place and size: mostly the time of its last change. Empty when
+    /// nothing is known.
+    pub tag: String,
+    /// Which of its stored bytes were read: ascending, apart from each other. A packed file is read whole.
+    pub ranges: Vec<Range<u64>>,
+}
+
+impl InputFile {
+    /// What files are ordered by: their place first.
+    pub(super) fn order(&self) -> impl Ord + '_ {
+        let start = self.ranges.first().map(|range| range.start);
+        (self.uri.as_str(), self.day, self.n_bytes, self.tag.as_str(), start)
+    }
+
+    /// A file that is read whole.
+    pub fn whole(uri: String, day: Day, n_bytes: u64, tag: String) -> InputFile {
+        InputFile { uri, day, n_bytes, tag, ranges: (n_bytes > 0).then_some(0..n_bytes).into_iter().collect() }
+    }
+}
+
+/// What became of the records of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLedger {
+    /// The file.
+    pub file: InputFile,
+    /// Its records.
+    pub counts: RecordCounts,
+}
+
+/// Records of one app that were kept, or that were rejected as [`Reason::UnmappedApp`], and their seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppSums {
+    /// The category of the app; none when it is in no category.
+    pub category: Option<Category>,
+    /// How many records.
+    pub records: u64,
+    /// Their seconds. Wide, so that no sum here can overflow.
+    pub seconds: i128,
+}
+
+/// What became of the records of one day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DayLedger {
+    /// Its files.
+    pub n_files: u64,
+    /// Its records.
+    pub counts: RecordCounts,
+}
+
+/// The ledger by file and by app, with all names: that of each day and of the month are added up from it. Outputs may cut
+/// long lists, this never does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedgerDetail {
+    /// By file, ordered by place.
+    pub files: Vec<FileLedger>,
+    /// By name of the app.
+    pub apps: BTreeMap<String, AppSums>,
+}
+
+/// Two ledgers that cannot be of parts of the same month.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerConflict {
+    /// The same bytes of a file are in both.
+    #[error("{uri}: its bytes {} to {} are counted twice", .bytes.start, .bytes.end)]
+    Overlap {
+        /// The file.
+        uri: String,
+        /// Bytes that are in both.
+        bytes: Range<u64>,
+    },
+    /// A file was changed between the two.
+    #[error("{uri}: one part read a file of {one}, another a file of {other}")]
+    FileChanged {
+        /// The file.
+        uri: String,
+        /// Size, tag and day in one.
+        one: String,
+        /// Size, tag and day in the other.
+        other: String,
+    },
+    /// An app is in different categories: the rules differ.
+    #[error("app `{}` is in different categories: the parts were made with different rules", .app.escape_debug())]
+    AppMoved {
+        /// The app.
+        app: String,
+    },
+}
+
+impl LedgerDetail {
+    /// The ledger of the whole.
+    pub fn total(&self) -> Ledger {
+        let mut counts = RecordCounts::default();
+        self.files.iter().for_each(|file| counts.add(&file.counts));
+        let unmapped = self.apps.iter().filter(|(_, sums)| sums.category.is_none());
+        Ledger {
+            read: counts.read,
+            kept: counts.kept,
+            rejected: counts.rejected,
+            unmapped_app: unmapped.map(|(app, sums)| (app.clone(), sums.records)).collect(),
+            seconds: counts.seconds,
+        }
+    }
+
+    /// By day, for the days that have a file.
+    pub fn by_day(&self) -> BTreeMap<Day, DayLedger> {
+        let mut days: BTreeMap<Day, DayLedger> = BTreeMap::new();
+        for FileLedger { file, counts } in &self.files {
+            let day = days.entry(file.day).or_default();
+            day.n_files += 1;
+            day.counts.add(counts);
+        }
+        days
+    }
+
+    /// Adds that of another part of the same month.
+    ///
+    /// # Errors
+    /// [`LedgerConflict`] when they cannot be two parts of one month; `self` is then of no use.
+    pub fn merge(&mut self, other: LedgerDetail) -> Result<(), LedgerConflict> {
+        for (app, theirs) in other.apps {
+            match self.apps.entry(app) {
+                Entry::Vacant(place) => {
+                    place.insert(theirs);
+                }
+                Entry::Occupied(mut mine) if mine.get().category == theirs.category => {
+                    let mine = mine.get_mut();
+                    mine.records = mine.records.saturating_add(theirs.records);
+                    mine.seconds = mine.seconds.saturating_add(theirs.seconds);
+                }
+                Entry::Occupied(mine) => return Err(LedgerConflict::AppMoved { app: mine.key().clone() }),
+            }
+        }
+        let mut files: Vec<FileLedger> = Vec::with_capacity(self.files.len() + other.files.len());
+        let mut all: Vec<FileLedger> = std::mem::take(&mut self.files);
+        all.extend(other.files);
+        all.sort_by(|a, b| a.file.order().cmp(&b.file.order()));
+        for next in all {
+            match files.last_mut().filter(|last| last.file.uri == next.file.uri) {
+                Some(last) => last.merge(next)?,
+                None => files.push(next),
+            }
+        }
+        self.files = files;
+        Ok(())
+    }
+}
+
+impl FileLedger {
+    /// Adds that of other bytes of the same file.
+    fn merge(&mut self, other: FileLedger) -> Result<(), LedgerConflict> {
+        let facts = |file: &InputFile| match file.tag.as_str() {
+            "" => format!("{} bytes of day {}", file.n_bytes, file.day.number()),
+            tag => format!("{} bytes of day {}, tagged {tag}", file.n_bytes, file.day.number()),
+        };
+        let (one, theirs) = (facts(&self.file), facts(&other.file));
+        if one != theirs {
+            return Err(LedgerConflict::FileChanged { uri: other.file.uri, one, other: theirs });
+        }
+        let mut ranges = std::mem::take(&mut self.file.ranges);
+        ranges.extend(other.file.ranges);
+        ranges.sort_unstable_by_key(|range| (range.start, range.end));
+        for range in ranges {
+            match self.file.ranges.last_mut() {
+                Some(last) if range.start < last.end => {
+                    let bytes = range.start..range.end.min(last.end);
+                    return Err(LedgerConflict::Overlap { uri: other.file.uri, bytes });
+                }
+                Some(last) if range.start == last.end => last.end = range.end,
+                _ => self.file.ranges.push(range),
+            }
+        }
+        self.counts.add(&other.counts);
+        Ok(())
     }
 }

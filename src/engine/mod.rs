@@ -6,5 +6,6 @@ pub mod calendar;
 pub mod columns;
 pub mod ledger;
 pub mod month;
+pub mod partial;
 pub mod rules;
 pub mod scan;

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::aggregate::memory::Slab;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::Ledger;
-use crate::engine::rules::{Category, NO_LABEL, Taste};
+use crate::engine::ledger::{Ledger, LedgerDetail};
+use crate::engine::rules::{Category, LabelRules, NO_LABEL, Taste};
 
 /// One row per customer in contract order (bytes), as columns of equal length.
 ///
@@ -39,6 +39,8 @@ pub struct MonthTable {
     pub activity: Vec<DayActivity>,
     /// What became of every record.
     pub ledger: Ledger,
+    /// The same by file and by app.
+    pub detail: LedgerDetail,
     /// Where all this comes from.
     pub provenance: Provenance,
 }
@@ -135,6 +137,19 @@ pub struct DayActivity {
     pub records: u64,
     /// Seconds of kept records, indexed by [`Category`] as `usize`.
     pub seconds: [i64; 5],
+}
+
+/// What a month says besides its records.
+#[derive(Clone, Debug)]
+pub struct MonthMeta<'a> {
+    /// The month.
+    pub month: Month,
+    /// Day the run was made, the column `Date`.
+    pub etl_date: Date,
+    /// What labels its customers.
+    pub labels: &'a LabelRules,
+    /// Where its records come from.
+    pub provenance: Provenance,
 }
 
 /// Where a month table comes from.

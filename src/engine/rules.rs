@@ -57,13 +57,25 @@ pub enum TasteRule {
 /// The label for a customer without seconds or without taste.
 pub const NO_LABEL: &str = "No";
 
-/// A valid set of rules.
+/// A valid set of rules, in two halves: what decides a record, and what labels a customer. Labels can be made anew
+/// without reading a record again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The name in every output.
     pub name: String,
-    /// SHA-256 over the canonical form of the rules, 64 lower-case hex digits: equal rules have equal hashes,
-    /// whatever their comments and spacing.
+    /// SHA-256 over the canonical form of the rules, name and both halves, 64 lower-case hex digits: equal rules have
+    /// equal hashes, whatever their comments and spacing.
+    pub sha256: String,
+    /// What decides a record.
+    pub record: RecordRules,
+    /// What labels a customer.
+    pub labels: LabelRules,
+}
+
+/// Which records are kept, and for which category they count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRules {
+    /// SHA-256 over the canonical form of this half, as [`Rules::sha256`] is of the whole.
     pub sha256: String,
     /// Smallest number of seconds of a kept record.
     pub min_seconds: i64,
@@ -71,13 +83,32 @@ pub struct Rules {
     pub max_seconds: i64,
     /// Contracts whose records are rejected as `excluded`, sorted.
     pub exclude_contracts: Vec<String>,
+    /// The category of each app. An app's place here is its [`App::index`].
+    pub apps: BTreeMap<String, Category>,
+}
+
+/// What a customer is labelled by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelRules {
+    /// SHA-256 over the canonical form of this half, as [`Rules::sha256`] is of the whole.
+    pub sha256: String,
     /// How taste is read.
     pub taste: TasteRule,
     /// All five categories in the order that breaks ties and orders the taste.
     pub order: [Category; 5],
-    /// The category of each app.
-    pub apps: BTreeMap<String, Category>,
 }
+
+/// An app that the rules put into a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Its place in [`RecordRules::apps`].
+    pub index: u16,
+    /// Its category.
+    pub category: Category,
+}
+
+/// Most apps that rules may name: their places are numbers of 16 bits.
+const MAX_APPS: usize = 1 << 16;
 
 /// The built-in preset `default`.
 pub const DEFAULT_TOML: &str = include_str!("rules/default.toml");
@@ -158,18 +189,43 @@ impl Rules {
             error(parsed.category.span().start, what)
         })?;
 
-        let mut rules = Rules {
-            name: name.clone(),
-            sha256: String::new(),
-            min_seconds: min_seconds.into_inner(),
-            max_seconds: max_seconds.into_inner(),
-            exclude_contracts,
-            taste: parsed.labels.taste,
-            order,
-            apps,
-        };
-        rules.sha256 = rules.canonical_sha256();
-        Ok(rules)
+        if apps.len() > MAX_APPS {
+            let what = format!("[category] names {} apps; at most {MAX_APPS} are possible", apps.len());
+            return Err(error(parsed.category.span().start, what));
+        }
+
+        let (min_seconds, max_seconds) = (min_seconds.into_inner(), max_seconds.into_inner());
+        let mut record = RecordRules { sha256: String::new(), min_seconds, max_seconds, exclude_contracts, apps };
+        let mut labels = LabelRules { sha256: String::new(), taste: parsed.labels.taste, order };
+        record.sha256 = sha256(&record.canonical());
+        labels.sha256 = sha256(&labels.canonical());
+        let sha256 = sha256(&whole_canonical(name, &record, &labels));
+        Ok(Rules { name: name.clone(), sha256, record, labels })
+    }
+}
+
+impl RecordRules {
+    /// The apps that have a category, in the order of their names.
+    pub fn apps(&self) -> impl Iterator<Item = (&str, App)> {
+        self.apps.iter().zip(0..).map(|((name, category), index)| (name.as_str(), App { index, category: *category }))
+    }
+
+    /// One line for each thing that decides a record.
+    fn canonical(&self) -> String {
+        let seconds = format!("seconds={}..={}\n", self.min_seconds, self.max_seconds);
+        let apps = self.apps.iter().map(|(app, category)| format!("app={app:?} category={}\n", category.name()));
+        std::iter::once(seconds).chain(self.exclusions()).chain(apps).collect()
+    }
+
+    fn exclusions(&self) -> impl Iterator<Item = String> {
+        self.exclude_contracts.iter().map(|contract| format!("exclude={contract:?}\n"))
+    }
+}
+
+impl LabelRules {
+    fn canonical(&self) -> String {
+        let order = self.order.map(|category| format!("category={}\n", category.name()));
+        std::iter::once(format!("taste={:?}\n", self.taste)).chain(order).collect()
     }
 
     /// The category with the most seconds; a tie goes to the first in rule order; `None` when all are 0.
@@ -210,30 +266,29 @@ impl Rules {
             if names.is_empty() { NO_LABEL.to_owned() } else { names.join("_") }
         })
     }
-
-    fn canonical_sha256(&self) -> String {
-        let mut canonical = String::new();
-        let mut line = |text: fmt::Arguments<'_>| {
-            // Writing to a String cannot fail.
-            let _ = fmt::Write::write_fmt(&mut canonical, format_args!("{text}\n"));
-        };
-        line(format_args!("name={:?}", self.name));
-        line(format_args!("seconds={}..={}", self.min_seconds, self.max_seconds));
-        line(format_args!("taste={:?}", self.taste));
-        for contract in &self.exclude_contracts {
-            line(format_args!("exclude={contract:?}"));
-        }
-        for category in self.order {
-            line(format_args!("category={}", category.name()));
-            for (app, _) in self.apps.iter().filter(|(_, of)| **of == category) {
-                line(format_args!("app={app:?}"));
-            }
-        }
-        Sha256::digest(canonical.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
-/// A set of categories in rule order, 0..32; see [`Rules::taste`].
+/// The canonical form of whole rules. Its hash stands in every output since the first release.
+fn whole_canonical(name: &str, record: &RecordRules, labels: &LabelRules) -> String {
+    let mut canonical = format!("name={name:?}\n");
+    let mut line = |text: String| canonical.push_str(&text);
+    line(format!("seconds={}..={}\n", record.min_seconds, record.max_seconds));
+    line(format!("taste={:?}\n", labels.taste));
+    record.exclusions().for_each(&mut line);
+    for category in labels.order {
+        line(format!("category={}\n", category.name()));
+        for (app, _) in record.apps.iter().filter(|(_, of)| **of == category) {
+            line(format!("app={app:?}\n"));
+        }
+    }
+    canonical
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A set of categories in rule order, 0..32; see [`LabelRules::taste`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub struct Taste(pub u8);
@@ -319,13 +374,19 @@ mod tests {
     #[test]
     fn presets_are_what_they_say() {
         let rules = Rules::preset("default").unwrap();
-        assert_eq!((rules.min_seconds, rules.max_seconds, rules.taste), (0, 86_400, TasteRule::Positive));
-        assert_eq!(rules.order.map(Category::name), ["Relax", "Movie", "Child", "Sport", "Tv"]);
-        assert_eq!(rules.apps.len(), 14);
-        assert_eq!(rules.apps["KPlus"], Category::Tv);
+        assert_eq!(
+            (rules.record.min_seconds, rules.record.max_seconds, rules.labels.taste),
+            (0, 86_400, TasteRule::Positive)
+        );
+        assert_eq!(rules.labels.order.map(Category::name), ["Relax", "Movie", "Child", "Sport", "Tv"]);
+        assert_eq!(rules.record.apps.len(), 14);
+        assert_eq!(rules.record.apps["KPlus"], Category::Tv);
         let seed = Rules::preset("seed").unwrap();
-        assert_eq!((seed.min_seconds, seed.max_seconds, seed.taste), (i64::MIN, i64::MAX, TasteRule::Nonzero));
-        assert_eq!(seed.apps, rules.apps);
+        assert_eq!(
+            (seed.record.min_seconds, seed.record.max_seconds, seed.labels.taste),
+            (i64::MIN, i64::MAX, TasteRule::Nonzero)
+        );
+        assert_eq!(seed.record.apps, rules.record.apps);
         assert_eq!(Rules::preset("other"), None);
     }
 
@@ -337,6 +398,35 @@ mod tests {
         assert_eq!(with(|t| t.replace("\"FIMS\", \"BHD\"", "\"BHD\", \"FIMS\"")).unwrap().sha256, hash);
         assert_ne!(with(|t| t.replace("86400", "86399")).unwrap().sha256, hash);
         assert_ne!(with(|t| t.replace("Relax = [\"RELAX\"]\n", "") + "Relax = [\"RELAX\"]\n").unwrap().sha256, hash);
+    }
+
+    #[test]
+    fn each_half_has_a_hash_of_its_own() {
+        let base = Rules::preset("default").unwrap();
+        // Whether the record rules, the label rules and the whole differ from the preset.
+        let check = |change: &dyn Fn(String) -> String, expected: [bool; 3]| {
+            let rules = with(change).unwrap();
+            let differs = [
+                rules.record.sha256 != base.record.sha256,
+                rules.labels.sha256 != base.labels.sha256,
+                rules.sha256 != base.sha256,
+            ];
+            assert_eq!(differs, expected, "{}", change(DEFAULT_TOML.to_owned()));
+        };
+        check(&|t| format!("# note\n{t}"), [false; 3]);
+        check(&|t| t.replace("name = \"default\"", "name = \"other\""), [false, false, true]);
+        check(&|t| t.replace("86400", "86399"), [true, false, true]);
+        check(&|t| t.replace("min_seconds = 0", "min_seconds = 1"), [true, false, true]);
+        check(&|t| t.replace("= []", "= [\"0\"]"), [true, false, true]);
+        check(&|t| t.replace("\"KPLUS\"", "\"K+\""), [true, false, true]);
+        check(&|t| t.replace("\"positive\"", "\"nonzero\""), [false, true, true]);
+        check(&|t| t.replace("Relax = [\"RELAX\"]\n", "") + "Relax = [\"RELAX\"]\n", [false, true, true]);
+        // An app that moves to another category leaves the labels alone.
+        check(&|t| t.replace("\"VOD\", ", "").replace("[\"CHILD\"]", "[\"CHILD\", \"VOD\"]"), [true, false, true]);
+        // They stand in every output of the first release.
+        let seed = Rules::preset("seed").unwrap();
+        assert_eq!(base.sha256, "8fab9eff549bd2c6fbe3af2a1b73e3c3a75a6ad8bac53c4070c6aa1f75570aba");
+        assert_eq!(seed.sha256, "47dada8bf03f49c3a47058a42634b2749d488b2a69f379e9e83fc006ab4ed664");
     }
 
     #[test]
@@ -367,8 +457,8 @@ mod tests {
         let rules = Rules::preset("default").unwrap();
         // Indexed in column order: Movie, Sport, Child, Relax, Tv.
         let check = |seconds: [i64; 5], most: &str, taste: &str| {
-            assert_eq!(rules.most_watched(&seconds).map_or(NO_LABEL, Category::name), most, "{seconds:?}");
-            assert_eq!(rules.taste_labels()[usize::from(rules.taste(&seconds).0)], taste, "{seconds:?}");
+            assert_eq!(rules.labels.most_watched(&seconds).map_or(NO_LABEL, Category::name), most, "{seconds:?}");
+            assert_eq!(rules.labels.taste_labels()[usize::from(rules.labels.taste(&seconds).0)], taste, "{seconds:?}");
         };
         check([0; 5], "No", "No");
         check([5, 5, 5, 5, 5], "Relax", "Relax_Movie_Child_Sport_Tv");
@@ -376,8 +466,8 @@ mod tests {
         check([0, 0, 0, 0, 1], "Tv", "Tv");
         let seed = Rules::preset("seed").unwrap();
         let seconds = [-5, 0, 0, 0, 0];
-        assert_eq!(seed.most_watched(&seconds), Some(Category::Relax));
-        assert_eq!(seed.taste_labels()[usize::from(seed.taste(&seconds).0)], "Movie");
-        assert_eq!(rules.taste_labels()[usize::from(rules.taste(&seconds).0)], "No");
+        assert_eq!(seed.labels.most_watched(&seconds), Some(Category::Relax));
+        assert_eq!(seed.labels.taste_labels()[usize::from(seed.labels.taste(&seconds).0)], "Movie");
+        assert_eq!(rules.labels.taste_labels()[usize::from(rules.labels.taste(&seconds).0)], "No");
     }
 }

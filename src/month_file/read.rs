@@ -19,7 +19,7 @@ use crate::engine::aggregate::columns::{Contracts, sum};
 use crate::engine::aggregate::memory::Slab;
 use crate::engine::aggregate::{DayActivity, MonthTable, Provenance};
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{Ledger, Reason};
+use crate::engine::ledger::{Ledger, LedgerDetail, Reason};
 use crate::engine::rules::{Category, NO_LABEL, Taste};
 use crate::error::{DataError, Error};
 
@@ -128,6 +128,7 @@ pub(super) fn parse_columns(bytes: Bytes) -> Result<MonthTable, String> {
         taste_labels,
         activity: entries.days(month)?,
         ledger: entries.ledger()?,
+        detail: LedgerDetail::default(),
         provenance: entries.provenance()?,
     })
 }

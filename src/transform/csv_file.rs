@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::aggregate::collect::FileId;
 use crate::engine::calendar::Day;
 use crate::engine::scan::csv::{Behind, CsvLayout, QuoteState};
 use crate::error::Error;
@@ -14,6 +15,7 @@ use super::worker::Piece;
 /// A mapped CSV file that is being scanned.
 pub(super) struct CsvFile {
     uri: Arc<str>,
+    id: FileId,
     day: Day,
     layout: CsvLayout,
     mapped: MappedFile,
@@ -25,8 +27,15 @@ pub(super) struct CsvFile {
 
 impl CsvFile {
     /// A file whose records begin at `records_start`.
-    pub fn new(uri: Arc<str>, day: Day, layout: CsvLayout, mapped: MappedFile, records_start: u64) -> CsvFile {
-        CsvFile { uri, day, layout, mapped, at: records_start, n_tail: WINDOW_TAIL_BYTES }
+    pub fn new(
+        uri: Arc<str>,
+        id: FileId,
+        day: Day,
+        layout: CsvLayout,
+        mapped: MappedFile,
+        records_start: u64,
+    ) -> CsvFile {
+        CsvFile { uri, id, day, layout, mapped, at: records_start, n_tail: WINDOW_TAIL_BYTES }
     }
 }
 
@@ -54,6 +63,7 @@ impl InOrder for CsvFile {
         let next = base
             + scan(&Piece {
                 uri: &self.uri,
+                file: self.id,
                 day: self.day,
                 layout: Some(self.layout),
                 window: &window,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::engine::aggregate::collect::FileId;
 use crate::engine::calendar::Day;
 use crate::engine::scan::csv::{CsvLayout, HeaderError, MAX_HEADER_BYTES, QuoteMap, QuoteState, first_record_start};
 use crate::engine::scan::shape::REACH;
@@ -54,6 +55,7 @@ pub(super) trait InOrder: Send {
 /// A mapped file whose splits are being scanned.
 pub(super) struct OpenFile {
     pub uri: Arc<str>,
+    pub id: FileId,
     pub day: Day,
     pub layout: Option<CsvLayout>,
     /// CSV only: the states between its splits.
@@ -72,9 +74,9 @@ pub(super) struct Split {
 }
 
 /// The jobs of `file`, in the order of its bytes. A CSV file of up to `alone_bytes` is one job.
-pub(super) fn of_file(file: DataFile, alone_bytes: u64) -> Result<Vec<Job>, Error> {
+pub(super) fn of_file(file: DataFile, id: FileId, alone_bytes: u64) -> Result<Vec<Job>, Error> {
     if file.compression != Compression::None {
-        return Ok(vec![Job::InOrder(Box::new(Stream::open(file)?))]);
+        return Ok(vec![Job::InOrder(Box::new(Stream::open(file, id)?))]);
     }
     let mapped = MappedFile::open(&file)?;
     let n_bytes = mapped.n_bytes();
@@ -92,7 +94,7 @@ pub(super) fn of_file(file: DataFile, alone_bytes: u64) -> Result<Vec<Job>, Erro
     if let Some(layout) = layout
         && n_bytes <= alone_bytes
     {
-        let file = CsvFile::new(file.uri.into(), file.day, layout, mapped, records_start);
+        let file = CsvFile::new(file.uri.into(), id, file.day, layout, mapped, records_start);
         return Ok(vec![Job::InOrder(Box::new(file))]);
     }
     // All but the first begin where a large page does.
@@ -100,6 +102,7 @@ pub(super) fn of_file(file: DataFile, alone_bytes: u64) -> Result<Vec<Job>, Erro
     let starts: Vec<u64> = (records_start < n_bytes).then_some(records_start).into_iter().chain(others).collect();
     let open = Arc::new(OpenFile {
         uri: file.uri.into(),
+        id,
         day: file.day,
         layout,
         quotes: QuoteChain::new(if layout.is_some() { starts.len() } else { 0 }),

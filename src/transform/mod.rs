@@ -22,14 +22,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use jiff::civil::Date;
 
 use crate::console::Progress;
-use crate::engine::aggregate::build::{About, MonthBuilder};
-use crate::engine::aggregate::collect::Collector;
-use crate::engine::aggregate::{MonthTable, Provenance};
-use crate::engine::calendar::{Day, Month};
+use crate::engine::aggregate::build::MonthBuilder;
+use crate::engine::aggregate::collect::{Collector, FileId};
+use crate::engine::calendar::Month;
+use crate::engine::ledger::InputFile;
+use crate::engine::month::{MonthMeta, MonthTable, Provenance};
 use crate::engine::rules::Rules;
 use crate::engine::scan::fast::{Backend, Scanner};
 use crate::engine::scan::record::Judge;
-use crate::engine::scan::reject::Rejects;
+use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::lake::{DataFile, LakeError};
 use crate::report::{StageClock, StageTiming};
@@ -102,18 +103,20 @@ fn transform_files(
             advice: Some("give a smaller number with --threads".to_owned()),
         })?;
     let backend = Backend::detect();
+    let reject_limit = RejectLimit::new(options.n_rejects_max);
     let shared = Shared {
-        scanner: Scanner::new(Judge::new(&options.rules), backend),
+        scanner: Scanner::new(Judge::new(&options.rules.record), backend),
         queue: Mutex::default(),
         n_waiting: AtomicUsize::new(0),
         failed: AtomicBool::new(false),
         failures: Mutex::default(),
-        rejects: Mutex::new(Rejects::new(options.n_rejects_max)),
+        reject_limit,
+        rejects: Mutex::new(Rejects::new(reject_limit)),
         progress: progress.clone(),
     };
     let mut run = Run {
         workers: (0..pool.current_num_threads()).map(|_| Mutex::new(Worker::default())).collect(),
-        builder: MonthBuilder::default(),
+        builder: MonthBuilder::new(&options.rules.record),
         scan: StageSum::new("scan"),
         aggregate: StageSum::new("aggregate"),
         shared,
@@ -131,6 +134,7 @@ struct Shared {
     n_waiting: AtomicUsize,
     failed: AtomicBool,
     failures: Mutex<Vec<Failure>>,
+    reject_limit: RejectLimit,
     rejects: Mutex<Rejects>,
     progress: Progress,
 }
@@ -165,14 +169,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was read.
-#[derive(Default)]
-struct Inputs {
-    n_files: u64,
-    n_bytes: u64,
-    days: Vec<Day>,
-}
-
 struct Run {
     pool: rayon::ThreadPool,
     workers: Vec<Mutex<Worker>>,
@@ -184,7 +180,10 @@ struct Run {
 }
 
 impl Run {
-    fn scan_all(&mut self, files: impl Iterator<Item = Result<DataFile, LakeError>> + Send) -> Result<Inputs, Error> {
+    fn scan_all(
+        &mut self,
+        files: impl Iterator<Item = Result<DataFile, LakeError>> + Send,
+    ) -> Result<Vec<InputFile>, Error> {
         let (sender, arrived) = mpsc::sync_channel(N_ARRIVED_FILES);
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -195,7 +194,7 @@ impl Run {
                     }
                 }
             });
-            let mut inputs = Inputs::default();
+            let mut inputs = Vec::new();
             while let Ok(file) = arrived.recv() {
                 self.take(file?, &mut inputs)?;
                 while let Ok(file) = arrived.try_recv() {
@@ -203,19 +202,16 @@ impl Run {
                 }
                 self.scan_queue()?;
             }
-            inputs.days.sort_unstable();
-            inputs.days.dedup();
             Ok(inputs)
         })
     }
 
     /// Queues the jobs of a file that has arrived.
-    fn take(&mut self, file: DataFile, inputs: &mut Inputs) -> Result<(), Error> {
-        inputs.n_files += 1;
-        inputs.n_bytes += file.n_bytes;
-        inputs.days.push(file.day);
+    fn take(&mut self, file: DataFile, inputs: &mut Vec<InputFile>) -> Result<(), Error> {
+        let id = FileId(u32::try_from(inputs.len()).unwrap_or(u32::MAX));
+        inputs.push(InputFile::whole(file.uri.clone(), file.day, file.n_bytes, file.modified_ms.to_string()));
         self.scan.bytes += file.n_bytes;
-        let jobs = jobs::of_file(file, self.alone_bytes)?;
+        let jobs = jobs::of_file(file, id, self.alone_bytes)?;
         lock(&self.shared.queue).extend(jobs);
         Ok(())
     }
@@ -224,11 +220,11 @@ impl Run {
     fn scan_queue(&mut self) -> Result<(), Error> {
         loop {
             let clock = StageClock::start("scan");
-            let interner = self.builder.interner();
-            self.pool.broadcast(|context| {
+            let context = self.builder.context();
+            self.pool.broadcast(|thread| {
                 // The pool has as many threads as there are workers.
-                if let Some(worker) = self.workers.get(context.index()) {
-                    lock(worker).run(&self.shared, interner);
+                if let Some(worker) = self.workers.get(thread.index()) {
+                    lock(worker).run(&self.shared, context);
                 }
             });
             self.scan.add(clock);
@@ -250,20 +246,24 @@ impl Run {
         self.aggregate.add(clock);
     }
 
-    fn finish(mut self, options: &TransformOptions, inputs: Inputs, backend: Backend) -> Result<Transformed, Error> {
+    fn finish(
+        mut self,
+        options: &TransformOptions,
+        inputs: Vec<InputFile>,
+        backend: Backend,
+    ) -> Result<Transformed, Error> {
         self.end_epoch();
         let clock = StageClock::start("columns");
-        let about = About {
+        let meta = MonthMeta {
             month: options.month,
             etl_date: options.etl_date,
-            rules: &options.rules,
-            days: inputs.days,
+            labels: &options.rules.labels,
             provenance: Provenance {
                 engine: crate::ENGINE.to_owned(),
                 rules_name: options.rules.name.clone(),
                 rules_sha256: options.rules.sha256.clone(),
-                input_files: inputs.n_files,
-                input_bytes: inputs.n_bytes,
+                input_files: inputs.len() as u64,
+                input_bytes: inputs.iter().map(|file| file.n_bytes).sum(),
             },
         };
         let collectors: Vec<Collector> = self
@@ -273,8 +273,8 @@ impl Run {
             .collect();
         let table = self
             .pool
-            .install(|| self.builder.finish(collectors, about))
-            .map_err(|overflow| DataError::Overflow { what: overflow.of })?;
+            .install(|| self.builder.into_partial(collectors, inputs)?.finish(meta))
+            .map_err(|overflow| DataError::Overflow { what: overflow.of.to_string() })?;
         let n_rows = table.n_rows() as u64;
         self.scan.records = table.ledger.read;
         Ok(Transformed {
@@ -317,6 +317,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::engine::scan::reject::Reject;
     use crate::lake::{ListOptions, list};
 
     /// 20 MB of records, one in three with line feeds within quotes: some split begins in one.
@@ -349,7 +350,8 @@ mod tests {
         let made = |alone_bytes| {
             let files = listing.files.iter().cloned().map(Ok);
             let made = transform_files(files, &options, &Progress::hidden(), alone_bytes).unwrap();
-            let rejects: Vec<_> = made.rejects.iter().map(|(file, reject)| (file.to_owned(), reject.clone())).collect();
+            let shown = |(file, reject): (&str, Reject<'_>)| (file.to_owned(), reject.offset, reject.raw.to_vec());
+            let rejects: Vec<_> = made.rejects.iter().map(shown).collect();
             (made.table, rejects)
         };
         let (alone, split) = (made(u64::MAX), made(0));

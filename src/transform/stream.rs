@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::aggregate::collect::FileId;
 use crate::engine::calendar::Day;
 use crate::engine::scan::csv::{Behind, CsvLayout, MAX_HEADER_BYTES, QuoteState, first_record_start};
 use crate::engine::scan::lines::first_line_start;
@@ -22,6 +23,7 @@ const _: () = assert!(PIECE_BYTES > MAX_HEADER_BYTES);
 pub(super) struct Stream {
     file: PackedFile,
     uri: Arc<str>,
+    id: FileId,
     day: Day,
     format: Format,
     layout: Option<CsvLayout>,
@@ -62,10 +64,11 @@ impl InOrder for Stream {
 }
 
 impl Stream {
-    pub fn open(file: DataFile) -> Result<Stream, Error> {
+    pub fn open(file: DataFile, id: FileId) -> Result<Stream, Error> {
         Ok(Stream {
             file: compressed::open(&file)?,
             uri: file.uri.into(),
+            id,
             day: file.day,
             format: file.format,
             layout: None,
@@ -92,6 +95,7 @@ impl Stream {
         let mut scan = |owned, behind| {
             scan(&Piece {
                 uri: &self.uri,
+                file: self.id,
                 day: self.day,
                 layout: self.layout,
                 window: filled,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::engine::aggregate::collect::Collector;
-use crate::engine::aggregate::intern::Interner;
+use crate::engine::aggregate::collect::{Collector, FileId};
+use crate::engine::aggregate::context::Context;
 use crate::engine::calendar::Day;
 use crate::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
 use crate::engine::scan::json::{LineReader, scan_lines};
+use crate::engine::scan::reject::RejectBatch;
 use crate::error::Error;
 
 use super::jobs::{Job, Split};
@@ -27,6 +28,7 @@ pub(super) struct Worker {
 /// Bytes of a file in memory, and which part of them to scan.
 pub(super) struct Piece<'a> {
     pub uri: &'a Arc<str>,
+    pub file: FileId,
     pub day: Day,
     pub layout: Option<CsvLayout>,
     pub window: &'a [u8],
@@ -42,19 +44,19 @@ pub(super) struct Piece<'a> {
 
 impl Worker {
     /// Takes jobs until none is left or the epoch ends.
-    pub fn run(&mut self, shared: &Shared, interner: &Interner) {
+    pub fn run(&mut self, shared: &Shared, context: &Context) {
         while shared.goes_on() {
             let Some(job) = self.interrupted.take().or_else(|| lock(&shared.queue).pop_front()) else { break };
             match job {
                 Job::Split(split) => {
-                    if let Err(error) = self.split(&split, shared, interner) {
+                    if let Err(error) = self.split(&split, shared, context) {
                         shared.fail(Failure { uri: split.file.uri.to_string(), offset: split.start, error });
                     }
                 }
                 Job::InOrder(mut file) => {
                     while shared.goes_on() && !file.is_done() {
                         let n_read_before = file.n_read();
-                        if let Err(error) = file.step(&mut |piece| self.piece(piece, shared, interner)) {
+                        if let Err(error) = file.step(&mut |piece| self.piece(piece, shared, context)) {
                             shared.fail(Failure { uri: file.uri().to_owned(), offset: n_read_before, error });
                         }
                         shared.progress.advance(file.n_read() - n_read_before);
@@ -67,12 +69,13 @@ impl Worker {
         }
     }
 
-    fn split(&mut self, split: &Split, shared: &Shared, interner: &Interner) -> Result<(), Error> {
+    fn split(&mut self, split: &Split, shared: &Shared, context: &Context) -> Result<(), Error> {
         let Some((window, quotes)) = split.window()? else { return Ok(()) };
         let owned = (split.start - split.base()) as usize..(split.end - split.base()) as usize;
         self.piece(
             &Piece {
                 uri: &split.file.uri,
+                file: split.file.id,
                 day: split.file.day,
                 layout: split.file.layout,
                 window: &window,
@@ -82,7 +85,7 @@ impl Worker {
                 quotes,
             },
             shared,
-            interner,
+            context,
         );
         drop(window);
         shared.progress.advance(split.end - split.start);
@@ -90,10 +93,10 @@ impl Worker {
     }
 
     /// Scans a piece; gives the place in the window where the first record begins that was not read.
-    fn piece(&mut self, piece: &Piece<'_>, shared: &Shared, interner: &Interner) -> usize {
+    fn piece(&mut self, piece: &Piece<'_>, shared: &Shared, context: &Context) -> usize {
         let n_before = self.collector.n_waiting();
-        let mut rejects = Vec::new();
-        let mut sink = self.collector.split(piece.day, interner, &mut rejects);
+        let mut rejects = RejectBatch::new(shared.reject_limit);
+        let mut sink = self.collector.split(piece.file, piece.day, context, &mut rejects);
         let next = match piece.layout {
             None => {
                 let (window, owned) = (piece.window, piece.owned.clone());
@@ -118,7 +121,7 @@ impl Worker {
         drop(sink);
         shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);
         if !rejects.is_empty() {
-            lock(&shared.rejects).add(piece.uri, rejects);
+            lock(&shared.rejects).add(piece.uri, piece.file.0, rejects);
         }
         next
     }

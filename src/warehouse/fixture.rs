@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::aggregate::columns::Contracts;
 use crate::engine::aggregate::{DayActivity, MonthTable, Provenance};
 use crate::engine::calendar::Day;
-use crate::engine::ledger::{Ledger, Reason};
+use crate::engine::ledger::{Ledger, LedgerDetail, Reason};
 use crate::engine::rules::Rules;
 
 /// A customer: contract, seconds in column order (Movie, Sport, Child, Relax, Tv), active days.
@@ -38,12 +38,12 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
         total: customers.iter().map(|customer| customer.1.iter().sum()).collect(),
         most_watch: customers
             .iter()
-            .map(|customer| rules.most_watched(&customer.1).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8))
+            .map(|customer| rules.labels.most_watched(&customer.1).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8))
             .collect(),
-        taste: customers.iter().map(|customer| rules.taste(&customer.1)).collect(),
+        taste: customers.iter().map(|customer| rules.labels.taste(&customer.1)).collect(),
         days: customers.iter().map(|customer| (1 << customer.2) - 1).collect(),
         activeness: customers.iter().map(|customer| customer.2).collect(),
-        taste_labels: rules.taste_labels(),
+        taste_labels: rules.labels.taste_labels(),
         // The first day has the first category alone.
         activity: vec![day(1, [sums[0], 0, 0, 0, 0]), day(2, [0, sums[1], sums[2], sums[3], sums[4]])],
         ledger: Ledger {
@@ -60,6 +60,7 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
             input_files: 2,
             input_bytes: 1_000,
         },
+        detail: LedgerDetail::default(),
         contracts,
         seconds: seconds.map(Into::into),
     }

@@ -6,8 +6,8 @@ use jiff::civil::Date;
 use viewmart::engine::aggregate::columns::Contracts;
 use viewmart::engine::aggregate::memory::Slab;
 use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
-use viewmart::engine::ledger::{Ledger, Reason};
-use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
+use viewmart::engine::rules::{App, Category, Rules};
 use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv_exact};
 use viewmart::engine::scan::lines::scan_lines_exact;
 use viewmart::engine::scan::record::Judge;
@@ -21,7 +21,7 @@ use crate::support::Workplace;
 
 /// The table of a month.
 fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
-    let judge = Judge::new(rules);
+    let judge = Judge::new(&rules.record);
     let mut all = Customers::default();
     for file in &listing.files {
         all.day = usize::from(file.day.number());
@@ -37,10 +37,12 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
         most_watch: Vec::new(),
         taste: Vec::new(),
         activeness: Vec::new(),
-        taste_labels: rules.taste_labels(),
+        taste_labels: rules.labels.taste_labels(),
         days: Slab::default(),
         activity: Vec::new(),
         ledger: all.ledger,
+        // The month file does not hold it.
+        detail: LedgerDetail::default(),
         provenance: Provenance {
             engine: viewmart::ENGINE.into(),
             rules_name: rules.name.clone(),
@@ -54,8 +56,8 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
     table.total = customers.clone().map(|(seconds, _)| seconds.iter().sum()).collect();
     for (contract, (seconds, days)) in &all.customers {
         table.contracts.push(contract);
-        table.most_watch.push(rules.most_watched(seconds).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8));
-        table.taste.push(rules.taste(seconds));
+        table.most_watch.push(rules.labels.most_watched(seconds).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8));
+        table.taste.push(rules.labels.taste(seconds));
         table.activeness.push(u8::try_from(days.len()).unwrap());
     }
     let mask = |(_, days): &([i64; 5], BTreeSet<usize>)| days.iter().fold(0, |mask, day| mask | 1 << (day - 1));
@@ -116,7 +118,8 @@ struct Customers {
 }
 
 impl Sink for Customers {
-    fn kept(&mut self, contract: &str, category: Category, seconds: i64) {
+    fn kept(&mut self, contract: &str, app: App, seconds: i64) {
+        let category = app.category;
         let customer = self.customers.entry(contract.to_owned()).or_default();
         customer.0[category as usize] += seconds;
         customer.1.insert(self.day);
@@ -134,7 +137,7 @@ impl Sink for Customers {
         self.ledger.rejected[reason as usize] += 1;
     }
 
-    fn unmapped(&mut self, _offset: u64, app: &str, _raw: &[u8]) {
+    fn unmapped(&mut self, _offset: u64, app: &str, _seconds: i64, _raw: &[u8]) {
         self.ledger.read += 1;
         self.ledger.rejected[Reason::UnmappedApp as usize] += 1;
         *self.ledger.unmapped_app.entry(app.to_owned()).or_default() += 1;

@@ -20,7 +20,7 @@ use viewmart::console::Progress;
 use viewmart::engine::aggregate::columns::Contracts;
 use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
 use viewmart::engine::calendar::{Day, Month};
-use viewmart::engine::ledger::{Ledger, Reason};
+use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
 use viewmart::engine::rules::{Category, Rules};
 use viewmart::error::Advice as _;
 use viewmart::mart;
@@ -153,9 +153,10 @@ fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> MonthTabl
         taste: Vec::new(),
         days: rows.values().map(|(_, activeness)| (1 << activeness) - 1).collect(),
         activeness: Vec::new(),
-        taste_labels: rules.taste_labels(),
+        taste_labels: rules.labels.taste_labels(),
         activity: Vec::new(),
         ledger: Ledger::default(),
+        detail: LedgerDetail::default(),
         provenance: Provenance {
             engine: viewmart::ENGINE.to_owned(),
             rules_name: "it's \\ a \"name\"".to_owned(),
@@ -169,8 +170,8 @@ fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> MonthTabl
         for (sum, seconds) in table.ledger.seconds.iter_mut().zip(seconds) {
             *sum += i128::from(seconds);
         }
-        table.most_watch.push(rules.most_watched(&seconds).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8));
-        table.taste.push(rules.taste(&seconds));
+        table.most_watch.push(rules.labels.most_watched(&seconds).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8));
+        table.taste.push(rules.labels.taste(&seconds));
         table.activeness.push(activeness);
     }
     table.ledger.kept = table.n_rows() as u64;

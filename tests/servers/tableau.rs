@@ -10,7 +10,7 @@ use viewmart::dashboard::tableau::{
 };
 use viewmart::engine::aggregate::columns::{Contracts as ContractColumn, MonthTable, Provenance};
 use viewmart::engine::calendar::Month;
-use viewmart::engine::ledger::Ledger;
+use viewmart::engine::ledger::{Ledger, LedgerDetail};
 use viewmart::engine::rules::Rules;
 
 /// Contracts that text formats trip over, in byte order.
@@ -35,8 +35,9 @@ fn table() -> MonthTable {
             column.push(seconds);
         }
         total.push(of_row.iter().sum());
-        most_watch.push(rules.most_watched(&of_row).map_or(MonthTable::NOTHING_WATCHED, |category| category as u8));
-        taste.push(rules.taste(&of_row));
+        most_watch
+            .push(rules.labels.most_watched(&of_row).map_or(MonthTable::NOTHING_WATCHED, |category| category as u8));
+        taste.push(rules.labels.taste(&of_row));
         activeness.push(row as u8 + 1);
     }
     MonthTable {
@@ -49,9 +50,10 @@ fn table() -> MonthTable {
         taste,
         days: activeness.iter().map(|n_days| (1 << n_days) - 1).collect(),
         activeness,
-        taste_labels: rules.taste_labels(),
+        taste_labels: rules.labels.taste_labels(),
         activity: Vec::new(),
         ledger: Ledger::default(),
+        detail: LedgerDetail::default(),
         provenance: Provenance {
             engine: viewmart::ENGINE.into(),
             rules_name: rules.name.clone(),

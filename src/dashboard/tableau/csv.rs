@@ -201,7 +201,7 @@ pub(super) mod tests {
                     seconds,
                     total: 7,
                     most_watch: "Child",
-                    taste: &rules.taste_labels()[usize::from(rules.taste(&seconds).0)],
+                    taste: &rules.labels.taste_labels()[usize::from(rules.labels.taste(&seconds).0)],
                     activeness: 30,
                     etl_date: "2022-05-01".parse().unwrap(),
                 };

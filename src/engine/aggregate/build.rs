@@ -1,18 +1,17 @@
-//! From what the threads gathered to the month's columns.
+//! From what the threads gathered to the rows of a [`Partial`].
 
-use jiff::civil::Date;
 use rayon::prelude::*;
 
-use super::collect::{Collector, DaySums};
-use super::days;
-use super::intern::{Interned, Interner, Texts};
+use super::collect::{AppCounts, Collector, FileId};
+use super::context::Context;
+use super::intern::{Interned, Texts};
 use super::memory::Slab;
 use super::partition::N_PARTITIONS;
 use super::profile::{Profile, ProfileTable};
-use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::Ledger;
-use crate::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
-use crate::engine::rules::{Rules, Taste};
+use crate::engine::ledger::{AppSums, FileLedger, InputFile, LedgerDetail, RecordCounts};
+use crate::engine::month::Contracts;
+use crate::engine::partial::{Overflow, Partial, SumOf, narrow};
+use crate::engine::rules::RecordRules;
 
 /// Rows that one task turns into columns.
 const ROWS_PER_TASK: usize = 1 << 13;
@@ -20,46 +19,26 @@ const ROWS_PER_TASK: usize = 1 << 13;
 /// The customers of a month while its files are scanned.
 #[derive(Debug)]
 pub struct MonthBuilder {
-    interner: Interner,
+    context: Context,
+    /// Names of the apps by [`crate::engine::rules::App::index`].
+    apps: Vec<String>,
     tables: Vec<ProfileTable>,
 }
 
-/// What the columns say besides the customers.
-#[derive(Clone, Debug)]
-pub struct About<'a> {
-    /// The month.
-    pub month: Month,
-    /// Day the run was made.
-    pub etl_date: Date,
-    /// The rules of the scan.
-    pub rules: &'a Rules,
-    /// Days that have a file.
-    pub days: Vec<Day>,
-    /// Where the records come from.
-    pub provenance: Provenance,
-}
-
-/// Seconds that do not fit in 64 bits.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the seconds of {of} do not fit in 64 bits")]
-pub struct Overflow {
-    /// Whose seconds: a contract or a day.
-    pub of: String,
-}
-
-impl Default for MonthBuilder {
-    fn default() -> Self {
+impl MonthBuilder {
+    /// A month without records, for records that `rules` decide.
+    pub fn new(rules: &RecordRules) -> MonthBuilder {
+        let context = Context::new(rules);
         MonthBuilder {
-            interner: Interner::default(),
-            tables: (0..N_PARTITIONS).map(|_| ProfileTable::default()).collect(),
+            apps: rules.apps().map(|(name, _)| name.to_owned()).collect(),
+            tables: (0..N_PARTITIONS).map(|_| ProfileTable::new(context.key)).collect(),
+            context,
         }
     }
-}
 
-impl MonthBuilder {
-    /// Where contracts get their numbers; shared by all threads.
-    pub fn interner(&self) -> &Interner {
-        &self.interner
+    /// What all threads share.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Adds the kept records that wait in `collectors` to their customers and empties them: the end of an epoch.
@@ -82,61 +61,67 @@ impl MonthBuilder {
         }
     }
 
-    /// The month's columns, rows in contract order.
+    /// All that was gathered; the files by their [`FileId`], with those that have no record.
     ///
     /// # Errors
-    /// [`Overflow`] when a sum does not fit; of several contracts the first one in order is named.
-    pub fn finish(mut self, mut collectors: Vec<Collector>, about: About<'_>) -> Result<MonthTable, Overflow> {
+    /// [`Overflow`] when the seconds of a contract do not fit; of several contracts the first one in order is named.
+    pub fn into_partial(mut self, mut collectors: Vec<Collector>, files: Vec<InputFile>) -> Result<Partial, Overflow> {
         self.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
-        let mut ledger = Ledger::default();
-        let mut by_day = [DaySums::default(); 31];
-        let mut large: ahash::AHashMap<u64, [i128; 5]> = ahash::AHashMap::new();
-        for collector in collectors {
-            ledger.merge(&collector.ledger());
-            for (mine, theirs) in by_day.iter_mut().zip(collector.by_day) {
-                mine.n_records += theirs.n_records;
-                add(&mut mine.seconds, &theirs.seconds);
+        let mut ledger = Gathered::default();
+        let mut wide_seconds: ahash::AHashMap<u64, [i128; 5]> = ahash::AHashMap::new();
+        for mut collector in collectors {
+            for (contract_id, seconds) in std::mem::take(&mut collector.wide_seconds) {
+                add(wide_seconds.entry(contract_id).or_default(), &seconds);
             }
-            for (contract_id, seconds) in collector.large {
-                add(large.entry(contract_id).or_default(), &seconds);
-            }
+            ledger.add(collector);
         }
-
-        let texts = self.interner.into_texts();
+        let ledger = ledger.into_detail(files, self.apps, &self.context);
+        let texts = self.context.interner.into_texts();
         let rows = sorted(&self.tables, &texts);
         let mut columns = Columns::new(rows.len());
-        let contracts = columns.fill(&rows, &self.tables, &texts, &large, about.rules)?;
-        drop((rows, self.tables));
+        let contracts = columns.fill(&rows, &self.tables, &texts, &wide_seconds)?;
+        Ok(Partial { contracts, days: columns.days, seconds: columns.seconds, ledger })
+    }
+}
 
-        let active_users = days::active_users(&columns.days);
-        let activity = about.days.iter().map(|day| {
-            let sums = &by_day[day.index()];
-            let seconds = narrow(&sums.seconds).and_then(|seconds| {
-                // The total is a column of its own.
-                seconds.iter().try_fold(0_i64, |sum, s| sum.checked_add(*s)).map(|_| seconds)
-            });
-            Ok(DayActivity {
-                day: *day,
-                active_users: active_users[day.index()],
-                records: sums.n_records,
-                seconds: seconds.ok_or_else(|| Overflow { of: format!("day {}", day.number()) })?,
-            })
-        });
-        Ok(MonthTable {
-            month: about.month,
-            etl_date: about.etl_date,
-            contracts,
-            activity: activity.collect::<Result<_, Overflow>>()?,
-            days: columns.days,
-            seconds: columns.seconds,
-            total: columns.total,
-            most_watch: columns.most_watch,
-            taste: columns.taste,
-            activeness: columns.activeness,
-            taste_labels: about.rules.taste_labels(),
-            ledger,
-            provenance: about.provenance,
-        })
+/// The ledgers of all threads.
+#[derive(Default)]
+struct Gathered {
+    files: ahash::AHashMap<FileId, RecordCounts>,
+    apps: Vec<AppCounts>,
+    unmapped: std::collections::BTreeMap<String, AppCounts>,
+}
+
+impl Gathered {
+    fn add(&mut self, collector: Collector) {
+        for (file, counts) in collector.files {
+            self.files.entry(file).or_default().add(&counts);
+        }
+        self.apps.resize(self.apps.len().max(collector.apps.len()), AppCounts::default());
+        for (mine, theirs) in self.apps.iter_mut().zip(&collector.apps) {
+            mine.add(theirs);
+        }
+        for (app, counts) in collector.unmapped {
+            self.unmapped.entry(app).or_default().add(&counts);
+        }
+    }
+
+    fn into_detail(mut self, files: Vec<InputFile>, apps: Vec<String>, context: &Context) -> LedgerDetail {
+        let files = files
+            .into_iter()
+            .zip(0..)
+            .map(|(file, id)| FileLedger { file, counts: self.files.remove(&FileId(id)).unwrap_or_default() });
+        let mut files: Vec<FileLedger> = files.collect();
+        files.sort_by(|a, b| a.file.order().cmp(&b.file.order()));
+        let categories = context.categories.iter().map(|category| Some(*category));
+        let mapped = apps.into_iter().zip(self.apps).zip(categories);
+        let unmapped = self.unmapped.into_iter().map(|app| (app, None));
+        let apps = mapped.chain(unmapped).filter(|((_, counts), _)| counts.n_records > 0).map(
+            |((app, AppCounts { n_records, seconds }), category)| {
+                (app, AppSums { category, records: n_records, seconds })
+            },
+        );
+        LedgerDetail { files, apps: apps.collect() }
     }
 }
 
@@ -178,23 +163,12 @@ fn sorted(tables: &[ProfileTable], texts: &Texts) -> Slab<Row> {
 /// The columns with a fixed width.
 struct Columns {
     seconds: [Slab<i64>; 5],
-    total: Slab<i64>,
-    most_watch: Vec<u8>,
-    taste: Vec<Taste>,
-    activeness: Vec<u8>,
     days: Slab<u32>,
 }
 
 impl Columns {
     fn new(n_rows: usize) -> Columns {
-        Columns {
-            seconds: std::array::from_fn(|_| Slab::zeroed(n_rows)),
-            total: Slab::zeroed(n_rows),
-            most_watch: vec![0; n_rows],
-            taste: vec![Taste(0); n_rows],
-            activeness: vec![0; n_rows],
-            days: Slab::zeroed(n_rows),
-        }
+        Columns { seconds: std::array::from_fn(|_| Slab::zeroed(n_rows)), days: Slab::zeroed(n_rows) }
     }
 
     fn fill(
@@ -202,8 +176,7 @@ impl Columns {
         rows: &[Row],
         tables: &[ProfileTable],
         texts: &Texts,
-        large: &ahash::AHashMap<u64, [i128; 5]>,
-        rules: &Rules,
+        wide_seconds: &ahash::AHashMap<u64, [i128; 5]>,
     ) -> Result<Contracts, Overflow> {
         let n_text_bytes = |rows: &[Row]| rows.iter().map(|row| texts.get(row.contract_id).n_bytes()).sum();
         let n_text_bytes: Vec<usize> = rows.par_chunks(ROWS_PER_TASK).map(n_text_bytes).collect();
@@ -229,15 +202,11 @@ impl Columns {
             s2.par_chunks_mut(ROWS_PER_TASK),
             s3.par_chunks_mut(ROWS_PER_TASK),
             s4.par_chunks_mut(ROWS_PER_TASK),
-            self.total.par_chunks_mut(ROWS_PER_TASK),
-            self.most_watch.par_chunks_mut(ROWS_PER_TASK),
-            self.taste.par_chunks_mut(ROWS_PER_TASK),
-            self.activeness.par_chunks_mut(ROWS_PER_TASK),
             self.days.par_chunks_mut(ROWS_PER_TASK),
         );
         let overflows: Vec<Option<Overflow>> = tasks
             .into_par_iter()
-            .map(|((rows, (first, text)), ends, s0, s1, s2, s3, s4, total, most_watch, taste, activeness, days)| {
+            .map(|((rows, (first, text)), ends, s0, s1, s2, s3, s4, days)| {
                 // The profiles of neighbouring rows lie anywhere: fetched in a loop of its own, with nothing between
                 // one fetch and the next, many are under way at once.
                 let profiles: Vec<Profile> =
@@ -250,17 +219,12 @@ impl Columns {
                     contract.write(&mut text[start..end]);
                     ends[i] = first + end;
                     let table = &tables[row.partition as usize];
-                    let seconds = whole_seconds(table.seconds(row.contract_id, profile), large.get(&row.contract_id));
-                    let sum = seconds.and_then(|s| s.iter().try_fold(0_i64, |sum, s| sum.checked_add(*s)));
-                    let (Some(seconds), Some(sum)) = (seconds, sum) else {
-                        let contract = String::from_utf8_lossy(&text[start..end]);
-                        return Some(Overflow { of: format!("contract `{}`", contract.escape_debug()) });
+                    let wide = wide_seconds.get(&row.contract_id);
+                    let Some(seconds) = whole_seconds(table.seconds(row.contract_id, profile), wide) else {
+                        let contract = String::from_utf8_lossy(&text[start..end]).into_owned();
+                        return Some(Overflow { of: SumOf::Contract(contract) });
                     };
                     [s0[i], s1[i], s2[i], s3[i], s4[i]] = seconds;
-                    total[i] = sum;
-                    most_watch[i] = rules.most_watched(&seconds).map_or(MonthTable::NOTHING_WATCHED, |c| c as u8);
-                    taste[i] = rules.taste(&seconds);
-                    activeness[i] = profile.days.count_ones() as u8;
                     days[i] = profile.days;
                 }
                 None
@@ -275,170 +239,16 @@ impl Columns {
     }
 }
 
-fn whole_seconds(small: [u64; 5], large: Option<&[i128; 5]>) -> Option<[i64; 5]> {
+fn whole_seconds(small: [u64; 5], wide: Option<&[i128; 5]>) -> Option<[i64; 5]> {
     let mut seconds = small.map(i128::from);
-    if let Some(large) = large {
-        add(&mut seconds, large);
+    if let Some(wide) = wide {
+        add(&mut seconds, wide);
     }
     narrow(&seconds)
-}
-
-fn narrow(seconds: &[i128; 5]) -> Option<[i64; 5]> {
-    let mut narrow = [0; 5];
-    for (narrow, wide) in narrow.iter_mut().zip(seconds) {
-        *narrow = i64::try_from(*wide).ok()?;
-    }
-    Some(narrow)
 }
 
 fn add(sums: &mut [i128; 5], more: &[i128; 5]) {
     for (sum, more) in sums.iter_mut().zip(more) {
         *sum += more;
-    }
-}
-
-/// The month of records given by contract, category, seconds and day, for tests.
-#[cfg(test)]
-pub(in crate::engine) fn month_of(
-    records: &[(&str, crate::engine::rules::Category, i64, u8)],
-    rules: &Rules,
-) -> MonthTable {
-    use crate::engine::scan::sink::Sink;
-
-    let (builder, mut collector) = (MonthBuilder::default(), Collector::default());
-    for (contract, category, seconds, day) in records {
-        let mut rejects = Vec::new();
-        let mut sink = collector.split(Day::new(*day).unwrap(), builder.interner(), &mut rejects);
-        sink.kept(contract, *category, *seconds);
-    }
-    let provenance = Provenance {
-        engine: crate::ENGINE.to_owned(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        input_files: 1,
-        input_bytes: 2,
-    };
-    let month: Month = "2022-04".parse().unwrap();
-    let about = About { month, etl_date: month.first_day(), rules, days: month.days().collect(), provenance };
-    builder.finish(vec![collector], about).unwrap()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::engine::rules::Category;
-    use crate::engine::scan::sink::Sink;
-
-    #[derive(Clone, Debug)]
-    struct Kept {
-        contract: String,
-        category: Category,
-        seconds: i64,
-        day: Day,
-    }
-
-    fn kept() -> impl Strategy<Value = Kept> {
-        let contract = prop_oneof![
-            4 => "[AB]{1,2}[0-9]{0,2}",
-            1 => prop::sample::select(vec!["0", "A1", "a1", "A1 ", "\u{c9}", "E\u{301}", "A\0", "LONGER THAN TEN", "\t"])
-                .prop_map(str::to_owned),
-        ];
-        let seconds = prop_oneof![6 => 0..86_400_i64, 1 => any::<i32>().prop_map(i64::from), 1 => (i64::MIN / 999)..(i64::MAX / 999)];
-        (contract, prop::sample::select(Category::ALL.to_vec()), seconds, 1..=30_u8).prop_map(
-            |(contract, category, seconds, day)| Kept { contract, category, seconds, day: Day::new(day).unwrap() },
-        )
-    }
-
-    fn build(records: &[Kept], n_threads: usize, epoch_records: usize, rules: &Rules) -> Result<MonthTable, Overflow> {
-        let mut builder = MonthBuilder::default();
-        let mut collectors: Vec<Collector> = (0..n_threads).map(|_| Collector::default()).collect();
-        for (i, record) in records.iter().enumerate() {
-            let mut rejects = Vec::new();
-            let mut sink = collectors[i * 7 % n_threads].split(record.day, builder.interner(), &mut rejects);
-            sink.kept(&record.contract, record.category, record.seconds);
-            drop(sink);
-            if (i + 1).is_multiple_of(epoch_records) {
-                builder.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
-            }
-        }
-        let provenance = Provenance {
-            engine: crate::ENGINE.to_owned(),
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            input_files: 1,
-            input_bytes: 2,
-        };
-        let month: Month = "2022-04".parse().unwrap();
-        let days = month.days().collect();
-        builder.finish(collectors, About { month, etl_date: month.first_day(), rules, days, provenance })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 100 }))]
-
-        #[test]
-        fn the_columns_are_those_of_the_obvious_map(
-            records in proptest::collection::vec(kept(), 0..200),
-            n_threads in 1_usize..4,
-            epoch_records in 1_usize..90,
-        ) {
-            let rules = Rules::preset("seed").unwrap();
-            let mut expected: BTreeMap<&str, ([i64; 5], BTreeSet<Day>)> = BTreeMap::new();
-            for record in &records {
-                let (seconds, days) = expected.entry(&record.contract).or_default();
-                seconds[record.category as usize] += record.seconds;
-                days.insert(record.day);
-            }
-            let table = build(&records, n_threads, epoch_records, &rules).unwrap();
-            prop_assert_eq!(table.contracts.iter().collect::<Vec<_>>(), expected.keys().copied().collect::<Vec<_>>());
-            for (row, (seconds, days)) in expected.values().enumerate() {
-                prop_assert_eq!(table.days[row], days.iter().fold(0, |mask, day| mask | 1 << day.index()));
-                prop_assert_eq!(&std::array::from_fn(|category| table.seconds[category][row]), seconds);
-                prop_assert_eq!(table.total[row], seconds.iter().sum::<i64>());
-                prop_assert_eq!(usize::from(table.activeness[row]), days.len());
-                prop_assert_eq!(table.taste[row], rules.taste(seconds));
-                prop_assert_eq!(table.most_watch(row), rules.most_watched(seconds).map_or("No", Category::name));
-            }
-            prop_assert_eq!(table.ledger.kept, records.len() as u64);
-            prop_assert!(table.ledger.balances());
-            prop_assert_eq!(table.ledger.n_seconds(), table.total.iter().map(|s| i128::from(*s)).sum::<i128>());
-            for day in &table.activity {
-                let of_day = || records.iter().filter(|record| record.day == day.day);
-                prop_assert_eq!(day.records, of_day().count() as u64);
-                let users: BTreeSet<&str> = of_day().map(|record| record.contract.as_str()).collect();
-                prop_assert_eq!(day.active_users, users.len() as u64);
-                prop_assert_eq!(day.seconds.iter().sum::<i64>(), of_day().map(|record| record.seconds).sum::<i64>());
-            }
-            let other_way = build(&records.iter().rev().cloned().collect::<Vec<_>>(), 3 - n_threads / 2, 17, &rules);
-            prop_assert_eq!(other_way.unwrap(), table);
-        }
-    }
-
-    #[test]
-    fn a_sum_past_64_bits_is_an_error() {
-        let rules = Rules::preset("seed").unwrap();
-        let check = |seconds: &[(&str, Category, i64)], expected: Result<i64, &str>| {
-            let records: Vec<Kept> = seconds
-                .iter()
-                .map(|(contract, category, seconds)| Kept {
-                    contract: (*contract).to_owned(),
-                    category: *category,
-                    seconds: *seconds,
-                    day: Day::new(3).unwrap(),
-                })
-                .collect();
-            let found = build(&records, 2, 100, &rules).map(|table| table.total[0]).map_err(|overflow| overflow.of);
-            assert_eq!(found, expected.map_err(str::to_owned));
-        };
-        check(&[("A", Category::Tv, i64::MAX)], Ok(i64::MAX));
-        check(&[("A", Category::Tv, i64::MAX), ("A", Category::Tv, 1)], Err("contract `A`"));
-        check(&[("A", Category::Tv, i64::MAX), ("A", Category::Movie, 1)], Err("contract `A`"));
-        check(&[("A", Category::Tv, i64::MAX), ("A", Category::Tv, 1), ("A", Category::Tv, -1)], Ok(i64::MAX));
-        check(&[("A", Category::Tv, i64::MIN), ("A", Category::Tv, -1)], Err("contract `A`"));
-        check(&[("A", Category::Tv, i64::MAX), ("B", Category::Tv, 1)], Err("day 3"));
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod build;
 pub mod collect;
+pub mod context;
 pub mod days;
 pub mod intern;
 pub mod memory;

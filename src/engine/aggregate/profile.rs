@@ -11,7 +11,8 @@
 
 use ahash::AHashMap;
 
-use super::partition::{KeptRecord, N_PARTITIONS};
+use super::context::HashKey;
+use super::partition::KeptRecord;
 
 /// One customer's month.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,24 +45,10 @@ impl Bucket {
     }
 }
 
-/// Spreads the bits of a contract's number; the top eight choose the partition.
-#[inline(always)]
-pub fn hash(contract_id: u64) -> u64 {
-    // Folded multiplication: both halves of the product depend on all bits of the number.
-    let product = u128::from(contract_id ^ 0x243F_6A88_85A3_08D3) * u128::from(0x9E37_79B9_7F4A_7C15_u64);
-    (product as u64) ^ ((product >> 64) as u64)
-}
-
-/// The partition of a hash.
-#[inline(always)]
-pub fn partition(hash: u64) -> u8 {
-    const { assert!(N_PARTITIONS == 256) };
-    (hash >> 56) as u8
-}
-
 /// The customers of one partition.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ProfileTable {
+    key: HashKey,
     buckets: Vec<Bucket>,
     profiles: Vec<[Profile; BUCKET_PROFILES]>,
     n_profiles: usize,
@@ -69,6 +56,11 @@ pub struct ProfileTable {
 }
 
 impl ProfileTable {
+    /// A table without customers; `key` is that by which its partition was chosen.
+    pub(super) fn new(key: HashKey) -> ProfileTable {
+        ProfileTable { key, buckets: Vec::new(), profiles: Vec::new(), n_profiles: 0, carried: AHashMap::new() }
+    }
+
     /// Adds the records of one chunk.
     pub fn add(&mut self, records: &[KeptRecord]) {
         self.reserve(records.len());
@@ -93,7 +85,7 @@ impl ProfileTable {
     /// Bucket and place of a customer, who is added if new. There is room.
     #[inline(always)]
     fn find(&mut self, contract_id: u64) -> (usize, usize) {
-        let mut number = home(contract_id, self.buckets.len());
+        let mut number = self.key.home(contract_id, self.buckets.len());
         loop {
             let Some(bucket) = self.buckets.get_mut(number) else {
                 number = 0;
@@ -184,14 +176,6 @@ impl ProfileTable {
     }
 }
 
-/// The bucket where the search for a number begins, of `n_buckets`.
-#[inline(always)]
-fn home(contract_id: u64, n_buckets: usize) -> usize {
-    // The 32 bits below those that chose the partition, scaled to the table.
-    let bits = (hash(contract_id) >> 24) & 0xFFFF_FFFF;
-    ((bits * n_buckets as u64) >> 32) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +183,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn check(records: &[KeptRecord]) {
-        let mut table = ProfileTable::default();
+        let mut table = ProfileTable::new(HashKey::random());
         records.chunks(7).for_each(|chunk| table.add(chunk));
         let mut expected: BTreeMap<u64, (u32, [u64; 5])> = BTreeMap::new();
         for record in records {

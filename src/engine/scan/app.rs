@@ -1,6 +1,6 @@
-//! From the name of an app to its category, without hashing whole strings.
+//! From the name of an app to the app, without hashing whole strings.
 
-use crate::engine::rules::Category;
+use crate::engine::rules::{App, Category};
 
 /// Longest name that the table holds, in bytes.
 pub const MAX_APP_BYTES: usize = 16;
@@ -20,7 +20,7 @@ struct Place {
     // The name as a little-endian integer, zero behind its end. No name is empty, so an empty place matches nothing
     // that is looked up.
     name: u128,
-    category: Category,
+    app: App,
 }
 
 /// By length: all bits of so many bytes from the first on, in a little-endian integer.
@@ -36,14 +36,14 @@ pub(super) const FIRST_BYTES: [u128; MAX_APP_BYTES + 1] = {
 
 impl AppTable {
     /// A table of those names that are short enough and for which a place was found; the others are simply not in it.
-    pub fn new<'a>(apps: impl IntoIterator<Item = (&'a str, Category)>) -> AppTable {
-        let names: Vec<(u128, Category)> = apps
+    pub fn new<'a>(apps: impl IntoIterator<Item = (&'a str, App)>) -> AppTable {
+        let names: Vec<(u128, App)> = apps
             .into_iter()
             .filter(|(name, _)| (1..=MAX_APP_BYTES).contains(&name.len()) && !name.contains('\0'))
-            .map(|(name, category)| {
+            .map(|(name, app)| {
                 let mut bytes = [0; MAX_APP_BYTES];
                 bytes[..name.len()].copy_from_slice(name.as_bytes());
-                (u128::from_le_bytes(bytes), category)
+                (u128::from_le_bytes(bytes), app)
             })
             .collect();
         // With 14 names in 64 places about one multiplier in five fits. Where none of a thousand does (very many
@@ -62,23 +62,23 @@ impl AppTable {
         };
         let candidates = (0..1000_u64).map(|i| 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(2 * i + 1));
         let multiplier = candidates.min_by_key(|m| n_lost(*m)).unwrap_or(1);
-        let mut places = [Place { name: 0, category: Category::Tv }; N_PLACES];
-        for (name, category) in names {
+        let mut places = [Place { name: 0, app: App { index: 0, category: Category::Tv } }; N_PLACES];
+        for (name, app) in names {
             let place = &mut places[place_of(name, multiplier)];
             if place.name == 0 {
-                *place = Place { name, category };
+                *place = Place { name, app };
             }
         }
         AppTable { multiplier, places }
     }
 
-    /// The category of the app whose name is the first `n_bytes` of `bytes`, if the table holds it. The name
+    /// The app whose name is the first `n_bytes` of `bytes`, if the table holds it. The name
     /// is plain text: it holds no NUL, which would be taken for its end.
     #[inline(always)]
-    pub fn get(&self, bytes: [u8; MAX_APP_BYTES], n_bytes: usize) -> Option<Category> {
+    pub fn get(&self, bytes: [u8; MAX_APP_BYTES], n_bytes: usize) -> Option<App> {
         let name = u128::from_le_bytes(bytes) & FIRST_BYTES.get(n_bytes)?;
         let place = &self.places[place_of(name, self.multiplier)];
-        (place.name == name && name != 0).then_some(place.category)
+        (place.name == name && name != 0).then_some(place.app)
     }
 }
 
@@ -102,10 +102,10 @@ mod tests {
     #[test]
     fn every_app_of_the_preset_is_found_and_nothing_else() {
         let rules = Rules::preset("default").unwrap();
-        let table = AppTable::new(rules.apps.iter().map(|(name, category)| (name.as_str(), *category)));
-        for (name, category) in &rules.apps {
+        let table = AppTable::new(rules.record.apps());
+        for (name, app) in rules.record.apps() {
             let (bytes, n_bytes) = padded(name);
-            assert_eq!(table.get(bytes, n_bytes), Some(*category), "{name}");
+            assert_eq!(table.get(bytes, n_bytes), Some(app), "{name}");
         }
         for other in ["APP", "channel", "CHANNE", "CHANNELS", "V", "VODD", "KPLUs"] {
             let (bytes, n_bytes) = padded(other);
@@ -115,13 +115,14 @@ mod tests {
 
     #[test]
     fn long_and_crowded_names_are_left_to_the_exact_way() {
+        let app = |index| App { index, category: Category::Child };
         let names: Vec<String> = (0..500).map(|i| format!("APP{i}")).collect();
         let table = AppTable::new(
-            names.iter().map(|n| (n.as_str(), Category::Child)).chain([("A_NAME_OF_SEVENTEEN", Category::Tv)]),
+            names.iter().zip(0..).map(|(n, i)| (n.as_str(), app(i))).chain([("A_NAME_OF_SEVENTEEN", app(500))]),
         );
-        let found = names.iter().filter(|n| {
+        let found = names.iter().zip(0..).filter(|(n, i)| {
             let (bytes, n_bytes) = padded(n);
-            table.get(bytes, n_bytes) == Some(Category::Child)
+            table.get(bytes, n_bytes) == Some(app(*i))
         });
         assert!(found.count() > 40);
     }

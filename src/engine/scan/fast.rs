@@ -24,7 +24,7 @@ use super::stencil::{Patience, Stencil};
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 use super::vector::{Portable, Vector};
-use crate::engine::rules::Category;
+use crate::engine::rules::App;
 
 /// Which vector code a scan runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ const PREFETCH_BYTES: usize = 1536;
 impl Scanner {
     /// Prepares the rules for scanning with `backend`, or the best available where this processor does not have it.
     pub fn new(judge: Judge, backend: Backend) -> Scanner {
-        let apps = AppTable::new(judge.apps.iter().map(|(name, category)| (name.as_str(), *category)));
+        let apps = AppTable::new(judge.apps.iter().map(|(name, app)| (name.as_str(), *app)));
         let excluded = judge.excluded().filter_map(|contract| PackedContract::new(contract.as_bytes())).collect();
         let backend = if backend.is_available() { backend } else { Backend::detect() };
         Scanner { judge, apps, excluded, backend }
@@ -168,7 +168,7 @@ impl Scanner {
                     && let Some((seconds, n_bytes)) = stencil.line::<V>(start)
                 {
                     let contract = start.add(stencil.contract_at);
-                    if !self.take::<V, S>(contract, stencil.contract_bytes, stencil.category, seconds, sink) {
+                    if !self.take::<V, S>(contract, stencil.contract_bytes, stencil.app, seconds, sink) {
                         break;
                     }
                     at += n_bytes;
@@ -176,14 +176,14 @@ impl Scanner {
                     continue;
                 }
                 let Some(line) = matcher.line::<V>(start) else { break };
-                let app = line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned();
-                let Some(category) = self.apps.get(app, line.app_bytes) else { break };
-                if !self.take::<V, S>(line.contract, line.contract_bytes, category, line.seconds, sink) {
+                let name = line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned();
+                let Some(app) = self.apps.get(name, line.app_bytes) else { break };
+                if !self.take::<V, S>(line.contract, line.contract_bytes, app, line.seconds, sink) {
                     break;
                 }
                 at += line.next.offset_from_unsigned(start);
                 if patience.is_over() {
-                    stencil = Stencil::of(matcher, &line, category);
+                    stencil = Stencil::of(matcher, &line, app);
                 }
             }
         }
@@ -200,7 +200,7 @@ impl Scanner {
         &self,
         contract: *const u8,
         contract_bytes: usize,
-        category: Category,
+        app: App,
         seconds: u32,
         sink: &mut S,
     ) -> bool {
@@ -213,23 +213,23 @@ impl Scanner {
             if !self.excluded.is_empty() && self.excluded.contains(&contract) {
                 return false;
             }
-            sink.kept_packed(contract, category, seconds);
+            sink.kept_packed(contract, app, seconds);
             return true;
         }
         // SAFETY: the caller's promise.
         let contract = unsafe { std::slice::from_raw_parts(contract, contract_bytes) };
-        self.take_unpacked(contract, category, seconds, sink)
+        self.take_unpacked(contract, app, seconds, sink)
     }
 
     /// [`Scanner::take`] of a contract that does not pack.
     #[inline(never)]
-    fn take_unpacked<S: Sink>(&self, contract: &[u8], category: Category, seconds: u32, sink: &mut S) -> bool {
+    fn take_unpacked<S: Sink>(&self, contract: &[u8], app: App, seconds: u32, sink: &mut S) -> bool {
         // Plain text is ASCII: as many characters as bytes.
         let Ok(contract) = std::str::from_utf8(contract) else { return false };
         let is_kept =
             contract.len() <= MAX_CONTRACT_CHARS && !contract.trim().is_empty() && !self.judge.is_excluded(contract);
         if is_kept {
-            sink.kept(contract, category, i64::from(seconds));
+            sink.kept(contract, app, i64::from(seconds));
         }
         is_kept
     }

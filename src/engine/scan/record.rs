@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::engine::ledger::Reason;
-use crate::engine::rules::{Category, Rules};
+use crate::engine::rules::{App, RecordRules};
 use ahash::AHashMap;
 
 /// Longest contract that fits the column `Contract`, in characters.
@@ -30,15 +30,20 @@ pub enum Verdict<'a> {
     Kept {
         /// The customer, 1 to 100 characters.
         contract: &'a str,
-        /// The category of its app.
-        category: Category,
+        /// Its app.
+        app: App,
         /// Seconds watched, within the bounds of the rules.
         seconds: i64,
     },
     /// It does not count, for this reason. Never [`Reason::UnmappedApp`].
     Rejected(Reason),
-    /// It does not count because no category has this app.
-    UnmappedApp(&'a str),
+    /// It does not count because no category has its app.
+    UnmappedApp {
+        /// The app.
+        app: &'a str,
+        /// Seconds watched, within the bounds of the rules.
+        seconds: i64,
+    },
 }
 
 /// Rules in the form in which they are applied to records.
@@ -47,17 +52,17 @@ pub struct Judge {
     pub(crate) min_seconds: i64,
     pub(crate) max_seconds: i64,
     excluded: ahash::AHashSet<String>,
-    pub(crate) apps: AHashMap<String, Category>,
+    pub(crate) apps: AHashMap<String, App>,
 }
 
 impl Judge {
     /// Prepares `rules`.
-    pub fn new(rules: &Rules) -> Judge {
+    pub fn new(rules: &RecordRules) -> Judge {
         Judge {
             min_seconds: rules.min_seconds,
             max_seconds: rules.max_seconds,
             excluded: rules.exclude_contracts.iter().cloned().collect(),
-            apps: rules.apps.iter().map(|(app, category)| (app.clone(), *category)).collect(),
+            apps: rules.apps().map(|(name, app)| (name.to_owned(), app)).collect(),
         }
     }
 
@@ -82,13 +87,13 @@ impl Judge {
         if seconds > self.max_seconds {
             return Verdict::Rejected(Reason::OverDay);
         }
-        let Some(category) = self.apps.get(app) else {
-            return Verdict::UnmappedApp(app);
+        let Some(known) = self.apps.get(app) else {
+            return Verdict::UnmappedApp { app, seconds };
         };
         if self.is_excluded(contract) {
             return Verdict::Rejected(Reason::Excluded);
         }
-        Verdict::Kept { contract, category: *category, seconds }
+        Verdict::Kept { contract, app: *known, seconds }
     }
 
     /// The contracts that the rules exclude.

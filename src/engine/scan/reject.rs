@@ -1,4 +1,5 @@
-//! Records that do not count, as `rejects.ndjson` shows them.
+//! Records that do not count, as `rejects.ndjson` shows them: the first of the month, as many as were asked for and as
+//! fit into a fixed number of bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,82 +9,228 @@ use crate::engine::ledger::Reason;
 /// Longest raw text that is kept of a rejected record, in bytes: a broken file can be one line of many megabytes.
 pub const MAX_RAW_BYTES: usize = 64 << 10;
 
+/// Memory of all rejects that are kept, in bytes: a broken month can be nothing but rejects. In a month that is one in a
+/// hundred bad, a million of them take a third of it.
+pub const MAX_KEPT_BYTES: usize = 512 << 20;
+
 /// A rejected record of some file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject<'a> {
     /// Offset of its first byte in the (decompressed) file.
     pub offset: u64,
     /// Why it was rejected.
     pub reason: Reason,
     /// Its line without the line end, its first [`MAX_RAW_BYTES`] at most.
-    pub raw: Box<[u8]>,
+    pub raw: &'a [u8],
 }
 
-impl Reject {
-    /// Keeps what is to be shown of `raw`.
-    pub fn new(offset: u64, reason: Reason, raw: &[u8]) -> Reject {
-        Reject { offset, reason, raw: raw[..raw.len().min(MAX_RAW_BYTES)].into() }
+/// How many rejects are kept: the first ones for which both hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RejectLimit {
+    /// Most rejects.
+    pub n_rejects: usize,
+    /// Most bytes they take in memory.
+    pub n_bytes: usize,
+}
+
+impl RejectLimit {
+    /// At most `n_rejects`, in [`MAX_KEPT_BYTES`].
+    pub fn new(n_rejects: usize) -> RejectLimit {
+        RejectLimit { n_rejects, n_bytes: MAX_KEPT_BYTES }
     }
 }
 
-/// The first rejects of a month in order of file and offset, whatever the order in which they were found.
-#[derive(Clone, Debug, Default)]
-pub struct Rejects {
-    n_kept_max: usize,
-    n_kept: usize,
-    // By file and offset of the first reject of the batch.
-    batches: BTreeMap<(Arc<str>, u64), Vec<Reject>>,
+/// What is kept of a reject besides its text.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    offset: u64,
+    /// End of its text among those of the batch.
+    text_end: usize,
+    reason: Reason,
 }
 
-impl Rejects {
-    /// Keeps `n_kept_max` rejects at most.
-    pub fn new(n_kept_max: usize) -> Rejects {
-        Rejects { n_kept_max, ..Rejects::default() }
+/// The first rejects of one split, in the order of their offsets; what is surely behind the limit is not kept.
+#[derive(Clone, Debug)]
+pub struct RejectBatch {
+    limit: RejectLimit,
+    /// Offset of the first reject, kept or not.
+    first_offset: Option<u64>,
+    entries: Vec<Entry>,
+    /// The texts one behind the other.
+    text: Vec<u8>,
+    is_cut: bool,
+}
+
+impl RejectBatch {
+    /// A batch without rejects.
+    pub fn new(limit: RejectLimit) -> RejectBatch {
+        RejectBatch { limit, first_offset: None, entries: Vec::new(), text: Vec::new(), is_cut: false }
     }
 
-    /// Adds the rejects of one split of `file`, in the order of their offsets.
-    pub fn add(&mut self, file: &Arc<str>, rejects: Vec<Reject>) {
-        let Some(first) = rejects.first() else { return };
-        self.n_kept += rejects.len();
-        self.batches.insert((Arc::clone(file), first.offset), rejects);
-        // Only what is surely behind the limit goes: whole batches from the end.
-        while let Some(last) = self.batches.last_entry() {
-            if self.n_kept - last.get().len() < self.n_kept_max {
-                break;
-            }
-            self.n_kept -= last.remove().len();
+    /// Adds a reject, whose offset is behind that of the one before; of `raw` what is to be shown.
+    pub fn push(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
+        self.first_offset.get_or_insert(offset);
+        let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
+        // The first that does not fit ends the batch: behind it nothing is kept, however short.
+        let n_bytes = self.n_bytes() + n_bytes_of(raw);
+        self.is_cut |= self.entries.len() >= self.limit.n_rejects || n_bytes > self.limit.n_bytes;
+        if !self.is_cut {
+            self.text.extend_from_slice(raw);
+            self.entries.push(Entry { offset, text_end: self.text.len(), reason });
         }
     }
 
-    /// File and reject in order, at most as many as are to be kept.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Reject)> {
-        let all = self.batches.iter().flat_map(|((file, _), rejects)| rejects.iter().map(|reject| (&**file, reject)));
-        all.take(self.n_kept_max)
+    /// Whether nothing was rejected.
+    pub fn is_empty(&self) -> bool {
+        self.first_offset.is_none()
+    }
+
+    /// The rejects that are kept, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Reject<'_>> {
+        let mut start = 0;
+        self.entries.iter().map(move |entry| {
+            let raw = &self.text[start..entry.text_end];
+            start = entry.text_end;
+            Reject { offset: entry.offset, reason: entry.reason, raw }
+        })
+    }
+
+    fn n_bytes(&self) -> usize {
+        self.text.len() + self.entries.len() * size_of::<Entry>()
+    }
+}
+
+/// What a reject takes in memory.
+fn n_bytes_of(raw: &[u8]) -> usize {
+    raw.len() + size_of::<Entry>()
+}
+
+/// The first rejects of a month in order of file and offset, whatever the order in which they were found.
+#[derive(Clone, Debug)]
+pub struct Rejects {
+    limit: RejectLimit,
+    n_rejects: usize,
+    n_bytes: usize,
+    // By file, its number, and the offset of the first reject of the batch: two files can have the same name where names
+    // are no text. Behind a batch that was cut there is none.
+    batches: BTreeMap<(Arc<str>, u32, u64), RejectBatch>,
+}
+
+impl Rejects {
+    /// Keeps as many as `limit` allows.
+    pub fn new(limit: RejectLimit) -> Rejects {
+        Rejects { limit, n_rejects: 0, n_bytes: 0, batches: BTreeMap::new() }
+    }
+
+    /// Adds the rejects of one split of `file`, which `file_number` tells from others of the same name. The batch was made
+    /// with the same limit.
+    pub fn add(&mut self, file: &Arc<str>, file_number: u32, mut rejects: RejectBatch) {
+        let Some(first_offset) = rejects.first_offset else { return };
+        let place = (Arc::clone(file), file_number, first_offset);
+        let is_last = self.batches.last_key_value().is_none_or(|(last, _)| *last < place);
+        let is_behind_cut = self.batches.values().next_back().is_some_and(|last| last.is_cut);
+        if is_last && (is_behind_cut || self.is_past_limit(self.n_rejects, self.n_bytes)) {
+            return;
+        }
+        rejects.text.shrink_to_fit();
+        rejects.entries.shrink_to_fit();
+        self.n_rejects += rejects.entries.len();
+        self.n_bytes += rejects.n_bytes();
+        if rejects.is_cut {
+            for (_, batch) in self.batches.split_off(&place) {
+                self.n_rejects -= batch.entries.len();
+                self.n_bytes -= batch.n_bytes();
+            }
+        }
+        self.batches.insert(place, rejects);
+        // Only what is surely behind the limit goes: whole batches from the end.
+        while let Some((_, last)) = self.batches.last_key_value() {
+            let (n_rejects, n_bytes) = (last.entries.len(), last.n_bytes());
+            if self.batches.len() < 2 || !self.is_past_limit(self.n_rejects - n_rejects, self.n_bytes - n_bytes) {
+                break;
+            }
+            self.batches.pop_last();
+            (self.n_rejects, self.n_bytes) = (self.n_rejects - n_rejects, self.n_bytes - n_bytes);
+        }
+    }
+
+    /// File and reject in order, as many as the limit allows.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Reject<'_>)> {
+        let all = self.batches.iter().flat_map(|((file, ..), batch)| batch.iter().map(|reject| (&**file, reject)));
+        let mut n_bytes = 0;
+        all.take(self.limit.n_rejects).take_while(move |(_, reject)| {
+            n_bytes += n_bytes_of(reject.raw);
+            n_bytes <= self.limit.n_bytes
+        })
+    }
+
+    /// Whether so many rejects of so many bytes are more than are kept.
+    fn is_past_limit(&self, n_rejects: usize, n_bytes: usize) -> bool {
+        n_rejects >= self.limit.n_rejects || n_bytes > self.limit.n_bytes
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Rejects of a split: the file, and offset and length of each.
+    type Split = (usize, Vec<(u64, usize)>);
+
+    fn kept(splits: &[Split], limit: RejectLimit) -> Vec<(String, u64, usize)> {
+        let files: Vec<Arc<str>> = ["a", "b", "b", "c"].map(Arc::from).to_vec();
+        let mut rejects = Rejects::new(limit);
+        for (file, split) in splits {
+            let mut batch = RejectBatch::new(limit);
+            split.iter().for_each(|(offset, n_bytes)| batch.push(*offset, Reason::NoApp, &vec![b'x'; *n_bytes]));
+            rejects.add(&files[*file], *file as u32, batch);
+            // No more than what is shown, and the batch on its border.
+            let largest = splits.iter().map(|(_, split)| split.iter().map(|(_, n)| n + 32).sum::<usize>()).max();
+            assert!(rejects.n_bytes <= limit.n_bytes + largest.unwrap_or(0));
+        }
+        rejects.iter().map(|(file, reject)| (file.to_owned(), reject.offset, reject.raw.len())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_are_kept_in_any_order_of_adding(
+            lengths in proptest::collection::vec((0_usize..4, proptest::collection::vec(0_usize..90, 0..6)), 0..9),
+            n_rejects in 0_usize..40,
+            n_bytes in 0_usize..1500,
+            turn in any::<prop::sample::Index>(),
+        ) {
+            let limit = RejectLimit { n_rejects, n_bytes };
+            let mut splits: Vec<Split> = lengths
+                .iter()
+                .zip(0..)
+                .map(|((file, lengths), split)| (*file, (split * 10..).zip(lengths.iter().copied()).collect()))
+                .collect();
+            splits.sort_by_key(|(file, _)| *file);
+            let files = ["a", "b", "b", "c"];
+            let all = splits.iter().flat_map(|(file, split)| split.iter().map(|(at, n)| (files[*file].to_owned(), *at, *n)));
+            let mut n_taken = 0;
+            let expected: Vec<_> = all.take(n_rejects).take_while(|(.., n)| {
+                n_taken += n + size_of::<Entry>();
+                n_taken <= n_bytes
+            }).collect();
+            prop_assert_eq!(&kept(&splits, limit), &expected);
+            let middle = turn.index(splits.len() + 1);
+            splits.rotate_left(middle);
+            prop_assert_eq!(&kept(&splits, limit), &expected);
+            splits.reverse();
+            prop_assert_eq!(&kept(&splits, limit), &expected);
+        }
+    }
 
     #[test]
-    fn the_first_are_kept_in_any_order_of_adding() {
-        let files: Vec<Arc<str>> = ["a", "b", "c"].map(Arc::from).to_vec();
-        let batch = |from: u64, n: u64| (from..from + n).map(|at| Reject::new(at, Reason::NoApp, b"x")).collect();
-        let mut batches = vec![(0, 0, 3), (0, 10, 2), (1, 5, 4), (2, 0, 1), (2, 7, 0)];
-        for limit in 0..12 {
-            let mut expected = None;
-            for turn in 0..batches.len() {
-                batches.rotate_left(turn);
-                let mut rejects = Rejects::new(limit);
-                for (file, from, n) in &batches {
-                    rejects.add(&files[*file], batch(*from, *n));
-                }
-                let found: Vec<(String, u64)> = rejects.iter().map(|(f, r)| (f.to_owned(), r.offset)).collect();
-                assert_eq!(found.len(), limit.min(10));
-                assert!(found.is_sorted());
-                assert_eq!(*expected.get_or_insert_with(|| found.clone()), found, "limit {limit}");
-            }
-        }
+    fn a_split_of_nothing_but_rejects_keeps_no_more_than_the_limit() {
+        let limit = RejectLimit { n_rejects: 10, n_bytes: usize::MAX };
+        let mut batch = RejectBatch::new(limit);
+        (0..1_000_000).for_each(|offset| batch.push(offset, Reason::Malformed, b"x"));
+        assert_eq!((batch.iter().count(), batch.entries.capacity() < 100), (10, true));
+        let mut batch = RejectBatch::new(RejectLimit { n_rejects: usize::MAX, n_bytes: 200_000 });
+        (0..10).for_each(|offset| batch.push(offset, Reason::Malformed, &vec![b'x'; MAX_RAW_BYTES + 1]));
+        assert_eq!(batch.iter().map(|reject| reject.raw.len()).collect::<Vec<_>>(), [MAX_RAW_BYTES; 3]);
     }
 }

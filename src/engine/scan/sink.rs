@@ -4,7 +4,7 @@ use super::contract::PackedContract;
 use super::exact::Malformed;
 use super::record::{Fields, Judge, Verdict};
 use crate::engine::ledger::Reason;
-use crate::engine::rules::Category;
+use crate::engine::rules::App;
 
 /// Receives every record of a split, in order. Each record calls exactly one of the three.
 ///
@@ -12,16 +12,16 @@ use crate::engine::rules::Category;
 /// line ending.
 pub trait Sink {
     /// A record that counts.
-    fn kept(&mut self, contract: &str, category: Category, seconds: i64);
+    fn kept(&mut self, contract: &str, app: App, seconds: i64);
     /// [`Sink::kept`] of a contract that packs.
     #[inline]
-    fn kept_packed(&mut self, contract: PackedContract, category: Category, seconds: u32) {
-        contract.with_str(|contract| self.kept(contract, category, i64::from(seconds)));
+    fn kept_packed(&mut self, contract: PackedContract, app: App, seconds: u32) {
+        contract.with_str(|contract| self.kept(contract, app, i64::from(seconds)));
     }
     /// A record that does not count. Never [`Reason::UnmappedApp`].
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]);
-    /// A record of an app that is in no category.
-    fn unmapped(&mut self, offset: u64, app: &str, raw: &[u8]);
+    /// A record of an app that is in no category. Its seconds are within the bounds of the rules.
+    fn unmapped(&mut self, offset: u64, app: &str, seconds: i64, raw: &[u8]);
 }
 
 /// Judges a record as it was read and hands it to `sink`.
@@ -29,9 +29,9 @@ pub fn settle(read: Result<Fields<'_>, Malformed>, judge: &Judge, offset: u64, r
     match read {
         Err(Malformed) => sink.rejected(offset, Reason::Malformed, raw),
         Ok(fields) => match judge.judge(&fields) {
-            Verdict::Kept { contract, category, seconds } => sink.kept(contract, category, seconds),
+            Verdict::Kept { contract, app, seconds } => sink.kept(contract, app, seconds),
             Verdict::Rejected(reason) => sink.rejected(offset, reason, raw),
-            Verdict::UnmappedApp(app) => sink.unmapped(offset, app, raw),
+            Verdict::UnmappedApp { app, seconds } => sink.unmapped(offset, app, seconds, raw),
         },
     }
 }

@@ -14,7 +14,7 @@
 use super::matcher::{Line, Matcher, digits};
 use super::shape::{BLOCK_BYTES, Block, Field, Known};
 use super::vector::Vector;
-use crate::engine::rules::Category;
+use crate::engine::rules::App;
 
 /// Blocks in front of the digits.
 const FRONT_BLOCKS: usize = 3;
@@ -35,8 +35,8 @@ pub(super) struct Stencil {
     pub contract_at: usize,
     /// Length of the contract.
     pub contract_bytes: usize,
-    /// Category of the app.
-    pub category: Category,
+    /// The app.
+    pub app: App,
 }
 
 impl Stencil {
@@ -47,9 +47,9 @@ impl Stencil {
     /// `line` lies in memory that can be read.
     #[cold]
     #[inline(never)]
-    pub unsafe fn of(matcher: &Matcher, line: &Line, category: Category) -> Option<Stencil> {
+    pub unsafe fn of(matcher: &Matcher, line: &Line, app: App) -> Option<Stencil> {
         // SAFETY: the caller's promise.
-        let app = unsafe { std::slice::from_raw_parts(line.app, line.app_bytes) };
+        let name = unsafe { std::slice::from_raw_parts(line.app, line.app_bytes) };
         let mut front = Vec::new();
         let mut back: Option<Vec<Known>> = None;
         let mut contract = None;
@@ -60,7 +60,7 @@ impl Stencil {
             match block.field {
                 Field::Nothing => {}
                 Field::Text => run.extend(std::iter::repeat_n(Known::Plain, *length)),
-                Field::App => run.extend(app.iter().map(|byte| Known::Literal(*byte))),
+                Field::App => run.extend(name.iter().map(|byte| Known::Literal(*byte))),
                 Field::Contract if is_front => {
                     contract = Some((run.len(), *length));
                     run.extend(std::iter::repeat_n(Known::Plain, *length));
@@ -82,7 +82,7 @@ impl Stencil {
             front_bytes: front.len(),
             contract_at,
             contract_bytes,
-            category,
+            app,
         })
     }
 

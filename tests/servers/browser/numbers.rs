@@ -14,7 +14,7 @@ use viewmart::dashboard::model::DashboardModel;
 use viewmart::engine::aggregate::columns::Contracts;
 use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
 use viewmart::engine::calendar::{Day, Month};
-use viewmart::engine::ledger::{Ledger, Reason};
+use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
 use viewmart::engine::rules::{Category, Rules};
 use viewmart::mart;
 use viewmart::warehouse::{RunClock, SqliteWarehouse, Warehouse as _};
@@ -151,10 +151,10 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
         total: rows.iter().map(|row| row.iter().sum()).collect(),
         most_watch: rows
             .iter()
-            .map(|row| rules.most_watched(row).map_or(MonthTable::NOTHING_WATCHED, |category| category as u8))
+            .map(|row| rules.labels.most_watched(row).map_or(MonthTable::NOTHING_WATCHED, |category| category as u8))
             .collect(),
-        taste: rows.iter().map(|row| rules.taste(row)).collect(),
-        taste_labels: rules.taste_labels(),
+        taste: rows.iter().map(|row| rules.labels.taste(row)).collect(),
+        taste_labels: rules.labels.taste_labels(),
         provenance: Provenance {
             engine: "viewmart test".to_owned(),
             rules_name: rules.name.clone(),
@@ -168,6 +168,7 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
         activeness,
         activity: days,
         ledger,
+        detail: LedgerDetail::default(),
     }
 }
 

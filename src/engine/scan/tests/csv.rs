@@ -18,7 +18,7 @@ fn told(file: &[u8]) -> Vec<Call> {
         start: QuoteState::FieldStart,
     };
     scan_csv(&split, scanner(), &mut CsvReader::new(layout), &mut told);
-    told.0
+    told.calls
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn check(records: &str, expected: impl Fn(u64) -> Vec<Call>) {
                     let raw = raw.replace(',', &delimiter.to_string()).replace('|', &others[0].to_string());
                     Call::Rejected(offset, reason, raw.into_bytes())
                 }
-                Call::Unmapped(offset, app, raw) => {
+                Call::Unmapped(offset, app, seconds, raw) => {
                     let raw = String::from_utf8(raw).unwrap().replace(',', &delimiter.to_string());
-                    Call::Unmapped(offset, app, raw.into_bytes())
+                    Call::Unmapped(offset, app, seconds, raw.into_bytes())
                 }
                 kept => kept,
             })
@@ -116,7 +116,7 @@ fn check(records: &str, expected: impl Fn(u64) -> Vec<Call>) {
                     .into_iter()
                     .map(|call| match call {
                         Call::Rejected(_, reason, raw) => Call::Rejected(0, reason, raw),
-                        Call::Unmapped(_, app, raw) => Call::Unmapped(0, app, raw),
+                        Call::Unmapped(_, app, seconds, raw) => Call::Unmapped(0, app, seconds, raw),
                         kept => kept,
                     })
                     .collect()
@@ -180,10 +180,10 @@ fn the_first_reason_that_holds_counts() {
     check_one("C,-00000000000000000000000000001,SPORT,", Reason::NegativeDuration);
     check_one("C,86401,NEW,", Reason::OverDay);
     check_one("C,9223372036854775807,SPORT,", Reason::OverDay);
-    check("C,86400,NEW,", |at| vec![unmapped(at, "NEW", "C,86400,NEW,")]);
-    check("C,1,SPORT ,", |at| vec![unmapped(at, "SPORT ", "C,1,SPORT ,")]);
+    check("C,86400,NEW,", |at| vec![unmapped(at, "NEW", 86400, "C,86400,NEW,")]);
+    check("C,1,SPORT ,", |at| vec![unmapped(at, "SPORT ", 1, "C,1,SPORT ,")]);
     check("C,1,APPLICATION_OF_A_LONG_NAME,", |at| {
-        vec![unmapped(at, "APPLICATION_OF_A_LONG_NAME", "C,1,APPLICATION_OF_A_LONG_NAME,")]
+        vec![unmapped(at, "APPLICATION_OF_A_LONG_NAME", 1, "C,1,APPLICATION_OF_A_LONG_NAME,")]
     });
     check("C,00000000000000000000000086400,SPORT,\nC,-0,VOD_RES,\nC,007,BHD,", |_| {
         vec![kept("C", Category::Sport, 86_400), kept("C", Category::Movie, 0), kept("C", Category::Movie, 7)]
@@ -196,7 +196,7 @@ fn quoted_fields_hold_anything() {
     check("\"C\",1,\"SPORT\",y\r\n\"C\",1,SPORT,\"\"\r\nC,1,SPORT,y", |_| vec![kept("C", Category::Sport, 1); 3]);
     check("\"a\"\"b\"\"\"\"\",1,SPORT,\"\"\"\"", |_| vec![kept("a\"b\"\"", Category::Sport, 1)]);
     check("\"\n\r\na\r\n\",1,SPORT,\"\n\"\n", |_| vec![kept("\n\r\na\r\n", Category::Sport, 1)]);
-    check("C,1,\"SP\"\"ORT\",\n", |at| vec![unmapped(at, "SP\"ORT", "C,1,\"SP\"\"ORT\",")]);
+    check("C,1,\"SP\"\"ORT\",\n", |at| vec![unmapped(at, "SP\"ORT", 1, "C,1,\"SP\"\"ORT\",")]);
     let file = "Contract,TotalDuration,AppName\n\"a,b;c\td\",1,SPORT\n";
     assert_eq!(told(file.as_bytes()), [kept("a,b;c\td", Category::Sport, 1)]);
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::{Call, Told, for_each_csv_split, judge, n_cases};
-use crate::engine::rules::Rules;
+use crate::engine::rules::{RecordRules, Rules};
 use crate::engine::scan::csv::{self, CsvLayout, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::{Backend, Scanner};
 use crate::engine::scan::json::{LineReader, scan_lines, tokens};
@@ -36,7 +36,7 @@ fn check(text: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
         }
         assert_eq!(fast, exact, "{backend:?}, splits of {n_split_bytes}, {:?}", String::from_utf8_lossy(text));
     }
-    exact.0
+    exact.calls
 }
 
 /// What all backends tell of the CSV file `file`, which must be what the exact way tells.
@@ -54,7 +54,7 @@ fn check_csv(file: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
         });
         assert_eq!(fast, exact, "{backend:?}, splits of {n_split_bytes}, {:?}", String::from_utf8_lossy(file));
     }
-    exact.0
+    exact.calls
 }
 
 /// One record of a CSV file, `style` 0..4, and the header of files of that style.
@@ -197,7 +197,7 @@ proptest! {
     fn fast_and_exact_agree_under_other_rules(text in file()) {
         let rules = "name = 'r'\n[record]\nmin_seconds = 100\nmax_seconds = 5000\nexclude_contracts = ['AAA000000', '0']\n\
             [category]\nRelax = []\nMovie = ['VOD']\nChild = ['A_NAME_LONGER_THAN_16']\nSport = ['KPLUS']\nTv = ['CHANNEL']\n";
-        check(&text, &Judge::new(&Rules::parse(rules).unwrap()), usize::MAX / 2);
+        check(&text, &Judge::new(&Rules::parse(rules).unwrap().record), usize::MAX / 2);
     }
 }
 
@@ -221,7 +221,7 @@ fn bounds_of_durations_are_those_of_the_rules() {
         (10_000_000, i64::MAX),
         (10_000_001, i64::MAX),
     ] {
-        let judge = Judge::new(&Rules { min_seconds, max_seconds, ..Rules::preset("default").unwrap() });
+        let judge = Judge::new(&RecordRules { min_seconds, max_seconds, ..Rules::preset("default").unwrap().record });
         let calls = check(text.as_bytes(), &judge, usize::MAX / 2);
         let n_kept = calls.iter().filter(|call| matches!(call, Call::Kept(..))).count();
         let n_expected = durations.iter().filter(|seconds| (min_seconds..=max_seconds).contains(seconds)).count() * 4;

@@ -452,7 +452,7 @@ fn a_reader_forgets_the_line_before() {
 fn told(text: &[u8]) -> Vec<Call> {
     let mut told = Told::default();
     scan_lines_exact(text, 0..text.len(), 0, judge(), &mut ExactReader::new(), &mut told);
-    told.0
+    told.calls
 }
 
 #[test]
@@ -474,8 +474,8 @@ fn every_record_is_kept_or_rejected_for_the_first_reason() {
     check(r#""Contract":"C","AppName":"NEW","TotalDuration":1e3"#, |line| rejected(0, Reason::BadDuration, line));
     check(r#""Contract":"C","AppName":"NEW","TotalDuration":-1"#, |line| rejected(0, Reason::NegativeDuration, line));
     check(r#""Contract":"C","AppName":"NEW","TotalDuration":86401"#, |line| rejected(0, Reason::OverDay, line));
-    check(r#""Contract":"C","AppName":"NEW","TotalDuration":86400"#, |line| unmapped(0, "NEW", line));
-    check(r#""Contract":"C","AppName":"sport","TotalDuration":1"#, |line| unmapped(0, "sport", line));
+    check(r#""Contract":"C","AppName":"NEW","TotalDuration":86400"#, |line| unmapped(0, "NEW", 86400, line));
+    check(r#""Contract":"C","AppName":"sport","TotalDuration":1"#, |line| unmapped(0, "sport", 1, line));
     for (n_chars, is_long) in [(100, false), (101, true)] {
         let contract = "é".repeat(n_chars);
         let line = format!(r#"{{"_source":{{"Contract":"{contract}","AppName":"SPORT","TotalDuration":1}}}}"#);

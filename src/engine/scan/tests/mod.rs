@@ -13,28 +13,33 @@ use super::fast::{Backend, Scanner};
 use super::record::{Fields, Judge};
 use super::sink::Sink;
 use crate::engine::ledger::Reason;
-use crate::engine::rules::{Category, Rules};
+use crate::engine::rules::{App, Category, Rules};
 
 /// Everything a sink is told, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told(Vec<Call>);
+struct Told {
+    calls: Vec<Call>,
+    /// Of the records kept.
+    app_indexes: Vec<u16>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Call {
     Kept(String, Category, i64),
     Rejected(u64, Reason, Vec<u8>),
-    Unmapped(u64, String, Vec<u8>),
+    Unmapped(u64, String, i64, Vec<u8>),
 }
 
 impl Sink for Told {
-    fn kept(&mut self, contract: &str, category: Category, seconds: i64) {
-        self.0.push(Call::Kept(contract.to_owned(), category, seconds));
+    fn kept(&mut self, contract: &str, app: App, seconds: i64) {
+        self.calls.push(Call::Kept(contract.to_owned(), app.category, seconds));
+        self.app_indexes.push(app.index);
     }
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
-        self.0.push(Call::Rejected(offset, reason, raw.to_vec()));
+        self.calls.push(Call::Rejected(offset, reason, raw.to_vec()));
     }
-    fn unmapped(&mut self, offset: u64, app: &str, raw: &[u8]) {
-        self.0.push(Call::Unmapped(offset, app.to_owned(), raw.to_vec()));
+    fn unmapped(&mut self, offset: u64, app: &str, seconds: i64, raw: &[u8]) {
+        self.calls.push(Call::Unmapped(offset, app.to_owned(), seconds, raw.to_vec()));
     }
 }
 
@@ -46,12 +51,13 @@ fn rejected(offset: u64, reason: Reason, raw: &str) -> Call {
     Call::Rejected(offset, reason, raw.as_bytes().to_vec())
 }
 
-fn unmapped(offset: u64, app: &str, raw: &str) -> Call {
-    Call::Unmapped(offset, app.to_owned(), raw.as_bytes().to_vec())
+fn unmapped(offset: u64, app: &str, seconds: i64, raw: &str) -> Call {
+    Call::Unmapped(offset, app.to_owned(), seconds, raw.as_bytes().to_vec())
 }
 
 fn judge() -> &'static Judge {
-    static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset")));
+    static JUDGE: LazyLock<Judge> =
+        LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset").record));
     &JUDGE
 }
 

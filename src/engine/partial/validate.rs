@@ -1,0 +1,178 @@
+//! What holds for every partial, whoever made it.
+
+use super::Partial;
+use crate::engine::aggregate::days;
+use crate::engine::calendar::Month;
+use crate::engine::ledger::{InputFile, Reason};
+use crate::engine::month::sum;
+use crate::engine::rules::Category;
+use crate::engine::scan::record::MAX_CONTRACT_CHARS;
+
+/// Something that cannot be true of a partial.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// Columns of different lengths.
+    #[error("its columns have different numbers of rows")]
+    Ragged,
+    /// A row that is not behind the one before it.
+    #[error("row {row} is not after the one before: contracts must ascend byte by byte")]
+    Unsorted {
+        /// The row, from 0.
+        row: usize,
+    },
+    /// A contract that no record can have.
+    #[error("the contract of row {row} is blank or longer than {MAX_CONTRACT_CHARS} characters")]
+    Contract {
+        /// The row, from 0.
+        row: usize,
+    },
+    /// A customer without a day, or with one the month does not have.
+    #[error("the days of row {row} are {days:#b}: not one or more days of the month")]
+    Days {
+        /// The row, from 0.
+        row: usize,
+        /// The mask.
+        days: u32,
+    },
+    /// Rows and ledger disagree about seconds.
+    #[error("the seconds of {} are {rows} in its rows, {files} by file and {apps} by app", .category.name())]
+    Seconds {
+        /// Where they disagree.
+        category: Category,
+        /// The sum of the rows.
+        rows: i128,
+        /// The sum of the files.
+        files: i128,
+        /// The sum of the apps.
+        apps: i128,
+    },
+    /// Records of a file that are neither kept nor rejected, or both.
+    #[error("{uri}: {read} records read, {kept} kept, {rejected} rejected")]
+    Unbalanced {
+        /// The file.
+        uri: String,
+        /// Records read.
+        read: u64,
+        /// Records kept.
+        kept: u64,
+        /// Records rejected.
+        rejected: u64,
+    },
+    /// Files and apps disagree about records.
+    #[error("{kept} records are kept and {unmapped} unmapped by file, {kept_apps} and {unmapped_apps} by app")]
+    Apps {
+        /// Records kept, by file.
+        kept: u64,
+        /// Records of apps without a category, by file.
+        unmapped: u64,
+        /// Records kept, by app.
+        kept_apps: u64,
+        /// Records of apps without a category, by app.
+        unmapped_apps: u64,
+    },
+    /// Customers on a day without as many records.
+    #[error("{users} customers are active on day {day}, which has {kept} kept records")]
+    Users {
+        /// The day.
+        day: usize,
+        /// Customers with that day in their mask.
+        users: u64,
+        /// Kept records of that day's files.
+        kept: u64,
+    },
+    /// Files that are not in order, or byte ranges outside of their file.
+    #[error("{uri}: out of order, or read where it has no bytes")]
+    File {
+        /// The file.
+        uri: String,
+    },
+}
+
+impl Partial {
+    /// Whether everything that must hold does: rows in order, days of `month`, and rows, files and apps that say the same.
+    ///
+    /// # Errors
+    /// The first [`Flaw`].
+    pub fn validate(&self, month: Month) -> Result<(), Flaw> {
+        self.validate_rows(month)?;
+        self.validate_ledger()?;
+        self.validate_days()
+    }
+
+    fn validate_rows(&self, month: Month) -> Result<(), Flaw> {
+        let n_rows = self.n_rows();
+        if self.days.len() != n_rows || self.seconds.iter().any(|column| column.len() != n_rows) {
+            return Err(Flaw::Ragged);
+        }
+        let mut before: Option<&str> = None;
+        for (row, contract) in self.contracts.iter().enumerate() {
+            if before.is_some_and(|before| before >= contract) {
+                return Err(Flaw::Unsorted { row });
+            }
+            if contract.trim().is_empty() || contract.chars().count() > MAX_CONTRACT_CHARS {
+                return Err(Flaw::Contract { row });
+            }
+            let days = self.days[row];
+            if days == 0 || days >> month.n_days() != 0 {
+                return Err(Flaw::Days { row, days });
+            }
+            before = Some(contract);
+        }
+        Ok(())
+    }
+
+    fn validate_ledger(&self) -> Result<(), Flaw> {
+        let total = self.ledger.total();
+        let mut last = None;
+        for ledger in &self.ledger.files {
+            let (file, counts) = (&ledger.file, &ledger.counts);
+            let end = file
+                .ranges
+                .iter()
+                .try_fold(0, |from, range| (from <= range.start && range.start < range.end).then_some(range.end));
+            if last.is_some_and(|last: &InputFile| last.order() > file.order())
+                || end.is_none_or(|end| end > file.n_bytes)
+            {
+                return Err(Flaw::File { uri: file.uri.clone() });
+            }
+            if !counts.balances() {
+                let (read, kept, rejected) = (counts.read, counts.kept, counts.n_rejected());
+                return Err(Flaw::Unbalanced { uri: file.uri.clone(), read, kept, rejected });
+            }
+            last = Some(file);
+        }
+        for category in Category::ALL {
+            let rows = sum(&self.seconds[category as usize]);
+            let files = total.seconds[category as usize];
+            let of_category = self.ledger.apps.values().filter(|sums| sums.category == Some(category));
+            let apps = of_category.fold(0, |sum: i128, sums| sum.saturating_add(sums.seconds));
+            if rows != files || rows != apps {
+                return Err(Flaw::Seconds { category, rows, files, apps });
+            }
+        }
+        let records = |is_mapped: bool| -> u64 {
+            let apps = self.ledger.apps.values().filter(|sums| sums.category.is_some() == is_mapped);
+            apps.map(|sums| sums.records).fold(0, u64::saturating_add)
+        };
+        let (kept, unmapped) = (total.kept, total.n_rejected_for(Reason::UnmappedApp));
+        let (kept_apps, unmapped_apps) = (records(true), records(false));
+        if (kept, unmapped) != (kept_apps, unmapped_apps) {
+            return Err(Flaw::Apps { kept, unmapped, kept_apps, unmapped_apps });
+        }
+        Ok(())
+    }
+
+    fn validate_days(&self) -> Result<(), Flaw> {
+        let mut kept = [0_u64; 31];
+        for ledger in &self.ledger.files {
+            kept[ledger.file.day.index()] += ledger.counts.kept;
+        }
+        for (day, (users, kept)) in days::active_users(&self.days).into_iter().zip(kept).enumerate() {
+            // A record makes a customer active, and no customer is active without one.
+            if users > kept || (users == 0) != (kept == 0) {
+                return Err(Flaw::Users { day: day + 1, users, kept });
+            }
+        }
+        Ok(())
+    }
+}
