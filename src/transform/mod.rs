@@ -185,7 +185,8 @@ impl Run {
         files: impl Iterator<Item = Result<DataFile, LakeError>> + Send,
     ) -> Result<Vec<InputFile>, Error> {
         let (sender, arrived) = mpsc::sync_channel(N_ARRIVED_FILES);
-        std::thread::scope(|scope| {
+        // `move`: an error or a panic drops the receiver before the scope waits for the thread that sends.
+        std::thread::scope(move |scope| {
             scope.spawn(move || {
                 for file in files {
                     // The receiver is gone after an error: nobody wants more files.

@@ -9,4 +9,5 @@ mod plain;
 mod readme;
 mod run;
 mod tiny;
+mod transform;
 mod warehouse;
