@@ -39,7 +39,7 @@ use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
 use crate::rejects;
 use crate::report::{self, InputReport, Report, StageClock, StageTiming};
 use crate::transform::{self, TransformOptions, Transformed};
-use crate::warehouse::{RunClock, Warehouse, WarehouseError, WarehouseUrl};
+use crate::warehouse::{Missing, RunClock, Warehouse, WarehouseError, WarehouseUrl};
 
 /// Rejected records of the published month.
 const REJECTS: &str = "rejects.ndjson";
@@ -303,7 +303,7 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
 /// The warehouse, reachable and with all its tables.
 fn opened(plan: &WarehousePlan, talk: Talk) -> Result<Box<dyn Warehouse>, WarehouseError> {
     let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
-    warehouse.prepare()?;
+    mart::prepare(&mut *warehouse, Missing::Create)?;
     for warning in warehouse.take_warnings() {
         say(talk, format_args!("warning: {warning}"));
     }

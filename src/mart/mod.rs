@@ -1,14 +1,18 @@
 //! The data mart: small tables for people and dashboards, made by SQL that runs inside the warehouse.
 //!
 //! First the customers are gone through twice, by several connections at once: [`PASSES`] counts them by what tells them
-//! apart and by thin slices of watch time, a few thousand rows in all. Each table is one SELECT on these or on what was
-//! made before it; only `near_customer` looks at customers again. The SELECTs in `sql/` give the columns of the table in
-//! their order; the placeholders are those of [`Warehouse::publish_mart`]. To add a table: write it down in [`schema`],
+//! apart and by thin bins of watch time, a few thousand rows in all. Each table is one SELECT on these or on what was
+//! made before it; only `boundary_customer` looks at customers again. The SELECTs in `sql/` give the columns of the table in
+//! their order; the placeholders are those of [`Warehouse::publish_mart`]. To add a table: write it down in [`tables`],
 //! write its SELECT, and list both in [`PARTS`] behind what the SELECT reads.
 
 use crate::engine::calendar::Month;
-use crate::warehouse::schema::{self, Home, Table};
-use crate::warehouse::{CustomerPass, Dialect, Fill, MartScript, Reads, Value, Warehouse, WarehouseError};
+use crate::warehouse::schema::{Database, MART_RUN, Table};
+use crate::warehouse::{
+    CustomerPass, Dialect, Fill, MartSchema, MartScript, Missing, Reads, Value, Warehouse, WarehouseError,
+};
+
+pub mod tables;
 
 /// A table of the mart, or on the way to it, and the SELECT that gives its rows.
 #[derive(Clone, Copy, Debug)]
@@ -19,28 +23,35 @@ struct Part {
 }
 
 /// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
-const PARTS: [Part; 13] = [
-    Part { table: &schema::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
-    Part { table: &schema::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
-    Part { table: &schema::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
+const PARTS: [Part; 16] = [
+    Part { table: &tables::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
+    Part { table: &tables::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
+    Part { table: &tables::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
     Part {
-        table: &schema::ACTIVENESS_DISTRIBUTION,
+        table: &tables::ACTIVENESS_DISTRIBUTION,
         reads: Reads::Mart,
         rows: include_str!("sql/activeness_distribution.sql"),
     },
-    Part { table: &schema::TASTE_DISTRIBUTION, reads: Reads::Mart, rows: include_str!("sql/taste_distribution.sql") },
-    Part { table: &schema::CATEGORY_OVERLAP, reads: Reads::Mart, rows: include_str!("sql/category_overlap.sql") },
+    Part { table: &tables::TASTE_DISTRIBUTION, reads: Reads::Mart, rows: include_str!("sql/taste_distribution.sql") },
+    Part { table: &tables::CATEGORY_OVERLAP, reads: Reads::Mart, rows: include_str!("sql/category_overlap.sql") },
     Part {
-        table: &schema::WATCH_TIME_DISTRIBUTION,
+        table: &tables::WATCH_TIME_DISTRIBUTION,
         reads: Reads::Mart,
         rows: include_str!("sql/watch_time_distribution.sql"),
     },
-    Part { table: &schema::WATCH_TIME_PLACE, reads: Reads::Warehouse, rows: include_str!("sql/watch_time_place.sql") },
-    Part { table: &schema::NEAR_CUSTOMER, reads: Reads::Warehouse, rows: include_str!("sql/near_customer.sql") },
-    Part { table: &schema::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
-    Part { table: &schema::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
-    Part { table: &schema::DAILY_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/daily_audience.sql") },
-    Part { table: &schema::DATA_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/data_quality.sql") },
+    Part { table: &tables::WATCH_TIME_RANK, reads: Reads::Warehouse, rows: include_str!("sql/watch_time_rank.sql") },
+    Part {
+        table: &tables::BOUNDARY_CUSTOMER,
+        reads: Reads::Warehouse,
+        rows: include_str!("sql/boundary_customer.sql"),
+    },
+    Part { table: &tables::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
+    Part { table: &tables::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
+    Part { table: &tables::DAILY_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/daily_audience.sql") },
+    Part { table: &tables::APP_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/app_audience.sql") },
+    Part { table: &tables::DAILY_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/daily_quality.sql") },
+    Part { table: &tables::DATA_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/data_quality.sql") },
+    Part { table: &MART_RUN, reads: Reads::Warehouse, rows: include_str!("sql/mart_run.sql") },
 ];
 
 /// A pass over the customers, and how each dialect counts fastest.
@@ -55,22 +66,31 @@ struct Pass {
 
 const PASSES: [Pass; 2] = [
     Pass {
-        table: &schema::CUSTOMER_CELL,
+        table: &tables::CUSTOMER_CELL,
         key: ("{cell}", include_str!("sql/customer_cell.key.sql")),
         sqlite: include_str!("sql/customer_cell.sqlite.sql"),
         mysql: include_str!("sql/customer_cell.mysql.sql"),
     },
     Pass {
-        table: &schema::WATCH_TIME_SLICE,
-        key: ("{slice}", include_str!("sql/watch_time_slice.key.sql")),
-        sqlite: include_str!("sql/watch_time_slice.sqlite.sql"),
-        mysql: include_str!("sql/watch_time_slice.mysql.sql"),
+        table: &tables::WATCH_TIME_BIN,
+        key: ("{bin}", include_str!("sql/watch_time_bin.key.sql")),
+        sqlite: include_str!("sql/watch_time_bin.sqlite.sql"),
+        mysql: include_str!("sql/watch_time_bin.mysql.sql"),
     },
 ];
 
-/// The tables of the mart, which [`Warehouse::prepare`] makes where they are missing.
-pub fn tables() -> impl Iterator<Item = &'static Table> {
-    PARTS.iter().map(|part| part.table).filter(|table| table.home == Home::Mart)
+/// What the mart consists of.
+pub fn schema() -> MartSchema {
+    MartSchema {
+        tables: tables().filter(|table| **table != MART_RUN).collect(),
+        views: vec![&tables::SUMMARY_CUSTOMER_SEED],
+        totals: &tables::SUMMARY_CUSTOMER,
+    }
+}
+
+/// The tables that hold months.
+fn tables() -> impl Iterator<Item = &'static Table> {
+    PARTS.iter().map(|part| part.table).filter(|table| table.database == Database::Mart)
 }
 
 /// What replaces one month in every table of the mart.
@@ -78,26 +98,50 @@ pub fn script(dialect: Dialect) -> MartScript {
     let pass = |pass: &Pass| {
         let sql = match dialect {
             Dialect::Sqlite => pass.sqlite,
-            Dialect::Mysql => pass.mysql,
+            Dialect::Mysql { .. } => pass.mysql,
         };
         CustomerPass { table: pass.table, sql: sql.replace(pass.key.0, pass.key.1) }
     };
-    let on_the_way = PARTS.iter().map(|part| part.table).filter(|table| table.home == Home::Work);
+    let on_the_way = PARTS.iter().map(|part| part.table).filter(|table| table.database == Database::Work);
     let fill = |Part { table, reads, rows }: &Part| Fill { table, reads: *reads, select: (*rows).to_owned() };
     MartScript {
         work_tables: PASSES.iter().map(|pass| pass.table).chain(on_the_way).collect(),
         passes: PASSES.iter().map(pass).collect(),
+        check: include_str!("sql/month_check.sql").to_owned(),
         fills: PARTS.iter().map(fill).collect(),
     }
+}
+
+/// Makes warehouse and mart ready for work; see [`Warehouse::prepare`].
+///
+/// # Errors
+/// What the warehouse says; nothing was touched where it is not ours or newer.
+pub fn prepare(warehouse: &mut dyn Warehouse, missing: Missing) -> Result<(), WarehouseError> {
+    warehouse.prepare(&schema(), missing)
+}
+
+/// The months that are published in the warehouse, ascending.
+///
+/// # Errors
+/// What the warehouse says.
+pub fn published_months(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, WarehouseError> {
+    // The query is about no month; any will do.
+    let any = Month::of(jiff::civil::date(2000, 1, 1));
+    let rows = warehouse.query(any, "SELECT Month FROM {warehouse}.etl_run_published ORDER BY Month")?;
+    let months = rows.iter().flatten().filter_map(|value| match value {
+        Value::Text(day) => day.get(..7)?.parse().ok(),
+        _ => None,
+    });
+    Ok(months.collect())
 }
 
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
 /// done.
 ///
 /// # Errors
-/// The warehouse does not hold the month, or a statement failed; the mart is as it was.
+/// The warehouse does not hold the month, its tables contradict each other, or a statement failed; the mart is as it was.
 pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), WarehouseError> {
-    let runs = warehouse.query(month, "SELECT COUNT(*) FROM {warehouse}.etl_run WHERE Month = {month}")?;
+    let runs = warehouse.query(month, "SELECT COUNT(*) FROM {warehouse}.etl_run_published WHERE Month = {month}")?;
     if runs == [[Value::Integer(0)]] {
         return Err(WarehouseError::Database {
             at: warehouse.address(),
@@ -121,9 +165,11 @@ mod tests {
     use crate::warehouse::fixture::{Customer, month_table};
     use crate::warehouse::{RunClock, SqliteWarehouse};
 
+    const MYSQL: Dialect = Dialect::Mysql { collation: "utf8mb4_0900_bin" };
+
     fn loaded(folder: &std::path::Path, tables: &[MonthTable]) -> SqliteWarehouse {
         let mut warehouse = SqliteWarehouse::open(&folder.join("warehouse.db"), None).unwrap();
-        warehouse.prepare().unwrap();
+        prepare(&mut warehouse, Missing::Create).unwrap();
         let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
         for table in tables {
             warehouse.load(table, clock, &Progress::hidden()).unwrap();
@@ -164,10 +210,10 @@ mod tests {
         let mut check = |table: &Table, expected: &[&str]| {
             assert_eq!(rows(&mut warehouse, "2022-04", table), expected, "{}", table.name);
         };
-        check(&schema::SUMMARY_CUSTOMER, &["4|40|5|5|0|20|70"]);
+        check(&tables::SUMMARY_CUSTOMER, &["4|40|5|5|0|20|70"]);
         let share = |n: f64, of: f64| format!("{:?}", n / of);
         check(
-            &schema::CATEGORY_AUDIENCE,
+            &tables::CATEGORY_AUDIENCE,
             &[
                 &format!("Child|1|0.25|5|{}|5.0|0", share(5.0, 70.0)),
                 &format!("Movie|2|0.5|40|{}|20.0|2", share(40.0, 70.0)),
@@ -176,18 +222,18 @@ mod tests {
                 &format!("Tv|2|0.5|20|{}|10.0|1", share(20.0, 70.0)),
             ],
         );
-        check(&schema::ACTIVENESS_DISTRIBUTION, &["1|1|0.25", "2|2|0.5", "30|1|0.25"]);
-        check(&schema::TASTE_DISTRIBUTION, &["Child_Sport_Tv|1|0.25", "Movie|1|0.25", "Movie_Tv|1|0.25", "No|1|0.25"]);
+        check(&tables::ACTIVENESS_DISTRIBUTION, &["1|1|0.25", "2|2|0.5", "30|1|0.25"]);
+        check(&tables::TASTE_DISTRIBUTION, &["Child_Sport_Tv|1|0.25", "Movie|1|0.25", "Movie_Tv|1|0.25", "No|1|0.25"]);
         check(
-            &schema::CUSTOMER_SEGMENTS,
+            &tables::CUSTOMER_SEGMENTS,
             &["No|No|1|0|1|0", "Movie_Tv|Movie|2|17|1|20", "Child_Sport_Tv|Tv|2|22|1|20", "Movie|Movie|30|1|1|30"],
         );
         check(
-            &schema::TOP_CUSTOMERS,
+            &tables::TOP_CUSTOMERS,
             &["1|D|30|Movie|30", "2|A|20|Movie_Tv|2", "3|C|20|Child_Sport_Tv|2", "4|B|0|No|1"],
         );
         check(
-            &schema::CATEGORY_OVERLAP,
+            &tables::CATEGORY_OVERLAP,
             &[
                 "Child|Child|1|1.0",
                 "Child|Movie|0|0.0",
@@ -216,10 +262,10 @@ mod tests {
                 "Tv|Tv|2|1.0",
             ],
         );
-        check(&schema::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
-        check(&schema::DAILY_AUDIENCE, &["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|4|4|0|5|5|0|20|30"]);
+        check(&tables::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
+        check(&tables::DAILY_AUDIENCE, &["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|4|4|0|5|5|0|20|30"]);
         check(
-            &schema::DATA_QUALITY,
+            &tables::DATA_QUALITY,
             &[
                 "bad_duration||0",
                 "excluded||0",
@@ -266,7 +312,7 @@ mod tests {
             let all: i64 = sorted.iter().sum();
             let share = if all == 0 { 0.0 } else { tenth as f64 / all as f64 };
             let expected = format!("{n_customers}|{all}|{}|{}|{}|{n_tenth}|{tenth}|{share:?}", at(50), at(90), at(99));
-            assert_eq!(rows(&mut warehouse, "2022-04", &schema::WATCH_TIME_SUMMARY), [expected]);
+            assert_eq!(rows(&mut warehouse, "2022-04", &tables::WATCH_TIME_SUMMARY), [expected]);
 
             let bands = "SELECT FromSeconds, ToSeconds, Users, Seconds FROM {mart}.watch_time_distribution \
                          WHERE Month = {month} ORDER BY Band";
@@ -295,11 +341,11 @@ mod tests {
         let third = format!("{:?}", 1.0 / 3.0);
         let two_thirds = format!("{:?}", 2.0 / 3.0);
         assert_eq!(
-            rows(&mut warehouse, "2022-04", &schema::ACTIVENESS_DISTRIBUTION),
+            rows(&mut warehouse, "2022-04", &tables::ACTIVENESS_DISTRIBUTION),
             [format!("1|2|{two_thirds}"), format!("2|1|{third}")]
         );
         assert_eq!(
-            rows(&mut warehouse, "2022-04", &schema::CATEGORY_AUDIENCE)[1],
+            rows(&mut warehouse, "2022-04", &tables::CATEGORY_AUDIENCE)[1],
             format!("Movie|1|{third}|1|{third}|1.0|1")
         );
     }
@@ -310,10 +356,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let customers = [("A", [-5, 0, 0, 0, 0], 1), ("B", [0, 0, 0, 0, 20], 1)];
         let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["2|-5|0|0|0|20|15"]);
-        let audience = rows(&mut warehouse, "2022-04", &schema::CATEGORY_AUDIENCE);
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::SUMMARY_CUSTOMER), ["2|-5|0|0|0|20|15"]);
+        let audience = rows(&mut warehouse, "2022-04", &tables::CATEGORY_AUDIENCE);
         assert_eq!(audience[1], format!("Movie|0|0.0|-5|{:?}|0.0|0", -5.0 / 15.0));
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::TASTE_DISTRIBUTION), ["Movie|1|0.5", "Tv|1|0.5"]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::TASTE_DISTRIBUTION), ["Movie|1|0.5", "Tv|1|0.5"]);
     }
 
     #[test]
@@ -332,15 +378,15 @@ mod tests {
         assert_eq!(all(&mut warehouse, "2022-04"), april);
         drop(warehouse);
         let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &APRIL[1..])]);
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["3|30|5|5|0|10|50"]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::SUMMARY_CUSTOMER), ["3|30|5|5|0|10|50"]);
         assert_eq!(all(&mut warehouse, "2022-05"), may);
         assert_eq!(warehouse.months().unwrap(), ["2022-04".parse().unwrap(), "2022-05".parse().unwrap()]);
         // Nobody left: zeros, not NULL, and no division by zero.
         drop(warehouse);
         let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &[])]);
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["0|0|0|0|0|0|0"]);
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::CATEGORY_AUDIENCE)[0], "Child|0|0.0|0|0.0|0.0|0");
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::TOP_CUSTOMERS), [""; 0]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::SUMMARY_CUSTOMER), ["0|0|0|0|0|0|0"]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::CATEGORY_AUDIENCE)[0], "Child|0|0.0|0|0.0|0.0|0");
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::TOP_CUSTOMERS), [""; 0]);
     }
 
     #[test]
@@ -362,7 +408,7 @@ mod tests {
             .zip(1..)
             .map(|(customer, place)| format!("{place}|{}|{}|Movie|1", customer.0, customer.1[0]))
             .collect();
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::TOP_CUSTOMERS), expected);
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::TOP_CUSTOMERS), expected);
     }
 
     #[test]
@@ -398,12 +444,12 @@ mod tests {
         script.fills.last_mut().unwrap().select = "SELECT * FROM {mart}.missing".to_owned();
         let error = warehouse.publish_mart("2022-04".parse().unwrap(), &script).unwrap_err();
         assert!(error.to_string().ends_with("building the mart failed: no such table: main.missing"), "{error}");
-        assert_eq!(rows(&mut warehouse, "2022-04", &schema::SUMMARY_CUSTOMER), ["4|40|5|5|0|20|70"]);
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::SUMMARY_CUSTOMER), ["4|40|5|5|0|20|70"]);
     }
 
     #[test]
     fn statements_know_every_reason_and_every_table() {
-        for dialect in [Dialect::Sqlite, Dialect::Mysql] {
+        for dialect in [Dialect::Sqlite, MYSQL] {
             let script = script(dialect);
             let statements: Vec<String> = script.deletes().chain(script.inserts()).collect();
             for name in tables().map(Table::qualified) {
@@ -414,7 +460,7 @@ mod tests {
             let quality = statements.iter().find(|statement| statement.contains("'kept'")).unwrap();
             assert!(Reason::ALL.iter().all(|reason| quality.contains(&format!("'{reason}'"))), "{quality}");
         }
-        let mysql = script(Dialect::Mysql);
+        let mysql = script(MYSQL);
         let all = mysql.passes.iter().map(|pass| pass.sql.clone()).chain(mysql.inserts());
         assert!(all.into_iter().all(|statement| !statement.contains("ON CONFLICT") && !statement.contains("{cell}")));
     }

@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::WarehouseError;
+use super::{Value, WarehouseError};
+use crate::engine::calendar::Month;
 use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, Role, Unit, Values, held_by};
 use crate::engine::month::MonthTable;
 use crate::engine::rules::Category;
@@ -100,6 +101,29 @@ pub(super) fn compare(at: &str, sums: &[Sum], found: &[i128]) -> Result<(), Ware
     })
 }
 
+/// Refuses a month whose tables do not come from one run: a run was ended while it published. `facts` are the rows of
+/// [`super::MartScript::check`].
+///
+/// # Errors
+/// [`WarehouseError::Mixed`] for the first that differs.
+pub(super) fn refuse_mixed_month(at: &str, month: Month, facts: &[Vec<Value>]) -> Result<(), WarehouseError> {
+    for fact in facts {
+        let [Value::Text(what), Value::Text(table), value, Value::Text(other), other_value] = &fact[..] else {
+            let why = format!("a row of the check is {fact:?}");
+            return Err(WarehouseError::Database { at: at.to_owned(), doing: "checking the month", why, advice: None });
+        };
+        if value != other_value {
+            let (value, other_value) = (value.to_string(), other_value.to_string());
+            return Err(WarehouseError::Mixed {
+                at: at.to_owned(),
+                month,
+                what: format!("{what} are {value} in {table}, but {other_value} in {other}"),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a month whose sums do not fit into 64 bits. The sums are taken without their signs: then those of any part of
 /// the customers fit too, which the mart adds up.
 ///
@@ -116,7 +140,12 @@ pub(super) fn refuse_overflow(at: &str, table: &MonthTable) -> Result<(), Wareho
         let date = table.month.date(day.day)?;
         Some((date.to_string(), magnitude(&day.seconds)))
     });
-    for (what, seconds) in of_columns.chain(of_days) {
+    let mapped = table.detail.apps.iter().filter(|(_, sums)| sums.category.is_some());
+    let of_apps = mapped.map(|(app, sums)| {
+        let app: String = app.chars().take(100).collect();
+        (format!("app `{}`", app.escape_debug()), sums.seconds.unsigned_abs())
+    });
+    for (what, seconds) in of_columns.chain(of_days).chain(of_apps) {
         if i64::try_from(seconds).is_err() {
             return Err(WarehouseError::Database {
                 at: at.to_owned(),

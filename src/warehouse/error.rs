@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use crate::engine::calendar::Month;
 use crate::error::Advice;
 
 /// A failed warehouse or mart stage. Nothing was published.
@@ -33,6 +34,16 @@ pub enum WarehouseError {
         /// The value in the database.
         found: String,
     },
+    /// The tables of a month contradict each other.
+    #[error("{at}: the tables of {month} do not belong together: {what}; the mart was not built")]
+    Mixed {
+        /// Address of the warehouse, without a password.
+        at: String,
+        /// The month.
+        month: Month,
+        /// Two values that should be one.
+        what: String,
+    },
     /// The address is not one that viewmart knows.
     #[error("`{url}` is not a warehouse: {why}")]
     Address {
@@ -56,6 +67,10 @@ impl Advice for WarehouseError {
         match self {
             WarehouseError::Database { advice, .. } => advice.as_deref().map(Cow::Borrowed),
             WarehouseError::Check { .. } => Some("run again; if it repeats, this is a bug worth reporting".into()),
+            WarehouseError::Mixed { .. } => Some(
+                "a run was ended while it published: load the month again with `viewmart run` or `viewmart load`"
+                    .into(),
+            ),
             WarehouseError::OptionFile { .. } => Some("correct the file, or name another with --defaults-file".into()),
             WarehouseError::Address { .. } => Some("write `sqlite:PATH` or `mysql://user@host:port/database`".into()),
         }

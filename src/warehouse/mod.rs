@@ -3,6 +3,8 @@
 //! A load stages the rows, checks counts and sums inside the database and publishes them in one atomic step. The mart
 //! is SQL that runs inside the warehouse; [`crate::mart`] owns its text, this module only runs it.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::console::Progress;
@@ -16,6 +18,7 @@ pub(crate) mod fixture;
 pub mod mysql;
 mod open;
 pub mod rows;
+mod run;
 pub mod schema;
 pub mod sqlite;
 pub mod url;
@@ -23,10 +26,12 @@ pub mod url;
 pub use error::WarehouseError;
 pub use open::{OpenOptions, examine, open};
 pub use rows::{CustomerRow, RowSink};
+pub use run::{RunApp, RunDay, RunRecord, RunStatus, RunWarning};
+pub use schema::Dialect;
 pub use sqlite::SqliteWarehouse;
 pub use url::WarehouseUrl;
 
-/// The clock times of a run, for `etl_run`.
+/// The clock times of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunClock {
     /// When the run began. Its end is the moment of publishing and set by the warehouse.
@@ -46,13 +51,35 @@ pub enum Value {
     Text(String),
 }
 
-/// Which SQL a statement is written for, where the dialects differ.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("NULL"),
+            Value::Integer(integer) => integer.fmt(f),
+            Value::Real(real) => write!(f, "{real:?}"),
+            Value::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What to do about a warehouse that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// SQLite 3.
-    Sqlite,
-    /// MySQL 8 and 9, MariaDB 10.6 and newer.
-    Mysql,
+pub enum Missing {
+    /// Make it.
+    Create,
+    /// Refuse: nothing can be done with an empty one.
+    Refuse,
+}
+
+/// What a mart consists of.
+#[derive(Clone, Debug)]
+pub struct MartSchema {
+    /// Its tables, those on the way to them aside.
+    pub tables: Vec<&'static schema::Table>,
+    /// Its views.
+    pub views: Vec<&'static schema::View>,
+    /// The table that has a row for each month.
+    pub totals: &'static schema::Table,
 }
 
 /// What rebuilds the mart of a month.
@@ -62,6 +89,9 @@ pub struct MartScript {
     pub work_tables: Vec<&'static schema::Table>,
     /// The passes over the customers.
     pub passes: Vec<CustomerPass>,
+    /// A SELECT on the warehouse and the work tables of the passes, for what the tables of a month must have in common:
+    /// what it is, one table, the value there, another table, the value there.
+    pub check: String,
     /// The tables to fill behind these, in order; all of them or none.
     pub fills: Vec<Fill>,
 }
@@ -89,7 +119,7 @@ pub enum Reads {
 impl MartScript {
     /// The statements that remove the month from the mart.
     pub fn deletes(&self) -> impl Iterator<Item = String> {
-        let mart = self.fills.iter().map(|fill| fill.table).filter(|table| table.home == schema::Home::Mart);
+        let mart = self.fills.iter().map(|fill| fill.table).filter(|table| table.database == schema::Database::Mart);
         mart.map(|table| format!("DELETE FROM {} WHERE Month = {{month}}", table.qualified()))
     }
 
@@ -118,20 +148,35 @@ pub trait Warehouse {
     /// The address without any password, for messages and provenance.
     fn address(&self) -> String;
 
-    /// Creates what is missing (databases, tables, views) and removes what a killed run left behind.
-    fn prepare(&mut self) -> Result<(), WarehouseError>;
+    /// Makes what is missing (databases, tables, views; a mart always, a warehouse as `missing` says), brings what an
+    /// older version made up to date, and removes what a killed run left behind. Databases of a newer version and tables
+    /// that this program did not make are refused before anything is touched.
+    fn prepare(&mut self, mart: &MartSchema, missing: Missing) -> Result<(), WarehouseError>;
 
-    /// Loads one month into `customer_behavior`, `daily_activity` and `etl_run`, replacing that month: staged, checked
-    /// against the ledger inside the database, then visible at once and whole.
-    fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError>;
+    /// Publishes one month in `customer_behavior` and `daily_activity`, replacing that month, and records its run: staged,
+    /// checked against the ledger inside the database, then visible at once and whole.
+    fn publish(&mut self, table: &MonthTable, run: &RunRecord, progress: &Progress) -> Result<(), WarehouseError>;
+
+    /// [`Warehouse::publish`] of a run of which no more is known than `table` tells.
+    fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
+        self.publish(table, &RunRecord::of_table(table, clock.started), progress)
+    }
+
+    /// Records a run that did not publish, where the warehouse is there and of this version; else does nothing.
+    fn record_run(&mut self, run: &RunRecord) -> Result<(), WarehouseError>;
 
     /// Rebuilds the mart of one month, so that readers see all of it or nothing. The statements may use the names
     /// `{warehouse}` and `{mart}` for the two databases, `{work}` before the name of a table of the script, and `{month}`
-    /// for the quoted first day.
+    /// for the quoted first day. Refuses a month whose tables contradict each other.
     fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError>;
 
     /// All rows of a query; the placeholders are those of [`Warehouse::publish_mart`].
-    fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError>;
+    fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError> {
+        Ok(self.snapshot(month, &[sql])?.pop().unwrap_or_default())
+    }
+
+    /// The rows of several queries, all of which see the warehouse and the mart as they were at one moment.
+    fn snapshot(&mut self, month: Month, queries: &[&str]) -> Result<Vec<Vec<Vec<Value>>>, WarehouseError>;
 
     /// The months in the mart, ascending.
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError>;
@@ -144,4 +189,16 @@ pub trait Warehouse {
     fn take_warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// A number for a new warehouse, 32 hexadecimal digits.
+fn new_id(at: &str) -> Result<String, WarehouseError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| WarehouseError::Database {
+        at: at.to_owned(),
+        doing: "drawing a random number",
+        why: error.to_string(),
+        advice: None,
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -1,5 +1,6 @@
 //! Several runs and readers on one embedded warehouse, and what others left in it.
 
+use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -150,4 +151,109 @@ fn a_write_ahead_log_is_turned_off_or_lived_with() {
     drop(others);
     finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
     assert_eq!((mode("warehouse.db"), mode("mart.db")), ("delete".to_owned(), "delete".to_owned()));
+}
+
+/// The warehouse and mart that version 0.1.0 made of April, in the folder `shared`.
+fn write_first_release(work: &Workplace) {
+    for (file, packed) in [
+        ("warehouse.db", &include_bytes!("../data/first-release/warehouse.db.gz")[..]),
+        ("mart.db", &include_bytes!("../data/first-release/mart.db.gz")[..]),
+    ] {
+        let mut content = Vec::new();
+        flate2::read::GzDecoder::new(packed).read_to_end(&mut content).unwrap();
+        work.write(&format!("shared/{file}"), content);
+    }
+}
+
+const WAREHOUSE: [&str; 2] = ["--warehouse", "sqlite:shared/warehouse.db"];
+
+#[test]
+fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
+    let work = Workplace::new();
+    write_first_release(&work);
+    write_month(&work, "2022-05", 10);
+    // Whoever only reads changes nothing, and says what to do.
+    let reading = work.run(["dashboard", "--month", "2022-04"].iter().chain(&WAREHOUSE));
+    reading.failed(5, &["older viewmart", "viewmart mart --month"]);
+    finished(run(&work, "2022-05").spawn().unwrap(), Duration::from_secs(20)).ok();
+    let version = |file: &str| work.rows(&format!("shared/{file}"), "PRAGMA user_version").remove(0).remove(0);
+    assert_eq!((version("warehouse.db"), version("mart.db")), ("2".to_owned(), "2".to_owned()));
+    let runs = "SELECT Id, Month, RecordsKept, Status, RulesText FROM etl_run_published ORDER BY Id";
+    assert_eq!(work.rows("shared/warehouse.db", runs)[0], ["1", "2022-04-01", "8", "published", ""]);
+    let apps = "SELECT Run, App, Category, Records, Seconds FROM etl_run_app WHERE Run = 1";
+    assert_eq!(work.rows("shared/warehouse.db", apps), [["1", "XYZ", "", "2", "0"]]);
+    let marts = "SELECT Month, Run FROM mart_run ORDER BY Month";
+    assert_eq!(work.rows("shared/mart.db", marts), [["2022-04-01", "0"], ["2022-05-01", "2"]]);
+    let ids =
+        ["warehouse.db", "mart.db"].map(|file| work.rows(&format!("shared/{file}"), "SELECT Id FROM warehouse_id"));
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(work.rows("shared/mart.db", MARTS), [["2022-04-01", "5"], ["2022-05-01", "10"]]);
+    work.run(["mart", "--month", "2022-04"].iter().chain(&WAREHOUSE)).ok();
+    assert_eq!(work.rows("shared/mart.db", marts), [["2022-04-01", "1"], ["2022-05-01", "2"]]);
+    let apps = "SELECT App, Category, Records, Seconds FROM app_audience WHERE Month = '2022-05-01'";
+    assert_eq!(work.rows("shared/mart.db", apps), [["VOD", "Movie", "30", "195"]]);
+    let days = "SELECT Day, Reason, Records FROM daily_quality WHERE Month = '2022-05-01' ORDER BY Day";
+    let expected = ["2022-05-01", "2022-05-02", "2022-05-03"].map(|day| [day, "kept", "10"]);
+    assert_eq!(work.rows("shared/mart.db", days), expected);
+}
+
+#[test]
+fn what_is_not_ours_or_newer_is_refused_before_the_work() {
+    let check = |file: &str, sql: &str, words: &[&str]| {
+        let work = Workplace::new();
+        write_first_release(&work);
+        write_month(&work, "2022-05", 10);
+        Connection::open(work.path("shared").join(file)).unwrap().execute_batch(sql).unwrap();
+        let before = ["warehouse.db", "mart.db"].map(|file| work.read(&format!("shared/{file}")));
+        let found = finished(run(&work, "2022-05").spawn().unwrap(), Duration::from_secs(20));
+        found.failed(5, words);
+        assert_eq!(["warehouse.db", "mart.db"].map(|file| work.read(&format!("shared/{file}"))), before, "{sql}");
+    };
+    let foreign = "CREATE TABLE etl_run_app (Id TEXT)";
+    check("warehouse.db", foreign, &["table etl_run_app", "did not make it", "ALTER TABLE etl_run_app RENAME TO"]);
+    check("mart.db", "CREATE TABLE app_audience (Id TEXT)", &["table app_audience", "did not make it"]);
+    check("warehouse.db", "ALTER TABLE etl_run ADD COLUMN Mine TEXT", &["table etl_run", "did not make it"]);
+    check("warehouse.db", "PRAGMA user_version = 3", &["newer viewmart", "version 3"]);
+    check("mart.db", "PRAGMA user_version = 3", &["mart.db", "newer viewmart"]);
+}
+
+#[test]
+fn a_file_of_another_program_is_refused() {
+    let work = Workplace::new();
+    write_month(&work, "2022-05", 10);
+    std::fs::create_dir_all(work.path("shared")).unwrap();
+    let other = Connection::open(work.path("shared/warehouse.db")).unwrap();
+    other.execute_batch("CREATE TABLE bookmark (Id TEXT); PRAGMA user_version = 60").unwrap();
+    let found = finished(run(&work, "2022-05").spawn().unwrap(), Duration::from_secs(20));
+    found.failed(5, &["belongs to another program", "another database"]);
+}
+
+#[test]
+fn two_warehouses_never_share_a_mart() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    let other = ["run", "2022-04", "--month", "2022-04", "--warehouse", "sqlite:shared/other.db", "--out", "other"];
+    work.run(other).failed(5, &["mart.db is the mart of another warehouse", "--mart-db"]);
+    assert!(!work.path("shared/other.db").exists());
+    work.run(other.iter().chain(&["--mart-db", "other_mart"])).ok();
+}
+
+#[test]
+fn a_mart_is_never_built_of_two_runs() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    let warehouse = Connection::open(work.path("shared/warehouse.db")).unwrap();
+    for sql in [
+        "UPDATE customer_behavior SET MovieDuration = MovieDuration + 1, TotalDuration = TotalDuration + 1",
+        "UPDATE etl_run SET RecordsKept = RecordsKept + 1",
+    ] {
+        let before = work.read("shared/mart.db");
+        warehouse.execute_batch(&format!("SAVEPOINT before; {sql}; RELEASE before")).unwrap();
+        let found = work.run(["mart", "--month", "2022-04"].iter().chain(&WAREHOUSE));
+        found.failed(5, &["do not belong together", "load the month again"]);
+        assert_eq!(work.read("shared/mart.db"), before);
+        finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    }
 }

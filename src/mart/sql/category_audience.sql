@@ -1,11 +1,12 @@
--- Reach and seconds of each category, one row of sums turned into five. A share of nothing is 0.
+-- Reach and seconds of each category, one row of sums turned into five. A share of nothing is 0, and
+-- adding 0 keeps a share of a negative sum from being -0.
 SELECT
   {month},
   Category,
   Users,
   COALESCE(Users * 1e0 / NULLIF(AllUsers, 0), 0),
   Seconds,
-  COALESCE(Seconds * 1e0 / NULLIF(AllSeconds, 0), 0),
+  COALESCE(Seconds * 1e0 / NULLIF(AllSeconds, 0), 0) + 0e0,
   COALESCE(Seconds * 1e0 / NULLIF(Users, 0), 0),
   MostWatchUsers
 FROM (

@@ -1,8 +1,12 @@
--- What became of every record, from the run whose rows stand. Reasons without a record are listed with 0. `App` is part
--- of the key, so it is empty, not NULL, where a row is not about one app; the records of all rows add up to those read.
+-- What became of every record, from the run that stands. Reasons without a record are listed with 0. `App` is part of the
+-- key, so it is empty, not NULL, where a row is not about one app; the records of all rows add up to those read.
 WITH run AS (
-  SELECT * FROM {warehouse}.etl_run
-  WHERE Id = (SELECT MAX(Id) FROM {warehouse}.etl_run WHERE Month = {month})
+  SELECT * FROM {warehouse}.etl_run_published WHERE Month = {month}
+), app AS (
+  SELECT app.App, app.Records
+  FROM {warehouse}.etl_run_app AS app
+  JOIN run ON run.Id = app.Run
+  WHERE app.Category = ''
 )
 SELECT Month, 'kept', '', RecordsKept FROM run
 UNION ALL SELECT Month, 'malformed', '', Rejected_malformed FROM run
@@ -14,5 +18,4 @@ UNION ALL SELECT Month, 'negative_duration', '', Rejected_negative_duration FROM
 UNION ALL SELECT Month, 'over_day', '', Rejected_over_day FROM run
 UNION ALL SELECT Month, 'excluded', '', Rejected_excluded FROM run
 UNION ALL SELECT Month, 'unmapped_app', '', 0 FROM run WHERE Rejected_unmapped_app = 0
-UNION ALL SELECT run.Month, 'unmapped_app', app.App, app.Records
-  FROM run JOIN {warehouse}.etl_run_unmapped_app AS app ON app.Run = run.Id
+UNION ALL SELECT run.Month, 'unmapped_app', app.App, app.Records FROM run CROSS JOIN app

@@ -8,7 +8,7 @@ SELECT
   Activeness
 FROM (
   SELECT Contract, TotalDuration, Taste, Activeness
-  FROM {work}near_customer
+  FROM {work}boundary_customer
   ORDER BY TotalDuration DESC, Contract
   LIMIT 100
 ) AS top

@@ -35,9 +35,11 @@ WITH band AS (
   UNION ALL SELECT 31, 2764800, 3686400
   UNION ALL SELECT 32, 3686400, 9223372036854775807
 ), filled AS (
-  SELECT band.Band, SUM(slice.Users) AS Users, SUM(slice.Seconds) AS Seconds
-  FROM {work}watch_time_slice AS slice
-  JOIN band ON slice.FromSeconds >= band.FromSeconds AND slice.FromSeconds < band.ToSeconds
+  SELECT band.Band, SUM(bin.Users) AS Users, SUM(bin.Seconds) AS Seconds
+  FROM {work}watch_time_bin AS bin
+  -- The first band has no lower bound, whatever number stands for it.
+  JOIN band
+    ON (bin.FromSeconds >= band.FromSeconds OR band.Band = 0) AND bin.FromSeconds < band.ToSeconds
   GROUP BY band.Band
 ), whole AS (
   SELECT SUM(Users) AS Users, SUM(Seconds) AS Seconds FROM filled
@@ -50,7 +52,8 @@ SELECT
   COALESCE(filled.Users, 0),
   COALESCE(1e0 * filled.Users / NULLIF(whole.Users, 0), 0),
   COALESCE(filled.Seconds, 0),
-  COALESCE(1e0 * filled.Seconds / NULLIF(whole.Seconds, 0), 0)
+  -- Adding 0 keeps a share of a negative sum from being -0.
+  COALESCE(1e0 * filled.Seconds / NULLIF(whole.Seconds, 0), 0) + 0e0
 FROM band
 CROSS JOIN whole
 LEFT JOIN filled ON filled.Band = band.Band

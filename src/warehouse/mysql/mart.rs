@@ -10,9 +10,9 @@ use super::connect::{Connector, Server, literal};
 use super::failure::Failure;
 use super::publish::{at_once, connections, drop_leftovers, run, tidied};
 use crate::engine::calendar::Month;
-use crate::warehouse::MartScript;
 use crate::warehouse::rows::contract_ranges;
-use crate::warehouse::schema::{Flavour, PartOfMonth};
+use crate::warehouse::schema::{Dialect, PartOfMonth};
+use crate::warehouse::{MartScript, checks};
 
 const DOING: &str = "filling the mart";
 
@@ -31,9 +31,10 @@ pub(super) fn publish(
     let names = connector.names();
     for table in &script.work_tables {
         // Another viewmart cannot have one of the same name, this one may have left one behind.
-        run(connector, conn, DOING, &names.fill(&table.create(Flavour::Mysql { collation: server.collation })))?;
+        run(connector, conn, DOING, &names.fill(&table.create(Dialect::Mysql { collation: server.collation })))?;
     }
     let filled = count(connector, conn, month, script, bounds, n_connections)
+        .and_then(|()| check(connector, conn, month, script))
         .and_then(|()| fill(connector, conn, month, script));
     let mut dropped = Ok(());
     for table in &script.work_tables {
@@ -67,6 +68,13 @@ fn count(
         })
     });
     counted.map(drop)
+}
+
+/// Refuses a month whose tables contradict each other.
+fn check(connector: &Connector, conn: &mut Conn, month: Month, script: &MartScript) -> Result<(), Failure> {
+    let facts = super::query(conn, &connector.names().fill_month(&script.check, month))
+        .map_err(|e| Failure::new(&connector.place, DOING, &e))?;
+    Ok(checks::refuse_mixed_month(&connector.place.address, month, &facts)?)
 }
 
 /// Contracts that part the customers of a month evenly.

@@ -25,16 +25,17 @@ use mysql::Conn;
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable as _;
 
-use super::schema::{self, Flavour, Home};
-use super::{Dialect, MartScript, RunClock, Value, Warehouse, WarehouseError};
+use super::schema::version::{Schema, Standing};
+use super::schema::{self, Database, Dialect};
+use super::{MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError, checks};
 use crate::console::Progress;
 use crate::engine::aggregate::MonthTable;
 use crate::engine::calendar::Month;
-use crate::engine::rules::Category;
 
 mod connect;
 mod failure;
 mod mart;
+mod prepare;
 mod probe;
 mod publish;
 mod rows;
@@ -55,6 +56,7 @@ pub struct MysqlWarehouse {
     /// `None` after a failure: the next step connects anew.
     session: Option<(Conn, Server)>,
     warnings: Vec<String>,
+    dialect: Dialect,
     /// Contracts that part the customers of the month loaded last evenly.
     bounds: Option<(Month, Vec<String>)>,
 }
@@ -75,7 +77,8 @@ impl MysqlWarehouse {
     pub fn open(url: &MysqlUrl, options: MysqlOptions) -> Result<MysqlWarehouse, WarehouseError> {
         let connector = Connector::new(url, &options)?;
         let session = connector.connect().map_err(|failure| failure.error)?;
-        Ok(MysqlWarehouse { connector, options, session: Some(session), warnings: Vec::new(), bounds: None })
+        let dialect = Dialect::Mysql { collation: session.1.collation };
+        Ok(MysqlWarehouse { connector, options, session: Some(session), warnings: Vec::new(), dialect, bounds: None })
     }
 
     /// Runs `step` on a connection under the lock that keeps a second viewmart out, again on a new connection when the
@@ -152,18 +155,18 @@ fn hex_sha256(text: &str) -> String {
 
 impl Warehouse for MysqlWarehouse {
     fn dialect(&self) -> Dialect {
-        Dialect::Mysql
+        self.dialect
     }
 
     fn address(&self) -> String {
         self.connector.place.address.clone()
     }
 
-    fn prepare(&mut self) -> Result<(), WarehouseError> {
+    fn prepare(&mut self, mart: &MartSchema, missing: Missing) -> Result<(), WarehouseError> {
         let mut local_infile = LocalInfile::Allowed;
         self.locked(|connector, conn, server| {
             local_infile = server.local_infile;
-            prepare(connector, conn, server)
+            prepare::prepare(connector, conn, server, mart, missing)
         })?;
         if local_infile == LocalInfile::Refused {
             self.warnings.push(format!(
@@ -175,15 +178,27 @@ impl Warehouse for MysqlWarehouse {
         Ok(())
     }
 
-    fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
-        refuse_overflow(&self.connector, table)?;
+    fn publish(&mut self, table: &MonthTable, run: &RunRecord, progress: &Progress) -> Result<(), WarehouseError> {
+        checks::refuse_overflow(&self.connector.place.address, table)?;
         let n_connections = usize::from(self.options.load_connections.get());
         self.locked(|connector, conn, server| {
-            publish::load(connector, conn, server, table, clock, progress, n_connections)
+            publish::load(connector, conn, server, table, run, progress, n_connections)
         })?;
         let bounds = publish::bounds(table, n_connections).into_iter().map(str::to_owned).collect();
         self.bounds = Some((table.month, bounds));
         Ok(())
+    }
+
+    fn record_run(&mut self, run: &RunRecord) -> Result<(), WarehouseError> {
+        self.again_and_again(|connector, conn, server| {
+            let found = prepare::read_found(connector, conn, Database::Warehouse)?;
+            if Schema::of_warehouse().standing(&found) != Ok(Standing::Current) {
+                return Ok(());
+            }
+            publish::run(connector, conn, publish::RECORDING, "START TRANSACTION")?;
+            publish::record_run(connector, conn, server, run)?;
+            publish::run(connector, conn, publish::RECORDING, "COMMIT")
+        })
     }
 
     fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError> {
@@ -194,17 +209,33 @@ impl Warehouse for MysqlWarehouse {
         })
     }
 
-    fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError> {
+    fn snapshot(&mut self, month: Month, queries: &[&str]) -> Result<Vec<Vec<Vec<Value>>>, WarehouseError> {
         self.again_and_again(|connector, conn, _| {
-            query(conn, &connector.names().fill_month(sql, month))
-                .map_err(|e| Failure::new(&connector.place, "reading", &e))
+            let failed = |e| Failure::new(&connector.place, "reading", &e);
+            let read = |conn: &mut Conn, sql: &&str| query(conn, &connector.names().fill_month(sql, month));
+            if let [sql] = queries {
+                return Ok(vec![read(conn, sql).map_err(failed)?]);
+            }
+            conn.query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").map_err(failed)?;
+            conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").map_err(failed)?;
+            let rows = queries.iter().map(|sql| read(conn, sql)).collect::<Result<_, _>>();
+            let ended = conn.query_drop("COMMIT");
+            let rows = rows.map_err(|e| match &e {
+                // A month was exchanged while it was read: the same works now.
+                mysql::Error::MySqlError(error) if error.code == 1412 => {
+                    Failure { chance: failure::Chance::Passing, ..failed(e) }
+                }
+                _ => failed(e),
+            })?;
+            ended.map_err(failed)?;
+            Ok(rows)
         })
     }
 
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError> {
         self.again_and_again(|connector, conn, _| {
             let doing = "listing the months";
-            let table = &schema::SUMMARY_CUSTOMER;
+            let table = &schema::MART_RUN;
             let sql = format!("SELECT DATE_FORMAT(Month, '%Y-%m') FROM {} ORDER BY Month", table.qualified());
             let months: Vec<String> = match conn.query(connector.names().fill(&sql)) {
                 Ok(months) => months,
@@ -226,130 +257,6 @@ impl Warehouse for MysqlWarehouse {
     fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
-}
-
-/// The sums of months and days are columns of 64 bits too, in the mart and in `daily_activity`.
-fn refuse_overflow(connector: &Connector, table: &MonthTable) -> Result<(), WarehouseError> {
-    let ledger = &table.ledger;
-    let months = Category::ALL.map(|category| (category.name().to_owned(), ledger.seconds[category as usize]));
-    let days = table.activity.iter().filter_map(|day| {
-        let date = table.month.date(day.day)?;
-        Some((date.to_string(), day.seconds.iter().map(|s| i128::from(*s)).sum()))
-    });
-    let all = months.into_iter().chain([("the month".to_owned(), ledger.n_seconds())]).chain(days);
-    for (what, seconds) in all {
-        if i64::try_from(seconds).is_err() {
-            let why = format!("the seconds of {what} do not fit in 64 bits: {seconds}");
-            let advice = "bound the seconds of a record with `max_seconds` in the rules".to_owned();
-            return Err(Failure::plain(&connector.place, "adding up", why, Some(advice)).error);
-        }
-    }
-    Ok(())
-}
-
-/// Creates what is missing. Views and tables that are there are left alone: to replace one would stop its readers.
-fn prepare(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<(), Failure> {
-    let collation = server.collation;
-    for (home, database) in [(Home::Warehouse, &connector.database), (Home::Mart, &connector.mart_db)] {
-        create_database(connector, conn, home, database, collation)?;
-    }
-    publish::drop_leftovers(connector, conn)?;
-    let flavour = Flavour::Mysql { collation };
-    for table in schema::WAREHOUSE_TABLES.iter().chain(crate::mart::tables()) {
-        let database = database_of(connector, table.home);
-        let found = columns_of(connector, conn, database, table.name)?;
-        if found.is_empty() {
-            let mut sql = connector.names().fill(&table.create(flavour));
-            if *table == schema::CUSTOMER_BEHAVIOR {
-                sql += publish::NO_MONTH_YET;
-            }
-            publish::run(connector, conn, "creating the tables", &sql)?;
-        } else {
-            refuse_foreign_table(connector, conn, table, &found)?;
-        }
-    }
-    for view in &schema::VIEWS {
-        if columns_of(connector, conn, database_of(connector, view.home), view.name)?.is_empty() {
-            publish::run(connector, conn, "creating the views", &connector.names().fill(&view.create(flavour)))?;
-        }
-    }
-    Ok(())
-}
-
-fn database_of(connector: &Connector, home: Home) -> &str {
-    match home {
-        Home::Warehouse | Home::Work => &connector.database,
-        Home::Mart => &connector.mart_db,
-    }
-}
-
-fn create_database(
-    connector: &Connector,
-    conn: &mut Conn,
-    home: Home,
-    database: &str,
-    collation: &str,
-) -> Result<(), Failure> {
-    let doing = "creating the databases";
-    let place = &connector.place;
-    let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(database));
-    let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(place, doing, &e))?;
-    if found.is_some() {
-        return Ok(());
-    }
-    let quoted = connector.names().fill(home.placeholder());
-    let sql = format!("CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4 COLLATE {collation}");
-    match conn.query_drop(&sql) {
-        Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1044 | 1227) => {
-            let why =
-                format!("the database {quoted} does not exist, and `{}` may not create it: {}", place.user, e.message);
-            let advice = format!("let an administrator run: {sql}; {}", place.grants());
-            Err(Failure::plain(place, doing, why, Some(advice)))
-        }
-        result => result.map_err(|e| Failure::new(place, doing, &e)),
-    }
-}
-
-/// Names of the columns, in order; none when there is no such table or view.
-fn columns_of(connector: &Connector, conn: &mut Conn, database: &str, name: &str) -> Result<Vec<String>, Failure> {
-    let sql = format!(
-        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{name}' \
-         ORDER BY ORDINAL_POSITION",
-        literal(database)
-    );
-    conn.query(sql).map_err(|e| Failure::new(&connector.place, "looking at the tables", &e))
-}
-
-/// A table of our name with other columns, or without partitions, belongs to somebody else.
-fn refuse_foreign_table(
-    connector: &Connector,
-    conn: &mut Conn,
-    table: &schema::Table,
-    found: &[String],
-) -> Result<(), Failure> {
-    let doing = "looking at the tables";
-    let database = database_of(connector, table.home);
-    let ours = found.iter().map(String::as_str).eq(table.columns.iter().map(|column| column.name));
-    let partitioned = *table != schema::CUSTOMER_BEHAVIOR || {
-        let sql = format!(
-            "SELECT 1 FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{}' \
-             AND PARTITION_NAME = 'p_none'",
-            literal(database),
-            table.name
-        );
-        let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
-        found.is_some()
-    };
-    if ours && partitioned {
-        return Ok(());
-    }
-    let what = if ours { "is not partitioned by month" } else { "has other columns" };
-    let why = format!(
-        "the table {} exists and {what}: this program did not make it",
-        connector.names().fill(&table.qualified())
-    );
-    let advice = "rename that table, or give another database".to_owned();
-    Err(Failure::plain(&connector.place, doing, why, Some(advice)))
 }
 
 fn query(conn: &mut Conn, sql: &str) -> Result<Vec<Vec<Value>>, mysql::Error> {

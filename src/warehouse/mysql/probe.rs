@@ -12,7 +12,7 @@ use super::publish::{self, STAGING_PREFIX};
 use super::stream;
 use super::url::MysqlUrl;
 use crate::error::Advice as _;
-use crate::warehouse::schema::{self, Flavour};
+use crate::warehouse::schema::{self, Comments, Dialect};
 
 /// How a look at the server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +179,8 @@ fn try_rights(
     let scratch = format!("{STAGING_PREFIX}{:016x}", stream::random());
     let (table, other, view) =
         (format!("{name}.{scratch}"), format!("{name}.{scratch}_other"), format!("{name}.{scratch}_view"));
-    let definition = schema::CUSTOMER_BEHAVIOR.definition(Flavour::Mysql { collation: server.collation });
+    let definition =
+        schema::CUSTOMER_BEHAVIOR.definition(Dialect::Mysql { collation: server.collation }, Comments::LeftOut);
     let tried = [
         format!("CREATE TABLE {table} {definition}{}", publish::NO_MONTH_YET),
         format!("CREATE TABLE {other} {definition}"),

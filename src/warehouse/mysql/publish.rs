@@ -30,14 +30,12 @@ use super::failure::Failure;
 use super::stream;
 use crate::console::Progress;
 use crate::engine::aggregate::MonthTable;
-use crate::engine::ledger::Reason;
-use crate::engine::rules::Category;
 use crate::warehouse::rows::contract_ranges;
-use crate::warehouse::schema::{self, Flavour};
-use crate::warehouse::{RunClock, WarehouseError};
+use crate::warehouse::schema::{self, Comments, Dialect};
+use crate::warehouse::{RunRecord, Value, checks};
 
 /// The step that replaces the days of the month and adds the run, for messages.
-const RECORDING: &str = "recording the run";
+pub(super) const RECORDING: &str = "recording the run";
 
 /// What every staging table's name begins with.
 pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
@@ -48,14 +46,15 @@ pub(super) fn load(
     conn: &mut Conn,
     server: &Server,
     table: &MonthTable,
-    clock: RunClock,
+    record: &RunRecord,
     progress: &Progress,
     n_connections: usize,
 ) -> Result<(), Failure> {
     drop_leftovers(connector, conn)?;
     let staging_name = format!("{STAGING_PREFIX}{:016x}", stream::random());
     let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
-    let definition = schema::CUSTOMER_BEHAVIOR.definition(Flavour::Mysql { collation: server.collation });
+    let definition =
+        schema::CUSTOMER_BEHAVIOR.definition(Dialect::Mysql { collation: server.collation }, Comments::LeftOut);
     let creating = "creating the staging table";
     run(connector, conn, creating, &format!("CREATE TABLE {staging} {definition}"))?;
     // What is the same in every row is neither sent nor parsed.
@@ -66,8 +65,7 @@ pub(super) fn load(
     );
     run(connector, conn, creating, &defaults)?;
     let published = stage(connector, server, &staging, table, progress, n_connections)
-        .and_then(|sums| check(connector, table, &sums))
-        .and_then(|()| publish(connector, conn, server, &staging, table, clock));
+        .and_then(|()| publish(connector, conn, server, &staging, table, record));
     let dropped = run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {staging}"));
     tidied(published, dropped)
 }
@@ -113,25 +111,6 @@ fn ranges(n_rows: usize, n: usize) -> Vec<Range<usize>> {
     (0..n).map(|i| n_rows * i / n..n_rows * (i + 1) / n).collect()
 }
 
-/// Counts and sums of a part of the staging table, or of the columns: number of rows of this month, of this month and
-/// date, seconds by category, total, active days.
-type Sums = [i128; N_SUMS];
-
-const N_SUMS: usize = 9;
-
-/// What each of [`Sums`] is, for messages.
-const SUM_NAMES: [&str; N_SUMS] = [
-    "the number of customers",
-    "the number of customers with the right date",
-    "the sum of MovieDuration",
-    "the sum of SportDuration",
-    "the sum of ChildDuration",
-    "the sum of RelaxDuration",
-    "the sum of TvDuration",
-    "the sum of TotalDuration",
-    "the sum of Activeness",
-];
-
 /// Loads all rows, then adds them up in the database, over `n_connections` at once in both.
 fn stage(
     connector: &Connector,
@@ -140,7 +119,7 @@ fn stage(
     table: &MonthTable,
     progress: &Progress,
     n_connections: usize,
-) -> Result<Sums, Failure> {
+) -> Result<(), Failure> {
     let ranges = ranges(table.n_rows(), n_connections);
     let mut conns = connections(connector, ranges.len())?;
     at_once(&mut conns, ranges, |conn, rows| {
@@ -151,16 +130,18 @@ fn stage(
 
     // Parts of the key's whole range, so that rows nobody sent would be counted too.
     let bounds: Vec<String> = bounds(table, n_connections).into_iter().map(literal).collect();
+    let sums = checks::customer_sums(table);
+    let (select, month) = (checks::select(&sums), table.month.first_day());
     let parts = at_once(&mut conns, contract_ranges(&bounds), |conn, range| {
-        query_sums(connector, conn, &sums_sql(staging, table, &range))
+        query_sums(connector, conn, &format!("{select} FROM {staging} WHERE Month = '{month}' AND {range}"), sums.len())
     })?;
-    let mut all = [0; N_SUMS];
+    let mut all = vec![0; sums.len()];
     for part in parts {
         for (sum, part) in all.iter_mut().zip(part) {
             *sum += part;
         }
     }
-    Ok(all)
+    Ok(checks::compare(&connector.place.address, &sums, &all)?)
 }
 
 /// So many new connections.
@@ -211,50 +192,16 @@ fn refuse_warnings(connector: &Connector, conn: &mut Conn) -> Result<(), Failure
     Err(Failure::plain(&connector.place, doing, format!("the server changed rows: {n_warnings} warnings{text}"), None))
 }
 
-fn sums_sql(staging: &str, table: &MonthTable, range: &str) -> String {
-    let month = table.month.first_day();
-    let mut sql = format!("SELECT COUNT(*), COUNT(CASE WHEN Date = '{}' THEN 1 END)", table.etl_date);
-    for category in Category::ALL {
-        sql += &format!(", COALESCE(SUM({}Duration), 0)", category.name());
-    }
-    sql += &format!(
-        ", COALESCE(SUM(TotalDuration), 0), COALESCE(SUM(Activeness), 0) FROM {staging} \
-         WHERE Month = '{month}' AND {range}"
-    );
-    sql
-}
-
-fn query_sums(connector: &Connector, conn: &mut Conn, sql: &str) -> Result<Sums, Failure> {
+fn query_sums(connector: &Connector, conn: &mut Conn, sql: &str, n_sums: usize) -> Result<Vec<i128>, Failure> {
     let doing = "checking the staged rows";
     let row: Option<mysql::Row> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
-    let mut sums = [0; N_SUMS];
-    for (i, sum) in sums.iter_mut().enumerate() {
+    let sum = |place: usize| {
         // Sums are DECIMAL, which the client gives as text.
-        let text: Option<String> = row.as_ref().and_then(|row| row.get_opt(i)).and_then(Result::ok);
-        *sum = text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-            Failure::plain(&connector.place, doing, format!("{} came back as no number", SUM_NAMES[i]), None)
-        })?;
-    }
-    Ok(sums)
-}
-
-/// Compares the sums of the database with the columns, and those with the ledger.
-fn check(connector: &Connector, table: &MonthTable, found: &Sums) -> Result<(), Failure> {
-    let n_rows = table.n_rows() as i128;
-    let mut expected = [n_rows; N_SUMS];
-    for category in Category::ALL {
-        expected[2 + category as usize] = table.ledger.seconds[category as usize];
-    }
-    expected[7] = table.ledger.n_seconds();
-    expected[8] = table.activeness.iter().map(|days| i128::from(*days)).sum();
-    for ((name, expected), found) in SUM_NAMES.iter().zip(expected).zip(found) {
-        if expected != *found {
-            let (expected, found) = (expected.to_string(), found.to_string());
-            let at = connector.place.address.clone();
-            return Err(WarehouseError::Check { at, what: (*name).to_owned(), expected, found }.into());
-        }
-    }
-    Ok(())
+        let text: Option<String> = row.as_ref().and_then(|row| row.get_opt(place)).and_then(Result::ok);
+        let sum = text.and_then(|text| text.parse().ok());
+        sum.ok_or_else(|| Failure::plain(&connector.place, doing, "a sum came back as no number".to_owned(), None))
+    };
+    (0..n_sums).map(sum).collect()
 }
 
 fn publish(
@@ -263,7 +210,7 @@ fn publish(
     server: &Server,
     staging: &str,
     table: &MonthTable,
-    clock: RunClock,
+    record: &RunRecord,
 ) -> Result<(), Failure> {
     add_partition(connector, conn, table)?;
     let exchange = format!(
@@ -275,7 +222,8 @@ fn publish(
     );
     // Before the customers change, so that only its COMMIT has to follow them.
     let mut recorder = connector.connect()?.0;
-    record_run(connector, &mut recorder, server, table, clock)?;
+    replace_days(connector, &mut recorder, table)?;
+    record_run(connector, &mut recorder, server, record)?;
     run(connector, conn, "publishing the month", &exchange)?;
     let committed = recorder.query_drop("COMMIT");
     // A connection that broke says neither yes nor no: the next run makes the tables agree.
@@ -319,45 +267,69 @@ fn add_partition(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> 
     run(connector, conn, doing, &sql)
 }
 
-/// `daily_activity` of the month and the row of this run, in a transaction that is left open.
-fn record_run(
+/// `daily_activity` of the month, in a transaction that is left open.
+fn replace_days(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> Result<(), Failure> {
+    // Names are filled in before any value is: an app may be called `{mart}`.
+    let name = connector.names().fill(&schema::DAILY_ACTIVITY.qualified());
+    let month = table.month.first_day();
+    run(connector, conn, RECORDING, "START TRANSACTION")?;
+    run(connector, conn, RECORDING, &format!("DELETE FROM {name} WHERE Month = '{month}'"))?;
+    let days: Vec<String> = table.activity.iter().filter_map(|day| day_values(table, day)).collect();
+    if days.is_empty() {
+        return Ok(());
+    }
+    let columns = schema::DAILY_ACTIVITY.column_list();
+    run(connector, conn, RECORDING, &format!("INSERT INTO {name} ({columns}) VALUES {}", days.join(", ")))
+}
+
+/// Adds a run and what belongs to it, in the transaction that is open.
+pub(super) fn record_run(
     connector: &Connector,
     conn: &mut Conn,
     server: &Server,
-    table: &MonthTable,
-    clock: RunClock,
+    record: &RunRecord,
 ) -> Result<(), Failure> {
-    // Names are filled in before any value is: an app may be called `{mart}`.
     let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
-    let month = table.month.first_day();
-    let started = schema::utc_text(clock.started);
-    let mut statements = vec![
-        "START TRANSACTION".to_owned(),
-        format!("DELETE FROM {} WHERE Month = '{month}'", qualified(&schema::DAILY_ACTIVITY)),
-    ];
-    let days: Vec<String> = table.activity.iter().filter_map(|day| day_values(table, day)).collect();
-    if !days.is_empty() {
-        let (name, columns) = (qualified(&schema::DAILY_ACTIVITY), schema::DAILY_ACTIVITY.column_list());
-        statements.push(format!("INSERT INTO {name} ({columns}) VALUES {}", days.join(", ")));
-    }
+    let (month, started) = (record.month.first_day(), schema::utc_text(record.started));
+    let run_table = qualified(&schema::ETL_RUN);
     // A commit whose answer was lost is done again: the run stands once.
-    let (run_table, app_table) = (qualified(&schema::ETL_RUN), qualified(&schema::ETL_RUN_UNMAPPED_APP));
     let same_run = format!("Month = '{month}' AND Started = '{started}'");
-    statements.push(format!("DELETE FROM {app_table} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})"));
+    let mut statements = Vec::new();
+    let details = record.details();
+    for (table, _) in &details {
+        let table = qualified(table);
+        statements.push(format!("DELETE FROM {table} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})"));
+    }
     statements.push(format!("DELETE FROM {run_table} WHERE {same_run}"));
-    statements.push(run_sql(table, &started, &run_table));
-    // LAST_INSERT_ID() stays that of the run: this table gives no numbers. Names are long, packets may be small.
+    // Without `Id`, which the server gives.
+    let columns: Vec<&str> = schema::ETL_RUN.columns.iter().skip(1).map(|column| column.name).collect();
+    let values: Vec<String> = record.row(Timestamp::now()).iter().map(value_literal).collect();
+    statements.push(format!("INSERT INTO {run_table} ({}) VALUES ({})", columns.join(", "), values.join(", ")));
+    // LAST_INSERT_ID() stays that of the run: these tables give no numbers. Texts are long, packets may be small.
     let max_bytes = server.max_packet_bytes.min(1 << 20) / 2;
-    let mut apps = schema::unmapped_apps(&table.ledger).into_iter().peekable();
-    while let Some((app, records)) = apps.next() {
-        let mut sql = format!("INSERT INTO {app_table} (Run, App, Records) VALUES ");
-        sql += &format!("(LAST_INSERT_ID(), {}, {records})", literal(&app));
-        while let Some((app, records)) = apps.next_if(|_| (sql.len() as u64) < max_bytes) {
-            sql += &format!(", (LAST_INSERT_ID(), {}, {records})", literal(&app));
+    for (table, rows) in details {
+        let insert = format!("INSERT INTO {} ({}) VALUES ", qualified(table), table.column_list());
+        let mut rows = rows.into_iter().map(|row| {
+            let values: Vec<String> = row.iter().map(value_literal).collect();
+            format!("(LAST_INSERT_ID(), {})", values.join(", "))
+        });
+        while let Some(row) = rows.next() {
+            let mut sql = format!("{insert}{row}");
+            while (sql.len() as u64) < max_bytes {
+                let Some(row) = rows.next() else { break };
+                sql += &format!(", {row}");
+            }
+            statements.push(sql);
         }
-        statements.push(sql);
     }
     statements.iter().try_for_each(|sql| run(connector, conn, RECORDING, sql))
+}
+
+fn value_literal(value: &Value) -> String {
+    match value {
+        Value::Text(text) => literal(text),
+        other => other.to_string(),
+    }
 }
 
 fn day_values(table: &MonthTable, day: &crate::engine::aggregate::DayActivity) -> Option<String> {
@@ -366,24 +338,6 @@ fn day_values(table: &MonthTable, day: &crate::engine::aggregate::DayActivity) -
     let total: i128 = day.seconds.iter().map(|s| i128::from(*s)).sum();
     let (month, users, records) = (table.month.first_day(), day.active_users, day.records);
     Some(format!("('{month}', '{date}', {users}, {records}, {}, {total})", seconds.join(", ")))
-}
-
-fn run_sql(table: &MonthTable, started: &str, run_table: &str) -> String {
-    let (ledger, provenance) = (&table.ledger, &table.provenance);
-    // Without `Id`, which the server gives.
-    let columns: Vec<&str> =
-        schema::ETL_RUN.columns.iter().map(|column| column.name).filter(|name| *name != "Id").collect();
-    let mut values = vec![
-        format!("'{}'", table.month.first_day()),
-        format!("'{started}'"),
-        format!("'{}'", schema::utc_text(Timestamp::now())),
-        literal(&provenance.rules_name),
-        literal(&provenance.rules_sha256),
-        literal(&provenance.engine),
-    ];
-    let counts = [provenance.input_files, provenance.input_bytes, ledger.read, ledger.kept];
-    values.extend(counts.into_iter().chain(Reason::ALL.map(|r| ledger.n_rejected_for(r))).map(|n| n.to_string()));
-    format!("INSERT INTO {run_table} ({}) VALUES ({})", columns.join(", "), values.join(", "))
 }
 
 /// The partitions of `customer_behavior` when it is made: the months come later, one each. A list needs one value, and

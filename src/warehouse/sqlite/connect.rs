@@ -1,5 +1,6 @@
 //! Connections to the two files, and how long they wait for other processes.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,8 +10,9 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::SqliteWarehouse;
 use super::fault::NO_MONTH;
 use crate::console;
-use crate::warehouse::WarehouseError;
 use crate::warehouse::schema::Names;
+use crate::warehouse::schema::version::{Misfit, SCHEMA_VERSION, TOO_OLD, UPGRADE_ADVICE};
+use crate::warehouse::{Missing, WarehouseError};
 
 /// How long to wait for another process that holds a lock: it may be loading a month of its own.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(600);
@@ -39,13 +41,6 @@ const SETTINGS: &str = "
     PRAGMA temp_store = MEMORY;
     PRAGMA threads = 4;
 ";
-
-/// What to do about a database file that is not there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
-    Create,
-    Refuse,
-}
 
 /// What a connection may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,7 +106,27 @@ impl Files {
         // Not read-only: what a killed run left behind has to be undone before anything can be read.
         let connection = self.open_warehouse(Access::Write(Missing::Refuse))?;
         self.attach(&connection, &self.mart, READING.mart)?;
+        for (name, path) in [(READING.warehouse, &self.warehouse), (READING.mart, &self.mart)] {
+            self.refuse_other_version(&connection, name, path)?;
+        }
         Ok(connection)
+    }
+
+    /// Whoever reads needs the tables of this version; `name` is what the connection calls the file at `path`.
+    fn refuse_other_version(&self, connection: &Connection, name: &str, path: &Path) -> Result<(), WarehouseError> {
+        let doing = "opening the database";
+        let sql = format!("PRAGMA {name}.user_version");
+        let version: u32 =
+            connection.query_row(&sql, [], |row| row.get(0)).map_err(|error| self.failed(doing, error))?;
+        let (why, advice) = match version.cmp(&SCHEMA_VERSION) {
+            Ordering::Equal => return Ok(()),
+            Ordering::Less => (format!("{} {TOO_OLD}", path.display()), UPGRADE_ADVICE.to_owned()),
+            Ordering::Greater => {
+                let misfit = Misfit::Newer(version);
+                (misfit.why(&path.display().to_string()), misfit.advice())
+            }
+        };
+        Err(self.refused(doing, why, Some(&advice)))
     }
 
     fn attach(&self, connection: &Connection, path: &Path, name: &str) -> Result<(), WarehouseError> {
@@ -127,6 +142,11 @@ impl Files {
         }
         let why = format!("there is no file {}", path.display());
         Err(self.refused("opening the database", why, Some(NO_MONTH)))
+    }
+
+    /// A connection that looks at a file that is there, read-only where it has to be.
+    pub(super) fn open_existing(&self, path: &Path) -> Result<Connection, WarehouseError> {
+        self.open_file(path, Access::Write(Missing::Refuse))
     }
 
     fn open_file(&self, path: &Path, access: Access) -> Result<Connection, WarehouseError> {

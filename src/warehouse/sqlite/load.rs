@@ -6,10 +6,9 @@ use rusqlite::{Statement, Transaction};
 use super::connect::READING;
 use crate::console::Progress;
 use crate::engine::columns::{COLUMNS, Cell, Column, Output, Values, held_by};
-use crate::engine::ledger::Reason;
 use crate::engine::month::{DayActivity, MonthTable};
-use crate::warehouse::RunClock;
 use crate::warehouse::schema::{self, Table};
+use crate::warehouse::{RunRecord, Value};
 
 /// Rows of one INSERT: more save the cost of starting a statement, a quarter of the load with 32 and no more with 64.
 pub(super) const ROWS_PER_INSERT: usize = 32;
@@ -153,31 +152,32 @@ fn day_total(activity: &DayActivity) -> Option<i64> {
     i64::try_from(total).ok()
 }
 
-pub(super) fn insert_run(transaction: &Transaction<'_>, table: &MonthTable, clock: RunClock) -> rusqlite::Result<()> {
-    let (ledger, provenance) = (&table.ledger, &table.provenance);
+/// Adds a run and what belongs to it.
+pub(super) fn insert_run(transaction: &Transaction<'_>, run: &RunRecord, finished: Timestamp) -> rusqlite::Result<()> {
     let mut insert = prepare_insert(transaction, &schema::ETL_RUN)?;
-    let texts = [
-        table.month.first_day().to_string(),
-        schema::utc_text(clock.started),
-        schema::utc_text(Timestamp::now()),
-        provenance.rules_name.clone(),
-        provenance.rules_sha256.clone(),
-        provenance.engine.clone(),
-    ];
-    let counts = [provenance.input_files, provenance.input_bytes, ledger.read, ledger.kept];
-    let counts = counts.into_iter().chain(Reason::ALL.map(|reason| ledger.n_rejected_for(reason)));
     // `Id`, which the database gives, stays unbound.
-    for (place, text) in texts.iter().enumerate() {
-        insert.raw_bind_parameter(2 + place, text)?;
-    }
-    for (place, n) in counts.enumerate() {
-        insert.raw_bind_parameter(2 + texts.len() + place, count(n))?;
-    }
+    bind(&mut insert, 2, &run.row(finished))?;
     insert.raw_execute()?;
-    let run = transaction.last_insert_rowid();
-    let mut insert = prepare_insert(transaction, &schema::ETL_RUN_UNMAPPED_APP)?;
-    for (app, records) in schema::unmapped_apps(ledger) {
-        insert.execute((run, app, count(records)))?;
+    let id = transaction.last_insert_rowid();
+    for (table, rows) in run.details() {
+        let mut insert = prepare_insert(transaction, table)?;
+        for row in rows {
+            insert.raw_bind_parameter(1, id)?;
+            bind(&mut insert, 2, &row)?;
+            insert.raw_execute()?;
+        }
+    }
+    Ok(())
+}
+
+fn bind(insert: &mut Statement<'_>, first: usize, values: &[Value]) -> rusqlite::Result<()> {
+    for (number, value) in (first..).zip(values) {
+        match value {
+            Value::Null => insert.raw_bind_parameter(number, rusqlite::types::Null)?,
+            Value::Integer(integer) => insert.raw_bind_parameter(number, integer)?,
+            Value::Real(real) => insert.raw_bind_parameter(number, real)?,
+            Value::Text(text) => insert.raw_bind_parameter(number, text)?,
+        }
     }
     Ok(())
 }

@@ -5,11 +5,12 @@ use std::thread;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 
+use super::all_rows;
 use super::connect::{Access, BUILDING, Files, READING};
 use crate::engine::calendar::Month;
 use crate::warehouse::rows::contract_ranges;
-use crate::warehouse::schema::{Flavour, Home, Names, PartOfMonth, Table};
-use crate::warehouse::{Fill, MartScript, Reads, WarehouseError};
+use crate::warehouse::schema::{Database, Dialect, Names, PartOfMonth, Table};
+use crate::warehouse::{Fill, MartScript, Reads, WarehouseError, checks};
 
 const DOING: &str = "building the mart";
 
@@ -80,6 +81,8 @@ fn read(
     }
     // Writes in memory alone.
     gather(&reading, month, script, parts).map_err(failed)?;
+    let facts = all_rows(&reading, &BUILDING.fill_month(&script.check, month)).map_err(failed)?;
+    checks::refuse_mixed_month(&files.address(), month, &facts)?;
     reading.commit().map_err(failed)?;
     connection.execute(&format!("DETACH DATABASE {}", BUILDING.warehouse), []).map_err(failed)?;
     Ok(Some(Gathered { connection, run }))
@@ -102,20 +105,20 @@ fn write(files: &Files, month: Month, script: &MartScript, mut gathered: Gathere
 
 /// The copy of a table of the mart that is filled from the warehouse before the mart is locked.
 fn gathered(table: &Table) -> Table {
-    Table { home: Home::Work, ..*table }
+    Table { database: Database::Work, ..*table }
 }
 
 /// Whether a table is filled before the mart is locked.
 fn is_gathered(fill: &Fill) -> bool {
-    fill.table.home == Home::Work || fill.reads == Reads::Warehouse
+    fill.table.database == Database::Work || fill.reads == Reads::Warehouse
 }
 
 /// Fills the tables on the way, and copies of those of the mart that are read from the warehouse.
 fn gather(connection: &Connection, month: Month, script: &MartScript, parts: &[Counted]) -> rusqlite::Result<()> {
-    let copies = script.fills.iter().filter(|fill| is_gathered(fill) && fill.table.home == Home::Mart);
+    let copies = script.fills.iter().filter(|fill| is_gathered(fill) && fill.table.database == Database::Mart);
     let copies: Vec<Table> = copies.map(|fill| gathered(fill.table)).collect();
     for table in script.work_tables.iter().copied().chain(&copies) {
-        connection.execute_batch(&BUILDING.fill(&table.create(Flavour::Sqlite)))?;
+        connection.execute_batch(&BUILDING.fill(&table.create(Dialect::Sqlite)))?;
     }
     for (place, pass) in script.passes.iter().enumerate() {
         let values = format!("VALUES ({})", vec!["?"; pass.table.columns.len()].join(", "));
@@ -136,7 +139,7 @@ fn fill(connection: &Connection, month: Month, script: &MartScript) -> rusqlite:
     for delete in script.deletes() {
         connection.execute_batch(&BUILDING.fill_month(&delete, month))?;
     }
-    for fill in script.fills.iter().filter(|fill| fill.table.home == Home::Mart) {
+    for fill in script.fills.iter().filter(|fill| fill.table.database == Database::Mart) {
         let insert = match is_gathered(fill) {
             true => fill.table.insert(&format!("SELECT * FROM {}", gathered(fill.table).qualified())),
             false => fill.table.insert(&fill.select),
@@ -204,7 +207,8 @@ fn count_part(
 
 /// The run whose rows stand.
 fn last_run(connection: &Connection, names: &Names<'_>, month: Month) -> rusqlite::Result<i64> {
-    let sql = names.fill_month("SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run WHERE Month = {month}", month);
+    let sql =
+        names.fill_month("SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run_published WHERE Month = {month}", month);
     connection.query_row(&sql, [], |row| row.get(0))
 }
 
@@ -232,13 +236,13 @@ mod tests {
     use crate::engine::rules::Rules;
     use crate::mart;
     use crate::warehouse::fixture::{Customer, month_table};
-    use crate::warehouse::{Dialect, RunClock, SqliteWarehouse, Value, Warehouse as _};
+    use crate::warehouse::{Dialect, Missing, RunClock, SqliteWarehouse, Value, Warehouse as _};
 
     const CONTRACTS: [&str; 12] = ["\0", "\0\0", " ", "'", "A", "A ", "a", "{month}", "\\", "É", "é", "😀"];
 
     fn loaded(folder: &Path) -> SqliteWarehouse {
         let mut warehouse = SqliteWarehouse::open(&folder.join("warehouse.db"), None).unwrap();
-        warehouse.prepare().unwrap();
+        mart::prepare(&mut warehouse, Missing::Create).unwrap();
         load(&mut warehouse);
         warehouse
     }
@@ -267,7 +271,7 @@ mod tests {
                 let sql = format!("SELECT * FROM {} ORDER BY {}", table.qualified(), table.key.join(", "));
                 warehouse.query(month, &sql).unwrap()
             };
-            mart::tables().map(rows).collect()
+            mart::schema().tables.into_iter().map(rows).collect()
         };
         let expected = built(|_| 0);
         assert!(expected.iter().all(|rows| !rows.is_empty()));

@@ -22,7 +22,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{Dialect, MartScript, RunClock, Value, Warehouse, WarehouseError};
+use super::{Dialect, MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError};
 use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
@@ -31,6 +31,7 @@ mod connect;
 mod fault;
 mod load;
 mod mart;
+mod prepare;
 mod publish;
 mod rows;
 #[cfg(test)]
@@ -91,10 +92,6 @@ impl SqliteWarehouse {
     pub fn mart_path(&self) -> &Path {
         &self.files.mart
     }
-
-    fn all_rows(&mut self, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError> {
-        self.with_reader(|files, connection| all_rows(connection, sql).map_err(|error| files.failed("reading", error)))
-    }
 }
 
 impl Warehouse for SqliteWarehouse {
@@ -106,24 +103,41 @@ impl Warehouse for SqliteWarehouse {
         self.files.address()
     }
 
-    fn prepare(&mut self) -> Result<(), WarehouseError> {
-        publish::prepare(&self.files)
+    fn prepare(&mut self, mart: &MartSchema, missing: Missing) -> Result<(), WarehouseError> {
+        // The tables that it knows may change.
+        self.reader = None;
+        prepare::prepare(&self.files, mart, missing)
     }
 
-    fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
-        publish::load(&self.files, table, clock, progress)
+    fn publish(&mut self, table: &MonthTable, run: &RunRecord, progress: &Progress) -> Result<(), WarehouseError> {
+        publish::publish(&self.files, table, run, progress)
+    }
+
+    fn record_run(&mut self, run: &RunRecord) -> Result<(), WarehouseError> {
+        publish::record_run(&self.files, run)
     }
 
     fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError> {
         mart::publish(&self.files, month, script)
     }
 
-    fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError> {
-        self.all_rows(&READING.fill_month(sql, month))
+    fn snapshot(&mut self, month: Month, queries: &[&str]) -> Result<Vec<Vec<Vec<Value>>>, WarehouseError> {
+        self.with_reader(|files, connection| {
+            let mut read = || -> rusqlite::Result<Vec<Vec<Vec<Value>>>> {
+                let transaction = connection.transaction()?;
+                // The mart first: what it was made from cannot be older than the warehouse that is read behind it.
+                transaction.query_row("SELECT COUNT(*) FROM mart.sqlite_schema", [], |_| Ok(()))?;
+                queries.iter().map(|sql| all_rows(&transaction, &READING.fill_month(sql, month))).collect()
+            };
+            read().map_err(|error| files.failed("reading", error))
+        })
     }
 
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError> {
-        let rows = self.all_rows("SELECT Month FROM mart.summary_customer ORDER BY Month")?;
+        let sql = "SELECT Month FROM mart.mart_run ORDER BY Month";
+        let rows = self.with_reader(|files, connection| {
+            all_rows(connection, sql).map_err(|error| files.failed("reading the months", error))
+        })?;
         rows.into_iter()
             .flatten()
             .map(|value| match &value {

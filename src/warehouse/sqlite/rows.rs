@@ -53,7 +53,7 @@ mod tests {
     use crate::dashboard::tableau::{RowSource, TableRows};
     use crate::engine::rules::Rules;
     use crate::warehouse::fixture::month_table;
-    use crate::warehouse::{RunClock, Warehouse};
+    use crate::warehouse::{Missing, RunClock, Warehouse};
 
     const CONTRACTS: [&str; 9] = ["\u{0}", "A1", "A1 ", "\\N", "a'b", "a1", "e\u{301}", "é", "\u{1f600}"];
 
@@ -76,7 +76,7 @@ mod tests {
         let customers: Vec<_> = CONTRACTS.iter().zip(1..).map(|(c, n)| (*c, [n, 0, 2 * n, 0, 1], 2)).collect();
         let (month, other): (Month, Month) = ("2022-04".parse().unwrap(), "2022-05".parse().unwrap());
         let clock = RunClock { started: jiff::Timestamp::UNIX_EPOCH };
-        warehouse.prepare().unwrap();
+        crate::mart::prepare(&mut warehouse, Missing::Create).unwrap();
         let table = month_table("2022-04", &rules, &customers);
         for table in [&table, &month_table("2022-05", &rules, &customers[..1])] {
             warehouse.load(table, clock, &Progress::hidden()).unwrap();

@@ -2,11 +2,12 @@ use std::process::{Command, Stdio};
 
 use rusqlite::TransactionBehavior;
 
-use super::connect::{Access, Missing};
+use super::connect::Access;
 use super::load::{ROWS_PER_INSERT, insert_customers};
 use super::*;
 use crate::engine::rules::Rules;
 use crate::error::Advice;
+use crate::warehouse::RunClock;
 use crate::warehouse::fixture::{Customer, HOSTILE_CONTRACTS, month_table};
 
 const APRIL: &[Customer<'_>] =
@@ -23,7 +24,7 @@ fn clock() -> RunClock {
 fn warehouse(folder: &Path) -> SqliteWarehouse {
     let warehouse = SqliteWarehouse::open(&folder.join("deep/warehouse.db"), None).unwrap();
     let mut warehouse = warehouse.with_lock_wait(Duration::from_millis(50));
-    warehouse.prepare().unwrap();
+    crate::mart::prepare(&mut warehouse, Missing::Create).unwrap();
     warehouse
 }
 
@@ -66,8 +67,9 @@ fn every_table_and_view_holds_what_it_should() {
     assert_eq!(run[..3], ["1", "2022-04-01", "2022-05-01 01:02:03.004"]);
     assert!(run[3] > run[2], "{run:?}");
     assert_eq!(run[4..11], ["default", &rules().sha256, "viewmart test", "2", "1000", "9", "6"]);
-    assert_eq!(run[11..], ["1", "0", "0", "0", "0", "0", "0", "2", "0"]);
-    assert_eq!(rows(&mut warehouse, "SELECT * FROM {warehouse}.etl_run_unmapped_app"), ["1|X|2"]);
+    assert_eq!(run[11..20], ["1", "0", "0", "0", "0", "0", "0", "2", "0"]);
+    assert_eq!(run[20..], ["published", "0", "", "", ""]);
+    assert_eq!(rows(&mut warehouse, "SELECT * FROM {warehouse}.etl_run_app"), ["1|X||2|0"]);
     let seed = "SELECT Contract, MovieDuration, SportDuration, ChilDuration, RelaxDuration, TvDuration, \
                 TotalDuration, MostWatch, Tase, Activeness, Date FROM {warehouse}.customer_behavior_seed";
     let expected = expected.map(|row| row.replacen("2022-04-01|", "", 1));
@@ -232,10 +234,12 @@ fn failures_say_what_to_do() {
     // Not a database.
     let text = folder.path().join("text.db");
     std::fs::write(&text, "not a database, but long enough to be one".repeat(100)).unwrap();
-    let error = SqliteWarehouse::open(&text, None).unwrap().prepare().unwrap_err();
+    let error = crate::mart::prepare(&mut SqliteWarehouse::open(&text, None).unwrap(), Missing::Create).unwrap_err();
     check(error, "text.db: opening the database failed: file is not a database", "not a SQLite database");
     // A folder.
-    let error = SqliteWarehouse::open(&folder.path().join("deep"), None).unwrap().prepare().unwrap_err();
+    let error =
+        crate::mart::prepare(&mut SqliteWarehouse::open(&folder.path().join("deep"), None).unwrap(), Missing::Create)
+            .unwrap_err();
     check(error, "opening the database failed: unable to open", "write permission");
 }
 

@@ -64,7 +64,7 @@ pub fn write_page(folder: &Path) {
     let place = tempfile::tempdir().expect("a folder for the warehouse");
     let file = place.path().join("warehouse.db");
     let mut warehouse = SqliteWarehouse::open(&file, None).expect("a warehouse");
-    warehouse.prepare().expect("tables");
+    viewmart::mart::prepare(&mut warehouse, viewmart::warehouse::Missing::Create).expect("tables");
     let tables = [month_table("2022-03", 700, 1), month_table("2022-04", 1000, 2)];
     for table in &tables {
         let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().expect("a time") };
@@ -357,7 +357,7 @@ fn expected(connection: &Connection, month: Month) -> Value {
     quality.extend(Reason::ALL.map(|reason| line(reason.name(), run(&format!("Rejected_{reason}")))));
     quality.push(line("read", read));
     tables.insert("quality".into(), quality.into());
-    let sql = "SELECT App, Records FROM etl_run_unmapped_app JOIN etl_run ON etl_run.Id = Run WHERE Month = ?1 ORDER BY 2 DESC";
+    let sql = "SELECT App, Records FROM etl_run_app JOIN etl_run ON etl_run.Id = Run WHERE Month = ?1 AND Category = '' ORDER BY 2 DESC";
     let apps = rows(sql, &|row| Ok(json!([["text", row.get::<_, String>(0)?], ["count", row.get::<_, i64>(1)?]])));
     tables.insert("apps".into(), apps.into());
 

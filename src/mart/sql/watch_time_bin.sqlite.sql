@@ -1,12 +1,12 @@
--- Customers by thin slices of watch time, with their seconds; counted as in customer_cell.
-CREATE TEMP TABLE watch_time_slice (
+-- Customers by thin bins of watch time, with their seconds; counted as in customer_cell.
+CREATE TEMP TABLE watch_time_bin (
   FromSeconds INTEGER PRIMARY KEY,
   Users INTEGER NOT NULL,
   Seconds INTEGER NOT NULL
 ) STRICT;
-INSERT INTO temp.watch_time_slice
+INSERT INTO temp.watch_time_bin
 SELECT
-  {slice},
+  {bin},
   1,
   TotalDuration
 FROM {warehouse}.customer_behavior

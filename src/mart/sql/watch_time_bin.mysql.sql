@@ -1,7 +1,7 @@
--- Customers by thin slices of watch time, with their seconds.
+-- Customers by thin bins of watch time, with their seconds.
 SELECT
   {part},
-  {slice} AS FromSeconds,
+  {bin} AS FromSeconds,
   COUNT(*),
   SUM(TotalDuration)
 FROM {warehouse}.customer_behavior

@@ -1,0 +1,40 @@
+-- What the tables of a month have in common when they come from one run: what it is, a table and the value there, another
+-- table and the value there.
+WITH customer AS (
+  SELECT
+    COALESCE(SUM(MovieSeconds), 0) AS Movie,
+    COALESCE(SUM(SportSeconds), 0) AS Sport,
+    COALESCE(SUM(ChildSeconds), 0) AS Child,
+    COALESCE(SUM(RelaxSeconds), 0) AS Relax,
+    COALESCE(SUM(TvSeconds), 0) AS Tv,
+    COALESCE(SUM(Seconds), 0) AS Total
+  FROM {work}customer_cell
+), day AS (
+  SELECT
+    COALESCE(SUM(MovieDuration), 0) AS Movie,
+    COALESCE(SUM(SportDuration), 0) AS Sport,
+    COALESCE(SUM(ChildDuration), 0) AS Child,
+    COALESCE(SUM(RelaxDuration), 0) AS Relax,
+    COALESCE(SUM(TvDuration), 0) AS Tv,
+    COALESCE(SUM(TotalDuration), 0) AS Total,
+    COALESCE(SUM(Records), 0) AS Records
+  FROM {warehouse}.daily_activity
+  WHERE Month = {month}
+), run AS (
+  SELECT COALESCE(SUM(RecordsKept), 0) AS Records
+  FROM {warehouse}.etl_run_published
+  WHERE Month = {month}
+)
+SELECT 'the seconds of Movie', 'customer_behavior', customer.Movie, 'daily_activity', day.Movie FROM customer CROSS JOIN day
+UNION ALL
+SELECT 'the seconds of Sport', 'customer_behavior', customer.Sport, 'daily_activity', day.Sport FROM customer CROSS JOIN day
+UNION ALL
+SELECT 'the seconds of Child', 'customer_behavior', customer.Child, 'daily_activity', day.Child FROM customer CROSS JOIN day
+UNION ALL
+SELECT 'the seconds of Relax', 'customer_behavior', customer.Relax, 'daily_activity', day.Relax FROM customer CROSS JOIN day
+UNION ALL
+SELECT 'the seconds of Tv', 'customer_behavior', customer.Tv, 'daily_activity', day.Tv FROM customer CROSS JOIN day
+UNION ALL
+SELECT 'all seconds', 'customer_behavior', customer.Total, 'daily_activity', day.Total FROM customer CROSS JOIN day
+UNION ALL
+SELECT 'the kept records', 'daily_activity', day.Records, 'etl_run', run.Records FROM day CROSS JOIN run

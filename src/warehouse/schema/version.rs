@@ -1,0 +1,305 @@
+//! Which version of the schema a database has, and how it gets to this one.
+//!
+//! The version stands beside the tables: in SQLite as `user_version`, in MySQL in a table of one row. Version 1, that of
+//! viewmart 0.1, was not written down: it is known by its columns. A table of one of our names with other columns is not
+//! ours, and nothing is touched then.
+
+use std::collections::BTreeMap;
+
+use super::{Column, Database, Dialect, ETL_RUN_APP, MART_RUN, MART_WAREHOUSE_ID, Table, View};
+use crate::warehouse::MartSchema;
+
+/// The version that this program makes and reads.
+pub(in crate::warehouse) const SCHEMA_VERSION: u32 = 2;
+
+/// The table of version 1 that counted apps without a category.
+const ETL_RUN_UNMAPPED_APP: &str = "etl_run_unmapped_app";
+
+/// What one database should hold.
+#[derive(Clone, Debug)]
+pub(in crate::warehouse) struct Schema<'a> {
+    pub database: Database,
+    pub tables: Vec<&'a Table>,
+    pub views: Vec<&'a View>,
+    /// Of a mart the table of version 1 that has a row for each month.
+    pub totals: Option<&'a Table>,
+}
+
+/// What it holds.
+#[derive(Clone, Debug, Default)]
+pub(in crate::warehouse) struct Found {
+    /// The version written down, or 0 where there is none.
+    pub version: u32,
+    /// The columns of its tables and views, in order, by name.
+    pub columns: BTreeMap<String, Vec<String>>,
+}
+
+/// Why a database cannot be used as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::warehouse) enum Misfit {
+    /// A newer program made it, with this version.
+    Newer(u32),
+    /// A table or view of one of our names that we did not make.
+    Foreign(String),
+    /// Some other program keeps its own version in it, and none of our tables.
+    OtherProgram(u32),
+}
+
+/// How far a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::warehouse) enum Standing {
+    /// None of our tables is there.
+    Empty,
+    /// An older program made it, or its making was interrupted.
+    Older,
+    /// As it should be.
+    Current,
+}
+
+impl Schema<'static> {
+    /// What a warehouse should hold.
+    pub(in crate::warehouse) fn of_warehouse() -> Schema<'static> {
+        Schema {
+            database: Database::Warehouse,
+            tables: super::WAREHOUSE_TABLES.iter().collect(),
+            views: super::WAREHOUSE_VIEWS.iter().collect(),
+            totals: None,
+        }
+    }
+
+    /// What a mart should hold.
+    pub(in crate::warehouse) fn of_mart(mart: &MartSchema) -> Schema<'static> {
+        Schema {
+            database: Database::Mart,
+            tables: mart.tables.iter().copied().chain([&MART_RUN, &MART_WAREHOUSE_ID]).collect(),
+            views: mart.views.clone(),
+            totals: Some(mart.totals),
+        }
+    }
+}
+
+impl Schema<'_> {
+    /// How far a database is, without touching it.
+    ///
+    /// # Errors
+    /// It is not ours, or newer than this program.
+    pub(in crate::warehouse) fn standing(&self, found: &Found) -> Result<Standing, Misfit> {
+        let ours: Vec<&str> = self.names().filter(|name| found.columns.contains_key(*name)).collect();
+        if ours.is_empty() {
+            return match found.version {
+                0 => Ok(Standing::Empty),
+                version => Err(Misfit::OtherProgram(version)),
+            };
+        }
+        if found.version > SCHEMA_VERSION {
+            return Err(Misfit::Newer(found.version));
+        }
+        for table in &self.tables {
+            let Some(columns) = found.columns.get(table.name) else { continue };
+            if !is_version_of(table.columns, columns) {
+                return Err(Misfit::Foreign(table.name.to_owned()));
+            }
+        }
+        for view in &self.views {
+            let Some(columns) = found.columns.get(view.name) else { continue };
+            // Those of an older version have fewer.
+            if !view.columns.iter().map(|(_, name)| *name).take(columns.len()).eq(columns.iter().map(String::as_str)) {
+                return Err(Misfit::Foreign(view.name.to_owned()));
+            }
+        }
+        let is_whole =
+            self.names().all(|name| found.columns.get(name).is_some_and(|c| c.len() == self.n_columns(name)));
+        Ok(if is_whole && found.version == SCHEMA_VERSION { Standing::Current } else { Standing::Older })
+    }
+
+    /// The statements that bring a database of a known standing to this version, in order, each of which may be run
+    /// again; placeholders stand for the databases. The version is to be written down behind them.
+    pub(in crate::warehouse) fn upgrade(&self, found: &Found, dialect: Dialect) -> Vec<String> {
+        let mut statements = Vec::new();
+        for table in &self.tables {
+            match found.columns.get(table.name) {
+                None => statements.push(table.create(dialect)),
+                Some(columns) => {
+                    let missing = table.columns.iter().skip(columns.len());
+                    statements.extend(missing.map(|column| table.add_column(column, dialect)));
+                }
+            }
+        }
+        for view in &self.views {
+            match found.columns.get(view.name) {
+                Some(columns) if columns.len() == view.columns.len() => {}
+                Some(_) => {
+                    statements.push(format!("DROP VIEW {}", self.database.qualify(view.name)));
+                    statements.push(view.create(dialect));
+                }
+                None => statements.push(view.create(dialect)),
+            }
+        }
+        statements.extend(self.moves(found));
+        statements
+    }
+
+    /// What takes rows of version 1 to their new place.
+    fn moves(&self, found: &Found) -> Vec<String> {
+        match self.database {
+            Database::Warehouse if found.columns.contains_key(ETL_RUN_UNMAPPED_APP) => {
+                let (old, new) = (self.database.qualify(ETL_RUN_UNMAPPED_APP), ETL_RUN_APP.qualified());
+                vec![
+                    // Where a move was interrupted.
+                    format!("DELETE FROM {new} WHERE Run IN (SELECT Run FROM {old})"),
+                    ETL_RUN_APP.insert(&format!("SELECT Run, App, '', Records, 0 FROM {old}")),
+                    format!("DROP TABLE {old}"),
+                ]
+            }
+            Database::Mart if found.version < SCHEMA_VERSION => {
+                let Some(totals) = self.totals.filter(|totals| found.columns.contains_key(totals.name)) else {
+                    return Vec::new();
+                };
+                // Nobody knows which run they were made from.
+                let (totals, run) = (totals.qualified(), MART_RUN.qualified());
+                let rows = format!("SELECT Month, 0 FROM {totals} WHERE Month NOT IN (SELECT Month FROM {run})");
+                vec![MART_RUN.insert(&rows)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Names of all tables and views.
+    pub(in crate::warehouse) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().map(|table| table.name).chain(self.views.iter().map(|view| view.name))
+    }
+
+    fn n_columns(&self, name: &str) -> usize {
+        let table = self.tables.iter().find(|table| table.name == name).map(|table| table.columns.len());
+        let view = || self.views.iter().find(|view| view.name == name).map(|view| view.columns.len());
+        table.or_else(view).unwrap_or_default()
+    }
+}
+
+/// Whether `found` are the first of our columns, at least all of the first version that had any.
+fn is_version_of(ours: &[Column], found: &[String]) -> bool {
+    let since = ours.first().map_or(1, |column| column.since);
+    let n_first = ours.iter().filter(|column| column.since == since).count();
+    (n_first..=ours.len()).contains(&found.len())
+        && ours.iter().map(|column| column.name).take(found.len()).eq(found.iter().map(String::as_str))
+}
+
+impl Misfit {
+    /// What is wrong, of a database called `name`.
+    pub(in crate::warehouse) fn why(&self, name: &str) -> String {
+        match self {
+            Misfit::Newer(version) => format!(
+                "{name} was made by a newer viewmart: its schema is version {version}, this program knows version \
+                 {SCHEMA_VERSION}"
+            ),
+            Misfit::Foreign(object) => {
+                format!("the table {object} in {name} has other columns than ours: this program did not make it")
+            }
+            Misfit::OtherProgram(version) => {
+                format!("{name} belongs to another program, which keeps its version {version} in it")
+            }
+        }
+    }
+
+    /// What to do about it.
+    pub(in crate::warehouse) fn advice(&self) -> String {
+        match self {
+            Misfit::Newer(_) => "use that version of viewmart, or give another database".to_owned(),
+            Misfit::Foreign(object) => {
+                format!("rename it (ALTER TABLE {object} RENAME TO {object}_old), or give another database")
+            }
+            Misfit::OtherProgram(_) => "give another database".to_owned(),
+        }
+    }
+}
+
+/// Why a database that has to be read is not: an older program made it.
+pub(in crate::warehouse) const TOO_OLD: &str =
+    "was made by an older viewmart, or its making was interrupted; its tables have to be brought up to date first";
+/// What to do about that.
+pub(in crate::warehouse) const UPGRADE_ADVICE: &str =
+    "run `viewmart mart --month YYYY-MM` on it, or the next `viewmart run`: both bring it up to date";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warehouse::schema::{CUSTOMER_BEHAVIOR, ETL_RUN, ETL_RUN_PUBLISHED};
+
+    fn schema() -> Schema<'static> {
+        Schema {
+            database: Database::Warehouse,
+            tables: vec![&CUSTOMER_BEHAVIOR, &ETL_RUN, &ETL_RUN_APP],
+            views: vec![&ETL_RUN_PUBLISHED],
+            totals: None,
+        }
+    }
+
+    fn names(table: &Table, n_columns: usize) -> Vec<String> {
+        table.columns.iter().take(n_columns).map(|column| column.name.to_owned()).collect()
+    }
+
+    fn found(version: u32, objects: &[(&str, Vec<String>)]) -> Found {
+        Found {
+            version,
+            columns: objects.iter().map(|(name, columns)| ((*name).to_owned(), columns.clone())).collect(),
+        }
+    }
+
+    #[test]
+    fn a_database_is_known_by_its_version_and_columns() {
+        let check = |version: u32, objects: &[(&str, Vec<String>)], expected: Result<Standing, Misfit>| {
+            assert_eq!(schema().standing(&found(version, objects)), expected, "{version} {objects:?}");
+        };
+        let run = |n_columns: usize| ("etl_run", names(&ETL_RUN, n_columns));
+        let other = |name: &'static str| (name, vec!["Contract".to_owned()]);
+        let all = [
+            ("customer_behavior", names(&CUSTOMER_BEHAVIOR, 12)),
+            run(25),
+            ("etl_run_app", names(&ETL_RUN_APP, 5)),
+            ("etl_run_published", names(&ETL_RUN, 25)),
+        ];
+        check(0, &[], Ok(Standing::Empty));
+        check(0, &[other("somebody_elses")], Ok(Standing::Empty));
+        check(1, &[other("somebody_elses")], Err(Misfit::OtherProgram(1)));
+        check(60, &[], Err(Misfit::OtherProgram(60)));
+        check(0, &[run(20)], Ok(Standing::Older));
+        check(0, &[run(23)], Ok(Standing::Older));
+        check(0, &[run(19)], Err(Misfit::Foreign("etl_run".into())));
+        check(0, &[run(20), other("customer_behavior")], Err(Misfit::Foreign("customer_behavior".into())));
+        check(2, &[run(25), other("etl_run_app")], Err(Misfit::Foreign("etl_run_app".into())));
+        check(2, &[run(25), other("etl_run_published")], Err(Misfit::Foreign("etl_run_published".into())));
+        check(0, &all, Ok(Standing::Older));
+        check(2, &all, Ok(Standing::Current));
+        check(2, &all[..3], Ok(Standing::Older));
+        check(3, &all, Err(Misfit::Newer(3)));
+    }
+
+    #[test]
+    fn an_upgrade_only_adds() {
+        let old = found(
+            0,
+            &[
+                ("customer_behavior", names(&CUSTOMER_BEHAVIOR, 12)),
+                ("etl_run", names(&ETL_RUN, 23)),
+                (ETL_RUN_UNMAPPED_APP, vec!["Run".to_owned()]),
+            ],
+        );
+        let statements = schema().upgrade(&old, Dialect::Sqlite);
+        let starts: Vec<&str> = statements.iter().map(|sql| sql.split(['(', '\n']).next().unwrap().trim()).collect();
+        assert_eq!(
+            starts,
+            [
+                "ALTER TABLE {warehouse}.etl_run ADD COLUMN RulesText TEXT NOT NULL DEFAULT ''",
+                "ALTER TABLE {warehouse}.etl_run ADD COLUMN InputsSha256 VARCHAR",
+                "CREATE TABLE IF NOT EXISTS {warehouse}.etl_run_app",
+                &format!(
+                    "CREATE VIEW IF NOT EXISTS {{warehouse}}.etl_run_published AS SELECT {} FROM etl_run WHERE Id IN",
+                    ETL_RUN.column_list()
+                ),
+                "DELETE FROM {warehouse}.etl_run_app WHERE Run IN",
+                "INSERT INTO {warehouse}.etl_run_app",
+                "DROP TABLE {warehouse}.etl_run_unmapped_app",
+            ]
+        );
+    }
+}

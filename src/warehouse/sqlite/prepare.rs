@@ -1,0 +1,139 @@
+//! Making the two files and bringing them up to date.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+
+use super::connect::{Access, BUILDING, Files, READING, leave_wal};
+use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
+use crate::warehouse::schema::{Dialect, Names};
+use crate::warehouse::{MartSchema, Missing, WarehouseError};
+
+const DOING: &str = "looking at the tables";
+
+/// See [`crate::warehouse::Warehouse::prepare`].
+pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Result<(), WarehouseError> {
+    leave_wal(&files.warehouse);
+    leave_wal(&files.mart);
+    let (warehouse_schema, mart_schema) = (Schema::of_warehouse(), Schema::of_mart(mart));
+    // Both are looked at before either is touched.
+    let standing = look(files, &files.warehouse, &warehouse_schema)?;
+    look(files, &files.mart, &mart_schema)?;
+    if standing == Standing::Empty && missing == Missing::Refuse {
+        let why = format!("there is no warehouse at {}", files.warehouse.display());
+        return Err(files.refused("opening the database", why, Some(super::fault::NO_MONTH)));
+    }
+    let id = match read_id(files, &files.warehouse)? {
+        Some(id) => id,
+        None => crate::warehouse::new_id(&files.address())?,
+    };
+    if let Some(found) = read_id(files, &files.mart)?.filter(|found| *found != id) {
+        let (mart, advice) =
+            (files.mart.display(), "name another one with --mart-db, or remove it if that warehouse is gone");
+        let why = format!("{mart} is the mart of another warehouse ({found}, this one is {id})");
+        return Err(files.refused("opening the mart", why, Some(advice)));
+    }
+    let create = Access::Write(Missing::Create);
+    let mut connection = files.open_warehouse(create)?;
+    bring_up_to_date(files, &mut connection, &warehouse_schema, &READING, &id)?;
+    let mut mart = files.open_mart(create)?;
+    bring_up_to_date(files, &mut mart, &mart_schema, &BUILDING, &id)?;
+    remove_leftovers(files, &mut connection)
+}
+
+/// Whether a file can be used, without touching it.
+pub(super) fn look(files: &Files, path: &Path, schema: &Schema<'_>) -> Result<Standing, WarehouseError> {
+    if !path.exists() {
+        return Ok(Standing::Empty);
+    }
+    let connection = files.open_existing(path)?;
+    let found = read_found(&connection).map_err(|error| files.failed(DOING, error))?;
+    schema
+        .standing(&found)
+        .map_err(|misfit| files.refused(DOING, misfit.why(&path.display().to_string()), Some(&misfit.advice())))
+}
+
+/// What a file holds.
+fn read_found(connection: &Connection) -> rusqlite::Result<Found> {
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+    let mut found = Found { version: u32::try_from(version).unwrap_or(u32::MAX), ..Found::default() };
+    let sql = "SELECT object.name, info.name FROM sqlite_schema AS object \
+               JOIN pragma_table_xinfo(object.name) AS info \
+               WHERE object.type IN ('table', 'view') ORDER BY object.name, info.cid";
+    let mut columns = connection.prepare(sql)?;
+    let mut rows = columns.query([])?;
+    while let Some(row) = rows.next()? {
+        found.columns.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(found)
+}
+
+/// The number of the warehouse that a file is, or is the mart of, where it has one.
+fn read_id(files: &Files, path: &Path) -> Result<Option<String>, WarehouseError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let connection = files.open_existing(path)?;
+    match connection.query_row("SELECT Id FROM warehouse_id", [], |row| row.get(0)).optional() {
+        Err(rusqlite::Error::SqlInputError { .. } | rusqlite::Error::SqliteFailure(..)) => Ok(None),
+        found => found.map_err(|error| files.failed(DOING, error)),
+    }
+}
+
+/// Makes what is missing in one file, all of it or nothing. Where nothing is, nothing is locked.
+fn bring_up_to_date(
+    files: &Files,
+    connection: &mut Connection,
+    schema: &Schema<'_>,
+    names: &Names<'_>,
+    id: &str,
+) -> Result<(), WarehouseError> {
+    let failed = |error| files.failed("making its tables", error);
+    let is_current = |connection: &Connection| -> Result<bool, WarehouseError> {
+        let found = read_found(connection).map_err(failed)?;
+        Ok(schema.standing(&found) == Ok(Standing::Current))
+    };
+    if is_current(connection)? {
+        return Ok(());
+    }
+    files.in_transaction(connection, TransactionBehavior::Immediate, |transaction| {
+        // Under the lock: another run may have done it meanwhile.
+        let found = read_found(transaction).map_err(failed)?;
+        for sql in schema.upgrade(&found, Dialect::Sqlite) {
+            transaction.execute_batch(&names.fill(&sql)).map_err(failed)?;
+        }
+        let sql = "INSERT INTO warehouse_id (Id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM warehouse_id)";
+        transaction.execute(sql, [id]).map_err(failed)?;
+        transaction.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).map_err(failed)
+    })
+}
+
+/// Removes the files by which versions up to 0.1 tied the commits of both files together, where a killed one left them.
+/// Both files were opened before, so what such a commit had begun is undone; and under the lock nobody is in one.
+fn remove_leftovers(files: &Files, connection: &mut Connection) -> Result<(), WarehouseError> {
+    if leftovers(&files.warehouse).is_empty() {
+        return Ok(());
+    }
+    files.in_transaction(connection, TransactionBehavior::Immediate, |_| {
+        // What cannot be removed is in nobody's way.
+        leftovers(&files.warehouse).iter().for_each(|path| drop(fs::remove_file(path)));
+        Ok(())
+    })
+}
+
+/// The files that SQLite calls super-journals: the name of the database, `-mj` and nine hexadecimal digits.
+fn leftovers(database: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (database.parent(), database.file_name().and_then(OsStr::to_str)) else {
+        return Vec::new();
+    };
+    let is_leftover = |path: &Path| {
+        let of_database = path.file_name().and_then(OsStr::to_str).and_then(|found| found.strip_prefix(name));
+        of_database
+            .and_then(|rest| rest.strip_prefix("-mj"))
+            .is_some_and(|digits| digits.len() == 9 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_leftover(path)).collect()
+}
