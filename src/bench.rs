@@ -1,6 +1,6 @@
 //! `viewmart bench`: the engine against this machine's own limit, by thread count.
 //!
-//! The limit is what it takes to look at every byte once: counting line ends over the mapped files, and for packed
+//! The limit is what it takes to look at every byte once: counting line ends over the mapped files, and for compressed
 //! files unpacking them and counting. Counts are checked before and after any clock is read.
 
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::engine::calendar::Month;
 use crate::error::{DataError, Error};
 use crate::lake::read::compressed;
 use crate::lake::read::mapped::MappedFile;
-use crate::lake::{Compression, DataFile, LakeError};
+use crate::lake::{Compression, DataFile, LakeError, ReadyFiles};
 use crate::report::{grouped, size};
 use crate::transform::{self, TransformOptions};
 
@@ -83,8 +83,8 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
             n_rejects_max: 0,
         };
         let engine = || {
-            let files = files.iter().cloned().map(Ok);
-            transform::transform(files, &options, &Progress::hidden())
+            let mut files = ReadyFiles::new(files.iter().cloned());
+            transform::transform(&mut files, &options, &Progress::hidden())
                 .map(|made| (made.table.ledger.read, made.backend))
         };
 
@@ -134,7 +134,7 @@ fn line_ends(files: &[DataFile]) -> Result<u64, LakeError> {
         .par_iter()
         .map(|file| match file.compression {
             Compression::None => line_ends_mapped(file),
-            Compression::Gzip | Compression::Zstd => line_ends_packed(file),
+            Compression::Gzip | Compression::Zstd => line_ends_compressed(file),
         })
         .try_reduce(|| 0, |a, b| Ok(a + b))
 }
@@ -151,12 +151,12 @@ fn line_ends_mapped(file: &DataFile) -> Result<u64, LakeError> {
         .try_reduce(|| 0, |a, b| Ok(a + b))
 }
 
-fn line_ends_packed(file: &DataFile) -> Result<u64, LakeError> {
-    let mut packed = compressed::open(file)?;
+fn line_ends_compressed(file: &DataFile) -> Result<u64, LakeError> {
+    let mut unpacked = compressed::open(file)?;
     let mut buffer = vec![0; 1 << 20];
     let mut n_line_ends = 0;
     loop {
-        let n_bytes = packed.fill(&mut buffer)?;
+        let n_bytes = unpacked.fill(&mut buffer)?;
         let Some(filled) = buffer.get(..n_bytes).filter(|filled| !filled.is_empty()) else {
             return Ok(n_line_ends);
         };

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
 
+pub mod arriving;
 mod cache;
 pub mod error;
 pub mod input;
@@ -22,6 +23,7 @@ mod remote;
 mod select;
 pub mod source;
 
+pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles};
 pub use error::LakeError;
 pub use input::Input;
 pub use pull::{Arrivals, PullSummary};

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::arriving::{Arrival, FileFailure, FileStream};
 use super::cache::{Cache, Part};
 use super::source::{Entry, EntryKind, Fault, Source, SourceError};
 use super::{Caching, DataFile, LakeError, Verify};
@@ -71,6 +72,8 @@ struct Shared {
     terms: Terms,
     progress: Progress,
     stop: AtomicBool,
+    /// Only files before this one are still wanted.
+    bound: Mutex<Option<String>>,
     pulled_files: AtomicU64,
     pulled_bytes: AtomicU64,
     started: Instant,
@@ -80,11 +83,12 @@ struct Shared {
 /// Files as they arrive, in no particular order; the first error ends it. Dropping it stops the pull.
 pub struct Arrivals {
     ready: VecDeque<DataFile>,
-    receive: Receiver<Result<DataFile, LakeError>>,
+    receive: Receiver<Result<DataFile, FileFailure>>,
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     summary: PullSummary,
     n_expected: u64,
+    n_failed: u64,
     is_over: bool,
 }
 
@@ -98,6 +102,7 @@ impl Arrivals {
             terms,
             progress,
             stop: AtomicBool::new(false),
+            bound: Mutex::default(),
             pulled_files: AtomicU64::new(0),
             pulled_bytes: AtomicU64::new(0),
             started: Instant::now(),
@@ -113,7 +118,7 @@ impl Arrivals {
             shared.progress.advance(file.n_bytes);
         }
         let summary = PullSummary::default();
-        Arrivals { ready: ready.into(), receive, shared, workers, summary, n_expected, is_over: false }
+        Arrivals { ready: ready.into(), receive, shared, workers, summary, n_expected, n_failed: 0, is_over: false }
     }
 
     /// What was done so far; whole when the last file has come.
@@ -127,6 +132,65 @@ impl Arrivals {
     }
 }
 
+impl Arrivals {
+    fn count(&mut self, file: &DataFile) {
+        self.summary.files += 1;
+        self.summary.bytes += file.n_bytes;
+    }
+
+    /// What is told when nothing more will come: a worker that panicked must not be missed silently.
+    fn end(&mut self) -> Option<FileFailure> {
+        let is_bounded = self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let is_missing = !self.is_over && !is_bounded && self.summary.files + self.n_failed < self.n_expected;
+        self.is_over = true;
+        let what =
+            format!("only {} of {} files came: the pull failed unexpectedly", self.summary.files, self.n_expected);
+        let error = LakeError::at("lake", what).advise("run again, and report this if it comes again");
+        is_missing.then(|| FileFailure { uri: String::new(), error })
+    }
+
+    fn note(&mut self, came: Result<DataFile, FileFailure>) -> Result<DataFile, FileFailure> {
+        match &came {
+            Ok(file) => self.count(file),
+            Err(_) => self.n_failed += 1,
+        }
+        came
+    }
+}
+
+impl FileStream for Arrivals {
+    fn try_next(&mut self) -> Arrival {
+        if let Some(file) = self.ready.pop_front() {
+            self.count(&file);
+            return Arrival::File(Ok(file));
+        }
+        match self.receive.try_recv() {
+            Ok(came) => Arrival::File(self.note(came)),
+            Err(TryRecvError::Empty) => Arrival::NotYet,
+            Err(TryRecvError::Disconnected) => self.end().map_or(Arrival::End, |failure| Arrival::File(Err(failure))),
+        }
+    }
+
+    fn wait_next(&mut self) -> Option<Result<DataFile, FileFailure>> {
+        if let Some(file) = self.ready.pop_front() {
+            self.count(&file);
+            return Some(Ok(file));
+        }
+        match self.receive.recv() {
+            Ok(came) => Some(self.note(came)),
+            Err(_) => self.end().map(Err),
+        }
+    }
+
+    fn stop_at(&mut self, uri: &str) {
+        self.ready.retain(|file| file.uri.as_str() < uri);
+        let mut bound = self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        if bound.as_deref().is_none_or(|bound| uri < bound) {
+            *bound = Some(uri.to_owned());
+        }
+    }
+}
+
 impl Iterator for Arrivals {
     type Item = Result<DataFile, LakeError>;
 
@@ -134,22 +198,10 @@ impl Iterator for Arrivals {
         if self.is_over {
             return None;
         }
-        let mut next = self.ready.pop_front().map(Ok).or_else(|| self.receive.recv().ok());
-        if next.is_none() && self.summary.files < self.n_expected {
-            // A worker panicked: its file must not be missed silently.
-            let what =
-                format!("only {} of {} files came: the pull failed unexpectedly", self.summary.files, self.n_expected);
-            next = Some(Err(LakeError::at("lake", what).advise("run again, and report this if it comes again")));
-        }
-        match &next {
-            Some(Ok(file)) => {
-                self.summary.files += 1;
-                self.summary.bytes += file.n_bytes;
-            }
-            Some(Err(_)) | None => {
-                self.is_over = true;
-                self.shared.stop.store(true, Ordering::Relaxed);
-            }
+        let next = self.wait_next().map(|came| came.map_err(|failure| failure.error));
+        if !matches!(next, Some(Ok(_))) {
+            self.is_over = true;
+            self.shared.stop.store(true, Ordering::Relaxed);
         }
         next
     }
@@ -185,23 +237,33 @@ impl From<LakeError> for Failure {
 }
 
 impl Shared {
-    fn work(&self, send: &Sender<Result<DataFile, LakeError>>) {
+    fn work(&self, send: &Sender<Result<DataFile, FileFailure>>) {
         while !self.stop.load(Ordering::Relaxed) {
             let order = self.orders.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some(Order { file, source }) = order else { return };
             let uri = file.uri.clone();
+            if self.is_stopped(&uri) {
+                continue;
+            }
             let result = match self.obtain(file, source.as_ref()) {
                 Ok(file) => Ok(file),
                 Err(Failure::Source(error)) => Err(error.at(&uri)),
                 Err(Failure::Lake(error)) => Err(error),
-                Err(Failure::Stopped) => return,
+                Err(Failure::Stopped) => continue,
             };
             let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.last_ms.fetch_max(elapsed_ms, Ordering::Relaxed);
+            let result = result.map_err(|error| FileFailure { uri, error });
             if send.send(result).is_err() {
                 return;
             }
         }
+    }
+
+    /// Whether the pull was stopped, or this file comes after an error.
+    fn is_stopped(&self, uri: &str) -> bool {
+        let bound = || self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stop.load(Ordering::Relaxed) || bound().as_deref().is_some_and(|bound| uri >= bound)
     }
 
     fn obtain(&self, file: DataFile, source: Option<&(Arc<dyn Source>, String)>) -> Result<DataFile, Failure> {
@@ -275,7 +337,7 @@ impl Shared {
             let pause = patience.first_pause.saturating_mul(1 << (n_attempts - 1).min(16)).min(patience.longest_pause);
             // Files that failed together do not come back together.
             let spread = crc32c::crc32c(file.uri.as_bytes()) % 256;
-            self.pause(pause.mul_f64(0.75 + f64::from(spread) / 512.0))?;
+            self.pause(pause.mul_f64(0.75 + f64::from(spread) / 512.0), &file.uri)?;
         }
     }
 
@@ -298,7 +360,7 @@ impl Shared {
             looks_open: false,
         };
         if part.n_bytes() < file.n_bytes {
-            let read = self.read(&mut part, source, &entry);
+            let read = self.read(&mut part, source, &entry, &file.uri);
             *reached = part.n_bytes();
             if read.is_err() || *reached < file.n_bytes {
                 part.note()?;
@@ -328,14 +390,14 @@ impl Shared {
         Ok(part.finish()?)
     }
 
-    fn read(&self, part: &mut Part<'_>, source: &dyn Source, entry: &Entry) -> Result<(), Failure> {
+    fn read(&self, part: &mut Part<'_>, source: &dyn Source, entry: &Entry, uri: &str) -> Result<(), Failure> {
         let mut chunks = source.open(entry, part.n_bytes())?;
         while let Some(batch) = chunks.next()? {
             let n_before = part.n_bytes();
             part.write(&batch)?;
             self.progress.advance(part.n_bytes() - n_before);
             self.pulled_bytes.fetch_add(part.n_bytes() - n_before, Ordering::Relaxed);
-            if self.stop.load(Ordering::Relaxed) {
+            if self.is_stopped(uri) {
                 return Err(Failure::Stopped);
             }
         }
@@ -347,10 +409,10 @@ impl Shared {
         }
     }
 
-    fn pause(&self, pause: Duration) -> Result<(), Failure> {
+    fn pause(&self, pause: Duration, uri: &str) -> Result<(), Failure> {
         let end = Instant::now() + pause;
         loop {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.is_stopped(uri) {
                 return Err(Failure::Stopped);
             }
             match end.saturating_duration_since(Instant::now()) {
@@ -510,8 +572,8 @@ mod tests {
             }
         }
 
-        /// Pulls `paths` one after the other and returns what came of it.
-        fn pull(&self, paths: &[&str], caching: Caching, verify: Verify) -> (Result<u64, String>, PullSummary) {
+        /// Starts to pull `paths` one after the other.
+        fn start(&self, paths: &[&str], caching: Caching, verify: Verify) -> Arrivals {
             let cache = self.cache();
             let order = |path: &&str| {
                 let source: Option<(Arc<dyn Source>, String)> = match caching {
@@ -532,8 +594,12 @@ mod tests {
                     longest_pause: Duration::from_millis(2),
                 },
             };
-            let mut arrivals =
-                Arrivals::start(Vec::new(), paths.iter().map(order).collect(), terms, Progress::hidden());
+            Arrivals::start(Vec::new(), paths.iter().map(order).collect(), terms, Progress::hidden())
+        }
+
+        /// Pulls `paths` one after the other and returns what came of it.
+        fn pull(&self, paths: &[&str], caching: Caching, verify: Verify) -> (Result<u64, String>, PullSummary) {
+            let mut arrivals = self.start(paths, caching, verify);
             let mut result = Ok(0);
             for file in arrivals.by_ref() {
                 match file {
@@ -606,6 +672,24 @@ mod tests {
         check(Caching::Use, Verify::No, 1, 25_000);
         let is_readonly = |path: &Path| std::fs::metadata(path).unwrap().permissions().readonly();
         assert!(is_readonly(&file.path));
+    }
+
+    #[test]
+    fn a_pull_of_which_only_the_first_files_are_wanted_leaves_the_others() {
+        let setting = Setting::new();
+        let mut arrivals = setting.start(&PATHS, Caching::Use, Verify::No);
+        arrivals.stop_at(&format!("hdfs://memory{}", PATHS[1]));
+        let mut came = Vec::new();
+        while let Some(file) = arrivals.wait_next() {
+            came.push(file.unwrap().uri);
+        }
+        assert!(came.contains(&format!("hdfs://memory{}", PATHS[0])), "{came:?}");
+        // A file that was whole already when the pull was stopped may come.
+        assert!(came.len() <= 3);
+        drop(arrivals);
+        let mut none = setting.start(&PATHS, Caching::Refresh, Verify::No);
+        none.stop_at("hdfs://memory/");
+        assert!(none.by_ref().all(|file| file.is_ok()), "stopping is no error");
     }
 
     #[test]

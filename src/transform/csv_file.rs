@@ -1,83 +1,77 @@
-//! A CSV file that one thread reads from its begin to its end: the record behind the last one begins where that ended,
+//! A CSV file that one thread reads from its start to its end: the record after the last one starts where that ended,
 //! whatever quotes there are.
 
-use std::sync::Arc;
-
-use crate::engine::aggregate::collect::FileId;
-use crate::engine::calendar::Day;
-use crate::engine::scan::csv::{Behind, CsvLayout, QuoteState};
+use crate::engine::scan::csv::{Behind, CsvLayout, CsvSplit, QuoteState};
 use crate::error::Error;
-use crate::lake::read::mapped::MappedFile;
+use crate::lake::read::mapped::{MappedFile, Window};
 
-use super::jobs::{InOrder, SPLIT_BYTES, WINDOW_TAIL_BYTES};
-use super::worker::Piece;
+use super::input::{Chunk, FileMeta, Input, SPLIT_BYTES, WINDOW_TAIL_BYTES};
 
 /// A mapped CSV file that is being scanned.
 pub(super) struct CsvFile {
-    uri: Arc<str>,
-    id: FileId,
-    day: Day,
+    file: FileMeta,
     layout: CsvLayout,
     mapped: MappedFile,
-    /// Where the next record begins.
+    window: Window,
+    /// Where the next record starts.
     at: u64,
-    /// What the next window shows behind the part that is scanned.
-    n_tail: usize,
+    /// What the next window shows after the part that is scanned. A record is looked at again in windows that grow
+    /// sixteenfold, in a file of [`super::input::ALONE_BYTES`] at most.
+    n_tail_bytes: usize,
 }
 
 impl CsvFile {
-    /// A file whose records begin at `records_start`.
-    pub fn new(
-        uri: Arc<str>,
-        id: FileId,
-        day: Day,
-        layout: CsvLayout,
-        mapped: MappedFile,
-        records_start: u64,
-    ) -> CsvFile {
-        CsvFile { uri, id, day, layout, mapped, at: records_start, n_tail: WINDOW_TAIL_BYTES }
+    /// A file whose records start at `records_start`.
+    pub fn new(file: FileMeta, layout: CsvLayout, mapped: MappedFile, records_start: u64) -> CsvFile {
+        let n_tail_bytes = WINDOW_TAIL_BYTES;
+        CsvFile { file, layout, mapped, window: Window::default(), at: records_start, n_tail_bytes }
+    }
+
+    /// Where the window starts: one byte early, which says whether a record starts at `at`.
+    fn base(&self) -> u64 {
+        self.at.saturating_sub(1)
     }
 }
 
-impl InOrder for CsvFile {
-    fn uri(&self) -> &str {
-        &self.uri
+impl Input for CsvFile {
+    fn file(&self) -> &FileMeta {
+        &self.file
     }
 
-    fn is_done(&self) -> bool {
-        self.at >= self.mapped.n_bytes()
+    fn start(&self) -> u64 {
+        0
     }
 
-    fn n_read(&self) -> u64 {
+    fn n_bytes_read(&self) -> u64 {
         self.at
     }
 
-    fn step(&mut self, scan: &mut dyn FnMut(&Piece<'_>) -> usize) -> Result<(), Error> {
-        // One byte early, which tells that a record begins at `at`.
-        let base = self.at.saturating_sub(1);
-        // The next part begins where a large page does, or a few bytes later.
+    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        if self.at >= self.mapped.n_bytes() {
+            self.window = Window::default();
+            self.mapped.check_unchanged()?;
+            return Ok(None);
+        }
+        let base = self.base();
+        // The next part starts where a large page does, or a few bytes later.
         let end = (self.at / SPLIT_BYTES + 1) * SPLIT_BYTES;
         let n_owned = usize::try_from(end - base).unwrap_or(usize::MAX);
-        let window = self.mapped.window(base, n_owned.saturating_add(self.n_tail))?;
-        let is_last = base + window.len() as u64 >= self.mapped.n_bytes();
-        let next = base
-            + scan(&Piece {
-                uri: &self.uri,
-                file: self.id,
-                day: self.day,
-                layout: Some(self.layout),
-                window: &window,
-                behind: if is_last { Behind::Nothing } else { Behind::More },
-                owned: (self.at - base) as usize..n_owned.min(window.len()),
-                base,
-                quotes: QuoteState::FieldStart,
-            }) as u64;
+        self.window = self.mapped.window(base, n_owned.saturating_add(self.n_tail_bytes))?;
+        let is_last = base + self.window.len() as u64 >= self.mapped.n_bytes();
+        let part = CsvSplit {
+            window: &self.window,
+            behind: if is_last { Behind::Nothing } else { Behind::More },
+            owned: (self.at - base) as usize..n_owned.min(self.window.len()),
+            base,
+            start: QuoteState::FieldStart,
+        };
+        Ok(Some(Chunk { file: &self.file, layout: Some(self.layout), part }))
+    }
+
+    fn consume(&mut self, next: usize) {
+        let next = self.base() + next as u64;
         // None means that a record is longer than the window.
-        self.n_tail = if next > self.at { WINDOW_TAIL_BYTES } else { self.n_tail.saturating_mul(16) };
-        self.at = next;
-        if self.is_done() {
-            self.mapped.check_unchanged()?;
-        }
-        Ok(())
+        self.n_tail_bytes = if next > self.at { WINDOW_TAIL_BYTES } else { self.n_tail_bytes.saturating_mul(16) };
+        self.at = next.max(self.at);
     }
 }

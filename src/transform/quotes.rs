@@ -1,14 +1,14 @@
 //! The quote states between the splits of a large CSV file, found while the splits are scanned.
 //!
 //! Naive: read the whole file for its quotes, then read it again for its records. Here whoever scans a split first looks
-//! through it for quotes, which brings it into the cache, and then knows the state in front of it as soon as those before
+//! through it for quotes, which brings it into the cache, and then knows the state before it as soon as those before
 //! it have been looked through too. Splits are taken in order, so nobody waits for a split that nobody has.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::scan::csv::{QuoteMap, QuoteState};
 
-/// The states in front of the splits of one file, as far as they are known.
+/// The states before the splits of one file, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct QuoteChain {
     links: Mutex<Links>,
@@ -17,21 +17,22 @@ pub(super) struct QuoteChain {
 
 #[derive(Debug, Default)]
 struct Links {
-    /// In front of each split from the first on.
+    /// Before each split from the first on.
     states: Vec<QuoteState>,
     /// What the splits do that come next, as far as they have been looked through; the first is missing.
     maps: Vec<Option<QuoteMap>>,
-    is_broken: bool,
+    /// The first split that could not be read.
+    broken_at: Option<usize>,
 }
 
 impl QuoteChain {
-    /// A file of so many splits, the first of which begins where a field does.
+    /// A file of `n_splits`, the first of which starts where a field does.
     pub fn new(n_splits: usize) -> QuoteChain {
-        let links = Links { states: vec![QuoteState::FieldStart], maps: vec![None; n_splits], is_broken: false };
+        let links = Links { states: vec![QuoteState::FieldStart], maps: vec![None; n_splits], broken_at: None };
         QuoteChain { links: Mutex::new(links), changed: Condvar::new() }
     }
 
-    /// Adds what split number `i` does. Waits for those before it; gives the states in front of and behind the split, or
+    /// Adds what split number `i` does. Waits for those before it; gives the states before and after the split, or
     /// none when one before it could not be read.
     pub fn states(&self, i: usize, map: QuoteMap) -> Option<(QuoteState, QuoteState)> {
         let mut links = self.lock();
@@ -45,19 +46,21 @@ impl QuoteChain {
         }
         self.changed.notify_all();
         loop {
-            if let Some([before, behind]) = links.states.get(i..i + 2) {
-                return Some((*before, *behind));
+            if let Some([before, after]) = links.states.get(i..i + 2) {
+                return Some((*before, *after));
             }
-            if links.is_broken {
+            if links.broken_at.is_some_and(|broken| broken < i) {
                 return None;
             }
             links = self.changed.wait(links).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Says that a split could not be read: nobody waits any longer.
-    pub fn break_off(&self) {
-        self.lock().is_broken = true;
+    /// Says that split number `i` could not be read: none of those after it waits any longer.
+    pub fn break_off(&self, i: usize) {
+        let mut links = self.lock();
+        links.broken_at = Some(links.broken_at.map_or(i, |broken| broken.min(i)));
+        drop(links);
         self.changed.notify_all();
     }
 
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn states_follow_from_the_splits_before() {
-        // Each split on a thread of its own, begun in this order.
+        // Each split on a thread of its own, started in this order.
         for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]] {
             let chain = QuoteChain::new(SPLITS.len());
             std::thread::scope(|scope| {
@@ -103,7 +106,7 @@ mod tests {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| chain.states(2, QuoteMap::IDENTITY));
             assert_eq!(chain.states(0, QuoteMap::IDENTITY), Some((QuoteState::FieldStart, QuoteState::FieldStart)));
-            chain.break_off();
+            chain.break_off(1);
             assert_eq!(waiting.join().unwrap(), None);
         });
     }

@@ -1,128 +1,161 @@
-//! One thread's work: takes jobs and scans them until the epoch ends.
+//! One thread's work: takes inputs and scans them until the epoch ends.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crate::engine::aggregate::collect::{Collector, FileId};
+use crate::console::Progress;
+use crate::engine::aggregate::collect::Collector;
 use crate::engine::aggregate::context::Context;
-use crate::engine::calendar::Day;
-use crate::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv};
+use crate::engine::scan::csv::{CsvLayout, CsvReader, scan_csv};
+use crate::engine::scan::fast::Scanner;
 use crate::engine::scan::json::{LineReader, scan_lines};
-use crate::engine::scan::reject::RejectBatch;
+use crate::engine::scan::reject::{RejectBatch, RejectLimit, Rejects};
 use crate::error::Error;
 
-use super::jobs::{Job, Split};
-use super::{Failure, Shared, lock};
+use super::input::{Chunk, Input};
+use super::queue::{Queue, Taken, lock};
 
-/// What a thread keeps from job to job and from epoch to epoch.
+/// Kept records that wait before they are aggregated: 128 MiB of them, so that each customer's cache line of its table is
+/// fetched once for several records.
+const EPOCH_RECORDS: usize = 8 << 20;
+
+/// How long a thread without work waits before it looks again, while others are busy and files are to come.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// CSV layouts of which a thread remembers the shapes of their records.
+const MAX_CSV_READERS: usize = 8;
+
+/// What all workers share.
+pub(super) struct Shared<'a> {
+    pub scanner: Scanner,
+    pub queue: Queue<'a>,
+    /// Kept records that wait to be aggregated.
+    pub n_waiting: AtomicUsize,
+    pub reject_limit: RejectLimit,
+    pub rejects: Mutex<Rejects>,
+    pub progress: Progress,
+    /// Workers with an input at hand.
+    pub n_busy: AtomicUsize,
+    /// A worker panicked: nobody needs what the others do.
+    pub has_panicked: AtomicBool,
+}
+
+impl Shared<'_> {
+    /// Whether an epoch's worth of records waits.
+    pub fn is_epoch_full(&self) -> bool {
+        self.n_waiting.load(Ordering::Relaxed) >= EPOCH_RECORDS
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.is_epoch_full() && !self.has_panicked.load(Ordering::Relaxed)
+    }
+}
+
+/// Says that a worker is busy for as long as it lives; a panic stops the others.
+struct Busy<'s, 'q>(&'s Shared<'q>);
+
+impl<'s, 'q> Busy<'s, 'q> {
+    fn new(shared: &'s Shared<'q>) -> Busy<'s, 'q> {
+        shared.n_busy.fetch_add(1, Ordering::Relaxed);
+        Busy(shared)
+    }
+}
+
+impl Drop for Busy<'_, '_> {
+    fn drop(&mut self) {
+        self.0.n_busy.fetch_sub(1, Ordering::Relaxed);
+        if std::thread::panicking() {
+            self.0.has_panicked.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a thread keeps from input to input and from epoch to epoch.
 #[derive(Default)]
 pub(super) struct Worker {
     /// What it has gathered.
     pub collector: Collector,
     lines: LineReader,
-    csv: Option<CsvReader>,
-    /// A file that the end of an epoch interrupted.
-    interrupted: Option<Job>,
-}
-
-/// Bytes of a file in memory, and which part of them to scan.
-pub(super) struct Piece<'a> {
-    pub uri: &'a Arc<str>,
-    pub file: FileId,
-    pub day: Day,
-    pub layout: Option<CsvLayout>,
-    pub window: &'a [u8],
-    /// What is behind the window.
-    pub behind: Behind,
-    /// The lines whose first byte lies here.
-    pub owned: std::ops::Range<usize>,
-    /// Offset of the window in the (unpacked) file.
-    pub base: u64,
-    /// CSV only: the state in front of `owned`.
-    pub quotes: QuoteState,
+    csv: Vec<CsvReader>,
+    /// What the end of an epoch interrupted.
+    interrupted: Option<Box<dyn Input>>,
 }
 
 impl Worker {
-    /// Takes jobs until none is left or the epoch ends.
-    pub fn run(&mut self, shared: &Shared, context: &Context) {
+    /// Scans until no file is there or the epoch ends.
+    pub fn run(&mut self, shared: &Shared<'_>, context: &Context) {
         while shared.goes_on() {
-            let Some(job) = self.interrupted.take().or_else(|| lock(&shared.queue).pop_front()) else { break };
-            match job {
-                Job::Split(split) => {
-                    if let Err(error) = self.split(&split, shared, context) {
-                        shared.fail(Failure { uri: split.file.uri.to_string(), offset: split.start, error });
+            let busy = Busy::new(shared);
+            let taken = self.interrupted.take().map_or_else(|| shared.queue.take(), Taken::Input);
+            match taken {
+                Taken::Input(mut input) => match self.scan_input(input.as_mut(), shared, context) {
+                    Ok(true) => {}
+                    Ok(false) => self.interrupted = Some(input),
+                    Err(error) => shared.queue.fail(&input.file().uri, input.start(), error),
+                },
+                Taken::End => break,
+                Taken::NotYet => {
+                    drop(busy);
+                    if shared.n_busy.load(Ordering::Relaxed) == 0 {
+                        break;
                     }
-                }
-                Job::InOrder(mut file) => {
-                    while shared.goes_on() && !file.is_done() {
-                        let n_read_before = file.n_read();
-                        if let Err(error) = file.step(&mut |piece| self.piece(piece, shared, context)) {
-                            shared.fail(Failure { uri: file.uri().to_owned(), offset: n_read_before, error });
-                        }
-                        shared.progress.advance(file.n_read() - n_read_before);
-                    }
-                    if !file.is_done() {
-                        self.interrupted = Some(Job::InOrder(file));
-                    }
+                    std::thread::sleep(POLL_INTERVAL);
                 }
             }
         }
     }
 
-    fn split(&mut self, split: &Split, shared: &Shared, context: &Context) -> Result<(), Error> {
-        let Some((window, quotes)) = split.window()? else { return Ok(()) };
-        let owned = (split.start - split.base()) as usize..(split.end - split.base()) as usize;
-        self.piece(
-            &Piece {
-                uri: &split.file.uri,
-                file: split.file.id,
-                day: split.file.day,
-                layout: split.file.layout,
-                window: &window,
-                behind: Behind::Nothing,
-                owned,
-                base: split.base(),
-                quotes,
-            },
-            shared,
-            context,
-        );
-        drop(window);
-        shared.progress.advance(split.end - split.start);
-        Ok(split.finish()?)
+    /// Scans `input` to its end, or until an error before it makes it useless; false when the epoch ended earlier.
+    fn scan_input(&mut self, input: &mut dyn Input, shared: &Shared<'_>, context: &Context) -> Result<bool, Error> {
+        while shared.queue.matters(&input.file().uri, input.start()) {
+            if !shared.goes_on() {
+                return Ok(false);
+            }
+            let n_read_before = input.n_bytes_read();
+            let Some(chunk) = input.next_chunk()? else { break };
+            let next = self.scan_chunk(&chunk, shared, context);
+            input.consume(next);
+            shared.progress.advance(input.n_bytes_read() - n_read_before);
+        }
+        Ok(true)
     }
 
-    /// Scans a piece; gives the place in the window where the first record begins that was not read.
-    fn piece(&mut self, piece: &Piece<'_>, shared: &Shared, context: &Context) -> usize {
+    /// Gives the place in the window where the first record starts that was not scanned.
+    fn scan_chunk(&mut self, chunk: &Chunk<'_>, shared: &Shared<'_>, context: &Context) -> usize {
         let n_before = self.collector.n_waiting();
         let mut rejects = RejectBatch::new(shared.reject_limit);
-        let mut sink = self.collector.split(piece.file, piece.day, context, &mut rejects);
-        let next = match piece.layout {
+        let mut sink = self.collector.split(chunk.file.id, chunk.file.day, context, &mut rejects);
+        let part = &chunk.part;
+        let next = match chunk.layout {
             None => {
-                let (window, owned) = (piece.window, piece.owned.clone());
-                scan_lines(window, owned, piece.base, &shared.scanner, &mut self.lines, &mut sink);
-                piece.owned.end
+                let owned = part.owned.clone();
+                scan_lines(part.window, owned, part.base, &shared.scanner, &mut self.lines, &mut sink);
+                part.owned.end
             }
-            Some(layout) => {
-                let reader = match &mut self.csv {
-                    Some(reader) if reader.layout() == layout => reader,
-                    other => other.insert(CsvReader::new(layout)),
-                };
-                let split = CsvSplit {
-                    window: piece.window,
-                    behind: piece.behind,
-                    owned: piece.owned.clone(),
-                    base: piece.base,
-                    start: piece.quotes,
-                };
-                scan_csv(&split, &shared.scanner, reader, &mut sink)
-            }
+            Some(layout) => scan_csv(part, &shared.scanner, reader_of(&mut self.csv, layout), &mut sink),
         };
         drop(sink);
         shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);
         if !rejects.is_empty() {
-            lock(&shared.rejects).add(piece.uri, piece.file.0, rejects);
+            lock(&shared.rejects).add(&chunk.file.uri, chunk.file.id.0, rejects);
         }
         next
     }
+}
+
+/// The reader of a layout, which moves to the end; the one that was not used for longest makes room.
+fn reader_of(readers: &mut Vec<CsvReader>, layout: CsvLayout) -> &mut CsvReader {
+    let reader = match readers.iter().position(|reader| reader.layout() == layout) {
+        Some(place) => readers.remove(place),
+        None => {
+            if readers.len() >= MAX_CSV_READERS {
+                readers.remove(0);
+            }
+            CsvReader::new(layout)
+        }
+    };
+    readers.push(reader);
+    let last = readers.len() - 1;
+    &mut readers[last]
 }

@@ -5,38 +5,39 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::mapped;
+use super::mapped::Stamp;
 use crate::lake::{Compression, DataFile, LakeError};
 
 /// Bytes read from the disk at once.
-const N_BUFFER: usize = 1 << 20;
+const READ_BUFFER_BYTES: usize = 1 << 20;
 
 /// The unpacked content of a data file. A stream that is cut short, followed by anything else or damaged is an error,
 /// never an early end.
-pub struct PackedFile {
+pub struct CompressedFile {
     stream: Box<dyn Read + Send>,
-    file: File,
+    file: Arc<File>,
     listed: DataFile,
-    n_packed: Arc<AtomicU64>,
+    stamp: Stamp,
+    n_read: Arc<AtomicU64>,
 }
 
 /// Opens `file`, which must still be as it was listed.
-pub fn open(file: &DataFile) -> Result<PackedFile, LakeError> {
+pub fn open(file: &DataFile) -> Result<CompressedFile, LakeError> {
     let io = |error| LakeError::io(&file.uri, "opening it", &error);
-    let opened = File::open(&file.path).map_err(io)?;
-    mapped::check_unchanged(&opened, file)?;
-    let n_packed = Arc::new(AtomicU64::new(0));
-    let counted = Counted { file: opened.try_clone().map_err(io)?, n_read: Arc::clone(&n_packed) };
-    let buffered = BufReader::with_capacity(N_BUFFER, counted);
+    let opened = Arc::new(File::open(&file.path).map_err(io)?);
+    let stamp = Stamp::of(&opened, file)?;
+    let n_read = Arc::new(AtomicU64::new(0));
+    let counted = Counted { file: Arc::clone(&opened), n_read: Arc::clone(&n_read) };
+    let buffered = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
     let stream: Box<dyn Read + Send> = match file.compression {
         Compression::None => Box::new(buffered),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
         Compression::Zstd => Box::new(ZstdFrames::new(buffered).map_err(io)?),
     };
-    Ok(PackedFile { stream, file: opened, listed: file.clone(), n_packed })
+    Ok(CompressedFile { stream, file: opened, listed: file.clone(), stamp, n_read })
 }
 
-impl PackedFile {
+impl CompressedFile {
     /// Unpacks into `buffer` until it is full or the content ends, and returns the number of bytes. Fewer than its
     /// length means the end, which is reached only if the whole file was sound and is still as it was listed.
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, LakeError> {
@@ -44,7 +45,7 @@ impl PackedFile {
         while let Some(rest) = buffer.get_mut(n_filled..).filter(|rest| !rest.is_empty()) {
             match self.stream.read(rest) {
                 Ok(0) => {
-                    mapped::check_unchanged(&self.file, &self.listed)?;
+                    self.stamp.check(&self.file, &self.listed)?;
                     break;
                 }
                 Ok(n) => n_filled += n,
@@ -55,13 +56,13 @@ impl PackedFile {
         Ok(n_filled)
     }
 
-    /// Bytes read from the packed file so far: what progress is measured in.
-    pub fn n_packed_read(&self) -> u64 {
-        self.n_packed.load(Ordering::Relaxed)
+    /// Bytes read from the compressed file so far: what progress is measured in.
+    pub fn n_bytes_read(&self) -> u64 {
+        self.n_read.load(Ordering::Relaxed)
     }
 
     fn explain(&self, error: &io::Error) -> LakeError {
-        if let Err(changed) = mapped::check_unchanged(&self.file, &self.listed) {
+        if let Err(changed) = self.stamp.check(&self.file, &self.listed) {
             return changed;
         }
         let kind = match self.listed.compression {
@@ -72,26 +73,32 @@ impl PackedFile {
         if error.raw_os_error().is_some() {
             return LakeError::io(&self.listed.uri, "reading it", error);
         }
+        // What the library calls it when a window is larger than 2^27 bytes.
+        if kind == "Zstandard" && error.to_string().contains("too much memory") {
+            let what = "its Zstandard window is over 128 MiB (`--long=28` or more, or `--ultra` with a large window)";
+            return LakeError::at(&self.listed.uri, what)
+                .advise("compress this file again with `zstd --long=27` or less");
+        }
         let what = match error.kind() {
             io::ErrorKind::UnexpectedEof => format!("the {kind} stream ends too early: the file was cut short"),
             _ => format!("the {kind} stream is damaged: {error}"),
         };
         LakeError::at(
             &self.listed.uri,
-            format!("{what} (at or before byte {} of {})", self.n_packed_read(), self.listed.n_bytes),
+            format!("{what} (at or before byte {} of {})", self.n_bytes_read(), self.listed.n_bytes),
         )
         .advise("get this file again from where it was made; nothing was published")
     }
 }
 
 /// For readers that want a plain [`Read`]. Its errors hold a [`LakeError`] that says which file.
-impl Read for PackedFile {
+impl Read for CompressedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
         match self.stream.read(buffer) {
-            Ok(0) => mapped::check_unchanged(&self.file, &self.listed).map(|()| 0).map_err(io::Error::other),
+            Ok(0) => self.stamp.check(&self.file, &self.listed).map(|()| 0).map_err(io::Error::other),
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(io::Error::other(self.explain(&error))),
             result => result,
         }
@@ -100,13 +107,13 @@ impl Read for PackedFile {
 
 /// Counts the bytes that were read.
 struct Counted {
-    file: File,
+    file: Arc<File>,
     n_read: Arc<AtomicU64>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(buffer)?;
+        let n = (&*self.file).read(buffer)?;
         self.n_read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
@@ -153,7 +160,7 @@ mod tests {
             let n = file.fill(&mut buffer).map_err(|error| error.to_string())?;
             unpacked.extend_from_slice(&buffer[..n]);
             if n < buffer.len() {
-                assert_eq!(file.n_packed_read(), content.len() as u64);
+                assert_eq!(file.n_bytes_read(), content.len() as u64);
                 return Ok(unpacked);
             }
         }
@@ -207,6 +214,24 @@ mod tests {
                 assert!(message.contains("stream ends too early"), "{name} cut at {n_kept}: {message}");
             }
         }
+    }
+
+    #[test]
+    fn a_window_that_is_too_large_is_told_as_that() {
+        let check = |log: u32, expected: Result<(), &str>| {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.long_distance_matching(true).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(&lines(0)).unwrap();
+            match (unpack("20220401.json.zst", &encoder.finish().unwrap()), expected) {
+                (Ok(unpacked), Ok(())) => assert_eq!(unpacked, lines(0)),
+                (Err(message), Err(text)) => assert!(message.contains(text), "{log}: {message}"),
+                (found, _) => panic!("{log}: {found:?}"),
+            }
+        };
+        check(27, Ok(()));
+        check(28, Err("Zstandard window is over 128 MiB"));
+        check(30, Err("Zstandard window is over 128 MiB"));
     }
 
     #[test]

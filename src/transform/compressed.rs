@@ -1,0 +1,177 @@
+//! A compressed file, unpacked chunk by chunk: what is left of one after its last whole record goes before the next.
+
+use crate::engine::aggregate::collect::FileId;
+use crate::engine::scan::csv::{Behind, CsvLayout, CsvSplit, QuoteState, first_record_start};
+use crate::engine::scan::lines::{BYTE_ORDER_MARK, first_line_start};
+use crate::engine::scan::record::MAX_LINE_BYTES;
+use crate::error::Error;
+use crate::lake::read::compressed::{self, CompressedFile};
+use crate::lake::{DataFile, Format};
+
+use super::input::{Chunk, FileMeta, Input, UNPACKED_BYTES, header_error};
+
+/// A compressed file that is being scanned.
+pub(super) struct Unpacked {
+    source: CompressedFile,
+    file: FileMeta,
+    format: Format,
+    layout: Option<CsvLayout>,
+    // Unpacked bytes from offset `base` on, the first `n_filled` of them valid.
+    buffer: Vec<u8>,
+    n_filled: usize,
+    base: u64,
+    /// Where the next record starts in the buffer.
+    at: usize,
+    record: Record,
+    ended: bool,
+}
+
+/// What is known of the record that starts at `at`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Record {
+    /// It is as any other.
+    Usual,
+    /// It is too long already: it is rejected by what there is of it.
+    TooLong,
+    /// It was rejected; the rest of it is passed over. The state is that after the first byte of the buffer.
+    Rejected(QuoteState),
+}
+
+impl Input for Unpacked {
+    fn file(&self) -> &FileMeta {
+        &self.file
+    }
+
+    fn start(&self) -> u64 {
+        0
+    }
+
+    fn n_bytes_read(&self) -> u64 {
+        self.source.n_bytes_read()
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        let result = self.advance();
+        match result {
+            Ok(true) => Ok(Some(self.chunk())),
+            Ok(false) => Ok(None),
+            Err(error) => {
+                self.ended = true;
+                Err(error)
+            }
+        }
+    }
+
+    fn consume(&mut self, next: usize) {
+        if self.record == Record::TooLong {
+            let state = self.state_after(QuoteState::FieldStart, self.at);
+            self.record = Record::Rejected(state);
+            self.at = self.n_filled.saturating_sub(1);
+            return;
+        }
+        let n_left = self.n_filled - self.at;
+        if next > self.at {
+            self.at = next.min(self.n_filled);
+        } else if !self.ended && n_left > MAX_LINE_BYTES + BYTE_ORDER_MARK.len() + "\r\n".len() {
+            self.record = Record::TooLong;
+        }
+    }
+}
+
+impl Unpacked {
+    pub fn open(file: &DataFile, id: FileId) -> Result<Unpacked, Error> {
+        Ok(Unpacked {
+            source: compressed::open(file)?,
+            file: FileMeta { uri: file.uri.as_str().into(), id, day: file.day },
+            format: file.format,
+            layout: None,
+            buffer: Vec::new(),
+            n_filled: 0,
+            base: 0,
+            at: 0,
+            record: Record::Usual,
+            ended: false,
+        })
+    }
+
+    /// Unpacks until there is something to scan; false at the end.
+    fn advance(&mut self) -> Result<bool, Error> {
+        if self.record == Record::TooLong {
+            return Ok(true);
+        }
+        while !self.ended {
+            self.fill()?;
+            if let Record::Rejected(state) = self.record {
+                self.pass_over(state);
+            }
+            if self.record == Record::Usual {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Drops what has been scanned and unpacks more. The first bytes of a CSV file are its header.
+    fn fill(&mut self) -> Result<(), Error> {
+        self.buffer.copy_within(self.at..self.n_filled, 0);
+        self.n_filled -= self.at;
+        self.base += self.at as u64;
+        self.at = 0;
+        self.buffer.resize(self.n_filled + UNPACKED_BYTES, 0);
+        let n_new = self.source.fill(self.buffer.get_mut(self.n_filled..).unwrap_or_default())?;
+        self.n_filled += n_new;
+        self.ended = n_new < UNPACKED_BYTES;
+        if self.base == 0 && self.format == Format::Csv && self.layout.is_none() && self.n_filled > 0 {
+            let (layout, n_bytes) =
+                CsvLayout::from_header(self.filled()).map_err(|error| header_error(&self.file.uri, &error))?;
+            self.layout = Some(layout);
+            self.at = n_bytes;
+        }
+        Ok(())
+    }
+
+    /// Passes over what is left of a record that was rejected, as far as it is in the buffer.
+    fn pass_over(&mut self, state: QuoteState) {
+        let filled = self.filled();
+        let next = match self.layout {
+            None => first_line_start(filled, 1),
+            Some(layout) => first_record_start(filled, 1, state, layout.delimiter),
+        };
+        if next < self.n_filled {
+            (self.at, self.record) = (next, Record::Usual);
+        } else {
+            self.record = Record::Rejected(self.state_after(state, 1));
+            self.at = self.n_filled.saturating_sub(1);
+        }
+    }
+
+    fn chunk(&self) -> Chunk<'_> {
+        let (filled, at) = (self.filled(), self.at);
+        let (owned, behind) = match (self.record, self.layout) {
+            // A byte order mark is no part of the line, so the first byte of that is owned too.
+            (Record::TooLong, None) if self.base == 0 && at == 0 => (0..1 + BYTE_ORDER_MARK.len(), Behind::Nothing),
+            (Record::TooLong, _) => (at..at + 1, Behind::Nothing),
+            _ if self.ended => (at..filled.len(), Behind::Nothing),
+            (_, Some(_)) => (at..filled.len(), Behind::More),
+            (_, None) => (at..last_line_end(filled, at), Behind::Nothing),
+        };
+        let part = CsvSplit { window: filled, behind, owned, base: self.base, start: QuoteState::FieldStart };
+        Chunk { file: &self.file, layout: self.layout, part }
+    }
+
+    fn filled(&self) -> &[u8] {
+        self.buffer.get(..self.n_filled).unwrap_or_default()
+    }
+
+    /// The state at the end of the buffer when that at `from` is `before`.
+    fn state_after(&self, before: QuoteState, from: usize) -> QuoteState {
+        let bytes = self.filled().get(from..).unwrap_or_default();
+        self.layout.map_or(before, |layout| before.after(bytes, layout.delimiter))
+    }
+}
+
+/// Where the last line of `filled` ends that starts at `start` or after it and ends with a line feed; `start` when none
+/// does.
+fn last_line_end(filled: &[u8], start: usize) -> usize {
+    filled.get(start..).and_then(|lines| memchr::memrchr(b'\n', lines)).map_or(start, |feed| start + feed + 1)
+}

@@ -1,0 +1,79 @@
+//! What a thread scans: the chunks of a file, or of a part of one.
+
+use std::sync::Arc;
+
+use crate::engine::aggregate::collect::FileId;
+use crate::engine::calendar::Day;
+use crate::engine::scan::csv::{CsvLayout, CsvSplit, HeaderError, MAX_HEADER_BYTES};
+use crate::engine::scan::lines::BYTE_ORDER_MARK;
+use crate::engine::scan::record::MAX_LINE_BYTES;
+use crate::engine::scan::shape::REACH;
+use crate::error::{DataError, Error};
+use crate::lake::read::mapped::LARGE_PAGE_BYTES;
+
+/// Size of a split. Bounds what a thread has mapped, and how long the others wait for the last one: a few milliseconds.
+/// Opening a window costs a few microseconds, which must be little beside that.
+pub(super) const SPLIT_BYTES: u64 = 4 * LARGE_PAGE_BYTES as u64;
+
+/// What a window shows after its split at first, for the end of the last record: longer than nearly all records are.
+pub(super) const WINDOW_TAIL_BYTES: usize = 64 << 10;
+
+/// What a window shows after its split at most. A record that goes on for longer is over the limit, however long it is.
+pub(super) const MAX_WINDOW_TAIL_BYTES: usize = MAX_LINE_BYTES + 64;
+
+/// Largest CSV file that one thread reads alone, from its start to its end. Splits of larger ones have to be looked through
+/// for quotes first, which takes as long as reading their records; and a file of this size is nothing to wait for.
+pub(super) const ALONE_BYTES: u64 = 256 << 20;
+
+/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the cache of the processor's cores,
+/// and a CSV header fits.
+pub(super) const UNPACKED_BYTES: usize = 4 << 20;
+
+const _: () = assert!(WINDOW_TAIL_BYTES > 2 * REACH);
+const _: () = assert!(MAX_WINDOW_TAIL_BYTES > MAX_LINE_BYTES + BYTE_ORDER_MARK.len() + "\r\n".len());
+const _: () = assert!(UNPACKED_BYTES > MAX_HEADER_BYTES);
+
+/// The file that chunks come from.
+#[derive(Clone, Debug)]
+pub(super) struct FileMeta {
+    pub uri: Arc<str>,
+    pub id: FileId,
+    pub day: Day,
+}
+
+/// Bytes of a file in memory, and which part of them to scan.
+pub(super) struct Chunk<'a> {
+    pub file: &'a FileMeta,
+    /// CSV only.
+    pub layout: Option<CsvLayout>,
+    /// Window and owned part; of NDJSON all but the quotes counts.
+    pub part: CsvSplit<'a>,
+}
+
+/// A file, or a part of one, which one thread scans from its start to its end.
+pub(super) trait Input: Send {
+    /// The file.
+    fn file(&self) -> &FileMeta;
+
+    /// Where it starts in the file, in bytes: what orders the inputs of a file.
+    fn start(&self) -> u64;
+
+    /// Bytes, as stored, that have been read.
+    fn n_bytes_read(&self) -> u64;
+
+    /// The next chunk, or none when all has been scanned and the file is still as it was listed. After an error there
+    /// is nothing more to come.
+    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error>;
+
+    /// Says where in the window of the last chunk the first record starts that was not scanned.
+    fn consume(&mut self, next: usize);
+}
+
+/// A header error as the run reports it.
+pub(super) fn header_error(uri: &str, error: &HeaderError) -> DataError {
+    let list = |names: &[String]| match names {
+        [] => "no column".to_owned(),
+        names => names.join(", "),
+    };
+    DataError::Header { file: uri.to_owned(), missing: list(&error.missing), found: list(&error.found) }
+}
