@@ -20,7 +20,7 @@ impl WarehouseUrl {
     /// # Errors
     /// [`WarehouseError::Address`] with any password blotted out.
     pub fn parse(text: &str) -> Result<WarehouseUrl, WarehouseError> {
-        let refuse = |why: &str| Err(WarehouseError::Address { url: without_password(text), why: why.to_owned() });
+        let refuse = |why: &str| Err(WarehouseError::Address { url: redact(text), why: why.to_owned() });
         let Some((scheme, rest)) = text.split_once(':') else {
             return refuse("it has no scheme");
         };
@@ -44,20 +44,33 @@ impl WarehouseUrl {
     }
 }
 
-/// Where the password stands in `scheme://user:password@…`, colon not counted. A password may hold `@` and `/`, so
-/// everything up to the last `@` counts as user and password.
-fn password_span(text: &str) -> Option<std::ops::Range<usize>> {
-    let start = text.find("://")? + 3;
-    let end = start + text.get(start..)?.rfind('@')?;
-    let colon = start + text.get(start..end)?.find(':')?;
-    Some(colon + 1..end)
-}
-
-/// The address with any password blotted out.
-fn without_password(text: &str) -> String {
+/// The address with whatever may be a password blotted out, in any form that somebody may have copied from elsewhere:
+/// `scheme://user:password@host`, the same without `//` or without a scheme, `?password=…`, `jdbc:mysql:…`. Rather too
+/// much than too little is blotted out: a password may hold `@`, `/`, `?` and `&`.
+pub(in crate::warehouse) fn redact(text: &str) -> String {
+    const BLOT: &str = "***";
     let mut text = text.to_owned();
-    if let Some(span) = password_span(&text) {
-        text.replace_range(span, "***");
+    // `password=`, `pwd=`, `sslpassword:` and their like: nobody can tell where the value ends.
+    let lower = text.to_ascii_lowercase();
+    let words = ["pass", "pwd", "secret", "token"];
+    let value = words.iter().flat_map(|word| lower.match_indices(word)).filter_map(|(at, _)| {
+        let rest = lower.get(at..)?;
+        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | ' '))?;
+        rest.get(length..)?.starts_with(['=', ':']).then_some(at + length + 1)
+    });
+    if let Some(start) = value.min() {
+        text.truncate(start);
+        text.push_str(BLOT);
+    }
+    // The user ends with the first colon behind the scheme, the password with the last `@`.
+    if let Some(end) = text.rfind('@') {
+        let start = match text.find("//") {
+            Some(slashes) if slashes < end => slashes + 2,
+            _ => 0,
+        };
+        if let Some(colon) = text.get(start..end).and_then(|account| account.find(':')) {
+            text.replace_range(start + colon + 1..end, BLOT);
+        }
     }
     text
 }
@@ -99,7 +112,32 @@ mod tests {
         check("mysql://u:secret@h/db");
         check("mysql://u:se@cret@h/db");
         check("mysql://u:se/cret@h/db");
+        check("mysql://u:se//cret@h/db");
         check("mysql://:secret@h/db");
+        check("mysql://u:se?cret@h/db");
+        check("mysql://u:se?password=x&cret@h/db");
         check("mariadb://u:secret@h/db");
+        check("mysql://u@h/db?password=secret");
+        check("mysql://u@h/db?ssl-mode=REQUIRED&Password=se&cret");
+        check("mysql://u@h/db?user=u;PWD=secret");
+        check("jdbc:mysql://h/db?user=u&password=secret");
+        check("jdbc:mysql://u:secret@h/db");
+        check("jdbc:mysql://(host=h,password=secret)/db");
+        check("jdbc:mysql://address=(host=h)(password = secret)/db");
+        check("mysql:u:secret@h/db");
+        check("mysql:secret@h/db");
+        check("u:secret@h/db");
+        check("mysql:u@h/db?password=secret");
+        check("u@h/db?sslpassword=secret");
+        check("host=h user=u password=secret");
+    }
+
+    #[test]
+    fn an_address_without_a_password_is_shown_as_it_is() {
+        let check = |text: &str| assert_eq!(redact(text), text);
+        check("postgres://u@h:5432/db?sslmode=require");
+        check("mysql:h/db");
+        check("warehouse.db");
+        check("sqlite:/data/passwords/warehouse.db");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::super::url::redact;
 use super::WarehouseError;
 
 /// The port of MySQL and MariaDB.
@@ -143,7 +144,7 @@ impl MysqlUrl {
     /// [`WarehouseError::Address`] for anything else, and for an address with a password, which everyone on the
     /// machine could read in the process list. The error does not repeat the password.
     pub fn parse(text: &str) -> Result<MysqlUrl, WarehouseError> {
-        MysqlUrl::read(text).map_err(|why| WarehouseError::Address { url: without_password(text), why })
+        MysqlUrl::read(text).map_err(|why| WarehouseError::Address { url: redact(text), why })
     }
 
     fn read(text: &str) -> Result<MysqlUrl, String> {
@@ -211,14 +212,6 @@ fn password_span(text: &str) -> Option<std::ops::Range<usize>> {
     let end = start + text.get(start..)?.rfind('@')?;
     let colon = start + text.get(start..end)?.find(':')?;
     Some(colon + 1..end)
-}
-
-fn without_password(text: &str) -> String {
-    let mut text = text.to_owned();
-    if let Some(span) = password_span(&text) {
-        text.replace_range(span, "***");
-    }
-    text
 }
 
 fn percent_decoded(text: &str) -> Result<String, String> {
