@@ -15,7 +15,6 @@
 use std::ops::Range;
 
 use super::app::{AppTable, MAX_APP_BYTES};
-use super::contract::PackedContract;
 use super::matcher::Matcher;
 use super::record::{Judge, MAX_CONTRACT_CHARS};
 use super::shape::{REACH, Shape, Token};
@@ -93,7 +92,6 @@ pub(super) trait Format {
 pub struct Scanner {
     judge: Judge,
     apps: AppTable,
-    excluded: Vec<PackedContract>,
     backend: Backend,
 }
 
@@ -111,9 +109,8 @@ impl Scanner {
     /// Prepares the rules for scanning with `backend`, or the best available where this processor does not have it.
     pub fn new(judge: Judge, backend: Backend) -> Scanner {
         let apps = AppTable::new(judge.apps.iter().map(|(name, app)| (name.as_str(), *app)));
-        let excluded = judge.excluded().filter_map(|contract| PackedContract::new(contract.as_bytes())).collect();
         let backend = if backend.is_available() { backend } else { Backend::detect() };
-        Scanner { judge, apps, excluded, backend }
+        Scanner { judge, apps, backend }
     }
 
     /// Scans the records of `window` that begin in `records`, the first of them at its start; gives where the first begins
@@ -210,7 +207,7 @@ impl Scanner {
         // SAFETY: the caller's promise.
         let packed = unsafe { V::pack(contract.cast::<[u8; 16]>().read_unaligned(), contract_bytes) };
         if let Some(contract) = packed {
-            if !self.excluded.is_empty() && self.excluded.contains(&contract) {
+            if self.judge.excluded.contains_packed(contract) {
                 return false;
             }
             sink.kept_packed(contract, app, seconds);
@@ -226,8 +223,9 @@ impl Scanner {
     fn take_unpacked<S: Sink>(&self, contract: &[u8], app: App, seconds: u32, sink: &mut S) -> bool {
         // Plain text is ASCII: as many characters as bytes.
         let Ok(contract) = std::str::from_utf8(contract) else { return false };
-        let is_kept =
-            contract.len() <= MAX_CONTRACT_CHARS && !contract.trim().is_empty() && !self.judge.is_excluded(contract);
+        let is_kept = contract.len() <= MAX_CONTRACT_CHARS
+            && !contract.trim().is_empty()
+            && !self.judge.excluded.contains(contract);
         if is_kept {
             sink.kept(contract, app, i64::from(seconds));
         }

@@ -8,6 +8,7 @@ pub mod app;
 pub mod contract;
 pub mod csv;
 pub mod exact;
+mod exclude;
 pub mod fast;
 pub mod json;
 pub mod lines;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::exclude::Exclusions;
 use crate::engine::ledger::Reason;
 use crate::engine::rules::{App, RecordRules};
 use ahash::AHashMap;
@@ -51,7 +52,7 @@ pub enum Verdict<'a> {
 pub struct Judge {
     pub(crate) min_seconds: i64,
     pub(crate) max_seconds: i64,
-    excluded: ahash::AHashSet<String>,
+    pub(super) excluded: Exclusions,
     pub(crate) apps: AHashMap<String, App>,
 }
 
@@ -61,7 +62,7 @@ impl Judge {
         Judge {
             min_seconds: rules.min_seconds,
             max_seconds: rules.max_seconds,
-            excluded: rules.exclude_contracts.iter().cloned().collect(),
+            excluded: Exclusions::new(&rules.exclude_contracts),
             apps: rules.apps().map(|(name, app)| (name.to_owned(), app)).collect(),
         }
     }
@@ -90,19 +91,9 @@ impl Judge {
         let Some(known) = self.apps.get(app) else {
             return Verdict::UnmappedApp { app, seconds };
         };
-        if self.is_excluded(contract) {
+        if self.excluded.contains(contract) {
             return Verdict::Rejected(Reason::Excluded);
         }
         Verdict::Kept { contract, app: *known, seconds }
-    }
-
-    /// The contracts that the rules exclude.
-    pub(crate) fn excluded(&self) -> impl Iterator<Item = &str> {
-        self.excluded.iter().map(String::as_str)
-    }
-
-    /// Whether the rules exclude this contract.
-    pub(crate) fn is_excluded(&self, contract: &str) -> bool {
-        !self.excluded.is_empty() && self.excluded.contains(contract)
     }
 }
