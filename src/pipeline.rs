@@ -82,7 +82,7 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     let start = Start::now();
     let (lake, listing) = listed(&plan.lake, talk)?;
     let out = OutFolder::open(&plan.out)?;
-    let mut warehouse = opened(&plan.warehouse, talk)?;
+    let mut warehouse = opened(&plan.warehouse, Missing::Create, talk)?;
     let mut made = made(&lake, &listing, &plan.engine, talk)?;
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
 
@@ -140,16 +140,27 @@ fn load(plan: &LoadPlan, talk: Talk) -> Result<Outcome, Error> {
     let start = Start::now();
     let table = month_file::read(&plan.month_file)?;
     balanced(&table)?;
-    let mut warehouse = opened(&plan.warehouse, talk)?;
+    let mut warehouse = opened(&plan.warehouse, Missing::Create, talk)?;
     load_month(&mut *warehouse, &table, start.clock, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 
 fn mart(plan: &MartPlan, talk: Talk) -> Result<Outcome, Error> {
-    let Some(month) = plan.month else {
-        return Err(usage("the mart of which month?".into(), "name it with --month YYYY-MM"));
+    let mut warehouse = opened(&plan.warehouse, Missing::Refuse, talk)?;
+    let months = mart::published_months(&mut *warehouse)?;
+    let month = match (plan.month, months.as_slice()) {
+        (Some(month), _) => month,
+        (None, [month]) => *month,
+        (None, []) => {
+            let what = format!("{} has no month", warehouse.address());
+            return Err(usage(what, "load one first with `viewmart run LAKE`"));
+        }
+        (None, months) => {
+            let names: Vec<String> = months.iter().map(Month::to_string).collect();
+            let what = format!("{} has several months: {}", warehouse.address(), names.join(", "));
+            return Err(usage(what, "`mart` needs --month YYYY-MM"));
+        }
     };
-    let mut warehouse = opened(&plan.warehouse, talk)?;
     mart::build(&mut *warehouse, month)?;
     Ok(Outcome::Mart(MartBuilt { month, warehouse: warehouse.address() }))
 }
@@ -158,10 +169,14 @@ fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
     let mut warehouse = crate::warehouse::open(&plan.warehouse.url, &plan.warehouse.options)?;
     let model = DashboardModel::read(&mut *warehouse)?;
     let month = month_in(&model, plan.month, &warehouse.address())?;
+    // Read between two looks at the run: another one that publishes meanwhile is noticed.
+    let run = mart::run_of(&mut *warehouse, month)?;
+    let model = DashboardModel::read(&mut *warehouse)?;
     let out = OutFolder::open(&plan.out)?;
     let subject = Subject { month, provenance: of_model(&model, month) };
     let mut rows = WarehouseRows { warehouse: &mut *warehouse, month };
     let (package, note) = staged_package(&subject, &mut rows, &plan.look, &out)?;
+    mart::refuse_replaced(&mut *warehouse, month, run)?;
     noted(note, talk);
     let mut files = vec![staged_page(&model, month, &plan.look, &out)?, package];
     files.extend(staged_live(&subject, &plan.look, &plan.warehouse.url, &out)?);
@@ -301,9 +316,9 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
 }
 
 /// The warehouse, reachable and with all its tables.
-fn opened(plan: &WarehousePlan, talk: Talk) -> Result<Box<dyn Warehouse>, WarehouseError> {
+fn opened(plan: &WarehousePlan, missing: Missing, talk: Talk) -> Result<Box<dyn Warehouse>, WarehouseError> {
     let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
-    mart::prepare(&mut *warehouse, Missing::Create)?;
+    mart::prepare(&mut *warehouse, missing)?;
     for warning in warehouse.take_warnings() {
         say(talk, format_args!("warning: {warning}"));
     }

@@ -135,6 +135,38 @@ pub fn published_months(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, War
     Ok(months.collect())
 }
 
+/// The run that the mart of a month was built from; 0 where a mart of version 0.1 does not know it.
+///
+/// # Errors
+/// [`WarehouseError::Stale`] when another run stands in the warehouse.
+pub fn run_of(warehouse: &mut dyn Warehouse, month: Month) -> Result<i64, WarehouseError> {
+    let queries = [
+        "SELECT COALESCE(MAX(Run), 0) FROM {mart}.mart_run WHERE Month = {month}",
+        "SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run_published WHERE Month = {month}",
+    ];
+    let runs = warehouse.snapshot(month, &queries)?;
+    let mut runs = runs.iter().map(|rows| match rows.as_slice() {
+        [row] => row.first().and_then(|run| if let Value::Integer(run) = run { Some(*run) } else { None }).unwrap_or(0),
+        _ => 0,
+    });
+    let (mart_run, run) = (runs.next().unwrap_or(0), runs.next().unwrap_or(0));
+    if mart_run == 0 || mart_run == run {
+        return Ok(mart_run);
+    }
+    Err(WarehouseError::Stale { at: warehouse.address(), month, mart_run, run })
+}
+
+/// Refuses what was read of a month when the mart is not that of `run`, as [`run_of`] gave it before.
+///
+/// # Errors
+/// [`WarehouseError::Stale`] when another run was published meanwhile.
+pub fn refuse_replaced(warehouse: &mut dyn Warehouse, month: Month, run: i64) -> Result<(), WarehouseError> {
+    match run_of(warehouse, month)? {
+        now if now == run => Ok(()),
+        now => Err(WarehouseError::Stale { at: warehouse.address(), month, mart_run: run, run: now }),
+    }
+}
+
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
 /// done.
 ///

@@ -44,6 +44,20 @@ pub enum WarehouseError {
         /// Two values that should be one.
         what: String,
     },
+    /// The mart of a month was not built from the run that stands.
+    #[error(
+        "{at}: the mart of {month} was built from run {mart_run}, but run {run} stands: their numbers would be mixed"
+    )]
+    Stale {
+        /// Address of the warehouse, without a password.
+        at: String,
+        /// The month.
+        month: Month,
+        /// The run that the mart was built from.
+        mart_run: i64,
+        /// The run that stands; 0 when there is none.
+        run: i64,
+    },
     /// The address is not one that viewmart knows.
     #[error("`{url}` is not a warehouse: {why}")]
     Address {
@@ -71,6 +85,9 @@ impl Advice for WarehouseError {
                 "a run was ended while it published: load the month again with `viewmart run` or `viewmart load`"
                     .into(),
             ),
+            WarehouseError::Stale { month, .. } => {
+                Some(format!("build it with `viewmart mart --month {month}`, or wait for the run that is at it").into())
+            }
             WarehouseError::OptionFile { .. } => Some("correct the file, or name another with --defaults-file".into()),
             WarehouseError::Address { .. } => Some("write `sqlite:PATH` or `mysql://user@host:port/database`".into()),
         }

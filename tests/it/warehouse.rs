@@ -257,3 +257,32 @@ fn a_mart_is_never_built_of_two_runs() {
         finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
     }
 }
+
+#[test]
+fn a_mart_of_another_run_is_not_drawn() {
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    work.run(["transform", "2022-04", "--out", "steps"]).ok();
+    work.run(["load", "steps/month-2022-04.parquet"].iter().chain(&WAREHOUSE)).ok();
+    let dashboard = ["dashboard", "--out", "drawn"];
+    let found = work.run(dashboard.iter().chain(&WAREHOUSE));
+    found.failed(5, &["built from run 1, but run 2 stands", "viewmart mart --month 2022-04"]);
+    // The only month is taken.
+    work.run(["mart"].iter().chain(&WAREHOUSE)).ok();
+    work.run(dashboard.iter().chain(&WAREHOUSE)).ok();
+}
+
+#[test]
+fn a_mart_takes_the_only_month_and_makes_no_warehouse() {
+    let work = Workplace::new();
+    let mistyped = ["mart", "--warehouse", "sqlite:shared/warehuose.db"];
+    work.run(mistyped).failed(5, &["there is no warehouse at", "viewmart run"]);
+    assert!(!work.path("shared").exists());
+    for month in ["2022-04", "2022-05"] {
+        write_month(&work, month, 10);
+        finished(run(&work, month).spawn().unwrap(), Duration::from_secs(20)).ok();
+    }
+    let found = work.run(["mart"].iter().chain(&WAREHOUSE));
+    found.failed(2, &["several months: 2022-04, 2022-05", "--month"]);
+}
