@@ -7,7 +7,7 @@ use divan::counter::BytesCount;
 use viewmart::engine::ledger::Reason;
 use viewmart::engine::rules::{App, Category, Rules};
 use viewmart::engine::scan::contract::PackedContract;
-use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
 use viewmart::engine::scan::exact::parse_line;
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
@@ -181,12 +181,12 @@ fn csv(shape: &str) -> Vec<u8> {
 fn csv_records(bencher: Bencher, shape: &str) {
     let (file, scanner) = (csv(shape), Scanner::new(judge(), Backend::detect()));
     let (layout, header_bytes) = CsvLayout::from_header(&file).expect("a header");
-    let split = CsvSplit {
+    let split = Chunk {
         window: &file,
-        behind: Behind::Nothing,
+        end: ChunkEnd::Final,
         owned: header_bytes..file.len(),
         base: 0,
-        start: QuoteState::FieldStart,
+        quotes: QuoteState::FieldStart,
     };
     let mut reader = CsvReader::new(layout);
     bench(bencher, file.len(), |sums| {

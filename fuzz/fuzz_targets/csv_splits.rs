@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::engine::rules::Rules;
-use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::record::Judge;
 
@@ -29,12 +29,12 @@ fn scan(file: &[u8], n_bytes: usize) -> Told {
     for start in (header_bytes..file.len()).step_by(n_bytes) {
         let end = file.len().min(start + n_bytes);
         let from = start - usize::from(start > header_bytes);
-        let split = CsvSplit {
+        let split = Chunk {
             window: &file[from..],
-            behind: Behind::Nothing,
+            end: ChunkEnd::Final,
             owned: start - from..end - from,
             base: from as u64,
-            start: state,
+            quotes: state,
         };
         scan_csv(&split, &SCANNER, &mut reader, &mut told);
         state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
@@ -49,9 +49,9 @@ fn scan_windows(file: &[u8], n_bytes: usize) -> Told {
     let (mut at, mut n_window) = (header_bytes, n_bytes);
     while at < file.len() {
         let (from, to) = (at - 1, file.len().min(at + n_window));
-        let behind = if to == file.len() { Behind::Nothing } else { Behind::More };
+        let behind = if to == file.len() { ChunkEnd::Final } else { ChunkEnd::Truncated };
         let (owned, start) = (1..to - from, QuoteState::FieldStart);
-        let split = CsvSplit { window: &file[from..to], behind, owned, base: from as u64, start };
+        let split = Chunk { window: &file[from..to], end: behind, owned, base: from as u64, quotes: start };
         let next = from + scan_csv(&split, &SCANNER, &mut reader, &mut told);
         n_window = if next > at { n_bytes } else { n_window * 2 };
         at = next;

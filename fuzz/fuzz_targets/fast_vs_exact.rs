@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::engine::rules::Rules;
-use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv, scan_csv_exact};
+use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, scan_csv, scan_csv_exact};
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
 use viewmart::engine::scan::lines::scan_lines_exact;
@@ -99,12 +99,12 @@ fn check_ndjson(text: Vec<u8>) {
 fn check_csv(header: &str, records: Vec<u8>) {
     let window = padded([header.as_bytes(), &records].concat(), b"\n");
     let (layout, header_bytes) = CsvLayout::from_header(&window).expect("a header with the columns");
-    let split = CsvSplit {
+    let split = Chunk {
         window: &window,
-        behind: Behind::Nothing,
+        end: ChunkEnd::Final,
         owned: header_bytes..window.len(),
         base: 0,
-        start: QuoteState::FieldStart,
+        quotes: QuoteState::FieldStart,
     };
     let (mut reader, mut exact) = (CsvReader::new(layout), Told::default());
     scan_csv_exact(&split, SCANNERS[0].judge(), &mut reader, &mut exact);

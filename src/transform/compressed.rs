@@ -1,14 +1,14 @@
 //! A compressed file, unpacked chunk by chunk: what is left of one after its last whole record goes before the next.
 
 use crate::engine::aggregate::collect::FileId;
-use crate::engine::scan::csv::{Behind, CsvLayout, CsvSplit, QuoteState, first_record_start};
+use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, first_record_start};
 use crate::engine::scan::lines::{BYTE_ORDER_MARK, first_line_start};
 use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::error::Error;
 use crate::lake::read::compressed::{self, CompressedFile};
 use crate::lake::{DataFile, Format};
 
-use super::input::{Chunk, FileMeta, Input, UNPACKED_BYTES, header_error};
+use super::input::{FileMeta, Input, InputChunk, UNPACKED_BYTES, header_error};
 
 /// A compressed file that is being scanned.
 pub(super) struct Unpacked {
@@ -50,7 +50,7 @@ impl Input for Unpacked {
         self.source.n_bytes_read()
     }
 
-    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         let result = self.advance();
         match result {
             Ok(true) => Ok(Some(self.chunk())),
@@ -145,18 +145,18 @@ impl Unpacked {
         }
     }
 
-    fn chunk(&self) -> Chunk<'_> {
+    fn chunk(&self) -> InputChunk<'_> {
         let (filled, at) = (self.filled(), self.at);
-        let (owned, behind) = match (self.record, self.layout) {
+        let (owned, end) = match (self.record, self.layout) {
             // A byte order mark is no part of the line, so the first byte of that is owned too.
-            (Record::TooLong, None) if self.base == 0 && at == 0 => (0..1 + BYTE_ORDER_MARK.len(), Behind::Nothing),
-            (Record::TooLong, _) => (at..at + 1, Behind::Nothing),
-            _ if self.ended => (at..filled.len(), Behind::Nothing),
-            (_, Some(_)) => (at..filled.len(), Behind::More),
-            (_, None) => (at..last_line_end(filled, at), Behind::Nothing),
+            (Record::TooLong, None) if self.base == 0 && at == 0 => (0..1 + BYTE_ORDER_MARK.len(), ChunkEnd::Final),
+            (Record::TooLong, _) => (at..at + 1, ChunkEnd::Final),
+            _ if self.ended => (at..filled.len(), ChunkEnd::Final),
+            (_, Some(_)) => (at..filled.len(), ChunkEnd::Truncated),
+            (_, None) => (at..last_line_end(filled, at), ChunkEnd::Final),
         };
-        let part = CsvSplit { window: filled, behind, owned, base: self.base, start: QuoteState::FieldStart };
-        Chunk { file: &self.file, layout: self.layout, part }
+        let chunk = Chunk { window: filled, end, owned, base: self.base, quotes: QuoteState::FieldStart };
+        InputChunk { file: &self.file, layout: self.layout, chunk }
     }
 
     fn filled(&self) -> &[u8] {

@@ -1,11 +1,11 @@
 //! A CSV file that one thread reads from its start to its end: the record after the last one starts where that ended,
 //! whatever quotes there are.
 
-use crate::engine::scan::csv::{Behind, CsvLayout, CsvSplit, QuoteState};
+use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState};
 use crate::error::Error;
 use crate::lake::read::mapped::{MappedFile, Window};
 
-use super::input::{Chunk, FileMeta, Input, SPLIT_BYTES, WINDOW_TAIL_BYTES};
+use super::input::{FileMeta, Input, InputChunk, SPLIT_BYTES, WINDOW_TAIL_BYTES};
 
 /// A mapped CSV file that is being scanned.
 pub(super) struct CsvFile {
@@ -46,7 +46,7 @@ impl Input for CsvFile {
         self.at
     }
 
-    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         if self.at >= self.mapped.n_bytes() {
             self.window = Window::default();
             self.mapped.check_unchanged()?;
@@ -58,14 +58,14 @@ impl Input for CsvFile {
         let n_owned = usize::try_from(end - base).unwrap_or(usize::MAX);
         self.window = self.mapped.window(base, n_owned.saturating_add(self.n_tail_bytes))?;
         let is_last = base + self.window.len() as u64 >= self.mapped.n_bytes();
-        let part = CsvSplit {
+        let chunk = Chunk {
             window: &self.window,
-            behind: if is_last { Behind::Nothing } else { Behind::More },
+            end: if is_last { ChunkEnd::Final } else { ChunkEnd::Truncated },
             owned: (self.at - base) as usize..n_owned.min(self.window.len()),
             base,
-            start: QuoteState::FieldStart,
+            quotes: QuoteState::FieldStart,
         };
-        Ok(Some(Chunk { file: &self.file, layout: Some(self.layout), part }))
+        Ok(Some(InputChunk { file: &self.file, layout: Some(self.layout), chunk }))
     }
 
     fn consume(&mut self, next: usize) {

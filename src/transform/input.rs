@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::aggregate::collect::FileId;
 use crate::engine::calendar::Day;
-use crate::engine::scan::csv::{CsvLayout, CsvSplit, HeaderError, MAX_HEADER_BYTES};
+use crate::engine::scan::csv::{Chunk, CsvLayout, HeaderError, MAX_HEADER_BYTES};
 use crate::engine::scan::lines::BYTE_ORDER_MARK;
 use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::engine::scan::shape::REACH;
@@ -41,13 +41,12 @@ pub(super) struct FileMeta {
     pub day: Day,
 }
 
-/// Bytes of a file in memory, and which part of them to scan.
-pub(super) struct Chunk<'a> {
+/// A chunk, and what it takes to scan it.
+pub(super) struct InputChunk<'a> {
     pub file: &'a FileMeta,
     /// CSV only.
     pub layout: Option<CsvLayout>,
-    /// Window and owned part; of NDJSON all but the quotes counts.
-    pub part: CsvSplit<'a>,
+    pub chunk: Chunk<'a>,
 }
 
 /// A file, or a part of one, which one thread scans from its start to its end.
@@ -63,7 +62,7 @@ pub(super) trait Input: Send {
 
     /// The next chunk, or none when all has been scanned and the file is still as it was listed. After an error there
     /// is nothing more to come.
-    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error>;
+    fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error>;
 
     /// Says where in the window of the last chunk the first record starts that was not scanned.
     fn consume(&mut self, next: usize);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::engine::scan::csv::{Behind, CsvLayout, CsvSplit, QuoteMap, QuoteState, first_record_start};
+use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteMap, QuoteState, first_record_start};
 use crate::engine::scan::lines::first_line_start;
 use crate::error::Error;
 use crate::lake::LakeError;
 use crate::lake::read::mapped::{MappedFile, Window};
 
-use super::input::{Chunk, FileMeta, Input, MAX_WINDOW_TAIL_BYTES, SPLIT_BYTES, WINDOW_TAIL_BYTES};
+use super::input::{FileMeta, Input, InputChunk, MAX_WINDOW_TAIL_BYTES, SPLIT_BYTES, WINDOW_TAIL_BYTES};
 use super::quotes::QuoteChain;
 
 /// A mapped file whose splits are being scanned.
@@ -88,7 +88,7 @@ impl Input for Split {
         }
     }
 
-    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         match self.progress {
             Progress::Fresh => {
                 let Some(quotes) = self.map_window()? else {
@@ -98,8 +98,8 @@ impl Input for Split {
                 };
                 let base = self.base();
                 let owned = (self.start - base) as usize..self.n_owned_bytes();
-                let part = CsvSplit { window: &self.window, behind: Behind::Nothing, owned, base, start: quotes };
-                Ok(Some(Chunk { file: &self.file.meta, layout: self.file.layout, part }))
+                let chunk = Chunk { window: &self.window, end: ChunkEnd::Final, owned, base, quotes };
+                Ok(Some(InputChunk { file: &self.file.meta, layout: self.file.layout, chunk }))
             }
             Progress::Scanned => {
                 self.progress = Progress::Finished;
@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(splits.len(), 40);
             let mut n_shown = 0;
             for mut split in splits {
-                n_shown += split.next_chunk().unwrap().unwrap().part.window.len() as u64;
+                n_shown += split.next_chunk().unwrap().unwrap().chunk.window.len() as u64;
                 split.consume(0);
                 assert!(split.next_chunk().unwrap().is_none());
             }

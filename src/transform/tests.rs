@@ -236,3 +236,24 @@ fn a_first_line_past_the_limit_is_one_reject_also_after_a_byte_order_mark() {
         assert_eq!((made.table.ledger.read, made.table.ledger.kept), (2, 1), "{name}");
     }
 }
+
+#[test]
+fn a_quote_that_is_never_closed_is_one_reject_in_splits_as_for_one_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    // The last has a quote that is doubled and one that closes before the one that stays open.
+    for (n_bytes, more, n_rejects) in [(100 << 20, "", 1), (20 << 20, "", 1), (70 << 20, "\n\"A\",\"V\"\"", 2)] {
+        let text = format!("Contract,AppName,TotalDuration\nA,VOD,5\nB,VOD,5{more}\n\"C,VOD,5\n");
+        let file = write(folder.path(), &[("20220401.csv", text.into_bytes())]).remove(0);
+        std::fs::File::options().write(true).open(&file.path).unwrap().set_len(n_bytes).unwrap();
+        let file = write(folder.path(), &[]).remove(0);
+        let made = |alone_bytes| {
+            let mut files = ReadyFiles::new([file.clone()]);
+            let made = transform_files(&mut files, &options(2), &Progress::hidden(), alone_bytes).unwrap();
+            let offsets: Vec<u64> = made.rejects.iter().map(|(_, reject)| reject.offset).collect();
+            (made.table.ledger, offsets)
+        };
+        let (alone, split) = (made(u64::MAX), made(0));
+        assert_eq!(alone, split);
+        assert_eq!((alone.0.kept, alone.1.len()), (2, n_rejects), "{n_bytes} bytes, {more}");
+    }
+}

@@ -1,5 +1,6 @@
 //! One thread's work: takes inputs and scans them until the epoch ends.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::engine::scan::json::{LineReader, scan_lines};
 use crate::engine::scan::reject::{RejectBatch, RejectLimit, Rejects};
 use crate::error::Error;
 
-use super::input::{Chunk, Input};
+use super::input::{Input, InputChunk};
 use super::queue::{Queue, Taken, lock};
 
 /// Kept records that wait before they are aggregated: 128 MiB of them, so that each customer's cache line of its table is
@@ -77,7 +78,7 @@ pub(super) struct Worker {
     /// What it has gathered.
     pub collector: Collector,
     lines: LineReader,
-    csv: Vec<CsvReader>,
+    csv: VecDeque<CsvReader>,
     /// What the end of an epoch interrupted.
     interrupted: Option<Box<dyn Input>>,
 }
@@ -122,40 +123,36 @@ impl Worker {
     }
 
     /// Gives the place in the window where the first record starts that was not scanned.
-    fn scan_chunk(&mut self, chunk: &Chunk<'_>, shared: &Shared<'_>, context: &Context) -> usize {
+    fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> usize {
         let n_before = self.collector.n_waiting();
         let mut rejects = RejectBatch::new(shared.reject_limit);
-        let mut sink = self.collector.split(chunk.file.id, chunk.file.day, context, &mut rejects);
-        let part = &chunk.part;
-        let next = match chunk.layout {
+        let InputChunk { file, layout, chunk } = input;
+        let mut sink = self.collector.split(file.id, file.day, context, &mut rejects);
+        let next = match *layout {
             None => {
-                let owned = part.owned.clone();
-                scan_lines(part.window, owned, part.base, &shared.scanner, &mut self.lines, &mut sink);
-                part.owned.end
+                let owned = chunk.owned.clone();
+                scan_lines(chunk.window, owned, chunk.base, &shared.scanner, &mut self.lines, &mut sink);
+                chunk.owned.end
             }
-            Some(layout) => scan_csv(part, &shared.scanner, reader_of(&mut self.csv, layout), &mut sink),
+            Some(layout) => scan_csv(chunk, &shared.scanner, reader_of(&mut self.csv, layout), &mut sink),
         };
         drop(sink);
         shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);
         if !rejects.is_empty() {
-            lock(&shared.rejects).add(&chunk.file.uri, chunk.file.id.0, rejects);
+            lock(&shared.rejects).add(&file.uri, file.id.0, rejects);
         }
         next
     }
 }
 
-/// The reader of a layout, which moves to the end; the one that was not used for longest makes room.
-fn reader_of(readers: &mut Vec<CsvReader>, layout: CsvLayout) -> &mut CsvReader {
-    let reader = match readers.iter().position(|reader| reader.layout() == layout) {
-        Some(place) => readers.remove(place),
-        None => {
-            if readers.len() >= MAX_CSV_READERS {
-                readers.remove(0);
-            }
-            CsvReader::new(layout)
+/// The reader of a layout; the one that was made first makes room for one too many.
+fn reader_of(readers: &mut VecDeque<CsvReader>, layout: CsvLayout) -> &mut CsvReader {
+    let place = readers.iter().position(|reader| reader.layout() == layout).unwrap_or_else(|| {
+        if readers.len() >= MAX_CSV_READERS {
+            readers.pop_front();
         }
-    };
-    readers.push(reader);
-    let last = readers.len() - 1;
-    &mut readers[last]
+        readers.push_back(CsvReader::new(layout));
+        readers.len() - 1
+    });
+    &mut readers[place]
 }

@@ -8,7 +8,7 @@ use viewmart::engine::aggregate::memory::Slab;
 use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
 use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
 use viewmart::engine::rules::{App, Category, Rules};
-use viewmart::engine::scan::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteState, scan_csv_exact};
+use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, scan_csv_exact};
 use viewmart::engine::scan::lines::scan_lines_exact;
 use viewmart::engine::scan::record::Judge;
 use viewmart::engine::scan::simd::ExactReader;
@@ -94,12 +94,12 @@ fn read(file: &DataFile, judge: &Judge, sink: &mut Customers) {
         Format::Ndjson => scan_lines_exact(window, 0..window.len(), 0, judge, &mut ExactReader::new(), sink),
         Format::Csv => {
             let (layout, start) = CsvLayout::from_header(window).unwrap();
-            let split = CsvSplit {
+            let split = Chunk {
                 window,
-                behind: Behind::Nothing,
+                end: ChunkEnd::Final,
                 owned: start..window.len(),
                 base: 0,
-                start: QuoteState::FieldStart,
+                quotes: QuoteState::FieldStart,
             };
             scan_csv_exact(&split, judge, &mut CsvReader::new(layout), sink);
         }

@@ -5,6 +5,7 @@
 //! ([`record`]) and hand it to a [`sink`].
 
 pub mod app;
+pub mod chunk;
 pub mod contract;
 pub mod csv;
 pub mod exact;

@@ -61,7 +61,7 @@ impl MappedFile {
         // scan when it is done with the file, turns a write in between into an error before anything is published.
         let map = unsafe { MmapOptions::new().offset(offset).len(n_bytes).map(&self.file) }
             .map_err(|error| LakeError::io(&self.listed.uri, "mapping it into memory", &error))?;
-        // Only a hint: the kernel reads ahead further, and drops pages behind us first.
+        // Only a hint: the kernel reads ahead further, and drops pages that were read first.
         let _ = map.advise(Advice::Sequential);
         Ok(Window { _watch: Some(sigbus::watch(&map, &self.is_lost)), map: Some(map) })
     }
@@ -247,13 +247,13 @@ mod tests {
                 });
             }
         });
-        let told = |file: &MappedFile| file.check_unchanged().map_err(|error| error.to_string());
-        assert!(told(&mapped).unwrap_err().ends_with("it had 1310720 bytes and has 196608 now"));
+        let report = |file: &MappedFile| file.check_unchanged().map_err(|error| error.to_string());
+        assert!(report(&mapped).unwrap_err().ends_with("it had 1310720 bytes and has 196608 now"));
         // Whoever puts back what was there does not make good what was read; who did not read it has lost nothing.
         cut.set_len(content.len() as u64).unwrap();
         let listed = std::time::UNIX_EPOCH + std::time::Duration::from_millis(file.modified_ms as u64);
         cut.set_modified(listed).unwrap();
-        assert!(told(&mapped).unwrap_err().contains("bytes of it could not be read"));
-        assert_eq!(told(&other), Ok(()));
+        assert!(report(&mapped).unwrap_err().contains("bytes of it could not be read"));
+        assert_eq!(report(&other), Ok(()));
     }
 }

@@ -31,8 +31,8 @@ static FIRST: AtomicPtr<Slot> = AtomicPtr::new(ptr::null_mut());
 /// Who handled the signal before.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
-/// The size of a page.
-static N_PAGE: AtomicUsize = AtomicUsize::new(4096);
+/// The size of a page, in bytes.
+static PAGE_BYTES: AtomicUsize = AtomicUsize::new(4096);
 
 /// Watches a window as long as it lives.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ fn install() {
     // the one before. An action of zeros is one without handler, flags and mask.
     unsafe {
         if let Ok(n_page @ 1..) = usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)) {
-            N_PAGE.store(n_page, Ordering::SeqCst);
+            PAGE_BYTES.store(n_page, Ordering::SeqCst);
         }
         let mut before: libc::sigaction = std::mem::zeroed();
         if libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut before) == 0 {
@@ -133,7 +133,7 @@ fn put_zeros(address: usize) -> bool {
     if let Some(is_lost) = unsafe { slot.is_lost.load(Ordering::SeqCst).as_ref() } {
         is_lost.store(true, Ordering::SeqCst);
     }
-    let page = address - address % N_PAGE.load(Ordering::SeqCst);
+    let page = address - address % PAGE_BYTES.load(Ordering::SeqCst);
     let n_bytes = slot.end.load(Ordering::SeqCst) - page;
     let (read, kind) = (libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED);
     // SAFETY: from this page to the end of the window lies nothing but the window, which is only read and is unmapped

@@ -16,8 +16,8 @@ mod quote;
 mod record;
 
 use std::borrow::Cow;
-use std::ops::Range;
 
+pub use super::chunk::{Chunk, ChunkEnd};
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
 pub use quote::{QuoteMap, QuoteState, first_record_start};
 use record::{Field, read_record};
@@ -28,30 +28,6 @@ use super::record::{Fields, Judge, MAX_LINE_BYTES};
 use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
 use super::simd::ExactReader;
 use super::sink::{Sink, settle};
-
-/// A part of a CSV file: it owns the records whose first byte lies in `owned`.
-#[derive(Clone, Debug)]
-pub struct CsvSplit<'a> {
-    /// Bytes of the file. They begin one byte before `owned` at the latest, unless a record begins where the window does.
-    pub window: &'a [u8],
-    /// What is behind the window.
-    pub behind: Behind,
-    /// The part of the window that this split owns; the header is in no split.
-    pub owned: Range<usize>,
-    /// Offset of the window's first byte in the (decompressed) file.
-    pub base: u64,
-    /// The state in front of `owned`. Behind the header it is [`QuoteState::FieldStart`].
-    pub start: QuoteState,
-}
-
-/// What is behind the window of a [`CsvSplit`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
-    /// The end of the file, or nothing that belongs to a record of this split.
-    Nothing,
-    /// More of the file, perhaps of a record of this split: what reaches the window's end is not read.
-    More,
-}
 
 /// What reading the records of CSV files of one layout needs and keeps from split to split: the shapes of the records, and
 /// memory that is used again.
@@ -76,8 +52,8 @@ impl CsvReader {
 
     /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins, or `start`
     /// where the window cuts the record off.
-    fn read_any(&mut self, split: &CsvSplit<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
-        let window = split.window;
+    fn read_any(&mut self, chunk: &Chunk<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+        let window = chunk.window;
         let CsvLayout { delimiter, n_fields, columns } = self.layout;
         let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
         let record = read_record(window, start, delimiter, |place, field| match columns {
@@ -88,7 +64,7 @@ impl CsvReader {
             Columns::Named { seconds: at, .. } if place == at => seconds = field,
             Columns::Named { .. } => {}
         });
-        if split.behind == Behind::More && record.next >= window.len() {
+        if chunk.end == ChunkEnd::Truncated && record.next >= window.len() {
             return start;
         }
         let raw = record.content(window, start);
@@ -106,33 +82,33 @@ impl CsvReader {
         } else {
             fields_of_text(contract.bytes(window), app.bytes(window), &seconds.bytes(window))
         };
-        settle(fields, judge, split.base + start as u64, raw, sink);
+        settle(fields, judge, chunk.base + start as u64, raw, sink);
         record.next
     }
 }
 
-/// Scans the records of `split` in order; gives the place in the window where the first record begins that was not read.
-pub fn scan_csv(split: &CsvSplit<'_>, scanner: &Scanner, reader: &mut CsvReader, sink: &mut impl Sink) -> usize {
+/// Scans the records of `chunk` in order; gives the place in the window where the first record begins that was not read.
+pub fn scan_csv(chunk: &Chunk<'_>, scanner: &Scanner, reader: &mut CsvReader, sink: &mut impl Sink) -> usize {
     let CsvLayout { delimiter, .. } = reader.layout;
-    let records = quote::first_record_start(split.window, split.owned.start, split.start, delimiter)..split.owned.end;
+    let records = quote::first_record_start(chunk.window, chunk.owned.start, chunk.quotes, delimiter)..chunk.owned.end;
     let mut learned = std::mem::take(&mut reader.learned);
-    let mut format = Records { split, reader };
+    let mut format = Records { chunk, reader };
     let next = match delimiter {
-        b',' => scanner.scan::<b',', _, _>(split.window, records, &mut format, &mut learned, sink),
-        b';' => scanner.scan::<b';', _, _>(split.window, records, &mut format, &mut learned, sink),
+        b',' => scanner.scan::<b',', _, _>(chunk.window, records, &mut format, &mut learned, sink),
+        b';' => scanner.scan::<b';', _, _>(chunk.window, records, &mut format, &mut learned, sink),
         // A tab ends plain text by itself.
-        _ => scanner.scan::<b'"', _, _>(split.window, records, &mut format, &mut learned, sink),
+        _ => scanner.scan::<b'"', _, _>(chunk.window, records, &mut format, &mut learned, sink),
     };
     reader.learned = learned;
     next
 }
 
 /// As [`scan_csv`], every record field by field.
-pub fn scan_csv_exact(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
-    let end = split.owned.end.min(split.window.len());
-    let mut at = quote::first_record_start(split.window, split.owned.start, split.start, reader.layout.delimiter);
+pub fn scan_csv_exact(chunk: &Chunk<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
+    let end = chunk.owned.end.min(chunk.window.len());
+    let mut at = quote::first_record_start(chunk.window, chunk.owned.start, chunk.quotes, reader.layout.delimiter);
     while at < end {
-        let next = reader.read_any(split, at, judge, sink);
+        let next = reader.read_any(chunk, at, judge, sink);
         if next == at {
             break;
         }
@@ -140,9 +116,9 @@ pub fn scan_csv_exact(split: &CsvSplit<'_>, judge: &Judge, reader: &mut CsvReade
     }
 }
 
-/// The records of one split.
+/// The records of one chunk.
 struct Records<'a> {
-    split: &'a CsvSplit<'a>,
+    chunk: &'a Chunk<'a>,
     reader: &'a mut CsvReader,
 }
 
@@ -155,7 +131,7 @@ impl Format for Records<'_> {
 
     #[inline(never)]
     fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
-        self.reader.read_any(self.split, at, judge, sink)
+        self.reader.read_any(self.chunk, at, judge, sink)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which CSV headers and records are understood, and what is in them.
 
 use super::super::csv::{
-    Behind, Columns, CsvLayout, CsvReader, CsvSplit, HeaderError, MAX_HEADER_BYTES, QuoteState, scan_csv,
+    Chunk, ChunkEnd, Columns, CsvLayout, CsvReader, HeaderError, MAX_HEADER_BYTES, QuoteState, scan_csv,
 };
 use super::{Call, Told, kept, rejected, scanner, unmapped};
 use crate::engine::ledger::Reason;
@@ -10,12 +10,12 @@ use crate::engine::rules::Category;
 fn told(file: &[u8]) -> Vec<Call> {
     let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header with the columns");
     let mut told = Told::default();
-    let split = CsvSplit {
+    let split = Chunk {
         window: &file[header_bytes..],
-        behind: Behind::Nothing,
+        end: ChunkEnd::Final,
         owned: 0..file.len() - header_bytes,
         base: header_bytes as u64,
-        start: QuoteState::FieldStart,
+        quotes: QuoteState::FieldStart,
     };
     scan_csv(&split, scanner(), &mut CsvReader::new(layout), &mut told);
     told.calls

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState, scan_csv};
+use super::super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::simd::ExactReader;
@@ -176,12 +176,12 @@ fn csv_by_windows(file: &[u8], n_bytes: usize, n_early: usize) -> Told {
     let (mut at, mut n_window) = (header_bytes, n_bytes);
     while at < file.len() {
         let (from, to) = (at - n_early, file.len().min(at + n_window));
-        let split = CsvSplit {
+        let split = Chunk {
             window: &file[from..to],
-            behind: if to == file.len() { Behind::Nothing } else { Behind::More },
+            end: if to == file.len() { ChunkEnd::Final } else { ChunkEnd::Truncated },
             owned: n_early..to - from,
             base: from as u64,
-            start: QuoteState::FieldStart,
+            quotes: QuoteState::FieldStart,
         };
         let next = from + scan_csv(&split, scanner, &mut reader, &mut told);
         n_window = if next > at { n_bytes } else { n_window * 2 };

@@ -8,7 +8,7 @@ mod laws;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::csv::{Behind, CsvLayout, CsvReader, CsvSplit, QuoteMap, QuoteState};
+use super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState};
 use super::fast::{Backend, Scanner};
 use super::record::{Fields, Judge};
 use super::sink::Sink;
@@ -67,7 +67,7 @@ fn scanner() -> &'static Scanner {
 }
 
 /// Hands a reader and the splits of a CSV file, `n_bytes` each and in order, to `scan`.
-fn for_each_csv_split(file: &[u8], n_bytes: usize, mut scan: impl FnMut(&CsvSplit<'_>, &mut CsvReader)) {
+fn for_each_csv_split(file: &[u8], n_bytes: usize, mut scan: impl FnMut(&Chunk<'_>, &mut CsvReader)) {
     let Ok((layout, header_bytes)) = CsvLayout::from_header(file) else {
         panic!("no header in {:?}", String::from_utf8_lossy(file));
     };
@@ -75,7 +75,7 @@ fn for_each_csv_split(file: &[u8], n_bytes: usize, mut scan: impl FnMut(&CsvSpli
     for start in (header_bytes..file.len()).step_by(n_bytes) {
         let (from, end) = (start - usize::from(start > header_bytes), file.len().min(start.saturating_add(n_bytes)));
         let (window, owned) = (&file[from..], start - from..end - from);
-        scan(&CsvSplit { window, behind: Behind::Nothing, owned, base: from as u64, start: state }, &mut reader);
+        scan(&Chunk { window, end: ChunkEnd::Final, owned, base: from as u64, quotes: state }, &mut reader);
         state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
     }
 }
