@@ -8,6 +8,7 @@ use viewmart::engine::rules::Rules;
 use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::record::Judge;
+use viewmart::engine::scan::shape::REACH;
 
 mod told;
 use told::Told;
@@ -61,12 +62,21 @@ fn scan_windows(file: &[u8], n_bytes: usize) -> Told {
 
 fuzz_target!(|bytes: &[u8]| {
     let [header, n_bytes, records @ ..] = bytes else { return };
+    let n_bytes = usize::from(*n_bytes).max(1);
     let header = HEADERS[usize::from(*header) % HEADERS.len()];
     let file = [header.as_bytes(), records].concat();
     let whole = scan(&file, file.len());
-    assert_eq!(scan(&file, usize::from(*n_bytes).max(1)), whole);
-    assert_eq!(scan_windows(&file, usize::from(*n_bytes).max(1)), whole);
+    assert_eq!(scan(&file, n_bytes), whole);
+    assert_eq!(scan_windows(&file, n_bytes), whole);
     if records.len() < 200 {
         assert_eq!(scan(&file, 1), whole);
+    }
+    // The same records again and again, until the fast way has enough behind a line to read it.
+    if !records.is_empty() {
+        let n_repeats = (4 * REACH).div_ceil(records.len());
+        let file = [header.as_bytes(), &records.repeat(n_repeats)].concat();
+        let whole = scan(&file, file.len());
+        assert_eq!(scan(&file, REACH + n_bytes), whole);
+        assert_eq!(scan_windows(&file, REACH + n_bytes), whole);
     }
 });

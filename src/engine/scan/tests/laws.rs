@@ -7,6 +7,7 @@ use proptest::sample::select;
 use super::super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
+use super::super::shape::REACH;
 use super::super::simd::ExactReader;
 use super::{Told, for_each_csv_split, judge, n_cases, scanner};
 
@@ -279,5 +280,32 @@ proptest! {
         for start in [QuoteState::FieldStart, QuoteState::Unquoted, QuoteState::Quoted, QuoteState::QuoteInQuoted] {
             prop_assert_eq!(start.after(&file, delimiter), whole.apply(start));
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(n_cases(60))]
+
+    /// Inputs so long that the fast way reads most of their records: it needs [`REACH`] bytes behind a line.
+    #[test]
+    fn no_window_of_a_long_csv_file_changes_anything(
+        mut file in csv_file(),
+        n_repeats in 20_usize..60,
+        n_bytes in select(vec![REACH / 2, REACH + 100, 2 * REACH, 4 * REACH + 7]),
+    ) {
+        let header_bytes = CsvLayout::from_header(&file).map_or(0, |(_, n_bytes)| n_bytes);
+        let usual = match file.get(header_bytes.saturating_sub(1)) {
+            Some(b'\n') if file.contains(&b';') => &b"SPORT;;C7;4\r\n"[..],
+            _ => b"C7,5,SPORT\n",
+        };
+        let records = file.split_off(header_bytes);
+        for _ in 0..n_repeats {
+            file.extend(usual.repeat(40));
+            file.extend(&records);
+        }
+        let whole = csv_by(&file, file.len() + 1);
+        prop_assert_eq!(&csv_by(&file, n_bytes), &whole, "splits of {} bytes", n_bytes);
+        prop_assert_eq!(&csv_by_windows(&file, n_bytes, 0), &whole, "pieces of {} bytes", n_bytes);
+        prop_assert_eq!(&csv_by_windows(&file, n_bytes, 1), &whole, "windows of {} bytes", n_bytes);
     }
 }
