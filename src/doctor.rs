@@ -86,7 +86,7 @@ pub fn examine(plan: &DoctorPlan) -> Diagnosis {
         lake_checks(plan, &mut checks);
     }
     checks.push(output_check(&plan.out));
-    checks.extend(crate::warehouse::examine(&plan.warehouse.url, &plan.warehouse.options));
+    checks.extend(crate::warehouse::examine(&plan.warehouse.url, &plan.warehouse.options, &crate::mart::schema()));
     Diagnosis { checks }
 }
 

@@ -1,7 +1,7 @@
 //! From an address to a warehouse of the right kind.
 
 use super::mysql::{self, MysqlOptions, MysqlWarehouse};
-use super::{SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
+use super::{MartSchema, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
 use crate::doctor::{Check, Part, Verdict};
 
 /// What is needed besides the address.
@@ -29,30 +29,32 @@ pub fn open(url: &WarehouseUrl, options: &OpenOptions) -> Result<Box<dyn Warehou
 
 /// Whether the warehouse at `url` can be reached and used. No data is changed; the rights of a MySQL account are tried
 /// on tables that are made for it and dropped again.
-pub fn examine(url: &WarehouseUrl, options: &OpenOptions) -> Vec<Check> {
-    let mut checks = Vec::new();
-    if let WarehouseUrl::Mysql(url) = url {
-        let mysql = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
-        checks.extend(mysql::warehouse_checks(url, &mysql).into_iter().map(Check::from));
-        if checks.iter().any(|check| check.verdict == Verdict::Failed) {
-            return checks;
+pub fn examine(url: &WarehouseUrl, options: &OpenOptions, mart: &MartSchema) -> Vec<Check> {
+    match url {
+        WarehouseUrl::Sqlite(path) => {
+            let found = SqliteWarehouse::open(path, options.mart_db.as_deref()).and_then(|w| w.examine(mart));
+            vec![check_of(found)]
+        }
+        WarehouseUrl::Mysql(address) => {
+            let mysql = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
+            let mut checks: Vec<Check> =
+                mysql::warehouse_checks(address, &mysql).into_iter().map(Check::from).collect();
+            if checks.iter().all(|check| check.verdict != Verdict::Failed) {
+                checks.push(check_of(open(url, options).and_then(|mut warehouse| {
+                    let n_months = warehouse.months()?.len();
+                    Ok(format!("{}, {n_months} months in the mart", warehouse.address()))
+                })));
+            }
+            checks
         }
     }
-    let months = open(url, options).and_then(|mut warehouse| {
-        let months = match url {
-            // A file that is not there yet is no fault: a run makes it.
-            WarehouseUrl::Sqlite(path) if !path.exists() => Vec::new(),
-            _ => warehouse.months()?,
-        };
-        Ok((warehouse.address(), months.len()))
-    });
-    checks.push(match months {
-        Ok((address, n_months)) => {
-            Check::good(Part::Warehouse, "warehouse", format!("{address}, {n_months} months in the mart"))
-        }
+}
+
+fn check_of(found: Result<String, WarehouseError>) -> Check {
+    match found {
+        Ok(found) => Check::good(Part::Warehouse, "warehouse", found),
         Err(error) => Check::bad(Part::Warehouse, "warehouse", Verdict::Failed, &error),
-    });
-    checks
+    }
 }
 
 impl From<mysql::Finding> for Check {

@@ -286,3 +286,39 @@ fn a_mart_takes_the_only_month_and_makes_no_warehouse() {
     let found = work.run(["mart"].iter().chain(&WAREHOUSE));
     found.failed(2, &["several months: 2022-04, 2022-05", "--month"]);
 }
+
+#[test]
+fn the_doctor_says_of_an_embedded_warehouse_what_a_run_would() {
+    let check = |change: &dyn Fn(&Workplace), code: i32, word: &str| {
+        let work = Workplace::new();
+        write_month(&work, "2022-04", 10);
+        finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+        change(&work);
+        let names = || {
+            let mut names: Vec<_> =
+                std::fs::read_dir(work.path("shared")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let before = names();
+        let found = work.run(["doctor"].iter().chain(&WAREHOUSE));
+        assert_eq!(found.code, Some(code), "{}", found.stdout);
+        assert!(found.stdout.contains(word), "`{word}` is missing in:\n{}", found.stdout);
+        assert_eq!(names(), before);
+        assert_eq!(finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).code, Some(code));
+    };
+    let sql = |work: &Workplace, file: &str, sql: &str| {
+        Connection::open(work.path("shared").join(file)).unwrap().execute_batch(sql).unwrap();
+    };
+    check(&|_| {}, 0, "ready");
+    check(&|work| std::fs::remove_file(work.path("shared/mart.db")).unwrap(), 0, "a run makes its mart");
+    check(&write_first_release, 0, "a run brings it up to date");
+    check(&|work| sql(work, "mart.db", "PRAGMA user_version = 9"), 5, "newer viewmart");
+    check(&|work| sql(work, "warehouse.db", "ALTER TABLE etl_run ADD Mine TEXT"), 5, "did not make it");
+    check(&|work| std::fs::remove_file(work.path("shared/warehouse.db")).unwrap(), 5, "another warehouse");
+    let blocked = |work: &Workplace| {
+        std::fs::remove_file(work.path("shared/warehouse.db")).unwrap();
+        std::fs::create_dir(work.path("shared/warehouse.db")).unwrap();
+    };
+    check(&blocked, 5, "unable to open");
+}

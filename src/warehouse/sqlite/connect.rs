@@ -144,6 +144,14 @@ impl Files {
         Err(self.refused("opening the database", why, Some(NO_MONTH)))
     }
 
+    /// Takes the lock for writing on the file at `path` and gives it back, without waiting.
+    pub(super) fn try_write_lock(&self, path: &Path) -> rusqlite::Result<()> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")
+    }
+
     /// A connection that looks at a file that is there, read-only where it has to be.
     pub(super) fn open_existing(&self, path: &Path) -> Result<Connection, WarehouseError> {
         self.open_file(path, Access::Write(Missing::Refuse))

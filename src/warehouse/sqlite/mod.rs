@@ -28,6 +28,7 @@ use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 
 mod connect;
+mod doctor;
 mod fault;
 mod load;
 mod mart;
@@ -81,6 +82,14 @@ impl SqliteWarehouse {
     pub fn with_lock_wait(mut self, lock_wait: Duration) -> SqliteWarehouse {
         self.files.lock_wait = lock_wait;
         self
+    }
+
+    /// Whether a run could use both files, and what is there. Changes nothing.
+    ///
+    /// # Errors
+    /// What would stop a run.
+    pub fn examine(&self, mart: &MartSchema) -> Result<String, WarehouseError> {
+        doctor::examine(&self.files, mart)
     }
 
     /// The file of the warehouse.

@@ -25,22 +25,31 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
         let why = format!("there is no warehouse at {}", files.warehouse.display());
         return Err(files.refused("opening the database", why, Some(super::fault::NO_MONTH)));
     }
-    let id = match read_id(files, &files.warehouse)? {
+    let id = match refuse_other_mart(files)? {
         Some(id) => id,
         None => crate::warehouse::new_id(&files.address())?,
     };
-    if let Some(found) = read_id(files, &files.mart)?.filter(|found| *found != id) {
-        let (mart, advice) =
-            (files.mart.display(), "name another one with --mart-db, or remove it if that warehouse is gone");
-        let why = format!("{mart} is the mart of another warehouse ({found}, this one is {id})");
-        return Err(files.refused("opening the mart", why, Some(advice)));
-    }
     let create = Access::Write(Missing::Create);
     let mut connection = files.open_warehouse(create)?;
     bring_up_to_date(files, &mut connection, &warehouse_schema, &READING, &id)?;
     let mut mart = files.open_mart(create)?;
     bring_up_to_date(files, &mut mart, &mart_schema, &BUILDING, &id)?;
     remove_leftovers(files, &mut connection)
+}
+
+/// The number of the warehouse, where it has one. Refuses a mart of another warehouse.
+pub(super) fn refuse_other_mart(files: &Files) -> Result<Option<String>, WarehouseError> {
+    let (id, of_mart) = (read_id(files, &files.warehouse)?, read_id(files, &files.mart)?);
+    match &of_mart {
+        Some(other) if id.as_ref() != Some(other) => {
+            let this = id.as_deref().unwrap_or("new");
+            let why =
+                format!("{} is the mart of another warehouse ({other}, this one is {this})", files.mart.display());
+            let advice = "name another one with --mart-db, or remove it if that warehouse is gone";
+            Err(files.refused("opening the mart", why, Some(advice)))
+        }
+        _ => Ok(id),
+    }
 }
 
 /// Whether a file can be used, without touching it.
