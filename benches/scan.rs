@@ -13,8 +13,8 @@ use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
 use viewmart::engine::scan::lines::{Lines, scan_lines_exact};
 use viewmart::engine::scan::record::Judge;
-use viewmart::engine::scan::simd::ExactReader;
 use viewmart::engine::scan::sink::{Sink, settle};
+use viewmart::engine::scan::tape::ExactReader;
 
 fn main() {
     divan::main();

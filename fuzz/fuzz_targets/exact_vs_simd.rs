@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::engine::scan::exact::{parse_line, parse_source};
-use viewmart::engine::scan::simd::ExactReader;
+use viewmart::engine::scan::tape::ExactReader;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut reader = ExactReader::new();

@@ -11,7 +11,7 @@ use viewmart::engine::scan::json::{LineReader, scan_lines};
 use viewmart::engine::scan::lines::scan_lines_exact;
 use viewmart::engine::scan::record::Judge;
 use viewmart::engine::scan::shape::REACH;
-use viewmart::engine::scan::simd::ExactReader;
+use viewmart::engine::scan::tape::ExactReader;
 
 mod told;
 use told::Told;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ahash::AHashMap;
 
 use super::context::Context;
+use super::nontemporal;
 use super::partition::{KeptRecord, Partitions};
-use super::stream;
 use crate::engine::calendar::Day;
 use crate::engine::ledger::{Reason, RecordCounts};
 use crate::engine::rules::App;
@@ -150,7 +150,7 @@ impl Sink for SplitSink<'_> {
 impl Drop for SplitSink<'_> {
     fn drop(&mut self) {
         // Another thread may aggregate what this one has written.
-        stream::fence();
+        nontemporal::fence();
         let Collector { files, apps, of_split, .. } = &mut *self.collector;
         let file = files.entry(self.file).or_default();
         for (reason, n_rejected) in file.rejected.iter_mut().zip(self.rejected) {

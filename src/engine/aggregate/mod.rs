@@ -13,8 +13,8 @@ pub mod context;
 pub mod days;
 pub mod intern;
 pub mod memory;
+pub mod nontemporal;
 pub mod partition;
 pub mod profile;
-pub mod stream;
 
 pub use super::month::{self as columns, DayActivity, MonthTable, Provenance};

@@ -7,12 +7,12 @@
 //!
 //! Partitions are chains of fixed chunks out of one arena: skew (one contract can have 2 % of all records) costs chunks,
 //! not copies, and the memory is used again in the next epoch, as fresh memory costs more than the work on it. A record
-//! is first written to its partition's buffer; only full buffers go to the arena, past the caches ([`super::stream`]). When
+//! is first written to its partition's buffer; only full buffers go to the arena, past the caches ([`super::nontemporal`]). When
 //! a buffer is full is the one thing about it that the processor cannot foresee, and guessing wrong costs it as much as
 //! several records: the fewer buffers become full, the better, as long as they all stay in the second level of cache.
 
 use super::memory::Slab;
-use super::stream;
+use super::nontemporal;
 
 /// Number of partitions, a power of two: few enough that their buffers stay in the second level of cache, so many
 /// that a partition's table fits the second level.
@@ -124,7 +124,7 @@ impl Partitions {
         // The region is there: it was added with its first chunk.
         if let Some(region) = self.regions.get_mut(at / REGION_RECORDS) {
             let at = at % REGION_RECORDS;
-            stream::copy(&mut region[at..at + BUFFER_RECORDS], &self.buffers[partition]);
+            nontemporal::copy(&mut region[at..at + BUFFER_RECORDS], &self.buffers[partition]);
             self.next[partition] += BUFFER_RECORDS;
         }
     }

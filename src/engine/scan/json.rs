@@ -7,8 +7,8 @@ use super::fast::{Format, Learned, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
 use super::record::Judge;
 use super::shape::{Field, Token, is_plain, is_plain_digits};
-use super::simd::ExactReader;
 use super::sink::Sink;
+use super::tape::ExactReader;
 
 /// What reading NDJSON needs and keeps from split to split: the shapes of the lines, and memory that is used again.
 #[derive(Default)]

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::record::{Judge, MAX_LINE_BYTES};
-use super::simd::ExactReader;
 use super::sink::{Sink, settle};
+use super::tape::ExactReader;
 use crate::engine::ledger::Reason;
 
 /// The UTF-8 byte order mark, skipped at the start of a file.

@@ -1,7 +1,7 @@
 //! Bytes to records: no I/O, no path, no clock.
 //!
 //! NDJSON ([`json`]) and CSV ([`csv`]) go the fast way ([`mod@fast`]) where their lines have a shape, and where they do not
-//! the exact way of their format ([`lines`], [`simd`], [`exact`]; [`csv`]). All of them judge a record by the same rules
+//! the exact way of their format ([`lines`], [`tape`], [`exact`]; [`csv`]). All of them judge a record by the same rules
 //! ([`record`]) and hand it to a [`sink`].
 
 pub mod app;
@@ -17,9 +17,9 @@ mod matcher;
 pub mod record;
 pub mod reject;
 pub mod shape;
-pub mod simd;
 pub mod sink;
 mod stencil;
+pub mod tape;
 mod vector;
 
 #[cfg(test)]

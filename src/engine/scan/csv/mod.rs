@@ -26,8 +26,8 @@ use super::exact::Malformed;
 use super::fast::{Format, Learned, Scanner};
 use super::record::{Fields, Judge, MAX_LINE_BYTES};
 use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
-use super::simd::ExactReader;
 use super::sink::{Sink, settle};
+use super::tape::ExactReader;
 
 /// What reading the records of CSV files of one layout needs and keeps from split to split: the shapes of the records, and
 /// memory that is used again.

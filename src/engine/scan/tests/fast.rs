@@ -12,7 +12,7 @@ use crate::engine::scan::json::{LineReader, scan_lines, tokens};
 use crate::engine::scan::lines::scan_lines_exact;
 use crate::engine::scan::record::Judge;
 use crate::engine::scan::shape::{REACH, Shape};
-use crate::engine::scan::simd::ExactReader;
+use crate::engine::scan::tape::ExactReader;
 
 /// An interpreter takes a second for a line.
 const MAX_LINES: usize = if cfg!(miri) { 6 } else { 40 };

@@ -3,7 +3,7 @@
 use super::super::exact::{Malformed, parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::record::{Fields, MAX_LINE_BYTES};
-use super::super::simd::ExactReader;
+use super::super::tape::ExactReader;
 use super::{Call, Told, fields, judge, kept, rejected, unmapped};
 use crate::engine::ledger::Reason;
 use crate::engine::rules::Category;

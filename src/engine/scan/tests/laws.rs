@@ -8,7 +8,7 @@ use super::super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteSt
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::shape::REACH;
-use super::super::simd::ExactReader;
+use super::super::tape::ExactReader;
 use super::{Told, for_each_csv_split, judge, n_cases, scanner};
 
 /// The texts of JSON values, valid and otherwise, and what stands between them.
