@@ -12,8 +12,8 @@ use viewmart::engine::scan::exact::parse_line;
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
 use viewmart::engine::scan::lines::{Lines, scan_lines_exact};
-use viewmart::engine::scan::record::Judge;
-use viewmart::engine::scan::sink::{Sink, settle};
+use viewmart::engine::scan::record::RecordFilter;
+use viewmart::engine::scan::sink::{Sink, route};
 use viewmart::engine::scan::tape::ExactReader;
 
 fn main() {
@@ -108,8 +108,8 @@ fn ndjson(shape: &str) -> Vec<u8> {
     lines.flat_map(|line| (line + "\n").into_bytes()).collect()
 }
 
-fn judge() -> Judge {
-    Judge::new(&Rules::preset("default").expect("a built-in preset").record)
+fn judge() -> RecordFilter {
+    RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record)
 }
 
 fn bench(bencher: Bencher, n_bytes: usize, mut scan: impl FnMut(&mut Sums)) {
@@ -128,7 +128,7 @@ fn ndjson_plain_parser(bencher: Bencher, shape: &str) {
     let (text, judge) = (ndjson(shape), judge());
     bench(bencher, text.len(), |sums| {
         for (at, line) in Lines::new(&text, 0..text.len()) {
-            settle(parse_line(line), &judge, at as u64, line, sums);
+            route(parse_line(line), &judge, at as u64, line, sums);
         }
     });
 }

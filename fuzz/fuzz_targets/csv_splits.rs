@@ -7,14 +7,14 @@ use libfuzzer_sys::fuzz_target;
 use viewmart::engine::rules::Rules;
 use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
 use viewmart::engine::scan::fast::{Backend, Scanner};
-use viewmart::engine::scan::record::Judge;
+use viewmart::engine::scan::record::RecordFilter;
 use viewmart::engine::scan::shape::REACH;
 
 mod told;
 use told::Told;
 
 static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
-    Scanner::new(Judge::new(&Rules::preset("default").expect("a built-in preset").record), Backend::detect())
+    Scanner::new(RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record), Backend::detect())
 });
 
 const HEADERS: [&str; 4] = [

@@ -9,7 +9,7 @@ use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteSt
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
 use viewmart::engine::scan::lines::scan_lines_exact;
-use viewmart::engine::scan::record::Judge;
+use viewmart::engine::scan::record::RecordFilter;
 use viewmart::engine::scan::shape::REACH;
 use viewmart::engine::scan::tape::ExactReader;
 
@@ -17,7 +17,7 @@ mod told;
 use told::Told;
 
 static SCANNERS: LazyLock<Vec<Scanner>> = LazyLock::new(|| {
-    let judge = Judge::new(&Rules::preset("default").expect("a built-in preset").record);
+    let judge = RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record);
     Backend::available().map(|backend| Scanner::new(judge.clone(), backend)).collect()
 });
 

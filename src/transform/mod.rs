@@ -31,7 +31,7 @@ use crate::engine::ledger::InputFile;
 use crate::engine::month::{MonthMeta, MonthTable, Provenance};
 use crate::engine::rules::Rules;
 use crate::engine::scan::fast::{Backend, Scanner};
-use crate::engine::scan::record::Judge;
+use crate::engine::scan::record::RecordFilter;
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::lake::FileStream;
@@ -100,7 +100,7 @@ fn transform_files(
     let backend = Backend::detect();
     let reject_limit = RejectLimit::new(options.n_rejects_max);
     let shared = Shared {
-        scanner: Scanner::new(Judge::new(&options.rules.record), backend),
+        scanner: Scanner::new(RecordFilter::new(&options.rules.record), backend),
         queue: Queue::new(files, alone_bytes),
         n_waiting: AtomicUsize::new(0),
         reject_limit,

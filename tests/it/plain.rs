@@ -10,7 +10,7 @@ use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
 use viewmart::engine::rules::{App, Category, Rules};
 use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, scan_csv_exact};
 use viewmart::engine::scan::lines::scan_lines_exact;
-use viewmart::engine::scan::record::Judge;
+use viewmart::engine::scan::record::RecordFilter;
 use viewmart::engine::scan::sink::Sink;
 use viewmart::engine::scan::tape::ExactReader;
 use viewmart::lake::read::compressed;
@@ -21,7 +21,7 @@ use crate::support::Workplace;
 
 /// The table of a month.
 fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
-    let judge = Judge::new(&rules.record);
+    let judge = RecordFilter::new(&rules.record);
     let mut all = Customers::default();
     for file in &listing.files {
         all.day = usize::from(file.day.number());
@@ -77,7 +77,7 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
     table
 }
 
-fn read(file: &DataFile, judge: &Judge, sink: &mut Customers) {
+fn read(file: &DataFile, judge: &RecordFilter, sink: &mut Customers) {
     let mut bytes = vec![0; 1 << 16];
     let mut packed = compressed::open(file).unwrap();
     let mut n_read = 0;

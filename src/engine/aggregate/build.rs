@@ -49,7 +49,7 @@ impl MonthBuilder {
             return;
         }
         self.tables.par_iter_mut().enumerate().for_each(|(partition, table)| {
-            table.fetch();
+            table.prefetch();
             for collector in &parts {
                 for records in collector.partitions.pieces(partition) {
                     table.add(records);

@@ -107,7 +107,7 @@ impl ProfileTable {
 
     /// Brings the table into the cache before records find their places in it by chance: in order, which is the one way
     /// in which memory is fast.
-    pub fn fetch(&self) {
+    pub fn prefetch(&self) {
         let read = self.buckets.iter().fold(0, |read, bucket| read ^ bucket.0[0]);
         // A bucket's profiles are three lines of memory.
         let read = self

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::app::{AppTable, MAX_APP_BYTES};
 use super::matcher::Matcher;
-use super::record::{Judge, MAX_CONTRACT_CHARS};
+use super::record::{MAX_CONTRACT_CHARS, RecordFilter};
 use super::shape::{REACH, Shape, Token};
 use super::sink::Sink;
 use super::stencil::{Patience, Stencil};
@@ -84,13 +84,13 @@ pub(super) trait Format {
 
     /// Reads the record that begins at `at` the exact way and settles it; gives where the next one begins, or `at` where the
     /// window ends too soon to tell.
-    fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize;
+    fn read_exactly(&mut self, at: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize;
 }
 
 /// What a scan needs besides the bytes; one for all formats, splits and threads.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    judge: Judge,
+    judge: RecordFilter,
     apps: AppTable,
     backend: Backend,
 }
@@ -107,7 +107,7 @@ const PREFETCH_BYTES: usize = 1536;
 
 impl Scanner {
     /// Prepares the rules for scanning with `backend`, or the best available where this processor does not have it.
-    pub fn new(judge: Judge, backend: Backend) -> Scanner {
+    pub fn new(judge: RecordFilter, backend: Backend) -> Scanner {
         let apps = AppTable::new(judge.apps.iter().map(|(name, app)| (name.as_str(), *app)));
         let backend = if backend.is_available() { backend } else { Backend::detect() };
         Scanner { judge, apps, backend }
@@ -233,7 +233,7 @@ impl Scanner {
     }
 
     /// The rules as they are applied to a record.
-    pub fn judge(&self) -> &Judge {
+    pub fn judge(&self) -> &RecordFilter {
         &self.judge
     }
 }

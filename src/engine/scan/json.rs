@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::exact;
 use super::fast::{Format, Learned, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
-use super::record::Judge;
+use super::record::RecordFilter;
 use super::shape::{Field, Token, is_plain, is_plain_digits};
 use super::sink::Sink;
 use super::tape::ExactReader;
@@ -52,7 +52,7 @@ impl Format for Lines<'_> {
     }
 
     #[inline(never)]
-    fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+    fn read_exactly(&mut self, at: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize {
         let rest = self.window.get(at..).unwrap_or_default();
         let n_bytes = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         read_line(without_return(&rest[..n_bytes]), self.base + at as u64, judge, self.exact, sink);

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::record::{Judge, MAX_LINE_BYTES};
-use super::sink::{Sink, settle};
+use super::record::{MAX_LINE_BYTES, RecordFilter};
+use super::sink::{Sink, route};
 use super::tape::ExactReader;
 use crate::engine::ledger::Reason;
 
@@ -78,7 +78,7 @@ pub fn scan_lines_exact(
     window: &[u8],
     owned: Range<usize>,
     base: u64,
-    judge: &Judge,
+    judge: &RecordFilter,
     reader: &mut ExactReader,
     sink: &mut impl Sink,
 ) {
@@ -88,7 +88,7 @@ pub fn scan_lines_exact(
 }
 
 /// Reads one line of NDJSON, given without its ending, by the exact path. `offset` is that of its first byte in the file.
-pub fn read_line(line: &[u8], offset: u64, judge: &Judge, reader: &mut ExactReader, sink: &mut impl Sink) {
+pub fn read_line(line: &[u8], offset: u64, judge: &RecordFilter, reader: &mut ExactReader, sink: &mut impl Sink) {
     let (line, offset) = match line.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) if offset == 0 => (rest, BYTE_ORDER_MARK.len() as u64),
         _ => (line, offset),
@@ -99,6 +99,6 @@ pub fn read_line(line: &[u8], offset: u64, judge: &Judge, reader: &mut ExactRead
     if line.len() > MAX_LINE_BYTES {
         sink.rejected(offset, Reason::Malformed, line);
     } else {
-        settle(reader.read(line), judge, offset, line, sink);
+        route(reader.read(line), judge, offset, line, sink);
     }
 }

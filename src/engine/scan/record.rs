@@ -49,17 +49,17 @@ pub enum Verdict<'a> {
 
 /// Rules in the form in which they are applied to records.
 #[derive(Clone, Debug)]
-pub struct Judge {
+pub struct RecordFilter {
     pub(crate) min_seconds: i64,
     pub(crate) max_seconds: i64,
     pub(super) excluded: Exclusions,
     pub(crate) apps: AHashMap<String, App>,
 }
 
-impl Judge {
+impl RecordFilter {
     /// Prepares `rules`.
-    pub fn new(rules: &RecordRules) -> Judge {
-        Judge {
+    pub fn new(rules: &RecordRules) -> RecordFilter {
+        RecordFilter {
             min_seconds: rules.min_seconds,
             max_seconds: rules.max_seconds,
             excluded: Exclusions::new(&rules.exclude_contracts),

@@ -2,7 +2,7 @@
 
 use super::contract::PackedContract;
 use super::exact::Malformed;
-use super::record::{Fields, Judge, Verdict};
+use super::record::{Fields, RecordFilter, Verdict};
 use crate::engine::ledger::Reason;
 use crate::engine::rules::App;
 
@@ -25,7 +25,7 @@ pub trait Sink {
 }
 
 /// Judges a record as it was read and hands it to `sink`.
-pub fn settle(read: Result<Fields<'_>, Malformed>, judge: &Judge, offset: u64, raw: &[u8], sink: &mut impl Sink) {
+pub fn route(read: Result<Fields<'_>, Malformed>, judge: &RecordFilter, offset: u64, raw: &[u8], sink: &mut impl Sink) {
     match read {
         Err(Malformed) => sink.rejected(offset, Reason::Malformed, raw),
         Ok(fields) => match judge.judge(&fields) {

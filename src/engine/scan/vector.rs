@@ -15,7 +15,7 @@ use super::shape::BLOCK_BYTES;
 
 /// Masks over 64 bytes; bit `i` stands for byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct CompareMasks {
     /// The bytes that differ from those they were compared with.
     pub different: u64,
     /// The bytes that end plain text: a quote, a backslash, the processor's `STOP`, anything below 0x20 or from 0x80 up.
@@ -28,7 +28,7 @@ pub(super) trait Vector {
     ///
     /// # Safety
     /// 64 bytes from `at` on can be read, and the processor has what the implementation names.
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look;
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks;
 
     /// As [`PackedContract::from_padded`].
     ///
@@ -64,10 +64,10 @@ impl<const STOP: u8> Portable<STOP> {
 
 impl<const STOP: u8> Vector for Portable<STOP> {
     #[inline(always)]
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
         // SAFETY: the caller gives 64 readable bytes; an array of bytes has no alignment.
         let found = unsafe { &*at.cast::<[u8; BLOCK_BYTES]>() };
-        let mut look = Look { different: 0, ends: 0 };
+        let mut look = CompareMasks { different: 0, ends: 0 };
         for (i, (found, wanted)) in found.as_chunks::<8>().0.iter().zip(bytes.as_chunks::<8>().0).enumerate() {
             let word = u64::from_le_bytes(*found);
             let same = Self::zeros(word ^ u64::from_le_bytes(*wanted));
@@ -117,11 +117,11 @@ impl<const STOP: u8> Avx2<STOP> {
 #[cfg(target_arch = "x86_64")]
 impl<const STOP: u8> Vector for Avx2<STOP> {
     #[inline(always)]
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
         // SAFETY: the caller gives 64 readable bytes and a processor with AVX2, and `bytes` has 64 too.
         let ((low_same, low_ends), (high_same, high_ends)) =
             unsafe { (Self::half(at, bytes.as_ptr()), Self::half(at.add(32), bytes.as_ptr().add(32))) };
-        Look { different: !(low_same | high_same << 32), ends: low_ends | high_ends << 32 }
+        CompareMasks { different: !(low_same | high_same << 32), ends: low_ends | high_ends << 32 }
     }
 
     #[inline(always)]
@@ -176,7 +176,7 @@ impl<const STOP: u8> Avx512<STOP> {
 #[cfg(target_arch = "x86_64")]
 impl<const STOP: u8> Vector for Avx512<STOP> {
     #[inline(always)]
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> Look {
+    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
         use std::arch::x86_64::*;
         // SAFETY: the caller gives 64 readable bytes and a processor with these features, `bytes` has 64 too and `ENDS`
         // twice as many; the loads need no alignment.
@@ -189,7 +189,7 @@ impl<const STOP: u8> Vector for Avx512<STOP> {
             );
             // The table is looked up with the low seven bits; the highest bit of the byte itself says the rest.
             let ends = _mm512_or_si512(_mm512_permutex2var_epi8(low, found, high), found);
-            Look { different: _mm512_cmpneq_epi8_mask(found, wanted), ends: _mm512_movepi8_mask(ends) }
+            CompareMasks { different: _mm512_cmpneq_epi8_mask(found, wanted), ends: _mm512_movepi8_mask(ends) }
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn check<V: Vector>(stop: u8, bytes: [u8; 64], wanted: [u8; 64]) {
-        let expected = Look {
+        let expected = CompareMasks {
             different: naive(&bytes, |i, b| b != wanted[i]),
             ends: naive(&bytes, |_, b| matches!(b, b'"' | b'\\' | 0..=0x1F | 0x80..) || b == stop),
         };

@@ -24,9 +24,9 @@ use record::{Field, read_record};
 
 use super::exact::Malformed;
 use super::fast::{Format, Learned, Scanner};
-use super::record::{Fields, Judge, MAX_LINE_BYTES};
+use super::record::{Fields, MAX_LINE_BYTES, RecordFilter};
 use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
-use super::sink::{Sink, settle};
+use super::sink::{Sink, route};
 use super::tape::ExactReader;
 
 /// What reading the records of CSV files of one layout needs and keeps from split to split: the shapes of the records, and
@@ -52,7 +52,7 @@ impl CsvReader {
 
     /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins, or `start`
     /// where the window cuts the record off.
-    fn read_any(&mut self, chunk: &Chunk<'_>, start: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+    fn read_any(&mut self, chunk: &Chunk<'_>, start: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize {
         let window = chunk.window;
         let CsvLayout { delimiter, n_fields, columns } = self.layout;
         let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
@@ -82,7 +82,7 @@ impl CsvReader {
         } else {
             fields_of_text(contract.bytes(window), app.bytes(window), &seconds.bytes(window))
         };
-        settle(fields, judge, chunk.base + start as u64, raw, sink);
+        route(fields, judge, chunk.base + start as u64, raw, sink);
         record.next
     }
 }
@@ -104,7 +104,7 @@ pub fn scan_csv(chunk: &Chunk<'_>, scanner: &Scanner, reader: &mut CsvReader, si
 }
 
 /// As [`scan_csv`], every record field by field.
-pub fn scan_csv_exact(chunk: &Chunk<'_>, judge: &Judge, reader: &mut CsvReader, sink: &mut impl Sink) {
+pub fn scan_csv_exact(chunk: &Chunk<'_>, judge: &RecordFilter, reader: &mut CsvReader, sink: &mut impl Sink) {
     let end = chunk.owned.end.min(chunk.window.len());
     let mut at = quote::first_record_start(chunk.window, chunk.owned.start, chunk.quotes, reader.layout.delimiter);
     while at < end {
@@ -130,7 +130,7 @@ impl Format for Records<'_> {
     }
 
     #[inline(never)]
-    fn read_exactly(&mut self, at: usize, judge: &Judge, sink: &mut impl Sink) -> usize {
+    fn read_exactly(&mut self, at: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize {
         self.reader.read_any(self.chunk, at, judge, sink)
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::scan::csv::{self, CsvLayout, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::{Backend, Scanner};
 use crate::engine::scan::json::{LineReader, scan_lines, tokens};
 use crate::engine::scan::lines::scan_lines_exact;
-use crate::engine::scan::record::Judge;
+use crate::engine::scan::record::RecordFilter;
 use crate::engine::scan::shape::{REACH, Shape};
 use crate::engine::scan::tape::ExactReader;
 
@@ -19,7 +19,7 @@ const MAX_LINES: usize = if cfg!(miri) { 6 } else { 40 };
 const MIN_SPLIT_BYTES: usize = if cfg!(miri) { 400 } else { 1 };
 
 /// What all backends tell of `text`, which must be what the exact way tells.
-fn check(text: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
+fn check(text: &[u8], judge: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
     let mut exact = Told::default();
     scan_lines_exact(text, 0..text.len(), 0, judge, &mut ExactReader::new(), &mut exact);
     // Near the end of its window the fast way leaves all lines to the exact way: it needs something behind them.
@@ -40,7 +40,7 @@ fn check(text: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
 }
 
 /// What all backends tell of the CSV file `file`, which must be what the exact way tells.
-fn check_csv(file: &[u8], judge: &Judge, n_split_bytes: usize) -> Vec<Call> {
+fn check_csv(file: &[u8], judge: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
     // Near the end of its window the fast way leaves all records to the exact way: it needs something behind them, and
     // blank lines are nothing.
     let padded = [file, &b"\n".repeat(REACH)].concat();
@@ -197,7 +197,7 @@ proptest! {
     fn fast_and_exact_agree_under_other_rules(text in file()) {
         let rules = "name = 'r'\n[record]\nmin_seconds = 100\nmax_seconds = 5000\nexclude_contracts = ['AAA000000', '0']\n\
             [category]\nRelax = []\nMovie = ['VOD']\nChild = ['A_NAME_LONGER_THAN_16']\nSport = ['KPLUS']\nTv = ['CHANNEL']\n";
-        check(&text, &Judge::new(&Rules::parse(rules).unwrap().record), usize::MAX / 2);
+        check(&text, &RecordFilter::new(&Rules::parse(rules).unwrap().record), usize::MAX / 2);
     }
 }
 
@@ -221,7 +221,8 @@ fn bounds_of_durations_are_those_of_the_rules() {
         (10_000_000, i64::MAX),
         (10_000_001, i64::MAX),
     ] {
-        let judge = Judge::new(&RecordRules { min_seconds, max_seconds, ..Rules::preset("default").unwrap().record });
+        let judge =
+            RecordFilter::new(&RecordRules { min_seconds, max_seconds, ..Rules::preset("default").unwrap().record });
         let calls = check(text.as_bytes(), &judge, usize::MAX / 2);
         let n_kept = calls.iter().filter(|call| matches!(call, Call::Kept(..))).count();
         let n_expected = durations.iter().filter(|seconds| (min_seconds..=max_seconds).contains(seconds)).count() * 4;

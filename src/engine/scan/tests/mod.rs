@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState};
 use super::fast::{Backend, Scanner};
-use super::record::{Fields, Judge};
+use super::record::{Fields, RecordFilter};
 use super::sink::Sink;
 use crate::engine::ledger::Reason;
 use crate::engine::rules::{App, Category, Rules};
@@ -55,9 +55,9 @@ fn unmapped(offset: u64, app: &str, seconds: i64, raw: &str) -> Call {
     Call::Unmapped(offset, app.to_owned(), seconds, raw.as_bytes().to_vec())
 }
 
-fn judge() -> &'static Judge {
-    static JUDGE: LazyLock<Judge> =
-        LazyLock::new(|| Judge::new(&Rules::preset("default").expect("a built-in preset").record));
+fn judge() -> &'static RecordFilter {
+    static JUDGE: LazyLock<RecordFilter> =
+        LazyLock::new(|| RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record));
     &JUDGE
 }
 
