@@ -19,10 +19,8 @@ use crate::config::{
 use crate::console::{self, Progress, Unit};
 use crate::dashboard::html::{self, RenderOptions};
 use crate::dashboard::mask::Masker;
-use crate::dashboard::model::DashboardModel;
-use crate::dashboard::tableau::{
-    self, Connection, Contracts, MysqlServer, RowFormat, RowSource, Subject, TableRows, WarehouseRows,
-};
+use crate::dashboard::model::{DashboardModel, MonthModel};
+use crate::dashboard::tableau::{self, Connection, Contracts, RowFormat, RowSource, Subject, TableRows, WarehouseRows};
 use crate::doctor;
 use crate::engine::aggregate::columns::sum;
 use crate::engine::aggregate::{MonthTable, Provenance};
@@ -39,7 +37,7 @@ use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
 use crate::rejects;
 use crate::report::{self, InputReport, Report, StageClock, StageTiming};
 use crate::transform::{self, TransformOptions, Transformed};
-use crate::warehouse::{Missing, RunClock, Warehouse, WarehouseError, WarehouseUrl};
+use crate::warehouse::{Missing, RunClock, ServerAddress, Warehouse, WarehouseError};
 
 /// Rejected records of the published month.
 const REJECTS: &str = "rejects.ndjson";
@@ -94,6 +92,7 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     files.push(rejects);
     files.extend(staged_reports(&report, &out, plan.report.as_deref())?);
     published(files, &out, talk)?;
+    remove_unmasked(&plan.look, &out)?;
     Ok(Outcome::Report(Box::new(report)))
 }
 
@@ -167,20 +166,22 @@ fn mart(plan: &MartPlan, talk: Talk) -> Result<Outcome, Error> {
 
 fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
     let mut warehouse = crate::warehouse::open(&plan.warehouse.url, &plan.warehouse.options)?;
-    let model = DashboardModel::read(&mut *warehouse)?;
+    let model = DashboardModel::read(&mut *warehouse, plan.month)?;
     let month = month_in(&model, plan.month, &warehouse.address())?;
-    // Read between two looks at the run: another one that publishes meanwhile is noticed.
-    let run = mart::run_of(&mut *warehouse, month)?;
-    let model = DashboardModel::read(&mut *warehouse)?;
+    let (expected, run) = drawn(&model, month, &mut *warehouse).map(|model| (model.summary, model.mart_run))?;
+    warn_of_stale_months(&model, month);
     let out = OutFolder::open(&plan.out)?;
     let subject = Subject { month, provenance: of_model(&model, month) };
-    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month };
+    let server = warehouse.server();
+    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected };
     let (package, note) = staged_package(&subject, &mut rows, &plan.look, &out)?;
+    // Another run that was published after the model was read is noticed.
     mart::refuse_replaced(&mut *warehouse, month, run)?;
     noted(note, talk);
     let mut files = vec![staged_page(&model, month, &plan.look, &out)?, package];
-    files.extend(staged_live(&subject, &plan.look, &plan.warehouse.url, &out)?);
+    files.extend(staged_live(&subject, &plan.look, server, &out)?);
     let files = published(files, &out, talk)?;
+    remove_unmasked(&plan.look, &out)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
 }
 
@@ -334,17 +335,48 @@ fn load_month(warehouse: &mut dyn Warehouse, table: &MonthTable, clock: RunClock
 
 /// The month asked for, or the only one in the mart.
 fn month_in(model: &DashboardModel, asked: Option<Month>, address: &str) -> Result<Month, Error> {
-    let months: Vec<Month> = model.months.iter().map(|month| month.month).collect();
-    let names: Vec<String> = months.iter().map(Month::to_string).collect();
-    match (asked, months.as_slice()) {
-        (_, []) => Err(usage(format!("{address} has no month"), "load one first with `viewmart run LAKE`")),
-        (None, [only]) => Ok(*only),
-        (None, _) => Err(usage(format!("{address} has several months: {}", names.join(", ")), "name one with --month")),
-        (Some(month), months) if months.contains(&month) => Ok(month),
+    let names: Vec<String> = model.known.iter().map(Month::to_string).collect();
+    let month = match (asked, model.known.as_slice()) {
+        (_, []) => return Err(usage(format!("{address} has no month"), "load one first with `viewmart run LAKE`")),
+        (None, [only]) => *only,
+        (None, _) => {
+            let what = format!("{address} has several months: {}", names.join(", "));
+            return Err(usage(what, "name one with --month"));
+        }
+        (Some(month), known) if known.contains(&month) => month,
         (Some(month), _) => {
             let what = format!("{address} has no month {month}; it has {}", names.join(", "));
-            Err(usage(what, "load it first with `viewmart run LAKE`, then rebuild its mart"))
+            return Err(usage(what, "load it first with `viewmart run LAKE`, then rebuild its mart"));
         }
+    };
+    Ok(month)
+}
+
+/// The month that is to be drawn, or why it is not in the model: its mart is of another run than the one that stands.
+fn drawn<'a>(
+    model: &'a DashboardModel,
+    month: Month,
+    warehouse: &mut dyn Warehouse,
+) -> Result<&'a MonthModel, WarehouseError> {
+    if let Some(drawn) = model.months.iter().find(|candidate| candidate.month == month) {
+        return Ok(drawn);
+    }
+    mart::run_of(warehouse, month)?;
+    Err(WarehouseError::Database {
+        at: warehouse.address(),
+        doing: "reading the mart",
+        why: format!("another run published {month} meanwhile"),
+        advice: Some(format!("draw it again with `viewmart dashboard --month {month}`")),
+    })
+}
+
+/// Says which other months the page lacks, and why.
+fn warn_of_stale_months(model: &DashboardModel, drawn: Month) {
+    for month in model.stale.iter().filter(|month| **month != drawn) {
+        console::say(format_args!(
+            "warning: the dashboard leaves out {month}, whose mart was not made from the run that stands; rebuild it \
+             with `viewmart mart --month {month}`"
+        ));
     }
 }
 
@@ -388,6 +420,7 @@ fn loaded_and_drawn(
     talk: Talk,
 ) -> Result<(Vec<StagedFile>, Vec<StageTiming>), Error> {
     let n_rows = table.n_rows() as u64;
+    let server = warehouse.server();
     let subject = Subject { month: table.month, provenance: of_table(&table.provenance) };
     let package = || {
         let begun = Instant::now();
@@ -404,7 +437,9 @@ fn loaded_and_drawn(
         mart::build(warehouse, table.month)?;
         let mart = stage.stop(0, n_rows);
         let stage = StageClock::start("dashboard");
-        let model = DashboardModel::read(warehouse)?;
+        let model = DashboardModel::read(warehouse, Some(table.month))?;
+        drawn(&model, table.month, warehouse)?;
+        warn_of_stale_months(&model, table.month);
         let page = staged_page(&model, table.month, &plan.look, out)?;
         Ok::<_, Error>((page, [load, mart, stage.stop(0, 0)]))
     };
@@ -418,7 +453,7 @@ fn loaded_and_drawn(
     let ((package, note), workbook) = package?;
     noted(note, talk);
     let mut files = vec![page, package];
-    files.extend(staged_live(&subject, &plan.look, &plan.warehouse.url, out)?);
+    files.extend(staged_live(&subject, &plan.look, server, out)?);
     Ok((files, vec![load, mart, workbook, dashboard]))
 }
 
@@ -457,16 +492,11 @@ fn staged_package(
 fn staged_live(
     subject: &Subject,
     look: &LookPlan,
-    warehouse: &WarehouseUrl,
+    server: Option<ServerAddress>,
     out: &OutFolder,
 ) -> Result<Vec<StagedFile>, Error> {
-    let (WarehouseUrl::Mysql(url), None) = (warehouse, &look.mask) else { return Ok(Vec::new()) };
-    let connection = Connection::Mysql(MysqlServer {
-        host: url.host.clone().unwrap_or_else(|| "localhost".to_owned()),
-        port: url.port.unwrap_or(3306),
-        database: url.database.clone(),
-        user: url.user.clone().unwrap_or_default(),
-    });
+    let (Some(server), None) = (server, &look.mask) else { return Ok(Vec::new()) };
+    let connection = Connection::Mysql(server);
     let staged = |(name, text): (&str, String)| {
         let mut file = out.stage(name)?;
         file.write_with(|w| w.write_all(text.as_bytes()))?;
@@ -476,6 +506,13 @@ fn staged_live(
         .into_iter()
         .map(staged)
         .collect()
+}
+
+/// Removes the live workbooks of an earlier run without pseudonyms: beside the masked ones they would still lead to the
+/// contracts.
+fn remove_unmasked(look: &LookPlan, out: &OutFolder) -> Result<(), Error> {
+    let names: &[&str] = if look.mask.is_some() { &[LIVE_WORKBOOK, LIVE_SOURCE] } else { &[] };
+    names.iter().try_for_each(|name| out.remove(name))
 }
 
 fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {

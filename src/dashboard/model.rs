@@ -14,6 +14,10 @@ pub const MAX_MONTHS: usize = 36;
 pub struct DashboardModel {
     /// Ascending, at most [`MAX_MONTHS`].
     pub months: Vec<MonthModel>,
+    /// Months, ascending, whose mart was not made from the run that stands: they are not among `months`.
+    pub stale: Vec<Month>,
+    /// All months of the mart, ascending, the older ones too.
+    pub known: Vec<Month>,
 }
 
 /// One month of the mart. All durations are seconds.
@@ -41,8 +45,10 @@ pub struct MonthModel {
     pub watch_time: WatchTime,
     /// Table `category_overlap`: customers who watch both, indexed twice by [`Category`] as `usize`.
     pub overlap: [[i64; 5]; 5],
-    /// The run whose rows stand, from `etl_run`.
+    /// The run that stands, from `etl_run_published`.
     pub provenance: RunProvenance,
+    /// The run that the mart was made from, or 0 where a mart of version 0.1 does not know it.
+    pub mart_run: i64,
 }
 
 /// Totals of the month.
@@ -157,6 +163,8 @@ pub struct WatchTime {
 /// Where the month comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunProvenance {
+    /// Its number in `etl_run`.
+    pub run: i64,
     /// Name and version of the engine.
     pub engine: String,
     /// Name of the rules.
@@ -174,19 +182,32 @@ pub struct RunProvenance {
 }
 
 impl DashboardModel {
-    /// Reads the newest [`MAX_MONTHS`] months of the mart.
+    /// Reads the newest [`MAX_MONTHS`] months of the mart, and in any case `wanted` and the month before it. Each of
+    /// them is as it was at one moment: a run beside this shows in a month whole or not at all.
     ///
     /// # Errors
     /// What the warehouse says, or a table that does not have the columns and types of this version.
-    pub fn read(warehouse: &mut dyn Warehouse) -> Result<DashboardModel, WarehouseError> {
-        let months = warehouse.months()?;
-        let newest = months.len().saturating_sub(MAX_MONTHS);
-        let months = months
-            .into_iter()
-            .skip(newest)
-            .map(|month| MonthModel::read(warehouse, month))
-            .collect::<Result<_, _>>()?;
-        Ok(DashboardModel { months })
+    pub fn read(warehouse: &mut dyn Warehouse, wanted: Option<Month>) -> Result<DashboardModel, WarehouseError> {
+        let known = warehouse.months()?;
+        let chosen = choose_months(&known, wanted);
+        let queries = QUERIES.map(|query| query.sql);
+        let mut model = DashboardModel { known, ..DashboardModel::default() };
+        for month in chosen {
+            let results = warehouse.snapshot(month, &queries)?;
+            match MonthModel::from_results(month, results) {
+                Ok(read) if read.is_of_the_standing_run() => model.months.push(read),
+                Ok(_) => model.stale.push(month),
+                Err(table) => {
+                    return Err(WarehouseError::Database {
+                        at: warehouse.address(),
+                        doing: "reading the mart",
+                        why: format!("a row of `{table}` for {month} is not as this version of viewmart writes it"),
+                        advice: Some(format!("rebuild it with `viewmart mart --month {month}`")),
+                    });
+                }
+            }
+        }
+        Ok(model)
     }
 
     /// The month before `month`, where it is in the model: what changes are measured against.
@@ -212,162 +233,25 @@ impl MonthModel {
             watch_time: WatchTime::default(),
             overlap: [[0; 5]; 5],
             provenance: RunProvenance::default(),
+            mart_run: 0,
         }
     }
 
-    /// Reads one month.
-    ///
-    /// # Errors
-    /// As [`DashboardModel::read`].
-    pub fn read(warehouse: &mut dyn Warehouse, month: Month) -> Result<MonthModel, WarehouseError> {
+    /// The month from the rows of each of [`QUERIES`], or the table with a row that is not as it must be.
+    fn from_results(month: Month, results: Vec<Vec<Vec<Value>>>) -> Result<MonthModel, &'static str> {
         let mut model = MonthModel::empty(month);
-        let mut mart = Reader { warehouse, month };
-
-        const SECONDS: &str = "MovieDuration, SportDuration, ChildDuration, RelaxDuration, TvDuration, TotalDuration";
-        mart.rows(
-            "summary_customer",
-            "SELECT TotalUser, Total_MovieDuration, Total_SportDuration, Total_ChildDuration, Total_RelaxDuration, \
-             Total_TvDuration, TotalDuration FROM {mart}.summary_customer WHERE Month = {month}",
-            |row| {
-                model.summary =
-                    Summary { users: row.integer()?, seconds: row.seconds()?, total_seconds: row.integer()? };
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "category_audience",
-            "SELECT Category, Users, Seconds, MostWatchUsers FROM {mart}.category_audience WHERE Month = {month}",
-            |row| {
-                let category = row.category()?;
-                model.categories[category as usize] = CategoryAudience {
-                    users: row.integer()?,
-                    seconds: row.integer()?,
-                    most_watch_users: row.integer()?,
-                };
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "activeness_distribution",
-            "SELECT ActiveDays, Users FROM {mart}.activeness_distribution WHERE Month = {month}",
-            |row| {
-                model.activeness.push(ActiveDays { days: row.integer()?, users: row.integer()? });
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "taste_distribution",
-            "SELECT Taste, Users FROM {mart}.taste_distribution WHERE Month = {month}",
-            |row| {
-                model.tastes.push(TasteUsers { taste: row.text()?, users: row.integer()? });
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "daily_audience",
-            &format!(
-                "SELECT Day, ActiveUsers, Records, {SECONDS} FROM {{mart}}.daily_audience WHERE Month = {{month}}"
-            ),
-            |row| {
-                let date: Date = row.text()?.get(..10)?.parse().ok()?;
-                model.days.push(DayAudience {
-                    day: Day::of(date),
-                    active_users: row.integer()?,
-                    records: row.integer()?,
-                    seconds: row.seconds()?,
-                    total_seconds: row.integer()?,
-                });
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "top_customers",
-            "SELECT Place, Contract, TotalDuration, Taste, Activeness FROM {mart}.top_customers WHERE Month = {month}",
-            |row| {
-                model.top_customers.push(TopCustomer {
-                    place: row.integer()?,
-                    contract: row.text()?,
-                    total_seconds: row.integer()?,
-                    taste: row.text()?,
-                    active_days: row.integer()?,
-                });
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "data_quality",
-            "SELECT Reason, App, Records FROM {mart}.data_quality WHERE Month = {month}",
-            |row| {
-                model.quality.push(QualityCount { reason: row.text()?, app: row.text()?, records: row.integer()? });
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "watch_time_distribution",
-            "SELECT FromSeconds, ToSeconds, Users, Seconds FROM {mart}.watch_time_distribution WHERE Month = {month}",
-            |row| {
-                // The outermost bounds stand for "none", see the table's file.
-                let bound = |seconds: i64| (seconds.unsigned_abs() < i64::MAX.unsigned_abs()).then_some(seconds);
-                model.watch_bands.push(WatchBand {
-                    from_seconds: bound(row.integer()?),
-                    to_seconds: bound(row.integer()?),
-                    users: row.integer()?,
-                    seconds: row.integer()?,
-                });
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "watch_time_summary",
-            "SELECT MedianSeconds, P90Seconds, P99Seconds, TopTenthUsers, TopTenthSeconds \
-             FROM {mart}.watch_time_summary WHERE Month = {month}",
-            |row| {
-                model.watch_time = WatchTime {
-                    median_seconds: row.integer()?,
-                    p90_seconds: row.integer()?,
-                    p99_seconds: row.integer()?,
-                    top_tenth_users: row.integer()?,
-                    top_tenth_seconds: row.integer()?,
-                };
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "category_overlap",
-            "SELECT Category, Other, Users FROM {mart}.category_overlap WHERE Month = {month}",
-            |row| {
-                let (category, other) = (row.category()?, row.category()?);
-                model.overlap[category as usize][other as usize] = row.integer()?;
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "etl_run",
-            "SELECT Engine, RulesName, RulesSha256, InputFiles, InputBytes, RecordsRead FROM {warehouse}.etl_run \
-             WHERE Month = {month} ORDER BY Id DESC LIMIT 1",
-            |row| {
-                model.provenance = RunProvenance {
-                    engine: row.text()?,
-                    rules_name: row.text()?,
-                    rules_sha256: row.text()?,
-                    input_files: row.integer()?,
-                    input_bytes: row.integer()?,
-                    records_read: row.integer()?,
-                    etl_date: None,
-                };
-                Some(())
-            },
-        )?;
-        mart.rows(
-            "customer_behavior",
-            "SELECT Date FROM {warehouse}.customer_behavior WHERE Month = {month} LIMIT 1",
-            |row| {
-                model.provenance.etl_date = Some(row.text()?.get(..10)?.to_owned());
-                Some(())
-            },
-        )?;
+        for (query, rows) in QUERIES.iter().zip(results) {
+            for row in rows {
+                (query.take)(&mut model, &mut Row(row.into_iter())).ok_or(query.table)?;
+            }
+        }
         model.put_in_order();
         Ok(model)
+    }
+
+    /// Whether the mart was made from the run that stands. One of version 0.1 does not know its run.
+    fn is_of_the_standing_run(&self) -> bool {
+        self.mart_run == 0 || self.mart_run == self.provenance.run
     }
 
     /// Sorts here what databases may sort in different ways.
@@ -391,32 +275,174 @@ impl MonthModel {
     }
 }
 
-/// Runs the queries of one month.
-struct Reader<'a> {
-    warehouse: &'a mut dyn Warehouse,
-    month: Month,
+/// The newest months and, where it is older, the one that is wanted with the one before it, which changes are measured
+/// against.
+fn choose_months(known: &[Month], wanted: Option<Month>) -> Vec<Month> {
+    let wanted = wanted.filter(|month| known.contains(month));
+    let before = wanted.and_then(Month::previous).filter(|month| known.contains(month));
+    let newest = known.iter().rev().take(MAX_MONTHS);
+    let mut chosen: Vec<Month> = wanted.into_iter().chain(before).collect();
+    for month in newest {
+        if chosen.len() < MAX_MONTHS && !chosen.contains(month) {
+            chosen.push(*month);
+        }
+    }
+    chosen.sort_unstable();
+    chosen
 }
 
-impl Reader<'_> {
-    /// Gives every row of `sql` to `take`, which answers `None` to a row that is not as it must be.
-    fn rows(
-        &mut self,
-        table: &str,
-        sql: &str,
-        mut take: impl FnMut(&mut Row) -> Option<()>,
-    ) -> Result<(), WarehouseError> {
-        for values in self.warehouse.query(self.month, sql)? {
-            let mut row = Row(values.into_iter());
-            take(&mut row).ok_or_else(|| WarehouseError::Database {
-                at: self.warehouse.address(),
-                doing: "reading the mart",
-                why: format!("a row of `{table}` for {} is not as this version of viewmart writes it", self.month),
-                advice: Some(format!("rebuild it with `viewmart mart --month {}`", self.month)),
-            })?;
-        }
-        Ok(())
-    }
+/// Rows of one table, and where they go in the model.
+struct Query {
+    table: &'static str,
+    sql: &'static str,
+    /// Answers `None` to a row that is not as it must be.
+    take: fn(&mut MonthModel, &mut Row) -> Option<()>,
 }
+
+/// What is read of each month.
+const QUERIES: [Query; 13] = [
+    Query {
+        table: "mart_run",
+        sql: "SELECT Run FROM {mart}.mart_run WHERE Month = {month}",
+        take: |model, row| {
+            model.mart_run = row.integer()?;
+            Some(())
+        },
+    },
+    Query {
+        table: "etl_run_published",
+        sql: "SELECT Id, Engine, RulesName, RulesSha256, InputFiles, InputBytes, RecordsRead \
+              FROM {warehouse}.etl_run_published WHERE Month = {month}",
+        take: |model, row| {
+            model.provenance = RunProvenance {
+                run: row.integer()?,
+                engine: row.text()?,
+                rules_name: row.text()?,
+                rules_sha256: row.text()?,
+                input_files: row.integer()?,
+                input_bytes: row.integer()?,
+                records_read: row.integer()?,
+                etl_date: None,
+            };
+            Some(())
+        },
+    },
+    Query {
+        table: "customer_behavior",
+        sql: "SELECT Date FROM {warehouse}.customer_behavior WHERE Month = {month} LIMIT 1",
+        take: |model, row| {
+            model.provenance.etl_date = Some(row.text()?.get(..10)?.to_owned());
+            Some(())
+        },
+    },
+    Query {
+        table: "summary_customer",
+        sql: "SELECT TotalUser, Total_MovieDuration, Total_SportDuration, Total_ChildDuration, Total_RelaxDuration, \
+              Total_TvDuration, TotalDuration FROM {mart}.summary_customer WHERE Month = {month}",
+        take: |model, row| {
+            model.summary = Summary { users: row.integer()?, seconds: row.seconds()?, total_seconds: row.integer()? };
+            Some(())
+        },
+    },
+    Query {
+        table: "category_audience",
+        sql: "SELECT Category, Users, Seconds, MostWatchUsers FROM {mart}.category_audience WHERE Month = {month}",
+        take: |model, row| {
+            let category = row.category()?;
+            model.categories[category as usize] =
+                CategoryAudience { users: row.integer()?, seconds: row.integer()?, most_watch_users: row.integer()? };
+            Some(())
+        },
+    },
+    Query {
+        table: "activeness_distribution",
+        sql: "SELECT ActiveDays, Users FROM {mart}.activeness_distribution WHERE Month = {month}",
+        take: |model, row| {
+            model.activeness.push(ActiveDays { days: row.integer()?, users: row.integer()? });
+            Some(())
+        },
+    },
+    Query {
+        table: "taste_distribution",
+        sql: "SELECT Taste, Users FROM {mart}.taste_distribution WHERE Month = {month}",
+        take: |model, row| {
+            model.tastes.push(TasteUsers { taste: row.text()?, users: row.integer()? });
+            Some(())
+        },
+    },
+    Query {
+        table: "daily_audience",
+        sql: "SELECT Day, ActiveUsers, Records, MovieDuration, SportDuration, ChildDuration, RelaxDuration, \
+              TvDuration, TotalDuration FROM {mart}.daily_audience WHERE Month = {month}",
+        take: |model, row| {
+            model.days.push(row.day()?);
+            Some(())
+        },
+    },
+    Query {
+        table: "top_customers",
+        sql: "SELECT Place, Contract, TotalDuration, Taste, Activeness FROM {mart}.top_customers \
+              WHERE Month = {month}",
+        take: |model, row| {
+            model.top_customers.push(TopCustomer {
+                place: row.integer()?,
+                contract: row.text()?,
+                total_seconds: row.integer()?,
+                taste: row.text()?,
+                active_days: row.integer()?,
+            });
+            Some(())
+        },
+    },
+    Query {
+        table: "data_quality",
+        sql: "SELECT Reason, App, Records FROM {mart}.data_quality WHERE Month = {month}",
+        take: |model, row| {
+            model.quality.push(QualityCount { reason: row.text()?, app: row.text()?, records: row.integer()? });
+            Some(())
+        },
+    },
+    Query {
+        table: "watch_time_distribution",
+        sql: "SELECT FromSeconds, ToSeconds, Users, Seconds FROM {mart}.watch_time_distribution \
+              WHERE Month = {month}",
+        take: |model, row| {
+            // The outermost bounds stand for "none", see the table's file.
+            let bound = |seconds: i64| (seconds.unsigned_abs() < i64::MAX.unsigned_abs()).then_some(seconds);
+            model.watch_bands.push(WatchBand {
+                from_seconds: bound(row.integer()?),
+                to_seconds: bound(row.integer()?),
+                users: row.integer()?,
+                seconds: row.integer()?,
+            });
+            Some(())
+        },
+    },
+    Query {
+        table: "watch_time_summary",
+        sql: "SELECT MedianSeconds, P90Seconds, P99Seconds, TopTenthUsers, TopTenthSeconds \
+              FROM {mart}.watch_time_summary WHERE Month = {month}",
+        take: |model, row| {
+            model.watch_time = WatchTime {
+                median_seconds: row.integer()?,
+                p90_seconds: row.integer()?,
+                p99_seconds: row.integer()?,
+                top_tenth_users: row.integer()?,
+                top_tenth_seconds: row.integer()?,
+            };
+            Some(())
+        },
+    },
+    Query {
+        table: "category_overlap",
+        sql: "SELECT Category, Other, Users FROM {mart}.category_overlap WHERE Month = {month}",
+        take: |model, row| {
+            let (category, other) = (row.category()?, row.category()?);
+            model.overlap[category as usize][other as usize] = row.integer()?;
+            Some(())
+        },
+    },
+];
 
 /// The values of a row, taken from left to right.
 struct Row(std::vec::IntoIter<Value>);
@@ -447,5 +473,72 @@ impl Row {
             *category = self.integer()?;
         }
         Some(seconds)
+    }
+
+    /// Day, customers, records and seconds.
+    fn day(&mut self) -> Option<DayAudience> {
+        let date: Date = self.text()?.get(..10)?.parse().ok()?;
+        Some(DayAudience {
+            day: Day::of(date),
+            active_users: self.integer()?,
+            records: self.integer()?,
+            seconds: self.seconds()?,
+            total_seconds: self.integer()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::Progress;
+    use crate::engine::rules::Rules;
+    use crate::mart;
+    use crate::warehouse::fixture::month_table;
+    use crate::warehouse::{Missing, RunClock, SqliteWarehouse};
+
+    const CLOCK: RunClock = RunClock { started: jiff::Timestamp::UNIX_EPOCH };
+
+    fn load(warehouse: &mut SqliteWarehouse, month: &str, n_seconds: i64) {
+        let rules = Rules::preset("default").unwrap();
+        let table = month_table(month, &rules, &[("A1", [n_seconds, 0, 0, 0, 1], 2)]);
+        warehouse.load(&table, CLOCK, &Progress::hidden()).unwrap();
+    }
+
+    fn months(text: &[&str]) -> Vec<Month> {
+        text.iter().map(|month| month.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_month_whose_mart_is_of_another_run_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut warehouse = SqliteWarehouse::open(&folder.path().join("warehouse.db"), None).unwrap();
+        mart::prepare(&mut warehouse, Missing::Create).unwrap();
+        for month in ["2022-03", "2022-04"] {
+            load(&mut warehouse, month, 1);
+            mart::build(&mut warehouse, month.parse().unwrap()).unwrap();
+        }
+        load(&mut warehouse, "2022-04", 2);
+        let model = DashboardModel::read(&mut warehouse, None).unwrap();
+        assert_eq!(model.stale, months(&["2022-04"]));
+        assert_eq!(model.months.iter().map(|month| month.month).collect::<Vec<_>>(), months(&["2022-03"]));
+        mart::build(&mut warehouse, "2022-04".parse().unwrap()).unwrap();
+        let model = DashboardModel::read(&mut warehouse, None).unwrap();
+        assert_eq!((model.stale.len(), model.months.len()), (0, 2));
+    }
+
+    #[test]
+    fn the_month_that_is_wanted_is_among_the_newest() {
+        let known: Vec<Month> =
+            (2018..2022).flat_map(|year| (1..=12).map(move |month| Month::new(year, month).unwrap())).collect();
+        let chosen = |wanted: Option<&str>| choose_months(&known, wanted.map(|month| month.parse().unwrap()));
+        assert_eq!(chosen(None), known[12..]);
+        assert_eq!(chosen(Some("2021-01")), known[12..]);
+        let old = chosen(Some("2018-05"));
+        assert_eq!(old.len(), MAX_MONTHS);
+        assert_eq!(old[..2], months(&["2018-04", "2018-05"]));
+        assert_eq!(old[2..], known[14..]);
+        assert_eq!(chosen(Some("2018-01"))[..2], months(&["2018-01", "2019-02"]));
+        assert_eq!(chosen(Some("2030-01")), known[12..]);
     }
 }

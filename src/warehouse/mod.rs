@@ -51,6 +51,19 @@ pub enum Value {
     Text(String),
 }
 
+/// A database on a server, as other programs are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Name or address of its machine.
+    pub host: String,
+    /// The port it listens on.
+    pub port: u16,
+    /// Database of the warehouse.
+    pub database: String,
+    /// The account.
+    pub user: String,
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -184,6 +197,11 @@ pub trait Warehouse {
     /// The rows of a month in contract order (bytes), until the sink breaks off. They come from one statement: a month
     /// that another run publishes meanwhile is seen as it was or as it is, never mixed.
     fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError>;
+
+    /// Where the server is and who logs in, once address and option file are put together; none for a file.
+    fn server(&self) -> Option<ServerAddress> {
+        None
+    }
 
     /// What the user should know although nothing failed, once; to be asked after [`Warehouse::prepare`].
     fn take_warnings(&mut self) -> Vec<String> {

@@ -165,6 +165,7 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
         });
     }
     model.provenance = RunProvenance {
+        run: 1,
         engine: "viewmart 0.1.0".to_owned(),
         rules_name: "default".to_owned(),
         rules_sha256: "6d1c2f5a".repeat(8),
@@ -261,7 +262,7 @@ fn no_customer(name: &str) -> MonthModel {
 fn write_pages(folder: &Path) {
     let plain = RenderOptions::default();
     let masked = RenderOptions { mask: Masker::new(b"a key for the tests"), ..RenderOptions::default() };
-    let of = |months| DashboardModel { months };
+    let of = |months| DashboardModel { months, ..DashboardModel::default() };
     let year: Vec<MonthModel> = (1..=30_i64)
         .map(|i| full_month(&format!("{}-{:02}", 2020 + (i - 1) / 12, (i - 1) % 12 + 1), i * 7 % 31 + i))
         .collect();

@@ -6,12 +6,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use viewmart::dashboard::tableau::{
-    Connection, Contracts, MysqlServer, RowFormat, Subject, TableRows, datasource, package, workbook,
+    Connection, Contracts, RowFormat, Subject, TableRows, datasource, package, workbook,
 };
 use viewmart::engine::aggregate::columns::{Contracts as ContractColumn, MonthTable, Provenance};
 use viewmart::engine::calendar::Month;
 use viewmart::engine::ledger::{Ledger, LedgerDetail};
 use viewmart::engine::rules::Rules;
+use viewmart::warehouse::ServerAddress;
 
 /// Contracts that text formats trip over, in byte order.
 const HOSTILE: [&str; 14] =
@@ -110,7 +111,7 @@ fn tableaus_own_tools_accept_the_workbooks() {
     fs::create_dir_all(&folder).expect("a folder");
     let table = table();
     let subject = Subject { month: month(), provenance: "viewmart, rules default".into() };
-    let live = Connection::Mysql(MysqlServer {
+    let live = Connection::Mysql(ServerAddress {
         host: "db.example".into(),
         port: 3306,
         database: "lake".into(),

@@ -16,7 +16,7 @@ fn model(contract: &str) -> DashboardModel {
         });
         month
     });
-    DashboardModel { months: months.to_vec() }
+    DashboardModel { months: months.to_vec(), ..DashboardModel::default() }
 }
 
 /// The page without its scripts and style.

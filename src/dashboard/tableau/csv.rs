@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 
 use super::field::csv_header;
+use crate::dashboard::model::Summary;
 use crate::engine::aggregate::MonthTable;
 use crate::engine::calendar::Month;
 use crate::warehouse::{CustomerRow, RowSink, Warehouse, WarehouseError};
@@ -58,6 +59,8 @@ pub struct WarehouseRows<'a> {
     pub warehouse: &'a mut dyn Warehouse,
     /// The month.
     pub month: Month,
+    /// What its rows must come to.
+    pub expected: Summary,
 }
 
 impl RowSource for WarehouseRows<'_> {
@@ -65,8 +68,32 @@ impl RowSource for WarehouseRows<'_> {
         self.month
     }
 
+    /// Counts what comes: a server may cut a result short without a word, and a run beside this one may publish the
+    /// month anew after the model was read.
     fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
-        self.warehouse.for_each_row(self.month, each)
+        let (mut n_rows, mut seconds, mut flow) = (0_i64, 0_i128, ControlFlow::Continue(()));
+        self.warehouse.for_each_row(self.month, &mut |row| {
+            n_rows += 1;
+            seconds += i128::from(row.total);
+            flow = each(row);
+            flow
+        })?;
+        let Summary { users, total_seconds, .. } = self.expected;
+        if flow.is_break() || (n_rows == users && seconds == i128::from(total_seconds)) {
+            return Ok(());
+        }
+        let month = self.month;
+        Err(WarehouseError::Database {
+            at: self.warehouse.address(),
+            doing: "reading customer_behavior",
+            why: format!(
+                "{month} came with {n_rows} rows and {seconds} seconds, but its mart counts {users} and {total_seconds}"
+            ),
+            advice: Some(format!(
+                "another run may have published the month meanwhile: run `viewmart dashboard --month {month}` again; if \
+                 it repeats, rebuild the mart with `viewmart mart --month {month}`"
+            )),
+        })
     }
 }
 

@@ -3,30 +3,18 @@
 use super::field::{Calculation, FIELDS, Field, Kind, calculations};
 use super::ident;
 use super::xml::{Element, bracketed, element};
+use crate::warehouse::ServerAddress;
 
 /// Where a workbook takes its rows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// `customer_behavior` of a MySQL or MariaDB server, read whenever the workbook is opened or refreshed. Tableau
     /// asks for the password: a workbook never holds one.
-    Mysql(MysqlServer),
+    Mysql(ServerAddress),
     /// [`CSV_MEMBER`] in the same archive.
     Csv,
     /// [`HYPER_MEMBER`] in the same archive.
     Hyper,
-}
-
-/// What Tableau needs to reach a warehouse in MySQL, apart from the password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MysqlServer {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Database that holds `customer_behavior`.
-    pub database: String,
-    /// Account; empty when Tableau shall ask.
-    pub user: String,
 }
 
 /// Name of the rows as CSV in a `.twbx`.

@@ -16,7 +16,7 @@ mod workbook;
 mod xml;
 
 pub use csv::{Contracts, RowSource, TableRows, WarehouseRows};
-pub use datasource::{CSV_MEMBER, Connection, HYPER_MEMBER, MysqlServer, datasource};
+pub use datasource::{CSV_MEMBER, Connection, HYPER_MEMBER, datasource};
 pub use package::{PackageError, Packaged, RowFormat, WORKBOOK_MEMBER, package};
 pub use workbook::{Subject, workbook};
 

@@ -3,14 +3,14 @@ use std::io::{Cursor, Read};
 use super::csv::tests::Few;
 use super::lint::{Node, lint, lint_datasource};
 use super::*;
-use crate::warehouse::{RowSink, WarehouseError};
+use crate::warehouse::{RowSink, ServerAddress, WarehouseError};
 
 fn subject() -> Subject {
     Subject { month: "2022-04".parse().unwrap(), provenance: "rules <default> & \"co\"".into() }
 }
 
 fn mysql(database: &str) -> Connection {
-    Connection::Mysql(MysqlServer {
+    Connection::Mysql(ServerAddress {
         host: "db.example".into(),
         port: 3307,
         database: database.into(),

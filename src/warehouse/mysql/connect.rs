@@ -13,8 +13,8 @@ use super::failure::{Failure, ForeignFile};
 use super::publish::STAGING_PREFIX;
 use super::stream;
 use super::url::{MysqlUrl, OptionFile, Secret, Target, TlsMode, check_database};
-use crate::warehouse::WarehouseError;
 use crate::warehouse::schema::Names;
+use crate::warehouse::{ServerAddress, WarehouseError};
 
 /// How to reach a MySQL warehouse and how to load it; the address itself is a [`MysqlUrl`].
 #[derive(Clone, Debug)]
@@ -217,6 +217,12 @@ impl Connector {
         };
         let work = format!("{}.{STAGING_PREFIX}{:016x}_", place.names.warehouse, stream::random());
         Ok(Connector { place, database, mart_db, lock_timeout: options.lock_timeout, work, target })
+    }
+
+    /// Where the server is, for other programs.
+    pub(super) fn server_address(&self) -> ServerAddress {
+        let Target { host, port, user, .. } = &self.target;
+        ServerAddress { host: host.clone(), port: *port, database: self.database.clone(), user: user.clone() }
     }
 
     /// What the placeholders of statements stand for.

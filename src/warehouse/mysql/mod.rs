@@ -27,7 +27,7 @@ use mysql::prelude::Queryable as _;
 
 use super::schema::version::{Schema, Standing};
 use super::schema::{self, Database, Dialect};
-use super::{MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError, checks};
+use super::{MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks};
 use crate::console::Progress;
 use crate::engine::aggregate::MonthTable;
 use crate::engine::calendar::Month;
@@ -252,6 +252,10 @@ impl Warehouse for MysqlWarehouse {
 
     fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {
         rows::for_each_row(self, month, each)
+    }
+
+    fn server(&self) -> Option<ServerAddress> {
+        Some(self.connector.server_address())
     }
 
     fn take_warnings(&mut self) -> Vec<String> {

@@ -71,8 +71,8 @@ pub fn write_page(folder: &Path) {
         warehouse.load(table, clock, &Progress::hidden()).expect("a loaded month");
         mart::build(&mut warehouse, table.month).expect("a mart");
     }
-    let model = DashboardModel::read(&mut warehouse).expect("a model");
-    assert_eq!(model, DashboardModel::read(&mut warehouse).expect("the same model"));
+    let model = DashboardModel::read(&mut warehouse, None).expect("a model");
+    assert_eq!(model, DashboardModel::read(&mut warehouse, None).expect("the same model"));
     fs::write(folder.join("numbers.html"), render(&model, &RenderOptions::default())).expect("the page is written");
     drop(warehouse);
     write_expected(&file, &tables.each_ref().map(|table| table.month), &folder.join("numbers.json"));
