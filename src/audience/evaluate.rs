@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
+use std::sync::Arc;
 
 use jiff::civil::Weekday;
 use roaring::RoaringBitmap;
@@ -49,13 +50,13 @@ fn months(months: &[Month]) -> String {
 pub struct Answer<'a> {
     /// The month asked: the newest one given.
     pub base: &'a MonthTable,
-    /// How the places of `rows` are to be read.
-    universe: Universe<'a>,
+    /// How the places of `rows` are to be read; the same for all answers of one call.
+    universe: Arc<Universe<'a>>,
     rows: RoaringBitmap,
 }
 
 /// Whom an expression speaks of, in contract order: the customers of the months that it names.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Universe<'a> {
     /// The rows of one month.
     One(&'a Contracts),
@@ -74,9 +75,14 @@ impl<'a> Answer<'a> {
         self.rows.is_empty()
     }
 
+    /// The customers as places among all whom the call speaks of, to be compared with its other answers.
+    pub fn places(&self) -> &RoaringBitmap {
+        &self.rows
+    }
+
     /// The customers in contract order, each with its row in the base month where it has one.
     pub fn customers(&self) -> impl Iterator<Item = (&'a str, Option<u32>)> + '_ {
-        self.rows.iter().map(|place| match &self.universe {
+        self.rows.iter().map(|place| match &*self.universe {
             Universe::One(contracts) => (contracts.get(place as usize), Some(place)),
             Universe::Several { contracts, base_rows } => (contracts[place as usize], base_rows[place as usize]),
         })
@@ -84,7 +90,7 @@ impl<'a> Answer<'a> {
 
     /// The rows of the base month among the customers.
     pub fn base_rows(&self) -> RoaringBitmap {
-        match &self.universe {
+        match &*self.universe {
             Universe::One(_) => self.rows.clone(),
             Universe::Several { base_rows, .. } => {
                 self.rows.iter().filter_map(|place| base_rows[place as usize]).collect()
@@ -93,47 +99,82 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// The customers for whom `expr`, which was parsed from `text`, holds.
-///
-/// Without a month in the expression it is asked of the newest one. `not` is meant within the customers of the months
-/// that the expression names.
+/// An expression and the text that it was parsed from.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// The text, which errors show.
+    pub text: &'q str,
+    /// The expression.
+    pub expr: &'q Expr,
+}
+
+/// The customers for whom the expression holds; see [`evaluate_all`].
 ///
 /// # Errors
 /// [`EvaluateError`] where a month, a date or a list is not there.
-pub fn evaluate<'a>(text: &str, expr: &Expr, indexes: &[Index<'a>]) -> Result<Answer<'a>, EvaluateError> {
+pub fn evaluate<'a>(question: Question<'_>, indexes: &[Index<'a>]) -> Result<Answer<'a>, EvaluateError> {
+    let mut answers = evaluate_all(&[question], indexes)?;
+    answers.pop().ok_or(EvaluateError::NoMonth)
+}
+
+/// For each question the customers for whom it holds.
+///
+/// Without a month in the expression it is asked of the newest one. `not` is meant within the customers of the months
+/// that the expressions name.
+///
+/// # Errors
+/// [`EvaluateError`] where a month, a date or a list is not there.
+pub fn evaluate_all<'a>(questions: &[Question<'_>], indexes: &[Index<'a>]) -> Result<Vec<Answer<'a>>, EvaluateError> {
     let by_month: BTreeMap<Month, &Index<'a>> = indexes.iter().map(|index| (index.table.month, index)).collect();
     let (base_month, base) = by_month.last_key_value().ok_or(EvaluateError::NoMonth)?;
     let mut named = vec![*base_month];
-    name_months(expr, *base_month, &mut named);
+    for question in questions {
+        name_months(question.expr, *base_month, &mut named);
+    }
     named.sort_unstable();
     named.dedup();
-    let mut parts = Vec::with_capacity(named.len());
-    for month in &named {
-        let index = by_month
-            .get(month)
-            .ok_or_else(|| EvaluateError::MissingMonth { wanted: *month, given: by_month.keys().copied().collect() })?;
-        parts.push(*index);
+    let given = || by_month.keys().copied().collect();
+    let named: Result<Vec<&Index<'a>>, EvaluateError> = named
+        .into_iter()
+        .map(|month| {
+            by_month.get(&month).copied().ok_or_else(|| EvaluateError::MissingMonth { wanted: month, given: given() })
+        })
+        .collect();
+    let (universe, parts, all) = universe(&named?, base);
+    let universe = Arc::new(universe);
+    questions
+        .iter()
+        .map(|question| {
+            let asked = Asked { text: question.text, parts: &parts, all: &all };
+            let rows = asked.rows(question.expr, *base_month)?;
+            Ok(Answer { base: base.table, universe: Arc::clone(&universe), rows })
+        })
+        .collect()
+}
+
+type Parts<'i, 'a> = BTreeMap<Month, Part<'i, 'a>>;
+
+/// All customers of the months in `named`, where each month stands among them, and all places.
+fn universe<'i, 'a>(named: &[&'i Index<'a>], base: &Index<'a>) -> (Universe<'a>, Parts<'i, 'a>, RoaringBitmap) {
+    if let [index] = named[..] {
+        let parts = BTreeMap::from([(index.table.month, Part { index, places: None })]);
+        return (Universe::One(&index.table.contracts), parts, index.all());
     }
-    if let [index] = parts[..] {
-        let asked = BTreeMap::from([(*base_month, Part { index, places: None })]);
-        let rows = Asked { text, parts: asked, all: index.all() }.rows(expr, *base_month)?;
-        return Ok(Answer { base: base.table, universe: Universe::One(&base.table.contracts), rows });
-    }
-    let (contracts, places) = union(&parts);
+    let tables: Vec<&'a MonthTable> = named.iter().map(|index| index.table).collect();
+    let (contracts, places) = union(&tables);
     let mut all = RoaringBitmap::new();
     all.insert_range(0..contracts.len() as u32);
     let mut base_rows = vec![None; contracts.len()];
-    let mut asked = BTreeMap::new();
-    for (index, places) in parts.into_iter().zip(places) {
-        if index.table.month == *base_month {
+    let mut parts = BTreeMap::new();
+    for (index, places) in named.iter().zip(places) {
+        if index.table.month == base.table.month {
             for (row, place) in places.iter().enumerate() {
                 base_rows[*place as usize] = Some(row as u32);
             }
         }
-        asked.insert(index.table.month, Part { index, places: Some(places) });
+        parts.insert(index.table.month, Part { index: *index, places: Some(places) });
     }
-    let rows = Asked { text, parts: asked, all }.rows(expr, *base_month)?;
-    Ok(Answer { base: base.table, universe: Universe::Several { contracts, base_rows }, rows })
+    (Universe::Several { contracts, base_rows }, parts, all)
 }
 
 /// The months that `expr` speaks of when it is asked of `month`.
@@ -154,8 +195,7 @@ fn name_months(expr: &Expr, month: Month, named: &mut Vec<Month>) {
 }
 
 /// The contracts of all months in order, and for each month the place of each of its rows among them.
-fn union<'a>(parts: &[&Index<'a>]) -> (Vec<&'a str>, Vec<Vec<u32>>) {
-    let tables: Vec<&'a MonthTable> = parts.iter().map(|index| index.table).collect();
+pub(super) fn union<'a>(tables: &[&'a MonthTable]) -> (Vec<&'a str>, Vec<Vec<u32>>) {
     let mut next = vec![0; tables.len()];
     let mut contracts = Vec::new();
     let mut places: Vec<Vec<u32>> = tables.iter().map(|table| Vec::with_capacity(table.n_rows())).collect();
@@ -193,8 +233,8 @@ impl Part<'_, '_> {
 
 struct Asked<'t, 'i, 'a> {
     text: &'t str,
-    parts: BTreeMap<Month, Part<'i, 'a>>,
-    all: RoaringBitmap,
+    parts: &'t Parts<'i, 'a>,
+    all: &'t RoaringBitmap,
 }
 
 impl Asked<'_, '_, '_> {
@@ -208,7 +248,7 @@ impl Asked<'_, '_, '_> {
         match expr {
             Expr::And(a, b) => Ok(self.rows(a, month)? & self.rows(b, month)?),
             Expr::Or(a, b) => Ok(self.rows(a, month)? | self.rows(b, month)?),
-            Expr::Not(inner) => Ok(&self.all - self.rows(inner, month)?),
+            Expr::Not(inner) => Ok(self.all - self.rows(inner, month)?),
             Expr::In(month, inner) => self.rows(inner, *month),
             Expr::Movement(movement) => self.moved(*movement, month),
             Expr::Compare(metric, comparison, threshold) => {
@@ -371,7 +411,7 @@ fn first_row(contracts: &Contracts, is_before: impl Fn(&str) -> bool) -> usize {
 /// Whether `text` matches a pattern in which `%` is any text and `_` one character.
 ///
 /// On a mismatch only the last `%` takes one character more: no pattern takes longer than text times pattern.
-fn is_like(text: &str, pattern: &str) -> bool {
+pub(super) fn is_like(text: &str, pattern: &str) -> bool {
     let (mut text, mut pattern) = (text.chars(), pattern.chars());
     // What the last `%` has not taken yet, and the pattern behind it.
     let mut retry: Option<(Chars<'_>, Chars<'_>)> = None;
@@ -418,239 +458,4 @@ fn listed(contracts: &Contracts, path: &Path) -> Result<RoaringBitmap, EvaluateE
     }
     rows.sort_unstable();
     Ok(rows.into_iter().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::audience::parse;
-    use crate::engine::rules::{Category, Rules};
-    use crate::warehouse::fixture::month_table;
-
-    /// A customer: contract, seconds in column order, mask of active days.
-    type Person = (String, [i64; 5], u32);
-
-    fn table(month: &str, people: &[Person]) -> MonthTable {
-        let mut people = people.to_vec();
-        people.sort();
-        people.dedup_by(|a, b| a.0 == b.0);
-        let rules = Rules::preset("default").expect("it is built in");
-        let customers: Vec<_> = people.iter().map(|(contract, seconds, _)| (contract.as_str(), *seconds, 1)).collect();
-        let mut table = month_table(month, &rules, &customers);
-        table.days = people.iter().map(|(_, _, mask)| *mask).collect();
-        table.activeness = people.iter().map(|(_, _, mask)| mask.count_ones() as u8).collect();
-        table
-    }
-
-    fn answer(text: &str, tables: &[MonthTable]) -> Result<Vec<String>, EvaluateError> {
-        let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
-        let expr = parse(text).map_err(EvaluateError::Expr)?;
-        let answer = evaluate(text, &expr, &indexes)?;
-        Ok(answer.customers().map(|(contract, _)| contract.to_owned()).collect())
-    }
-
-    #[test]
-    fn each_test_finds_its_customers() {
-        let hour = 3600;
-        let april = table(
-            "2022-04",
-            &[
-                // Friday the 1st; Saturday the 2nd; silent from the 20th on; every day; the last day only.
-                ("A".into(), [hour, 0, 0, 0, 0], 1),
-                ("B".into(), [0, 2 * hour, 0, 0, 0], 1 << 1),
-                ("B_".into(), [0, 0, 0, 0, 10 * hour], (1 << 19) - 1),
-                ("C".into(), [hour, 0, 0, 0, 31 * 24 * hour], (1 << 30) - 1),
-                ("Ç".into(), [0, 0, 0, 0, 0], 1 << 29 | 1 << 2),
-            ],
-        );
-        let cases: [(&str, &[&str]); 32] = [
-            ("total >= 0", &["A", "B", "B_", "C", "Ç"]),
-            ("movie", &["A", "C"]),
-            ("movie and not tv", &["A"]),
-            ("sport or tv > 10h", &["B", "C"]),
-            ("tv = 10h", &["B_"]),
-            ("tv != 0", &["B_", "C"]),
-            ("total < 1.00001h", &["A", "Ç"]),
-            ("total <= 0.99999h", &["Ç"]),
-            ("per_day > 24h", &["C"]),
-            ("per_day >= 2h", &["B", "C"]),
-            ("days >= 19", &["B_", "C"]),
-            ("days = 2", &["Ç"]),
-            ("first > 1", &["B", "Ç"]),
-            ("last < 20", &["A", "B", "B_"]),
-            ("gap >= 26", &["Ç"]),
-            ("gap = 0", &["A", "B", "B_", "C"]),
-            ("active(1..15) = 15", &["B_", "C"]),
-            ("on weekend", &["B", "B_", "C", "Ç"]),
-            ("on weekend and days = 1", &["B"]),
-            ("on weekdays and days = 1", &["A"]),
-            ("on 30", &["C", "Ç"]),
-            ("on 2022-04-30", &["C", "Ç"]),
-            ("on 1, 2022-04-02 and days = 1", &["A", "B"]),
-            ("trend < 0.5", &["A", "B", "B_"]),
-            ("trend = 1", &["C", "Ç"]),
-            ("most = 'No'", &["Ç"]),
-            ("most != 'Tv'", &["A", "B", "Ç"]),
-            ("taste = 'Movie_Tv'", &["C"]),
-            ("taste like '%Tv'", &["B_", "C"]),
-            ("contract like 'B%'", &["B", "B_"]),
-            ("contract like '_'", &["A", "B", "C", "Ç"]),
-            ("contract = 'B_' or contract like '%Ç'", &["B_", "Ç"]),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(answer(text, std::slice::from_ref(&april)).expect(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn months_are_asked_by_name_and_against_the_month_before() {
-        let person = |contract: &str, tv: i64| (contract.to_owned(), [0, 0, 0, 0, tv], 1);
-        let months = [
-            table("2022-02", &[person("A", 1)]),
-            table("2022-03", &[person("A", 1), person("B", 2), person("C", 3)]),
-            table("2022-04", &[person("B", 20), person("C", 3), person("D", 4)]),
-        ];
-        let cases: [(&str, &[&str]); 10] = [
-            ("tv", &["B", "C", "D"]),
-            ("not tv > 3", &["C"]),
-            ("new", &["D"]),
-            ("retained", &["B", "C"]),
-            ("lapsed", &["A"]),
-            ("2022-03: (new)", &["B", "C"]),
-            ("2022-03: (tv >= 2) and tv > 10", &["B"]),
-            ("2022-03: tv and not tv", &["A"]),
-            ("not 2022-03: tv", &["D"]),
-            ("2022-02: (tv) or lapsed", &["A"]),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(answer(text, &months).expect(text), expected, "{text}");
-        }
-        let refused = [
-            ("2021-01: tv", "the expression needs 2021-01, but the months given are 2022-02, 2022-03, 2022-04"),
-            ("2022-02: new", "the expression needs 2022-01, but the months given are 2022-02, 2022-03, 2022-04"),
-            (
-                "on 2022-05-10",
-                "2022-05-10 is not in 2022-04; another month is asked by 2022-05: (…)\n  on 2022-05-10\n     ^^^^^^^^^^",
-            ),
-        ];
-        for (text, expected) in refused {
-            assert_eq!(answer(text, &months).expect_err(text).to_string(), expected, "{text}");
-        }
-        assert!(matches!(answer("tv", &[]), Err(EvaluateError::NoMonth)));
-    }
-
-    #[test]
-    fn a_list_is_the_first_column_of_a_file() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("list.csv");
-        let person = |contract: &str| (contract.to_owned(), [1; 5], 1);
-        let april = [table("2022-04", &[person("A"), person("B, C"), person("D")])];
-        let cases: [(&str, &[&str]); 5] = [
-            ("", &[]),
-            ("Contract\nA\nX\n", &["A"]),
-            ("\u{feff}contract,total\r\n\"B, C\",3\r\nD\r\n", &["B, C", "D"]),
-            ("D\nA\nA\n", &["A", "D"]),
-            ("A\nContract\n", &["A"]),
-        ];
-        for (content, expected) in cases {
-            std::fs::write(&path, content).expect("a file");
-            let text = format!("in('{}')", path.display());
-            assert_eq!(answer(&text, &april).expect(content), expected, "{content:?}");
-        }
-        let missing = format!("in('{}')", folder.path().join("missing.csv").display());
-        assert!(matches!(answer(&missing, &april), Err(EvaluateError::List { .. })));
-    }
-
-    #[test]
-    fn patterns_match_like_sql() {
-        let cases = [
-            ("", "", true),
-            ("", "%", true),
-            ("a", "", false),
-            ("abc", "a%c", true),
-            ("abcbc", "a%bc", true),
-            ("abcb", "a%bc", false),
-            ("aXbXc", "%X%X%", true),
-            ("é", "_", true),
-            ("ab", "_", false),
-            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "%a%a%a%a%a%a%a%a%a%ac", false),
-        ];
-        for (text, pattern, expected) in cases {
-            assert_eq!(is_like(text, pattern), expected, "{text} like {pattern}");
-        }
-    }
-
-    /// The same, row by row and without a bitmap.
-    fn holds(expr: &Expr, table: &MonthTable, row: usize) -> bool {
-        let mask = table.days[row];
-        let active: Vec<i64> = (1..=31).filter(|day| mask >> (day - 1) & 1 == 1).collect();
-        match expr {
-            Expr::And(a, b) => holds(a, table, row) && holds(b, table, row),
-            Expr::Or(a, b) => holds(a, table, row) || holds(b, table, row),
-            Expr::Not(inner) => !holds(inner, table, row),
-            Expr::On(days) => days.iter().any(|days| matches!(days, OnDays::Mask(days) if days & mask != 0)),
-            Expr::Compare(metric, comparison, threshold) => {
-                let gaps = active.windows(2).map(|pair| pair[1] - pair[0] - 1);
-                let value = match metric {
-                    Metric::Category(category) => table.seconds[*category as usize][row],
-                    Metric::Total => table.total[row],
-                    Metric::Days => active.len() as i64,
-                    Metric::First => active[0],
-                    Metric::Last => *active.last().expect("there is one"),
-                    Metric::Gap => gaps.max().unwrap_or(0),
-                    Metric::Active(among) => i64::from((mask & among).count_ones()),
-                    Metric::PerDay | Metric::Trend => unreachable!("not generated"),
-                };
-                comparison.holds(value * threshold.denominator, threshold.numerator)
-            }
-            _ => unreachable!("not generated"),
-        }
-    }
-
-    fn expr() -> impl Strategy<Value = Expr> {
-        let metric = prop_oneof![
-            Just(Metric::Category(Category::Tv)),
-            Just(Metric::Total),
-            Just(Metric::Days),
-            Just(Metric::First),
-            Just(Metric::Last),
-            Just(Metric::Gap),
-            any::<u32>().prop_map(|mask| Metric::Active(mask & 0x3fff_ffff)),
-        ];
-        let comparison = prop_oneof![
-            Just(Comparison::Less),
-            Just(Comparison::LessOrEqual),
-            Just(Comparison::Equal),
-            Just(Comparison::NotEqual),
-            Just(Comparison::GreaterOrEqual),
-            Just(Comparison::Greater),
-        ];
-        let leaf = prop_oneof![
-            4 => (metric, comparison, 0_i64..32)
-                .prop_map(|(m, c, n)| Expr::Compare(m, c, Threshold { numerator: n, denominator: 1 })),
-            1 => any::<u32>().prop_map(|mask| Expr::On(vec![OnDays::Mask(mask & 0x3fff_ffff)])),
-        ];
-        leaf.prop_recursive(4, 16, 2, |inner| {
-            prop_oneof![
-                (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::And(a.into(), b.into())),
-                (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::Or(a.into(), b.into())),
-                inner.prop_map(|inner| Expr::Not(inner.into())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn bitmaps_answer_what_each_row_answers(
-            people in proptest::collection::vec(("[A-Z]{1,3}", proptest::array::uniform5(0_i64..12), 1_u32..1 << 30), 1..60),
-            expr in expr(),
-        ) {
-            let table = table("2022-04", &people);
-            let answer = evaluate("", &expr, &[Index::new(&table)]).expect("nothing is missing");
-            let expected: Vec<u32> = (0..table.n_rows()).filter(|row| holds(&expr, &table, *row)).map(|r| r as u32).collect();
-            prop_assert_eq!(answer.base_rows().iter().collect::<Vec<_>>(), expected);
-        }
-    }
 }

@@ -9,15 +9,22 @@
 //! at rows again; a threshold is one pass over the columns it needs. Invariant: the rows found are those for which the
 //! expression holds when evaluated row by row, which is how the tests do it.
 
+pub mod breakdown;
 pub mod error;
 pub mod evaluate;
 pub mod expr;
 pub mod index;
 mod lexer;
+pub mod list;
+pub mod named;
+pub mod overlap;
 pub mod parse;
+pub mod retention;
+#[cfg(test)]
+mod tests;
 
 pub use error::ExprError;
-pub use evaluate::evaluate;
+pub use evaluate::{Answer, EvaluateError, Question, evaluate, evaluate_all};
 pub use expr::Expr;
 pub use index::Index;
 pub use parse::parse;

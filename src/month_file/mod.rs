@@ -241,7 +241,8 @@ impl Metadata {
     }
 }
 
-fn days_since_epoch(date: Date) -> i32 {
+/// Days from 1970-01-01 to `date`, as Parquet counts them.
+pub(crate) fn days_since_epoch(date: Date) -> i32 {
     // Dates of years 0 to 9999 fit many times over.
     (date - Date::constant(1970, 1, 1)).get_days()
 }

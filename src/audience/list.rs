@@ -1,0 +1,263 @@
+//! The customers of an answer as a list: chosen, ordered, cut into groups, written.
+//!
+//! Samples and groups are decided by a keyed hash of the contract alone: the same customer falls the same way in every
+//! month and in every run with that seed, however many others there are.
+
+use std::cmp::Reverse;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::Type;
+use roaring::RoaringBitmap;
+use sha2::Sha256;
+
+use super::evaluate::Answer;
+use crate::engine::columns::{Cell, Column, ColumnType, Values};
+use crate::engine::month::MonthTable;
+use crate::month_file::days_since_epoch;
+
+/// A customer of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// The contract.
+    pub contract: &'a str,
+    /// Its row in the base month; none for one who is in other months only.
+    pub row: Option<u32>,
+}
+
+/// Which customers of an answer, and in what order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The order of the list.
+    pub order: Order,
+    /// At most this many, the first of the order.
+    pub limit: Option<u64>,
+    /// Only a part of them, taken before the limit.
+    pub sample: Option<Fraction>,
+    /// The key of samples and groups.
+    pub seed: u64,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By contract.
+    Contract,
+    /// By total seconds in the base month, largest first; ties, and those who are not in it, by contract.
+    Total,
+}
+
+/// A part of all customers, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fraction(pub u32);
+
+/// Millionths of a whole.
+const WHOLE: u64 = 1_000_000;
+
+/// The members of `answer` that `selection` asks for.
+pub fn select<'a>(answer: &Answer<'a>, selection: &Selection) -> Vec<Member<'a>> {
+    let draw = Draw::new("sample", selection.seed);
+    let is_drawn = |contract: &str| match selection.sample {
+        Some(Fraction(millionths)) => draw.millionths(contract) < u64::from(millionths),
+        None => true,
+    };
+    let customers = answer.customers().filter(|(contract, _)| is_drawn(contract));
+    let mut members: Vec<Member<'a>> = customers.map(|(contract, row)| Member { contract, row }).collect();
+    if selection.order == Order::Total {
+        let total = |member: &Member<'_>| member.row.map(|row| answer.base.total[row as usize]);
+        // Stable: equal totals stay in contract order.
+        members.sort_by_key(|member| Reverse(total(member)));
+    }
+    if let Some(limit) = selection.limit {
+        members.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    members
+}
+
+/// Members cut into one group for each share, in the proportions of the shares; order stays within a group.
+pub fn split<'a>(members: &[Member<'a>], shares: &[u32], seed: u64) -> Vec<Vec<Member<'a>>> {
+    let whole: u64 = shares.iter().map(|share| u64::from(*share)).sum();
+    let draw = Draw::new("split", seed);
+    let mut groups = vec![Vec::new(); shares.len()];
+    for member in members {
+        let mut rest = u64::try_from(u128::from(draw.number(member.contract)) * u128::from(whole) >> 64).unwrap_or(0);
+        let group = shares.iter().position(|share| {
+            let is_here = rest < u64::from(*share);
+            rest = rest.saturating_sub(u64::from(*share));
+            is_here
+        });
+        if let Some(group) = group {
+            groups[group].push(*member);
+        }
+    }
+    groups
+}
+
+/// Numbers that a key and a contract decide.
+struct Draw(Hmac<Sha256>);
+
+impl Draw {
+    /// `purpose` keeps apart what one seed decides: being in a sample says nothing of the group.
+    fn new(purpose: &str, seed: u64) -> Draw {
+        let mut key = [0_u8; 64];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..8 + purpose.len()].copy_from_slice(purpose.as_bytes());
+        Draw(Hmac::new(&key.into()))
+    }
+
+    fn number(&self, contract: &str) -> u64 {
+        let mut hmac = self.0.clone();
+        hmac.update(contract.as_bytes());
+        let digest: [u8; 32] = hmac.finalize().into_bytes().into();
+        digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    fn millionths(&self, contract: &str) -> u64 {
+        (u128::from(self.number(contract)) * u128::from(WHOLE) >> 64) as u64
+    }
+}
+
+/// What stands in a list besides the contract, and how contracts are shown.
+pub struct Sheet<'a> {
+    /// The base month, whose columns are shown.
+    pub table: &'a MonthTable,
+    /// The columns behind the contract.
+    pub columns: &'a [&'a Column],
+    /// The name that is shown for a contract.
+    pub show: &'a dyn Fn(&str) -> String,
+}
+
+/// Writes members as CSV with a header; cells of customers who are not in the base month are empty.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_csv(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(std::iter::once("Contract").chain(sheet.columns.iter().map(|column| column.name)))?;
+    let values: Vec<Values<'_>> = sheet.columns.iter().map(|column| column.values(sheet.table)).collect();
+    for member in members {
+        writer.write_field((sheet.show)(member.contract))?;
+        for values in &values {
+            match member.row.map(|row| values.cell(row as usize)) {
+                None => writer.write_field("")?,
+                Some(Cell::Date(date)) => writer.write_field(date.to_string())?,
+                Some(Cell::Text(text)) => writer.write_field(text)?,
+                Some(Cell::Integer(number)) => writer.write_field(itoa::Buffer::new().format(number))?,
+            }
+        }
+        writer.write_record(None::<&[u8]>)?;
+    }
+    writer.flush()
+}
+
+/// Writes members as Parquet; cells of customers who are not in the base month are null.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_parquet(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write + Send) -> Result<(), ParquetError> {
+    const ROWS_PER_GROUP: usize = 1 << 17;
+    let contract = Type::primitive_type_builder("Contract", PhysicalType::BYTE_ARRAY)
+        .with_logical_type(Some(LogicalType::String))
+        .with_repetition(Repetition::REQUIRED)
+        .build()?;
+    let mut fields = vec![Arc::new(contract)];
+    for column in sheet.columns {
+        fields.push(Arc::new(parquet_type(column)?));
+    }
+    let schema = Arc::new(Type::group_type_builder("audience").with_fields(fields).build()?);
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let mut file = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
+    for members in members.chunks(ROWS_PER_GROUP) {
+        let mut group = file.next_row_group()?;
+        let contracts = members.iter().map(|member| Some(ByteArray::from((sheet.show)(member.contract).as_str())));
+        write_column::<ByteArrayType, _>(&mut group, contracts, Nulls::None)?;
+        for column in sheet.columns {
+            write_cells(&mut group, members, &column.values(sheet.table), column.column_type)?;
+        }
+        group.close()?;
+    }
+    file.close()?;
+    Ok(())
+}
+
+fn parquet_type(column: &Column) -> Result<Type, ParquetError> {
+    let (physical, logical) = match column.column_type {
+        ColumnType::Date => (PhysicalType::INT32, Some(LogicalType::Date)),
+        ColumnType::Text { .. } => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
+        ColumnType::BigInt => (PhysicalType::INT64, None),
+        ColumnType::Int => (PhysicalType::INT32, None),
+    };
+    let builder = Type::primitive_type_builder(column.name, physical).with_logical_type(logical);
+    builder.with_repetition(Repetition::OPTIONAL).build()
+}
+
+fn write_cells<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    members: &[Member<'_>],
+    values: &Values<'_>,
+    column_type: ColumnType,
+) -> Result<(), ParquetError> {
+    let cells = members.iter().map(|member| member.row.map(|row| values.cell(row as usize)));
+    let integer = |cell| match cell {
+        Cell::Integer(number) => number,
+        Cell::Date(date) => i64::from(days_since_epoch(date)),
+        Cell::Text(_) => 0,
+    };
+    match column_type {
+        ColumnType::Text { .. } => {
+            let text = |cell| match cell {
+                Cell::Text(text) => ByteArray::from(text),
+                Cell::Integer(_) | Cell::Date(_) => ByteArray::from(""),
+            };
+            write_column::<ByteArrayType, _>(group, cells.map(|cell| cell.map(text)), Nulls::Some)
+        }
+        ColumnType::BigInt => write_column::<Int64Type, _>(group, cells.map(|cell| cell.map(integer)), Nulls::Some),
+        ColumnType::Date | ColumnType::Int => {
+            let small = |cell| i32::try_from(integer(cell)).unwrap_or_default();
+            write_column::<Int32Type, _>(group, cells.map(|cell| cell.map(small)), Nulls::Some)
+        }
+    }
+}
+
+/// Whether a column may have nulls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nulls {
+    None,
+    Some,
+}
+
+fn write_column<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    cells: impl Iterator<Item = Option<T::T>>,
+    nulls: Nulls,
+) -> Result<(), ParquetError> {
+    let mut levels = Vec::new();
+    let mut values = Vec::new();
+    for cell in cells {
+        levels.push(i16::from(cell.is_some()));
+        values.extend(cell);
+    }
+    let Some(mut column) = group.next_column()? else {
+        return Err(ParquetError::General("the schema has fewer columns than the list".into()));
+    };
+    column.typed::<T>().write_batch(&values, (nulls == Nulls::Some).then_some(&levels[..]), None)?;
+    column.close()
+}
+
+/// Writes the rows of the base month as a roaring bitmap in the portable format, and returns how many they are.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_roaring(members: &[Member<'_>], out: impl Write) -> io::Result<u64> {
+    let mut rows: Vec<u32> = members.iter().filter_map(|member| member.row).collect();
+    rows.sort_unstable();
+    let rows: RoaringBitmap = rows.into_iter().collect();
+    rows.serialize_into(out)?;
+    Ok(rows.len())
+}

@@ -1,0 +1,397 @@
+//! Answers, lists and counts of small months made by hand, and random months against a look at each row.
+
+use proptest::prelude::*;
+
+use super::breakdown::{self, Dimension, Group};
+use super::evaluate::{EvaluateError, Question, evaluate, evaluate_all, is_like};
+use super::expr::{Comparison, Expr, Metric, OnDays, Threshold};
+use super::index::Index;
+use super::list::{self, Fraction, Member, Order, Selection, Sheet};
+use super::overlap::{Combination, combinations};
+use super::parse;
+use super::retention::{Cohort, cohorts};
+use crate::engine::columns::COLUMNS;
+use crate::engine::month::MonthTable;
+use crate::engine::rules::{Category, Rules};
+use crate::warehouse::fixture::month_table;
+
+/// A customer: contract, seconds in column order, mask of active days.
+type Person = (String, [i64; 5], u32);
+
+fn table(month: &str, people: &[Person]) -> MonthTable {
+    let mut people = people.to_vec();
+    people.sort();
+    people.dedup_by(|a, b| a.0 == b.0);
+    let rules = Rules::preset("default").expect("it is built in");
+    let customers: Vec<_> = people.iter().map(|(contract, seconds, _)| (contract.as_str(), *seconds, 1)).collect();
+    let mut table = month_table(month, &rules, &customers);
+    table.days = people.iter().map(|(_, _, mask)| *mask).collect();
+    table.activeness = people.iter().map(|(_, _, mask)| mask.count_ones() as u8).collect();
+    table
+}
+
+fn answer(text: &str, tables: &[MonthTable]) -> Result<Vec<String>, EvaluateError> {
+    let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
+    let expr = parse(text).map_err(EvaluateError::Expr)?;
+    let answer = evaluate(Question { text, expr: &expr }, &indexes)?;
+    Ok(answer.customers().map(|(contract, _)| contract.to_owned()).collect())
+}
+
+#[test]
+fn each_test_finds_its_customers() {
+    let hour = 3600;
+    let april = table(
+        "2022-04",
+        &[
+            // Friday the 1st; Saturday the 2nd; silent from the 20th on; every day; the last day only.
+            ("A".into(), [hour, 0, 0, 0, 0], 1),
+            ("B".into(), [0, 2 * hour, 0, 0, 0], 1 << 1),
+            ("B_".into(), [0, 0, 0, 0, 10 * hour], (1 << 19) - 1),
+            ("C".into(), [hour, 0, 0, 0, 31 * 24 * hour], (1 << 30) - 1),
+            ("Ç".into(), [0, 0, 0, 0, 0], 1 << 29 | 1 << 2),
+        ],
+    );
+    let cases: [(&str, &[&str]); 32] = [
+        ("total >= 0", &["A", "B", "B_", "C", "Ç"]),
+        ("movie", &["A", "C"]),
+        ("movie and not tv", &["A"]),
+        ("sport or tv > 10h", &["B", "C"]),
+        ("tv = 10h", &["B_"]),
+        ("tv != 0", &["B_", "C"]),
+        ("total < 1.00001h", &["A", "Ç"]),
+        ("total <= 0.99999h", &["Ç"]),
+        ("per_day > 24h", &["C"]),
+        ("per_day >= 2h", &["B", "C"]),
+        ("days >= 19", &["B_", "C"]),
+        ("days = 2", &["Ç"]),
+        ("first > 1", &["B", "Ç"]),
+        ("last < 20", &["A", "B", "B_"]),
+        ("gap >= 26", &["Ç"]),
+        ("gap = 0", &["A", "B", "B_", "C"]),
+        ("active(1..15) = 15", &["B_", "C"]),
+        ("on weekend", &["B", "B_", "C", "Ç"]),
+        ("on weekend and days = 1", &["B"]),
+        ("on weekdays and days = 1", &["A"]),
+        ("on 30", &["C", "Ç"]),
+        ("on 2022-04-30", &["C", "Ç"]),
+        ("on 1, 2022-04-02 and days = 1", &["A", "B"]),
+        ("trend < 0.5", &["A", "B", "B_"]),
+        ("trend = 1", &["C", "Ç"]),
+        ("most = 'No'", &["Ç"]),
+        ("most != 'Tv'", &["A", "B", "Ç"]),
+        ("taste = 'Movie_Tv'", &["C"]),
+        ("taste like '%Tv'", &["B_", "C"]),
+        ("contract like 'B%'", &["B", "B_"]),
+        ("contract like '_'", &["A", "B", "C", "Ç"]),
+        ("contract = 'B_' or contract like '%Ç'", &["B_", "Ç"]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(answer(text, std::slice::from_ref(&april)).expect(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn months_are_asked_by_name_and_against_the_month_before() {
+    let person = |contract: &str, tv: i64| (contract.to_owned(), [0, 0, 0, 0, tv], 1);
+    let months = [
+        table("2022-02", &[person("A", 1)]),
+        table("2022-03", &[person("A", 1), person("B", 2), person("C", 3)]),
+        table("2022-04", &[person("B", 20), person("C", 3), person("D", 4)]),
+    ];
+    let cases: [(&str, &[&str]); 10] = [
+        ("tv", &["B", "C", "D"]),
+        ("not tv > 3", &["C"]),
+        ("new", &["D"]),
+        ("retained", &["B", "C"]),
+        ("lapsed", &["A"]),
+        ("2022-03: (new)", &["B", "C"]),
+        ("2022-03: (tv >= 2) and tv > 10", &["B"]),
+        ("2022-03: tv and not tv", &["A"]),
+        ("not 2022-03: tv", &["D"]),
+        ("2022-02: (tv) or lapsed", &["A"]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(answer(text, &months).expect(text), expected, "{text}");
+    }
+    let refused = [
+        ("2021-01: tv", "the expression needs 2021-01, but the months given are 2022-02, 2022-03, 2022-04"),
+        ("2022-02: new", "the expression needs 2022-01, but the months given are 2022-02, 2022-03, 2022-04"),
+        (
+            "on 2022-05-10",
+            "2022-05-10 is not in 2022-04; another month is asked by 2022-05: (…)\n  on 2022-05-10\n     ^^^^^^^^^^",
+        ),
+    ];
+    for (text, expected) in refused {
+        assert_eq!(answer(text, &months).expect_err(text).to_string(), expected, "{text}");
+    }
+    assert!(matches!(answer("tv", &[]), Err(EvaluateError::NoMonth)));
+}
+
+#[test]
+fn a_list_is_the_first_column_of_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("list.csv");
+    let person = |contract: &str| (contract.to_owned(), [1; 5], 1);
+    let april = [table("2022-04", &[person("A"), person("B, C"), person("D")])];
+    let cases: [(&str, &[&str]); 5] = [
+        ("", &[]),
+        ("Contract\nA\nX\n", &["A"]),
+        ("\u{feff}contract,total\r\n\"B, C\",3\r\nD\r\n", &["B, C", "D"]),
+        ("D\nA\nA\n", &["A", "D"]),
+        ("A\nContract\n", &["A"]),
+    ];
+    for (content, expected) in cases {
+        std::fs::write(&path, content).expect("a file");
+        let text = format!("in('{}')", path.display());
+        assert_eq!(answer(&text, &april).expect(content), expected, "{content:?}");
+    }
+    let missing = format!("in('{}')", folder.path().join("missing.csv").display());
+    assert!(matches!(answer(&missing, &april), Err(EvaluateError::List { .. })));
+}
+
+#[test]
+fn patterns_match_like_sql() {
+    let cases = [
+        ("", "", true),
+        ("", "%", true),
+        ("a", "", false),
+        ("abc", "a%c", true),
+        ("abcbc", "a%bc", true),
+        ("abcb", "a%bc", false),
+        ("aXbXc", "%X%X%", true),
+        ("é", "_", true),
+        ("ab", "_", false),
+        ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "%a%a%a%a%a%a%a%a%a%ac", false),
+    ];
+    for (text, pattern, expected) in cases {
+        assert_eq!(is_like(text, pattern), expected, "{text} like {pattern}");
+    }
+}
+
+/// The same, row by row and without a bitmap.
+fn holds(expr: &Expr, table: &MonthTable, row: usize) -> bool {
+    let mask = table.days[row];
+    let active: Vec<i64> = (1..=31).filter(|day| mask >> (day - 1) & 1 == 1).collect();
+    match expr {
+        Expr::And(a, b) => holds(a, table, row) && holds(b, table, row),
+        Expr::Or(a, b) => holds(a, table, row) || holds(b, table, row),
+        Expr::Not(inner) => !holds(inner, table, row),
+        Expr::On(days) => days.iter().any(|days| matches!(days, OnDays::Mask(days) if days & mask != 0)),
+        Expr::Compare(metric, comparison, threshold) => {
+            let gaps = active.windows(2).map(|pair| pair[1] - pair[0] - 1);
+            let value = match metric {
+                Metric::Category(category) => table.seconds[*category as usize][row],
+                Metric::Total => table.total[row],
+                Metric::Days => active.len() as i64,
+                Metric::First => active[0],
+                Metric::Last => *active.last().expect("there is one"),
+                Metric::Gap => gaps.max().unwrap_or(0),
+                Metric::Active(among) => i64::from((mask & among).count_ones()),
+                Metric::PerDay | Metric::Trend => unreachable!("not generated"),
+            };
+            comparison.holds(value * threshold.denominator, threshold.numerator)
+        }
+        _ => unreachable!("not generated"),
+    }
+}
+
+fn expr() -> impl Strategy<Value = Expr> {
+    let metric = prop_oneof![
+        Just(Metric::Category(Category::Tv)),
+        Just(Metric::Total),
+        Just(Metric::Days),
+        Just(Metric::First),
+        Just(Metric::Last),
+        Just(Metric::Gap),
+        any::<u32>().prop_map(|mask| Metric::Active(mask & 0x3fff_ffff)),
+    ];
+    let comparison = prop_oneof![
+        Just(Comparison::Less),
+        Just(Comparison::LessOrEqual),
+        Just(Comparison::Equal),
+        Just(Comparison::NotEqual),
+        Just(Comparison::GreaterOrEqual),
+        Just(Comparison::Greater),
+    ];
+    let leaf = prop_oneof![
+        4 => (metric, comparison, 0_i64..32)
+            .prop_map(|(m, c, n)| Expr::Compare(m, c, Threshold { numerator: n, denominator: 1 })),
+        1 => any::<u32>().prop_map(|mask| Expr::On(vec![OnDays::Mask(mask & 0x3fff_ffff)])),
+    ];
+    leaf.prop_recursive(4, 16, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::And(a.into(), b.into())),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::Or(a.into(), b.into())),
+            inner.prop_map(|inner| Expr::Not(inner.into())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn bitmaps_answer_what_each_row_answers(
+        people in proptest::collection::vec(("[A-Z]{1,3}", proptest::array::uniform5(0_i64..12), 1_u32..1 << 30), 1..60),
+        expr in expr(),
+    ) {
+        let table = table("2022-04", &people);
+        let question = Question { text: "", expr: &expr };
+        let answer = evaluate(question, &[Index::new(&table)]).expect("nothing is missing");
+        let expected: Vec<u32> = (0..table.n_rows()).filter(|row| holds(&expr, &table, *row)).map(|r| r as u32).collect();
+        prop_assert_eq!(answer.base_rows().iter().collect::<Vec<_>>(), expected);
+    }
+}
+
+fn people(n: usize) -> Vec<Person> {
+    (0..n).map(|i| (format!("C{i:05}"), [0, 0, 0, 0, (i as i64 * 7919) % 1000], 1)).collect()
+}
+
+fn selected(table: &MonthTable, text: &str, selection: &Selection) -> Vec<String> {
+    let expr = parse(text).expect(text);
+    let answer = evaluate(Question { text, expr: &expr }, &[Index::new(table)]).expect(text);
+    list::select(&answer, selection).iter().map(|member| member.contract.to_owned()).collect()
+}
+
+const ALL: Selection = Selection { order: Order::Contract, limit: None, sample: None, seed: 0 };
+
+#[test]
+fn a_list_is_ordered_and_cut() {
+    let table = table("2022-04", &people(4));
+    // Seconds are 0, 919, 838, 757.
+    assert_eq!(selected(&table, "tv", &ALL), ["C00001", "C00002", "C00003"]);
+    let by_total = Selection { order: Order::Total, ..ALL };
+    assert_eq!(selected(&table, "total >= 0", &by_total), ["C00001", "C00002", "C00003", "C00000"]);
+    assert_eq!(selected(&table, "tv", &Selection { limit: Some(2), ..by_total }), ["C00001", "C00002"]);
+    assert!(selected(&table, "tv", &Selection { limit: Some(0), ..by_total }).is_empty());
+}
+
+#[test]
+fn a_sample_depends_on_the_customer_and_the_seed_alone() {
+    let (small, large) = (table("2022-04", &people(2_000)), table("2022-05", &people(10_000)));
+    let tenth = Selection { sample: Some(Fraction(100_000)), seed: 7, ..ALL };
+    let of_small = selected(&small, "days = 1", &tenth);
+    let of_large = selected(&large, "days = 1", &tenth);
+    assert!((900..1_100).contains(&of_large.len()), "{}", of_large.len());
+    let common: Vec<&String> = of_large.iter().take_while(|contract| contract.as_str() < "C02000").collect();
+    assert_eq!(common, of_small.iter().collect::<Vec<_>>());
+    assert_ne!(selected(&small, "days = 1", &Selection { seed: 8, ..tenth }), of_small);
+    assert_eq!(selected(&small, "days = 1", &Selection { sample: Some(Fraction(1_000_000)), ..tenth }).len(), 2_000);
+    assert!(selected(&small, "days = 1", &Selection { sample: Some(Fraction(0)), ..tenth }).is_empty());
+}
+
+#[test]
+fn groups_share_all_members_in_proportion_and_are_no_part_of_a_sample() {
+    let table = table("2022-04", &people(10_000));
+    let contracts: Vec<String> = table.contracts.iter().map(str::to_owned).collect();
+    let members: Vec<Member<'_>> =
+        contracts.iter().enumerate().map(|(row, c)| Member { contract: c, row: Some(row as u32) }).collect();
+    let groups = list::split(&members, &[90, 10], 1);
+    assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), 10_000);
+    assert!((900..1_100).contains(&groups[1].len()), "{}", groups[1].len());
+    // Who is in the sample falls into the groups like everybody.
+    let sample = selected(&table, "days = 1", &Selection { sample: Some(Fraction(100_000)), seed: 1, ..ALL });
+    let in_both = groups[1].iter().filter(|member| sample.iter().any(|c| c == member.contract)).count();
+    assert!((60..150).contains(&in_both), "{in_both}");
+    assert_eq!(list::split(&members, &[1], 1)[0].len(), 10_000);
+    assert_eq!(list::split(&members, &[0, 5], 1)[0].len(), 0);
+}
+
+#[test]
+fn lists_are_written_in_each_form() {
+    let table = table("2022-04", &[("A,1".into(), [60, 0, 0, 0, 5], 0b101), ("B".into(), [0; 5], 1)]);
+    let column = |name: &str| COLUMNS.iter().find(|column| column.name == name).expect("a column");
+    let columns = ["TotalDuration", "Taste", "Activeness", "Date"].map(column);
+    let members = [
+        Member { contract: "A,1", row: Some(0) },
+        Member { contract: "gone", row: None },
+        Member { contract: "B", row: Some(1) },
+    ];
+    let sheet = Sheet { table: &table, columns: &columns, show: &|contract| contract.to_owned() };
+    let mut text = Vec::new();
+    list::write_csv(&members, &sheet, &mut text).expect("memory takes it");
+    let expected = "Contract,TotalDuration,Taste,Activeness,Date\n\"A,1\",65,Movie_Tv,2,2022-05-01\ngone,,,,\nB,0,No,1,2022-05-01\n";
+    assert_eq!(String::from_utf8(text).expect("text"), expected);
+
+    let masked = Sheet { show: &|_| "m-1".to_owned(), columns: &[], ..sheet };
+    let mut text = Vec::new();
+    list::write_csv(&members, &masked, &mut text).expect("memory takes it");
+    assert_eq!(text, b"Contract\nm-1\nm-1\nm-1\n");
+
+    let mut bytes = Vec::new();
+    list::write_parquet(&members, &sheet, &mut bytes).expect("memory takes it");
+    use parquet::file::reader::FileReader as _;
+    let reader = parquet::file::reader::SerializedFileReader::new(bytes::Bytes::from(bytes)).expect("Parquet");
+    let rows: Vec<String> =
+        reader.get_row_iter(None).expect("rows").map(|row| row.expect("a row").to_string()).collect();
+    assert_eq!(
+        rows,
+        [
+            "{Contract: \"A,1\", TotalDuration: 65, Taste: \"Movie_Tv\", Activeness: 2, Date: 2022-05-01}",
+            "{Contract: \"gone\", TotalDuration: null, Taste: null, Activeness: null, Date: null}",
+            "{Contract: \"B\", TotalDuration: 0, Taste: \"No\", Activeness: 1, Date: 2022-05-01}",
+        ]
+    );
+
+    let mut bytes = Vec::new();
+    assert_eq!(list::write_roaring(&members, &mut bytes).expect("memory takes it"), 2);
+    let rows = roaring::RoaringBitmap::deserialize_from(&bytes[..]).expect("a bitmap");
+    assert_eq!(rows.iter().collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn an_answer_is_counted_by_labels() {
+    let table = table(
+        "2022-04",
+        &[
+            ("A".into(), [1, 0, 0, 0, 9], 0b11),
+            ("B".into(), [2, 0, 0, 0, 8], 0b1),
+            ("C".into(), [0, 0, 0, 0, 5], 0b1),
+            ("D".into(), [0; 5], 0b1),
+            ("E".into(), [0, 50, 0, 0, 0], 0b1),
+        ],
+    );
+    let index = Index::new(&table);
+    let rows = [0, 1, 2, 3].into_iter().collect();
+    let group = |label: &str, users, seconds| Group { label: label.to_owned(), users, seconds };
+    let cases = [
+        (Dimension::Taste, vec![group("Movie_Tv", 2, 20), group("No", 1, 0), group("Tv", 1, 5)]),
+        (Dimension::MostWatch, vec![group("Tv", 3, 25), group("No", 1, 0)]),
+        (Dimension::Days, vec![group("1", 3, 15), group("2", 1, 10)]),
+        (Dimension::Category, vec![group("Tv", 3, 22), group("Movie", 2, 3)]),
+    ];
+    for (dimension, expected) in cases {
+        assert_eq!(breakdown::count(&index, &rows, dimension), expected, "{dimension:?}");
+    }
+}
+
+#[test]
+fn overlaps_count_each_customer_once() {
+    let table = table(
+        "2022-04",
+        &[
+            ("A".into(), [1, 0, 0, 0, 1], 1),
+            ("B".into(), [1, 0, 0, 0, 1], 1),
+            ("C".into(), [0, 0, 0, 0, 1], 1),
+            ("D".into(), [0, 0, 1, 0, 0], 1),
+            ("E".into(), [0, 1, 0, 0, 0], 1),
+        ],
+    );
+    let texts = ["tv", "movie", "child", "relax"];
+    let exprs = texts.map(|text| parse(text).expect(text));
+    let questions: Vec<Question<'_>> = texts.iter().zip(&exprs).map(|(text, expr)| Question { text, expr }).collect();
+    let answers = evaluate_all(&questions, &[Index::new(&table)]).expect("nothing is missing");
+    let expected = [(0b011, 2), (0b001, 1), (0b100, 1)].map(|(members, users)| Combination { members, users });
+    assert_eq!(combinations(&answers), expected);
+    assert_eq!(combinations(&[]), []);
+}
+
+#[test]
+fn cohorts_are_by_first_month() {
+    let person = |contract: &str| (contract.to_owned(), [1; 5], 1);
+    let february = table("2022-02", &[person("A"), person("B")]);
+    let march = table("2022-03", &[person("B"), person("C")]);
+    let may = table("2022-05", &[person("A"), person("B"), person("D")]);
+    let cohort = |month: &str, users: &[u64]| Cohort { month: month.parse().expect("a month"), users: users.to_vec() };
+    let expected = [cohort("2022-02", &[2, 1, 2]), cohort("2022-03", &[1, 0]), cohort("2022-05", &[1])];
+    assert_eq!(cohorts(&[&may, &february, &march]), expected);
+    assert_eq!(cohorts(&[]), []);
+}
