@@ -103,9 +103,12 @@ const COMPRESSED: Diagnosis = Diagnosis {
     next: "name gzip and Zstandard files .gz and .zst; unpack or convert the others",
 };
 
+/// Whether something is of a kind, and the kind.
+type Recogniser = (fn(&[u8]) -> bool, Diagnosis);
+
 /// What the file that starts with `head` is, where it is none that we read.
 pub fn of_head(head: &[u8]) -> Option<Diagnosis> {
-    const HEADS: [(fn(&[u8]) -> bool, Diagnosis); 12] = [
+    const HEADS: [Recogniser; 12] = [
         (is_compressed, COMPRESSED),
         (is_utf16, UTF16),
         (|head| !head.is_empty() && head.iter().all(|b| *b == 0), ZEROS),

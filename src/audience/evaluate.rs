@@ -172,7 +172,7 @@ fn universe<'i, 'a>(named: &[&'i Index<'a>], base: &Index<'a>) -> (Universe<'a>,
                 base_rows[*place as usize] = Some(row as u32);
             }
         }
-        parts.insert(index.table.month, Part { index: *index, places: Some(places) });
+        parts.insert(index.table.month, Part { index, places: Some(places) });
     }
     (Universe::Several { contracts, base_rows }, parts, all)
 }

@@ -64,7 +64,7 @@ const WHOLE: u64 = 1_000_000;
 pub fn select<'a>(answer: &Answer<'a>, selection: &Selection) -> Vec<Member<'a>> {
     let draw = Draw::new("sample", selection.seed);
     let is_drawn = |contract: &str| match selection.sample {
-        Some(Fraction(millionths)) => draw.millionths(contract) < u64::from(millionths),
+        Some(Fraction(millionths)) => draw.scaled(contract, WHOLE) < u64::from(millionths),
         None => true,
     };
     let customers = answer.customers().filter(|(contract, _)| is_drawn(contract));
@@ -86,7 +86,7 @@ pub fn split<'a>(members: &[Member<'a>], shares: &[u32], seed: u64) -> Vec<Vec<M
     let draw = Draw::new("split", seed);
     let mut groups = vec![Vec::new(); shares.len()];
     for member in members {
-        let mut rest = u64::try_from(u128::from(draw.number(member.contract)) * u128::from(whole) >> 64).unwrap_or(0);
+        let mut rest = draw.scaled(member.contract, whole);
         let group = shares.iter().position(|share| {
             let is_here = rest < u64::from(*share);
             rest = rest.saturating_sub(u64::from(*share));
@@ -118,8 +118,9 @@ impl Draw {
         digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    fn millionths(&self, contract: &str) -> u64 {
-        (u128::from(self.number(contract)) * u128::from(WHOLE) >> 64) as u64
+    /// The number brought to 0..`whole`.
+    fn scaled(&self, contract: &str, whole: u64) -> u64 {
+        ((u128::from(self.number(contract)) * u128::from(whole)) >> 64) as u64
     }
 }
 

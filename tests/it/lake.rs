@@ -100,6 +100,6 @@ fn an_ordinary_user_may_run_it_all() {
     work.run_as_ordinary_user(["run", "lake"]).ok();
     // What that user may not read is an error that says so, and how to go on.
     let path = work.path("lake/20220401.json");
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     work.run_as_ordinary_user(["run", "lake"]).failed(3, &["lake/20220401.json", "denied", "next: "]);
 }

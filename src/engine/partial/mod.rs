@@ -167,6 +167,9 @@ struct Labels {
     activeness: Vec<u8>,
 }
 
+/// Some rows of [`Labels`], in the order of its fields.
+type LabelRows<'a> = (&'a mut [i64], &'a mut [u8], &'a mut [Taste], &'a mut [u8]);
+
 impl Labels {
     /// # Errors
     /// The first row whose total does not fit.
@@ -184,10 +187,7 @@ impl Labels {
             labels.taste.par_chunks_mut(ROWS_PER_TASK),
             labels.activeness.par_chunks_mut(ROWS_PER_TASK),
         );
-        let fill = |(task, (total, most_watch, taste, activeness)): (
-            usize,
-            (&mut [i64], &mut [u8], &mut [Taste], &mut [u8]),
-        )| {
+        let fill = |(task, (total, most_watch, taste, activeness)): (usize, LabelRows<'_>)| {
             let start = task * ROWS_PER_TASK;
             let seconds: [&[i64]; 5] = std::array::from_fn(|category| &seconds[category][start..][..total.len()]);
             let days = &days[start..][..total.len()];

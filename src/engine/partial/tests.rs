@@ -1,5 +1,7 @@
 //! The engine from kept records to labelled rows, against maps that add up the plain way; and the laws of merging.
 
+#![allow(clippy::single_range_in_vec_init, reason = "one range of bytes is what a file read whole has")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
