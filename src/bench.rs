@@ -9,7 +9,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use crate::config::BenchPlan;
+use crate::cli::plan::BenchPlan;
 use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::error::{DataError, Error};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::config::{DoctorPlan, LakePlan};
+use crate::cli::plan::{DoctorPlan, LakePlan};
 use crate::error::{Advice, Error};
 use crate::lake::read::compressed;
 use crate::lake::{DataFile, Lake, LakeError};

@@ -46,7 +46,7 @@ pub mod error;
 pub mod cli;
 
 #[cfg(feature = "program")]
-pub mod config;
+mod suggest;
 
 #[cfg(feature = "program")]
 pub mod fs;

@@ -4,8 +4,9 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use viewmart::cli::Cli;
-use viewmart::config::{Plan, ResultForm};
+use viewmart::cli::plan::{Messages, ResultForm};
+use viewmart::cli::{self, Cli};
+use viewmart::cli::{Resolved, Variables};
 use viewmart::error::{Advice as _, Error};
 use viewmart::pipeline;
 
@@ -26,11 +27,16 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Error> {
-    let plan = Plan::resolve(cli)?;
+    let today = jiff::ZonedDateTime::now().date();
+    let Resolved { plan, warnings } = cli::resolve(cli, &Variables::of_process(), today)?;
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
     let outcome = pipeline::carry_out(&plan)?;
-    let text = match plan.talk.results {
-        ResultForm::Table => outcome.to_string(),
-        ResultForm::Json => outcome.to_json(),
+    let text = match (plan.console.results, plan.console.messages) {
+        (ResultForm::Json, _) => outcome.to_json(),
+        (ResultForm::Table, Messages::Shown) => outcome.to_string(),
+        (ResultForm::Table, Messages::Quiet) => String::new(),
     };
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         // Whoever reads stdout has read enough; the work is done.

@@ -12,9 +12,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::bench;
-use crate::config::{
-    DashboardPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, LookPlan, MartPlan, Messages, MissingDays, Plan, Ratio,
-    RestOfCache, RunPlan, Talk, Task, TransformPlan, WarehousePlan,
+use crate::cli::Ratio;
+use crate::cli::plan::{
+    ConsolePlan, DashboardPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan, MaskKey, Messages, MissingDays,
+    Plan, PrunePolicy, RenderPlan, RunPlan, Task, TransformPlan, WarehousePlan,
 };
 use crate::console::{self, Progress, Unit};
 use crate::dashboard::html::{self, RenderOptions};
@@ -59,7 +60,7 @@ const LIVE_SOURCE: &str = "viewmart.tds";
 /// # Errors
 /// The first thing that failed; what a reader could see is then as it was before.
 pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
-    let talk = plan.talk;
+    let talk = plan.console;
     match &plan.task {
         Task::Run(plan) => run(plan, talk),
         Task::Extract(plan) => extract(plan, talk),
@@ -76,8 +77,9 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
     }
 }
 
-fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
+fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let start = Start::now();
+    let look = Rendering::prepare(&plan.render)?;
     let (lake, listing) = listed(&plan.lake, talk)?;
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = opened(&plan.warehouse, Missing::Create, talk)?;
@@ -85,38 +87,38 @@ fn run(plan: &RunPlan, talk: Talk) -> Result<Outcome, Error> {
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
 
     let rejects = staged_rejects(&made, &out)?;
-    let (mut files, stages) = loaded_and_drawn(&mut *warehouse, &made.table, plan, &out, start.clock, talk)?;
+    let (mut files, stages) = loaded_and_drawn(&mut *warehouse, &made.table, &look, &out, start.clock, talk)?;
     made.stages.extend(stages);
 
     let report = reported(&listing, &plan.engine, made, &start);
     files.push(rejects);
     files.extend(staged_reports(&report, &out, plan.report.as_deref())?);
     published(files, &out, talk)?;
-    remove_unmasked(&plan.look, &out)?;
+    remove_unmasked(&look, &out)?;
     Ok(Outcome::Report(Box::new(report)))
 }
 
-fn extract(plan: &ExtractPlan, talk: Talk) -> Result<Outcome, Error> {
+fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let (lake, listing) = listed(&plan.lake, talk)?;
     let mut arrivals = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?;
     for file in &mut arrivals {
         file?;
     }
-    let pruned = match plan.rest {
-        RestOfCache::Keep => PruneSummary::default(),
-        RestOfCache::Prune => lake.prune(&listing)?,
+    let pruned = match plan.prune {
+        PrunePolicy::Keep => PruneSummary::default(),
+        PrunePolicy::Prune => lake.prune(&listing)?,
     };
     Ok(Outcome::Extracted(Extracted::of(&listing, &arrivals.summary(), pruned)))
 }
 
-fn generated(options: &GenerateOptions, talk: Talk) -> Result<Outcome, Error> {
+fn generated(options: &GenerateOptions, talk: ConsolePlan) -> Result<Outcome, Error> {
     let progress = Progress::start(talk.progress(), "generate", options.expected_bytes(), Unit::Bytes);
     let summary = generate::generate(options, &progress);
     progress.finish();
     Ok(Outcome::Generated(summary?))
 }
 
-fn transform(plan: &TransformPlan, talk: Talk) -> Result<Outcome, Error> {
+fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let start = Start::now();
     let (lake, listing) = listed(&plan.lake, talk)?;
     let out = OutFolder::open(&plan.out)?;
@@ -135,7 +137,7 @@ fn transform(plan: &TransformPlan, talk: Talk) -> Result<Outcome, Error> {
     Ok(Outcome::Report(Box::new(report)))
 }
 
-fn load(plan: &LoadPlan, talk: Talk) -> Result<Outcome, Error> {
+fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let start = Start::now();
     let table = month_file::read(&plan.month_file)?;
     balanced(&table)?;
@@ -144,7 +146,7 @@ fn load(plan: &LoadPlan, talk: Talk) -> Result<Outcome, Error> {
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 
-fn mart(plan: &MartPlan, talk: Talk) -> Result<Outcome, Error> {
+fn mart(plan: &MartPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let mut warehouse = opened(&plan.warehouse, Missing::Refuse, talk)?;
     let months = mart::published_months(&mut *warehouse)?;
     let month = match (plan.month, months.as_slice()) {
@@ -164,7 +166,8 @@ fn mart(plan: &MartPlan, talk: Talk) -> Result<Outcome, Error> {
     Ok(Outcome::Mart(MartBuilt { month, warehouse: warehouse.address() }))
 }
 
-fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
+fn dashboard(plan: &DashboardPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
+    let look = Rendering::prepare(&plan.render)?;
     let mut warehouse = crate::warehouse::open(&plan.warehouse.url, &plan.warehouse.options)?;
     let model = DashboardModel::read(&mut *warehouse, plan.month)?;
     let month = month_in(&model, plan.month, &warehouse.address())?;
@@ -174,15 +177,29 @@ fn dashboard(plan: &DashboardPlan, talk: Talk) -> Result<Outcome, Error> {
     let subject = Subject { month, provenance: of_model(&model, month) };
     let server = warehouse.server();
     let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected };
-    let (package, note) = staged_package(&subject, &mut rows, &plan.look, &out)?;
+    let (package, note) = staged_package(&subject, &mut rows, &look, &out)?;
     // Another run that was published after the model was read is noticed.
     mart::refuse_replaced(&mut *warehouse, month, run)?;
     noted(note, talk);
-    let mut files = vec![staged_page(&model, month, &plan.look, &out)?, package];
-    files.extend(staged_live(&subject, &plan.look, server, &out)?);
+    let mut files = vec![staged_page(&model, month, &look, &out)?, package];
+    files.extend(staged_live(&subject, &look, server, &out)?);
     let files = published(files, &out, talk)?;
-    remove_unmasked(&plan.look, &out)?;
+    remove_unmasked(&look, &out)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
+}
+
+/// What it takes to render the dashboards.
+struct Rendering {
+    mask: Option<Masker>,
+    hyperd: Option<PathBuf>,
+}
+
+impl Rendering {
+    /// Reads the key of the pseudonyms, or makes it.
+    fn prepare(plan: &RenderPlan) -> Result<Rendering, Error> {
+        let masker = |key: &MaskKey| Masker::from_settings(key.variable.as_deref(), &key.file);
+        Ok(Rendering { mask: plan.mask.as_ref().map(masker).transpose()?, hyperd: plan.hyperd.clone() })
+    }
 }
 
 /// When a run began.
@@ -198,11 +215,11 @@ impl Start {
 }
 
 /// The lake and the files of the month in it.
-fn listed(plan: &LakePlan, talk: Talk) -> Result<(Lake, Listing), Error> {
+fn listed(plan: &LakePlan, talk: ConsolePlan) -> Result<(Lake, Listing), Error> {
     let lake = Lake::open(&plan.inputs, &plan.options)?;
     let listing = lake.list()?;
     for warning in lake.warnings() {
-        say(talk, format_args!("warning: {warning}"));
+        console::say(format_args!("warning: {warning}"));
     }
     if plan.missing_days == MissingDays::Refuse && !listing.missing_days.is_empty() {
         let days: Vec<String> = report::dates(listing.month, &listing.missing_days);
@@ -215,14 +232,14 @@ fn listed(plan: &LakePlan, talk: Talk) -> Result<(Lake, Listing), Error> {
 }
 
 /// All files of the month, on this machine.
-fn pulled(plan: &LakePlan, talk: Talk) -> Result<(Listing, Vec<DataFile>), Error> {
+fn pulled(plan: &LakePlan, talk: ConsolePlan) -> Result<(Listing, Vec<DataFile>), Error> {
     let (lake, listing) = listed(plan, talk)?;
     let files = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
     Ok((listing, files))
 }
 
 /// The bar of a pull; a lake on this machine has nothing to pull.
-fn pull_progress(lake: &Lake, listing: &Listing, talk: Talk) -> Progress {
+fn pull_progress(lake: &Lake, listing: &Listing, talk: ConsolePlan) -> Progress {
     if lake.is_remote() {
         Progress::start(talk.progress(), "pull", n_bytes(listing), Unit::Bytes)
     } else {
@@ -235,7 +252,7 @@ fn n_bytes(listing: &Listing) -> u64 {
 }
 
 /// The month's table, from the bytes of its files. A file that has arrived is scanned while others are pulled.
-fn made(lake: &Lake, listing: &Listing, plan: &EnginePlan, talk: Talk) -> Result<Transformed, Error> {
+fn made(lake: &Lake, listing: &Listing, plan: &EnginePlan, talk: ConsolePlan) -> Result<Transformed, Error> {
     let options = TransformOptions {
         month: listing.month,
         etl_date: plan.etl_date,
@@ -317,16 +334,21 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
 }
 
 /// The warehouse, reachable and with all its tables.
-fn opened(plan: &WarehousePlan, missing: Missing, talk: Talk) -> Result<Box<dyn Warehouse>, WarehouseError> {
+fn opened(plan: &WarehousePlan, missing: Missing, talk: ConsolePlan) -> Result<Box<dyn Warehouse>, WarehouseError> {
     let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
     mart::prepare(&mut *warehouse, missing)?;
     for warning in warehouse.take_warnings() {
-        say(talk, format_args!("warning: {warning}"));
+        console::say(format_args!("warning: {warning}"));
     }
     Ok(warehouse)
 }
 
-fn load_month(warehouse: &mut dyn Warehouse, table: &MonthTable, clock: RunClock, talk: Talk) -> Result<(), Error> {
+fn load_month(
+    warehouse: &mut dyn Warehouse,
+    table: &MonthTable,
+    clock: RunClock,
+    talk: ConsolePlan,
+) -> Result<(), Error> {
     let progress = Progress::start(talk.progress(), "load", table.n_rows() as u64, Unit::Rows);
     let loaded = warehouse.load(table, clock, &progress);
     progress.finish();
@@ -381,13 +403,13 @@ fn warn_of_stale_months(model: &DashboardModel, drawn: Month) {
 }
 
 /// A message that is no error.
-fn say(talk: Talk, message: std::fmt::Arguments<'_>) {
+fn say(talk: ConsolePlan, message: std::fmt::Arguments<'_>) {
     if talk.messages == Messages::Shown {
         console::say(message);
     }
 }
 
-fn noted(note: Option<String>, talk: Talk) {
+fn noted(note: Option<String>, talk: ConsolePlan) {
     if let Some(note) = note {
         say(talk, format_args!("{note}"));
     }
@@ -414,17 +436,17 @@ fn staged_rejects(made: &Transformed, out: &OutFolder) -> Result<StagedFile, Err
 fn loaded_and_drawn(
     warehouse: &mut dyn Warehouse,
     table: &MonthTable,
-    plan: &RunPlan,
+    look: &Rendering,
     out: &OutFolder,
     clock: RunClock,
-    talk: Talk,
+    talk: ConsolePlan,
 ) -> Result<(Vec<StagedFile>, Vec<StageTiming>), Error> {
     let n_rows = table.n_rows() as u64;
     let server = warehouse.server();
     let subject = Subject { month: table.month, provenance: of_table(&table.provenance) };
     let package = || {
         let begun = Instant::now();
-        let package = staged_package(&subject, &mut TableRows(table), &plan.look, out)?;
+        let package = staged_package(&subject, &mut TableRows(table), look, out)?;
         // Its processor time is in that of the stages beside it.
         let wall_s = begun.elapsed().as_secs_f64();
         Ok::<_, Error>((package, StageTiming { name: "workbook", wall_s, cpu_s: 0.0, bytes: 0, records: n_rows }))
@@ -440,7 +462,7 @@ fn loaded_and_drawn(
         let model = DashboardModel::read(warehouse, Some(table.month))?;
         drawn(&model, table.month, warehouse)?;
         warn_of_stale_months(&model, table.month);
-        let page = staged_page(&model, table.month, &plan.look, out)?;
+        let page = staged_page(&model, table.month, look, out)?;
         Ok::<_, Error>((page, [load, mart, stage.stop(0, 0)]))
     };
     let (package, built) = thread::scope(|scope| {
@@ -453,12 +475,12 @@ fn loaded_and_drawn(
     let ((package, note), workbook) = package?;
     noted(note, talk);
     let mut files = vec![page, package];
-    files.extend(staged_live(&subject, &plan.look, server, out)?);
+    files.extend(staged_live(&subject, look, server, out)?);
     Ok((files, vec![load, mart, workbook, dashboard]))
 }
 
 /// The page for the browser.
-fn staged_page(model: &DashboardModel, month: Month, look: &LookPlan, out: &OutFolder) -> Result<StagedFile, Error> {
+fn staged_page(model: &DashboardModel, month: Month, look: &Rendering, out: &OutFolder) -> Result<StagedFile, Error> {
     let options = RenderOptions { mask: look.mask.clone(), first_shown: Some(month) };
     let mut page = out.stage(DASHBOARD)?;
     page.write_with(|w| w.write_all(html::render(model, &options).as_bytes()))?;
@@ -469,7 +491,7 @@ fn staged_page(model: &DashboardModel, month: Month, look: &LookPlan, out: &OutF
 fn staged_package(
     subject: &Subject,
     rows: &mut dyn RowSource,
-    look: &LookPlan,
+    look: &Rendering,
     out: &OutFolder,
 ) -> Result<(StagedFile, Option<String>), Error> {
     let pseudonym = look.mask.as_ref().map(pseudonyms);
@@ -491,7 +513,7 @@ fn staged_package(
 /// The workbooks on a MySQL warehouse. With pseudonyms there are none: they would show its contracts.
 fn staged_live(
     subject: &Subject,
-    look: &LookPlan,
+    look: &Rendering,
     server: Option<ServerAddress>,
     out: &OutFolder,
 ) -> Result<Vec<StagedFile>, Error> {
@@ -510,7 +532,7 @@ fn staged_live(
 
 /// Removes the live workbooks of an earlier run without pseudonyms: beside the masked ones they would still lead to the
 /// contracts.
-fn remove_unmasked(look: &LookPlan, out: &OutFolder) -> Result<(), Error> {
+fn remove_unmasked(look: &Rendering, out: &OutFolder) -> Result<(), Error> {
     let names: &[&str] = if look.mask.is_some() { &[LIVE_WORKBOOK, LIVE_SOURCE] } else { &[] };
     names.iter().try_for_each(|name| out.remove(name))
 }
@@ -549,7 +571,7 @@ fn staged_reports(report: &Report, out: &OutFolder, elsewhere: Option<&Path>) ->
 }
 
 /// All files at once, and a word about each.
-fn published(files: Vec<StagedFile>, out: &OutFolder, talk: Talk) -> Result<Vec<PathBuf>, Error> {
+fn published(files: Vec<StagedFile>, out: &OutFolder, talk: ConsolePlan) -> Result<Vec<PathBuf>, Error> {
     let paths = atomic::publish(files)?;
     out.remove(REFUSED_REJECTS)?;
     for path in &paths {

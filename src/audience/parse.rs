@@ -11,11 +11,12 @@
 
 use jiff::civil::Date;
 
-use super::error::{ExprError, nearest};
+use super::error::ExprError;
 use super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
 use super::lexer::{Kind, Token, tokens};
 use crate::engine::calendar::Month;
 use crate::engine::rules::Category;
+use crate::suggest::nearest;
 
 /// Parentheses, `not` and months within each other: deeper than anybody writes, shallow enough for any stack.
 const MAX_DEPTH: usize = 100;

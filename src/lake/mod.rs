@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use etcetera::BaseStrategy as _;
+
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
 
@@ -158,10 +160,10 @@ impl Default for LakeOptions {
 /// The folder of the cache unless the user names one: `$XDG_CACHE_HOME/viewmart`, else `~/.cache/viewmart`, else
 /// `viewmart-cache` in the current folder.
 pub fn default_cache() -> PathBuf {
-    let from_env = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    from_env("XDG_CACHE_HOME")
-        .or_else(|| from_env("HOME").map(|home| home.join(".cache")))
-        .map_or_else(|| PathBuf::from("viewmart-cache"), |cache| cache.join("viewmart"))
+    match etcetera::base_strategy::Xdg::new() {
+        Ok(folders) => folders.cache_dir().join("viewmart"),
+        Err(_) => PathBuf::from("viewmart-cache"),
+    }
 }
 
 /// What [`Lake::prune`] removed.

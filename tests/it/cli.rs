@@ -33,6 +33,9 @@ fn wrong_usage_exits_2_and_says_what_to_write() {
     check(&["run", "lake", "--threads", "0"], &["from 1 to 1024"]);
     check(&["run", "lake", "--max-reject-ratio", "2"], &["from 0 to 1"]);
     check(&["run", "lake", "--format", "parquet"], &["ndjson", "csv"]);
+    check(&["run", "lake", "--jobs", "0"], &["from 1 to 16"]);
+    check(&["run", "lake", "--refresh", "--offline"], &["contradict", "next:"]);
+    check(&["run", "lake", "--keytab", "x"], &["--principal"]);
     check(&["run", "lake", "--rules", "missing.toml"], &["missing.toml", "next:"]);
     check(&["run", "lake", "--rules", "rules/empty.toml"], &["rules/empty.toml: line 1", "empty"]);
     check(&["run", "lake", "--rules", "rules/twice.toml"], &["rules/twice.toml: line 10", "`A`", "Relax"]);

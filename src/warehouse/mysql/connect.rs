@@ -23,7 +23,7 @@ pub struct MysqlOptions {
     pub mart_db: Option<String>,
     /// Connections that load at once, each its own range of contracts.
     pub load_connections: NonZeroU8,
-    /// The password, which beats that of the option file. [`MysqlOptions::from_env`] takes it from the environment.
+    /// The password, which beats that of the option file.
     pub password: Option<Secret>,
     /// Where account, password and TLS are taken from when the address does not give them.
     pub option_file: OptionFile,
@@ -55,14 +55,6 @@ impl Default for MysqlOptions {
 impl MysqlOptions {
     /// The variable that holds the password.
     pub const PASSWORD_VARIABLE: &str = "VIEWMART_MYSQL_PASSWORD";
-
-    /// The defaults, with the password from `VIEWMART_MYSQL_PASSWORD` where it is set.
-    pub fn from_env() -> MysqlOptions {
-        MysqlOptions {
-            password: std::env::var(MysqlOptions::PASSWORD_VARIABLE).ok().map(Secret::new),
-            ..MysqlOptions::default()
-        }
-    }
 }
 
 /// The names of both databases as they stand in statements, quoted.

@@ -1,0 +1,319 @@
+//! The settings, in groups. A group is one struct for its flags, its variables and its keys in the settings file: a
+//! variable `VIEWMART_MAX_JOBS` and a key `max_jobs` are read as the flag `--max-jobs=VALUE` would be.
+//!
+//! Nothing has a default here, so that groups from several places can be put on top of each other.
+
+use std::num::NonZeroU8;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use jiff::civil::Date;
+
+use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, key_and_value, switch};
+
+/// Puts what one place says on top of what a weaker place says.
+pub(crate) trait Combine {
+    /// `self`, and what `weaker` says where `self` says nothing.
+    #[must_use]
+    fn over(self, weaker: Self) -> Self;
+}
+
+impl<T> Combine for Option<T> {
+    fn over(self, weaker: Option<T>) -> Option<T> {
+        self.or(weaker)
+    }
+}
+
+/// Lists are taken whole from the strongest place that has one.
+impl Combine for Vec<String> {
+    fn over(self, weaker: Vec<String>) -> Vec<String> {
+        if self.is_empty() { weaker } else { self }
+    }
+}
+
+/// Pairs of key and value add up; of one key the last counts, which is that of the strongest place.
+impl Combine for Vec<(String, String)> {
+    fn over(self, mut weaker: Vec<(String, String)>) -> Vec<(String, String)> {
+        weaker.extend(self);
+        weaker
+    }
+}
+
+/// Groups are combined field by field.
+macro_rules! combine {
+    ($($group:ident { $($field:ident),* })*) => {
+        $(impl Combine for $group {
+            fn over(self, weaker: $group) -> $group {
+                $group { $($field: self.$field.over(weaker.$field)),* }
+            }
+        })*
+    };
+}
+
+combine! {
+    Settings {
+        lake, month, format, source, hdfs, rules, etl_date, threads, limits, warehouse, render, out, report, prune,
+        generate, bench, console
+    }
+    LakeFlags { lake }
+    MonthFlags { month }
+    FormatFlags { format }
+    SourceFlags { require_all_days, cache, refresh, offline, verify, jobs }
+    HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname }
+    RulesFlags { rules }
+    EtlDateFlags { etl_date }
+    ThreadFlags { threads }
+    LimitFlags { max_reject_ratio, max_rejects_kept }
+    WarehouseFlags { warehouse, mart_db, defaults_file, load_connections }
+    RenderFlags { mask_contracts, mask_key_file, hyperd }
+    OutFlags { out }
+    ReportFlags { report }
+    PruneFlags { prune }
+    GenerateFlags { contracts, days, seed, compression, clean }
+    BenchFlags { runs }
+    ConsoleFlags { quiet, json }
+}
+
+/// All settings that there are.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Settings {
+    #[command(flatten)]
+    pub(crate) lake: LakeFlags,
+    #[command(flatten)]
+    pub(crate) month: MonthFlags,
+    #[command(flatten)]
+    pub(crate) format: FormatFlags,
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    #[command(flatten)]
+    pub(crate) hdfs: HdfsFlags,
+    #[command(flatten)]
+    pub(crate) rules: RulesFlags,
+    #[command(flatten)]
+    pub(crate) etl_date: EtlDateFlags,
+    #[command(flatten)]
+    pub(crate) threads: ThreadFlags,
+    #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+    #[command(flatten)]
+    pub(crate) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(crate) render: RenderFlags,
+    #[command(flatten)]
+    pub(crate) out: OutFlags,
+    #[command(flatten)]
+    pub(crate) report: ReportFlags,
+    #[command(flatten)]
+    pub(crate) prune: PruneFlags,
+    #[command(flatten)]
+    pub(crate) generate: GenerateFlags,
+    #[command(flatten)]
+    pub(crate) bench: BenchFlags,
+    #[command(flatten)]
+    pub(crate) console: ConsoleFlags,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct LakeFlags {
+    /// Folders, files, globs or URIs with the daily logs [default: `lake` in the settings file]
+    #[arg(value_name = "LAKE", value_hint = ValueHint::AnyPath)]
+    pub(crate) lake: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct MonthFlags {
+    /// The month; `last` and `this` are the calendar months before and of --etl-date [default: the only one there is]
+    #[arg(short, long, value_name = "YYYY-MM|last|this")]
+    pub(crate) month: Option<MonthChoice>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Lake")]
+pub(crate) struct FormatFlags {
+    /// Format of the data files [default: by the ending of a name; `generate`: ndjson]
+    #[arg(long)]
+    pub(crate) format: Option<FormatName>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Lake")]
+pub(crate) struct SourceFlags {
+    /// Stop when a day of the month has no file
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) require_all_days: Option<bool>,
+    /// Folder for files pulled from a remote lake [default: ~/.cache/viewmart]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<PathBuf>,
+    /// Pull files again that the cache holds
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) refresh: Option<bool>,
+    /// Ask no server: the lake is what the cache holds of it
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) offline: Option<bool>,
+    /// Compare cached files with their checksums before use
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) verify: Option<bool>,
+    /// Files pulled at once [default: 4]
+    #[arg(long, value_name = "1..16")]
+    pub(crate) jobs: Option<Jobs>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "HDFS")]
+pub(crate) struct HdfsFlags {
+    /// Folder with core-site.xml and hdfs-site.xml [default: HADOOP_CONF_DIR, else HADOOP_HOME/etc/hadoop]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) hadoop_conf: Option<PathBuf>,
+    /// A setting of the Hadoop configuration; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) hdfs_opt: Vec<(String, String)>,
+    /// User for clusters without Kerberos [default: HADOOP_USER_NAME, else who runs this]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hdfs_user: Option<String>,
+    /// Kerberos keytab to log in with; needs --principal [default: the ticket cache]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) keytab: Option<PathBuf>,
+    /// Kerberos principal of the keytab
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
+    /// Reach DataNodes by host name: for clusters behind a VPN, NAT or containers
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) datanode_hostname: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transform")]
+pub(crate) struct RulesFlags {
+    /// Name of built-in rules (default, seed) or a rules file [default: default]
+    #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) rules: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transform")]
+pub(crate) struct EtlDateFlags {
+    /// The column Date of every row [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) etl_date: Option<Date>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transform")]
+pub(crate) struct ThreadFlags {
+    /// Threads that work at once [default: all processors]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<Threads>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transform")]
+pub(crate) struct LimitFlags {
+    /// Stop when more than this fraction of the records is rejected [default: 0.05]
+    #[arg(long, value_name = "0..1")]
+    pub(crate) max_reject_ratio: Option<Ratio>,
+    /// Rejected records to write to rejects.ndjson; all are counted [default: 1000000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rejects_kept: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Warehouse")]
+pub(crate) struct WarehouseFlags {
+    /// sqlite:PATH or mysql://user@host:port/database [default: sqlite:OUT/warehouse.db]
+    #[arg(long, value_name = "URL")]
+    pub(crate) warehouse: Option<String>,
+    /// Database of the mart [default: DATABASE_mart, or mart.db beside an SQLite warehouse]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mart_db: Option<String>,
+    /// Option file of the MySQL clients, for account, password and TLS [default: ~/.my.cnf]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) defaults_file: Option<PathBuf>,
+    /// Connections that load a MySQL warehouse at once [default: 2]
+    #[arg(long, value_name = "N")]
+    pub(crate) load_connections: Option<NonZeroU8>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Dashboard")]
+pub(crate) struct RenderFlags {
+    /// Show pseudonyms (keyed hashes) in place of contracts in the dashboards
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) mask_contracts: Option<bool>,
+    /// Key of the pseudonyms, made when missing; VIEWMART_MASK_KEY may hold the key itself [default: ~/.config/viewmart/mask-key]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) mask_key_file: Option<PathBuf>,
+    /// Tableau's hyperd, to package the rows as an extract; without it they are CSV [default: HYPERD_PATH]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::ExecutablePath)]
+    pub(crate) hyperd: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutFlags {
+    /// Folder for everything that is written [default: viewmart-out]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct ReportFlags {
+    /// Write the report to this file too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Lake")]
+pub(crate) struct PruneFlags {
+    /// Then remove from the cache what is not of this month, unfinished pulls included
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) prune: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct GenerateFlags {
+    /// Customers [default: those of a real month]
+    #[arg(long, value_name = "N")]
+    pub(crate) contracts: Option<u64>,
+    /// Only the first days of the month [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) days: Option<u8>,
+    /// The same seed gives the same bytes [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How the data files are packed [default: none]
+    #[arg(long)]
+    pub(crate) compression: Option<CompressionName>,
+    /// No record that would be rejected
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) clean: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct BenchFlags {
+    /// Timed runs of each measurement; the median counts [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct ConsoleFlags {
+    /// No progress, no notes, no result table: only warnings and errors, and what --json asks for
+    #[arg(short, long, global = true, value_name = "yes|no", value_parser = switch, num_args = 0..=1,
+          require_equals = true, default_missing_value = "yes")]
+    pub(crate) quiet: Option<bool>,
+    /// Results, and errors, on stdout as JSON
+    #[arg(long, global = true, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) json: Option<bool>,
+}

@@ -1,0 +1,293 @@
+//! The command line: what was typed, on top of variables `VIEWMART_*`, on top of the settings file, made into a
+//! [`Plan`]. Resolving reads settings and rules and changes nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+mod flags;
+mod places;
+pub mod plan;
+mod resolve;
+mod values;
+
+pub use places::Variables;
+pub use plan::Plan;
+pub use resolve::{Resolved, resolve};
+pub use values::{Jobs, Ratio, Threads};
+
+use flags::{
+    BenchFlags, ConsoleFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags, LimitFlags, MonthFlags,
+    OutFlags, PruneFlags, RenderFlags, ReportFlags, RulesFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+};
+
+/// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
+#[derive(Debug, Parser)]
+#[command(name = "viewmart", version, max_term_width = 120, propagate_version = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    console: ConsoleFlags,
+    /// Settings file [default: viewmart.toml where there is one]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    config: Option<PathBuf>,
+}
+
+const AFTER_HELP: &str = "\
+Flags beat VIEWMART_* variables (VIEWMART_OUT for --out) beat viewmart.toml (out = \"…\") beat defaults.
+Exit codes: 0 done; 2 usage or configuration; 3 lake; 4 data; 5 warehouse or mart; 6 output files; 1 anything else.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Extract, transform, load, mart and dashboard in one go
+    #[command(after_help = "\
+Examples:
+  viewmart run data/2022-04
+  viewmart run hdfs://namenode:8020/logs --month last --warehouse mysql://etl@db.example/tv")]
+    Run(RunArgs),
+    /// Bring the month's files from the lake into the local cache
+    #[command(after_help = "\
+Examples:
+  viewmart extract hdfs:///logs --month 2022-04
+  viewmart extract hdfs:///logs --month last --prune")]
+    Extract(ExtractArgs),
+    /// Make the month file, the report and the rejected records from a lake
+    #[command(after_help = "\
+Examples:
+  viewmart transform data/2022-04 --out april
+  viewmart transform 'logs/202204*.csv.gz' --rules rules.toml")]
+    Transform(TransformArgs),
+    /// Load a month file into the warehouse, published at once
+    #[command(after_help = "\
+Examples:
+  viewmart load viewmart-out/month-2022-04.parquet
+  viewmart load april/month-2022-04.parquet --warehouse mysql://etl@db.example/tv")]
+    Load(LoadArgs),
+    /// Rebuild the data mart of a month inside the warehouse
+    #[command(after_help = "\
+Examples:
+  viewmart mart --month 2022-04
+  viewmart mart --warehouse mysql://etl@db.example/tv --month last")]
+    Mart(MartArgs),
+    /// Draw the dashboard of a month from the mart
+    #[command(after_help = "\
+Examples:
+  viewmart dashboard
+  viewmart dashboard --month 2022-04 --mask-contracts --out for-partners")]
+    Dashboard(DashboardArgs),
+    /// Write a synthetic month like a real one, dirt included
+    #[command(after_help = "\
+Examples:
+  viewmart generate synthetic --contracts 1000 --days 3
+  viewmart generate synthetic --month 2024-02 --format csv --compression gz --clean")]
+    Generate(GenerateArgs),
+    /// Measure the engine against this machine's own limit, by thread count
+    #[command(after_help = "\
+Example:
+  viewmart bench data/2022-04 --threads 8 --runs 7")]
+    Bench(BenchArgs),
+    /// Look whether this machine can reach the lake and the warehouse, and may load
+    #[command(after_help = "\
+Examples:
+  viewmart doctor hdfs:///logs --month last
+  viewmart doctor --warehouse mysql://etl@db.example/tv")]
+    Doctor(DoctorArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    source: SourceFlags,
+    #[command(flatten)]
+    hdfs: HdfsFlags,
+    #[command(flatten)]
+    rules: RulesFlags,
+    #[command(flatten)]
+    etl_date: EtlDateFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    render: RenderFlags,
+    #[command(flatten)]
+    out: OutFlags,
+    #[command(flatten)]
+    report: ReportFlags,
+}
+
+#[derive(Debug, Args)]
+struct ExtractArgs {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    source: SourceFlags,
+    #[command(flatten)]
+    prune: PruneFlags,
+    #[command(flatten)]
+    hdfs: HdfsFlags,
+}
+
+#[derive(Debug, Args)]
+struct TransformArgs {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    source: SourceFlags,
+    #[command(flatten)]
+    hdfs: HdfsFlags,
+    #[command(flatten)]
+    rules: RulesFlags,
+    #[command(flatten)]
+    etl_date: EtlDateFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    out: OutFlags,
+    #[command(flatten)]
+    report: ReportFlags,
+}
+
+#[derive(Debug, Args)]
+struct LoadArgs {
+    /// Month file that `viewmart transform` wrote
+    #[arg(value_name = "MONTH.parquet")]
+    month_file: PathBuf,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+struct MartArgs {
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+struct DashboardArgs {
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    render: RenderFlags,
+    #[command(flatten)]
+    out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+struct GenerateArgs {
+    /// Folder for the data files, made when missing
+    #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
+    folder: PathBuf,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    generate: GenerateFlags,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    bench: BenchFlags,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    source: SourceFlags,
+    #[command(flatten)]
+    hdfs: HdfsFlags,
+    #[command(flatten)]
+    rules: RulesFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    source: SourceFlags,
+    #[command(flatten)]
+    hdfs: HdfsFlags,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    out: OutFlags,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_variable_and_a_key_or_a_reason() {
+        let grammar = places::Grammar::new();
+        let keys: BTreeSet<&str> = grammar.keys().collect();
+        let mut command = Cli::command();
+        command.build();
+        let mut used = BTreeSet::new();
+        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+            for argument in subcommand.get_arguments() {
+                let name = argument.get_id().as_str();
+                used.insert(name.to_owned());
+                let is_setting = keys.contains(name) || places::lacks(name, places::Missing::Key);
+                let is_exempt = argument.is_positional() || matches!(name, "help" | "version");
+                assert!(is_setting || is_exempt, "{} --{name} has no key", subcommand.get_name());
+            }
+        }
+        for key in keys {
+            assert!(used.contains(key), "no command takes {key}");
+        }
+        for (name, _, reason) in places::EXCEPTIONS {
+            assert!(used.contains(name) && !reason.is_empty(), "{name} is no flag");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What is to be done, with everything that it needs: bounded values and choices, no flags and no texts to be parsed.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use super::values::{Ratio, Threads};
+use crate::console::ProgressChoice;
+use crate::engine::calendar::Month;
+use crate::engine::rules::Rules;
+use crate::generate::GenerateOptions;
+use crate::lake::LakeOptions;
+use crate::warehouse::{OpenOptions, WarehouseUrl};
+
+/// A valid command.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The command with its settings.
+    pub task: Task,
+    /// What is printed meanwhile and at the end.
+    pub console: ConsolePlan,
+}
+
+/// A command with its settings.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// `viewmart run`.
+    Run(Box<RunPlan>),
+    /// `viewmart extract`.
+    Extract(Box<ExtractPlan>),
+    /// `viewmart transform`.
+    Transform(Box<TransformPlan>),
+    /// `viewmart load`.
+    Load(LoadPlan),
+    /// `viewmart mart`.
+    Mart(MartPlan),
+    /// `viewmart dashboard`.
+    Dashboard(Box<DashboardPlan>),
+    /// `viewmart generate`.
+    Generate(GenerateOptions),
+    /// `viewmart bench`.
+    Bench(Box<BenchPlan>),
+    /// `viewmart doctor`.
+    Doctor(Box<DoctorPlan>),
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsolePlan {
+    /// The form of results on stdout.
+    pub results: ResultForm,
+    /// Notes and progress on stderr.
+    pub messages: Messages,
+}
+
+impl ConsolePlan {
+    /// Whether bars may be drawn.
+    pub fn progress(self) -> ProgressChoice {
+        match self.messages {
+            Messages::Shown => ProgressChoice::OnTerminal,
+            Messages::Quiet => ProgressChoice::Hidden,
+        }
+    }
+}
+
+/// The form of results on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultForm {
+    /// A table, for people.
+    Table,
+    /// JSON, for machines. An error has the same form.
+    Json,
+}
+
+/// Whether notes, progress and the table of results are shown; warnings and errors always are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// Everything.
+    Shown,
+    /// Only warnings and errors.
+    Quiet,
+}
+
+/// The data of a command.
+#[derive(Clone, Debug)]
+pub struct LakePlan {
+    /// Folders, files, globs and URIs.
+    pub inputs: Vec<String>,
+    /// How to read them.
+    pub options: LakeOptions,
+    /// What a day without a file is.
+    pub missing_days: MissingDays,
+}
+
+/// What a day without a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingDays {
+    /// Worth a line in the report.
+    Report,
+    /// An error.
+    Refuse,
+}
+
+/// What becomes of cached files that are not of the month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrunePolicy {
+    /// They stay.
+    Keep,
+    /// They are removed.
+    Prune,
+}
+
+/// How the month is made.
+#[derive(Clone, Debug)]
+pub struct EnginePlan {
+    /// What decides a record and labels a customer.
+    pub rules: Rules,
+    /// The column `Date`.
+    pub etl_date: Date,
+    /// Threads that scan.
+    pub threads: Threads,
+    /// Largest fraction of rejected records that is published.
+    pub max_reject_ratio: Ratio,
+    /// Rejected records that are written down.
+    pub max_rejects_kept: usize,
+}
+
+/// Where the tables are.
+#[derive(Clone, Debug)]
+pub struct WarehousePlan {
+    /// Address of the warehouse.
+    pub url: WarehouseUrl,
+    /// How to open it.
+    pub options: OpenOptions,
+}
+
+/// How the dashboards are rendered.
+#[derive(Clone, Debug)]
+pub struct RenderPlan {
+    /// Where the key of the pseudonyms is that are shown in place of contracts, where any are.
+    pub mask: Option<MaskKey>,
+    /// Tableau's `hyperd`, where there is one.
+    pub hyperd: Option<PathBuf>,
+}
+
+/// Where the key of the pseudonyms is. It never shows the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MaskKey {
+    /// What the variable `VIEWMART_MASK_KEY` holds, which beats the file.
+    pub variable: Option<String>,
+    /// The file with the key, to be made where it is missing.
+    pub file: PathBuf,
+}
+
+impl fmt::Debug for MaskKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.variable {
+            Some(_) => f.write_str("MaskKey(of the variable, not shown)"),
+            None => write!(f, "MaskKey({})", self.file.display()),
+        }
+    }
+}
+
+/// `viewmart run`.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// The data.
+    pub lake: LakePlan,
+    /// How the month is made.
+    pub engine: EnginePlan,
+    /// Where the tables go.
+    pub warehouse: WarehousePlan,
+    /// How the dashboards are rendered.
+    pub render: RenderPlan,
+    /// Folder of the output files.
+    pub out: PathBuf,
+    /// A second file for the report.
+    pub report: Option<PathBuf>,
+}
+
+/// `viewmart extract`.
+#[derive(Clone, Debug)]
+pub struct ExtractPlan {
+    /// The data.
+    pub lake: LakePlan,
+    /// What becomes of the rest of the cache.
+    pub prune: PrunePolicy,
+}
+
+/// `viewmart transform`.
+#[derive(Clone, Debug)]
+pub struct TransformPlan {
+    /// The data.
+    pub lake: LakePlan,
+    /// How the month is made.
+    pub engine: EnginePlan,
+    /// Folder of the output files.
+    pub out: PathBuf,
+    /// A second file for the report.
+    pub report: Option<PathBuf>,
+}
+
+/// `viewmart load`.
+#[derive(Clone, Debug)]
+pub struct LoadPlan {
+    /// The month file.
+    pub month_file: PathBuf,
+    /// Where the tables go.
+    pub warehouse: WarehousePlan,
+}
+
+/// `viewmart mart`.
+#[derive(Clone, Debug)]
+pub struct MartPlan {
+    /// The month, or the only one there is.
+    pub month: Option<Month>,
+    /// Where the tables are.
+    pub warehouse: WarehousePlan,
+}
+
+/// `viewmart dashboard`.
+#[derive(Clone, Debug)]
+pub struct DashboardPlan {
+    /// The month, or the only one there is.
+    pub month: Option<Month>,
+    /// Where the tables are.
+    pub warehouse: WarehousePlan,
+    /// How the dashboards are rendered.
+    pub render: RenderPlan,
+    /// Folder of the output files.
+    pub out: PathBuf,
+}
+
+/// `viewmart bench`.
+#[derive(Clone, Debug)]
+pub struct BenchPlan {
+    /// The data.
+    pub lake: LakePlan,
+    /// What decides a record.
+    pub rules: Rules,
+    /// Largest number of threads that is measured.
+    pub threads: Threads,
+    /// Timed runs of each measurement.
+    pub n_runs: u32,
+}
+
+/// `viewmart doctor`.
+#[derive(Clone, Debug)]
+pub struct DoctorPlan {
+    /// The data, where any is named.
+    pub lake: Option<LakePlan>,
+    /// Where the tables would go.
+    pub warehouse: WarehousePlan,
+    /// Folder of the output files.
+    pub out: PathBuf,
+}

@@ -1,0 +1,602 @@
+//! From settings to a plan: places combined, defaults filled in, contradictions refused.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use jiff::civil::Date;
+
+use super::flags::{
+    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, RenderFlags, Settings, SourceFlags,
+    WarehouseFlags,
+};
+use super::places::{Grammar, Variables};
+use super::plan::{
+    BenchPlan, ConsolePlan, DashboardPlan, DoctorPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan, MaskKey,
+    Messages, MissingDays, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task, TransformPlan, WarehousePlan,
+};
+use super::values::{CompressionName, FormatName, Jobs, Ratio, Threads};
+use super::{Cli, Command};
+use crate::dashboard::mask;
+use crate::engine::calendar::Month;
+use crate::engine::rules::Rules;
+use crate::error::{Advice as _, Error};
+use crate::generate::{Dirt, GenerateOptions};
+use crate::lake::source::hdfs::DatanodeAddress;
+use crate::lake::{Caching, HdfsOptions, LakeOptions, ListOptions, Verify};
+use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
+use crate::warehouse::{OpenOptions, WarehouseUrl};
+
+/// A plan, and what the user should know about the settings.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What is to be done.
+    pub plan: Plan,
+    /// One line each.
+    pub warnings: Vec<String>,
+}
+
+/// Which command it is, with the arguments that are no settings.
+enum Verb {
+    Run,
+    Extract,
+    Transform,
+    Load(PathBuf),
+    Mart,
+    Dashboard,
+    Generate(PathBuf),
+    Bench,
+    Doctor,
+}
+
+impl Command {
+    /// The command, and the settings that its flags give.
+    fn split(self) -> (Verb, Settings) {
+        let none = Settings::default();
+        match self {
+            Command::Run(args) => {
+                let settings = Settings {
+                    lake: args.lake,
+                    month: args.month,
+                    format: args.format,
+                    source: args.source,
+                    hdfs: args.hdfs,
+                    rules: args.rules,
+                    etl_date: args.etl_date,
+                    threads: args.threads,
+                    limits: args.limits,
+                    warehouse: args.warehouse,
+                    render: args.render,
+                    out: args.out,
+                    report: args.report,
+                    ..none
+                };
+                (Verb::Run, settings)
+            }
+            Command::Extract(args) => {
+                let settings = Settings {
+                    lake: args.lake,
+                    month: args.month,
+                    format: args.format,
+                    source: args.source,
+                    prune: args.prune,
+                    hdfs: args.hdfs,
+                    ..none
+                };
+                (Verb::Extract, settings)
+            }
+            Command::Transform(args) => {
+                let settings = Settings {
+                    lake: args.lake,
+                    month: args.month,
+                    format: args.format,
+                    source: args.source,
+                    hdfs: args.hdfs,
+                    rules: args.rules,
+                    etl_date: args.etl_date,
+                    threads: args.threads,
+                    limits: args.limits,
+                    out: args.out,
+                    report: args.report,
+                    ..none
+                };
+                (Verb::Transform, settings)
+            }
+            Command::Load(args) => {
+                (Verb::Load(args.month_file), Settings { warehouse: args.warehouse, out: args.out, ..none })
+            }
+            Command::Mart(args) => {
+                (Verb::Mart, Settings { month: args.month, warehouse: args.warehouse, out: args.out, ..none })
+            }
+            Command::Dashboard(args) => {
+                let settings = Settings {
+                    month: args.month,
+                    warehouse: args.warehouse,
+                    render: args.render,
+                    out: args.out,
+                    ..none
+                };
+                (Verb::Dashboard, settings)
+            }
+            Command::Generate(args) => {
+                let settings = Settings {
+                    month: args.month,
+                    generate: args.generate,
+                    format: args.format,
+                    threads: args.threads,
+                    ..none
+                };
+                (Verb::Generate(args.folder), settings)
+            }
+            Command::Bench(args) => {
+                let settings = Settings {
+                    lake: args.lake,
+                    month: args.month,
+                    bench: args.bench,
+                    format: args.format,
+                    source: args.source,
+                    hdfs: args.hdfs,
+                    rules: args.rules,
+                    threads: args.threads,
+                    ..none
+                };
+                (Verb::Bench, settings)
+            }
+            Command::Doctor(args) => {
+                let settings = Settings {
+                    lake: args.lake,
+                    month: args.month,
+                    format: args.format,
+                    source: args.source,
+                    hdfs: args.hdfs,
+                    warehouse: args.warehouse,
+                    out: args.out,
+                    ..none
+                };
+                (Verb::Doctor, settings)
+            }
+        }
+    }
+}
+
+/// Resolves what was typed against variables, settings file and defaults. `today` is the default of the ETL date.
+///
+/// # Errors
+/// [`Error::Usage`] that names the setting and its place.
+pub fn resolve(cli: Cli, variables: &Variables, today: Date) -> Result<Resolved, Error> {
+    let grammar = Grammar::new();
+    let file = cli.config.or_else(|| variables.get("VIEWMART_CONFIG").map(PathBuf::from));
+    let of_file = grammar.parse(&grammar.read_file(file.as_deref())?)?;
+    let (entries, warnings) = grammar.variables(variables);
+    let of_variables = grammar.parse(&entries)?;
+    let (verb, typed) = cli.command.split();
+    let typed = Settings { console: cli.console, ..typed };
+    let resolver = Resolver { settings: typed.over(of_variables).over(of_file), variables, today };
+    let console = console(&resolver.settings.console);
+    Ok(Resolved { plan: Plan { task: resolver.task(verb)?, console }, warnings })
+}
+
+fn console(flags: &ConsoleFlags) -> ConsolePlan {
+    ConsolePlan {
+        results: if flags.json.unwrap_or(false) { ResultForm::Json } else { ResultForm::Table },
+        messages: if flags.quiet.unwrap_or(false) { Messages::Quiet } else { Messages::Shown },
+    }
+}
+
+/// All settings of all places, one on top of the other.
+struct Resolver<'a> {
+    settings: Settings,
+    variables: &'a Variables,
+    today: Date,
+}
+
+impl Resolver<'_> {
+    fn task(&self, verb: Verb) -> Result<Task, Error> {
+        Ok(match verb {
+            Verb::Run => Task::Run(Box::new(RunPlan {
+                lake: self.lake()?,
+                engine: self.engine()?,
+                warehouse: self.warehouse()?,
+                render: self.render()?,
+                out: self.out()?,
+                report: self.settings.report.report.clone(),
+            })),
+            Verb::Extract => Task::Extract(Box::new(ExtractPlan {
+                lake: self.lake()?,
+                prune: if self.settings.prune.prune == Some(true) { PrunePolicy::Prune } else { PrunePolicy::Keep },
+            })),
+            Verb::Transform => Task::Transform(Box::new(TransformPlan {
+                lake: self.lake()?,
+                engine: self.engine()?,
+                out: self.out()?,
+                report: self.settings.report.report.clone(),
+            })),
+            Verb::Load(month_file) => Task::Load(LoadPlan { month_file, warehouse: self.warehouse()? }),
+            Verb::Mart => Task::Mart(MartPlan { month: self.month()?, warehouse: self.warehouse()? }),
+            Verb::Dashboard => Task::Dashboard(Box::new(DashboardPlan {
+                month: self.month()?,
+                warehouse: self.warehouse()?,
+                render: self.render()?,
+                out: self.out()?,
+            })),
+            Verb::Generate(folder) => Task::Generate(self.generate(folder)?),
+            Verb::Bench => Task::Bench(Box::new(BenchPlan {
+                lake: self.lake()?,
+                rules: self.rules()?,
+                threads: self.threads(),
+                n_runs: self.settings.bench.runs.unwrap_or(5),
+            })),
+            Verb::Doctor => Task::Doctor(Box::new(DoctorPlan {
+                lake: if self.settings.lake.lake.is_empty() { None } else { Some(self.lake()?) },
+                warehouse: self.warehouse()?,
+                out: self.out()?,
+            })),
+        })
+    }
+
+    fn lake(&self) -> Result<LakePlan, Error> {
+        let inputs = self.settings.lake.lake.clone();
+        if inputs.is_empty() {
+            return Err(usage(
+                "no LAKE is named",
+                "name its folder, file, glob or URI on the command line, or as `lake` in the settings file",
+            ));
+        }
+        let SourceFlags { require_all_days, cache, refresh, offline, verify, jobs } = &self.settings.source;
+        let defaults = LakeOptions::default();
+        let options = LakeOptions {
+            list: ListOptions { month: self.month()?, format: self.settings.format.format.map(FormatName::format) },
+            cache: cache.clone().unwrap_or(defaults.cache),
+            caching: match (refresh.unwrap_or(false), offline.unwrap_or(false)) {
+                (true, true) => {
+                    return Err(usage(
+                        "`refresh` and `offline` contradict each other",
+                        "choose one; `--refresh=no` or `--offline=no` turns off what a variable or the settings file says",
+                    ));
+                }
+                (true, false) => Caching::Refresh,
+                (false, true) => Caching::Offline,
+                (false, false) => Caching::Use,
+            },
+            verify: if *verify == Some(true) { Verify::Yes } else { Verify::No },
+            n_jobs: jobs.map_or(defaults.n_jobs, Jobs::get),
+            hdfs: self.hdfs()?,
+        };
+        let missing_days = if *require_all_days == Some(true) { MissingDays::Refuse } else { MissingDays::Report };
+        Ok(LakePlan { inputs, options, missing_days })
+    }
+
+    fn hdfs(&self) -> Result<HdfsOptions, Error> {
+        let HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname } =
+            self.settings.hdfs.clone();
+        if keytab.is_some() && principal.is_none() {
+            return Err(usage("a `keytab` needs a principal", "name the account in it with --principal"));
+        }
+        Ok(HdfsOptions {
+            conf_dir: hadoop_conf,
+            overrides: hdfs_opt,
+            user: hdfs_user,
+            datanodes: match datanode_hostname {
+                Some(true) => DatanodeAddress::Hostname,
+                _ => DatanodeAddress::AsConfigured,
+            },
+            keytab,
+            principal,
+        })
+    }
+
+    fn month(&self) -> Result<Option<Month>, Error> {
+        let Some(choice) = self.settings.month.month else { return Ok(None) };
+        let month = choice.resolve(self.etl_date());
+        month.map(Some).ok_or_else(|| usage("there is no month before that of --etl-date", "name one with --month"))
+    }
+
+    fn etl_date(&self) -> Date {
+        self.settings.etl_date.etl_date.unwrap_or(self.today)
+    }
+
+    fn threads(&self) -> Threads {
+        self.settings.threads.threads.unwrap_or_else(Threads::all)
+    }
+
+    fn engine(&self) -> Result<EnginePlan, Error> {
+        let LimitFlags { max_reject_ratio, max_rejects_kept } = self.settings.limits;
+        Ok(EnginePlan {
+            rules: self.rules()?,
+            etl_date: self.etl_date(),
+            threads: self.threads(),
+            max_reject_ratio: max_reject_ratio.unwrap_or(Ratio::DEFAULT_LIMIT),
+            max_rejects_kept: max_rejects_kept.unwrap_or(1_000_000),
+        })
+    }
+
+    /// A preset wins over a file of the same name, which can be written `./default`.
+    fn rules(&self) -> Result<Rules, Error> {
+        let name = self.settings.rules.rules.as_deref().unwrap_or("default");
+        if let Some(rules) = Rules::preset(name) {
+            return Ok(rules);
+        }
+        let text = std::fs::read_to_string(name).map_err(|e| {
+            usage(
+                format!("the rules `{name}` cannot be read: {e}"),
+                "name a TOML file, or one of the built-in rules `default` and `seed`",
+            )
+        })?;
+        Rules::parse(&text).map_err(|e| {
+            usage(format!("{name}: {e}"), "correct that line; the README shows the built-in rules to start from")
+        })
+    }
+
+    fn warehouse(&self) -> Result<WarehousePlan, Error> {
+        let WarehouseFlags { warehouse, mart_db, defaults_file, load_connections } = self.settings.warehouse.clone();
+        let url = match warehouse {
+            None => WarehouseUrl::embedded(&self.out()?),
+            Some(text) => WarehouseUrl::parse(&text).map_err(|e| Error::Usage {
+                what: e.to_string(),
+                advice: e.advice().map(std::borrow::Cow::into_owned),
+            })?,
+        };
+        let defaults = MysqlOptions::default();
+        let mysql = MysqlOptions {
+            password: self.variables.secret(MysqlOptions::PASSWORD_VARIABLE)?.map(Secret::new),
+            option_file: defaults_file.map_or(defaults.option_file, OptionFile::At),
+            load_connections: load_connections.unwrap_or(defaults.load_connections),
+            ..defaults
+        };
+        Ok(WarehousePlan { url, options: OpenOptions { mart_db, mysql } })
+    }
+
+    fn render(&self) -> Result<RenderPlan, Error> {
+        let RenderFlags { mask_contracts, mask_key_file, hyperd } = self.settings.render.clone();
+        let mask = match mask_contracts {
+            Some(true) => Some(MaskKey {
+                variable: self.variables.secret(mask::KEY_VARIABLE)?,
+                file: mask_key_file.unwrap_or_else(default_key_file),
+            }),
+            _ => None,
+        };
+        // `HYPERD_PATH` is where Tableau's own tools look.
+        Ok(RenderPlan { mask, hyperd: hyperd.or_else(|| self.variables.get("HYPERD_PATH").map(PathBuf::from)) })
+    }
+
+    /// The output folder. Its name goes into the address of the warehouse and into the report, which are text.
+    fn out(&self) -> Result<PathBuf, Error> {
+        let out = self.settings.out.out.as_deref().unwrap_or(Path::new("viewmart-out"));
+        match out.to_str() {
+            Some(_) => Ok(out.to_owned()),
+            None => Err(usage(
+                format!("the name of the output folder, {out:?}, is not UTF-8"),
+                "name another folder with --out",
+            )),
+        }
+    }
+
+    fn generate(&self, folder: PathBuf) -> Result<GenerateOptions, Error> {
+        let GenerateFlags { contracts, days, seed, compression, clean } = &self.settings.generate;
+        // There is no month only when the default one is none.
+        let defaults =
+            GenerateOptions::new(folder).ok_or_else(|| usage("no month to generate", "name one with --month"))?;
+        Ok(GenerateOptions {
+            month: self.month()?.unwrap_or(defaults.month),
+            n_contracts: contracts.unwrap_or(defaults.n_contracts),
+            n_days: days.or(defaults.n_days),
+            seed: seed.unwrap_or(defaults.seed),
+            format: self.settings.format.format.map_or(defaults.format, FormatName::format),
+            compression: compression.map_or(defaults.compression, CompressionName::compression),
+            dirt: if *clean == Some(true) { Dirt::Clean } else { defaults.dirt },
+            n_threads: self.settings.threads.threads.map_or(defaults.n_threads, Threads::get),
+            ..defaults
+        })
+    }
+}
+
+fn usage(what: impl Into<String>, advice: &str) -> Error {
+    Error::Usage { what: what.into(), advice: Some(advice.to_owned()) }
+}
+
+/// `$XDG_CONFIG_HOME/viewmart/mask-key`, `~/.config/viewmart/mask-key`, or a file here where there is no home.
+fn default_key_file() -> PathBuf {
+    match etcetera::base_strategy::Xdg::new() {
+        Ok(folders) => folders.config_dir().join("viewmart").join("mask-key"),
+        Err(_) => PathBuf::from("viewmart-mask-key"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use clap::Parser as _;
+    use jiff::civil::date;
+
+    use super::*;
+
+    /// The plan of a command line, of variables and of the text of a settings file.
+    fn plan_of(arguments: &[&str], variables: &[(&str, &str)], file: &str) -> Result<Plan, String> {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("settings.toml");
+        std::fs::write(&path, file).unwrap();
+        let words = ["viewmart"].iter().chain(arguments).map(OsString::from);
+        let words = words.chain(["--config".into(), path.into_os_string()]);
+        let variables = Variables::from_iter(variables.iter().copied());
+        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+        resolve(cli, &variables, date(2022, 5, 3)).map(|resolved| resolved.plan).map_err(|error| error.to_string())
+    }
+
+    fn transform(arguments: &[&str], variables: &[(&str, &str)], file: &str) -> Result<TransformPlan, String> {
+        let arguments: Vec<&str> = ["transform", "lake"].iter().chain(arguments).copied().collect();
+        match plan_of(&arguments, variables, file)?.task {
+            Task::Transform(plan) => Ok(*plan),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_beat_variables_beat_the_file_beats_defaults() {
+        let check = |arguments: &[&str], variables: &[(&str, &str)], file: &str, expected: (usize, f64, &str)| {
+            let plan = transform(arguments, variables, file).unwrap().engine;
+            assert_eq!((plan.threads.get(), plan.max_reject_ratio.get(), plan.rules.name.as_str()), expected);
+        };
+        let n_processors = Threads::all().get();
+        check(&[], &[], "", (n_processors, 0.05, "default"));
+        check(&[], &[], "threads = 7\nmax_reject_ratio = 0\nrules = 'seed'", (7, 0.0, "seed"));
+        check(&[], &[("VIEWMART_THREADS", "5")], "threads = 7", (5, 0.05, "default"));
+        check(&["--threads", "3"], &[("VIEWMART_THREADS", "5")], "threads = 7", (3, 0.05, "default"));
+        check(&[], &[("VIEWMART_THREADS", "")], "threads = 7", (7, 0.05, "default"));
+        check(
+            &["--max-reject-ratio=1", "--rules=default"],
+            &[],
+            "rules = 'seed'\nmax_reject_ratio = 0.5",
+            (n_processors, 1.0, "default"),
+        );
+    }
+
+    #[test]
+    fn the_same_values_are_refused_wherever_they_stand() {
+        let check = |key: &str, value: &str, part: &str| {
+            let flag = format!("--{}={value}", key.replace('_', "-"));
+            let variable = format!("VIEWMART_{}", key.to_ascii_uppercase());
+            let file = format!("{key} = '{value}'");
+            for (place, found) in [
+                ("flag", transform(&[&flag], &[], "")),
+                ("variable", transform(&[], &[(&variable, value)], "")),
+                ("file", transform(&[], &[], &file)),
+            ] {
+                let error = found.map(drop).unwrap_err();
+                assert!(error.contains(part), "{place}: {error}");
+                if place == "variable" {
+                    assert!(error.starts_with(&variable), "{error}");
+                }
+            }
+        };
+        check("threads", "0", "not a number from 1 to 1024");
+        check("jobs", "0", "not a number from 1 to 16");
+        check("jobs", "17", "not a number from 1 to 16");
+        check("max_reject_ratio", "2", "not a fraction from 0 to 1");
+        check("month", "April", "YYYY-MM");
+        check("etl_date", "2022-02-30", "2022-02-30");
+        check("format", "parquet", "ndjson");
+        check("verify", "often", "not one of true, false, yes, no, 1, 0");
+        check("hdfs_opt", "key", "not KEY=VALUE");
+        check("max_rejects_kept", "many", "many");
+    }
+
+    #[test]
+    fn months_and_dates_as_toml_writes_them() {
+        let check = |file: &str, month: &str, etl_date: Date| {
+            let plan = transform(&[], &[], file).unwrap();
+            assert_eq!(plan.lake.options.list.month.unwrap().to_string(), month, "{file}");
+            assert_eq!(plan.engine.etl_date, etl_date, "{file}");
+        };
+        check("month = '2022-04'\netl_date = '2022-05-01'", "2022-04", date(2022, 5, 1));
+        check("month = 2022-04-01\netl_date = 2022-05-01", "2022-04", date(2022, 5, 1));
+        check("month = 'last'", "2022-04", date(2022, 5, 3));
+        check("month = 'this'\netl_date = 2022-01-31", "2022-01", date(2022, 1, 31));
+        check("month = 'last'\netl_date = 2022-01-31", "2021-12", date(2022, 1, 31));
+    }
+
+    #[test]
+    fn a_switch_can_be_turned_on_and_off_in_every_place() {
+        let check = |argument: &str, variable: &str, file: &str, expected: Messages| {
+            let arguments: Vec<&str> = ["mart", argument].into_iter().filter(|word| !word.is_empty()).collect();
+            let plan = plan_of(&arguments, &[("VIEWMART_QUIET", variable)], file).unwrap();
+            assert_eq!(plan.console.messages, expected, "{argument} {variable} {file}");
+        };
+        check("", "", "", Messages::Shown);
+        check("--quiet", "", "", Messages::Quiet);
+        check("-q", "", "", Messages::Quiet);
+        check("", "1", "", Messages::Quiet);
+        check("", "YES", "", Messages::Quiet);
+        check("", "TRUE", "", Messages::Quiet);
+        check("", "0", "quiet = true", Messages::Shown);
+        check("", "", "quiet = true", Messages::Quiet);
+        check("", "", "quiet = 1", Messages::Quiet);
+        check("--quiet=no", "1", "quiet = 'yes'", Messages::Shown);
+    }
+
+    #[test]
+    fn settings_of_a_remote_lake_add_up_and_contradictions_are_refused() {
+        let options = |arguments: &[&str], variables: &[(&str, &str)], file: &str| {
+            transform(arguments, variables, file).map(|plan| plan.lake.options)
+        };
+        let hdfs = options(&["--keytab", "k"], &[], "principal = 'etl@REALM'").unwrap().hdfs;
+        assert_eq!((hdfs.keytab, hdfs.principal.as_deref()), (Some("k".into()), Some("etl@REALM")));
+        assert!(options(&["--keytab", "k"], &[], "").unwrap_err().contains("needs a principal"));
+
+        let file = "hdfs_opt = { 'a.b' = 1, c = 'x,y' }\ndatanode_hostname = true";
+        let hdfs = options(&["--hdfs-opt", "c=3"], &[("VIEWMART_HDFS_OPT", "c=2 d=4")], file).unwrap().hdfs;
+        let pairs: Vec<String> = hdfs.overrides.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(pairs, ["a.b=1", "c=x,y", "c=2", "d=4", "c=3"]);
+        assert_eq!(hdfs.datanodes, DatanodeAddress::Hostname);
+
+        assert_eq!(options(&[], &[("VIEWMART_OFFLINE", "1")], "").unwrap().caching, Caching::Offline);
+        assert_eq!(options(&[], &[], "refresh = true").unwrap().caching, Caching::Refresh);
+        assert_eq!(options(&["--refresh"], &[], "offline = false").unwrap().caching, Caching::Refresh);
+        assert!(options(&["--refresh"], &[], "offline = true").unwrap_err().contains("contradict"));
+        assert_eq!(options(&[], &[], "verify = 'yes'").unwrap().verify, Verify::Yes);
+    }
+
+    #[test]
+    fn the_lake_may_stand_in_the_settings_file() {
+        let inputs = |arguments: &[&str], file: &str| match plan_of(arguments, &[], file)?.task {
+            Task::Extract(plan) => Ok::<_, String>(plan.lake.inputs),
+            Task::Doctor(plan) => Ok(plan.lake.map_or_else(Vec::new, |lake| lake.inputs)),
+            other => panic!("{other:?}"),
+        };
+        let check = |arguments: &[&str], file: &str, expected: &[&str]| {
+            assert_eq!(inputs(arguments, file).unwrap(), expected, "{arguments:?} {file}");
+        };
+        check(&["extract", "a", "b"], "lake = '/c'", &["a", "b"]);
+        check(&["extract"], "lake = ['/a', 'hdfs:///b']", &["/a", "hdfs:///b"]);
+        check(&["doctor"], "lake = '/a'", &["/a"]);
+        check(&["doctor"], "", &[]);
+        assert!(inputs(&["extract"], "").unwrap_err().contains("no LAKE"));
+    }
+
+    #[test]
+    fn generate_takes_every_place() {
+        let check = |arguments: &[&str], variables: &[(&str, &str)], file: &str, expected: (&str, u64, usize)| {
+            let arguments: Vec<&str> = ["generate", "out"].iter().chain(arguments).copied().collect();
+            let Task::Generate(options) = plan_of(&arguments, variables, file).unwrap().task else { panic!() };
+            let found = (options.month.to_string(), options.seed, options.n_threads);
+            assert_eq!((found.0.as_str(), found.1, found.2), expected, "{arguments:?} {file}");
+        };
+        let n = std::thread::available_parallelism().unwrap().get();
+        check(&[], &[], "", ("2022-04", 1, n));
+        check(&[], &[("VIEWMART_MONTH", "2023-01")], "threads = 3\nseed = 9", ("2023-01", 9, 3));
+        check(&["--seed=2", "-m", "2024-02"], &[("VIEWMART_MONTH", "2023-01")], "seed = 9", ("2024-02", 2, n));
+    }
+
+    #[test]
+    fn an_empty_password_is_none() {
+        let has_password = |value: &str| {
+            let plan = plan_of(&["mart"], &[("VIEWMART_MYSQL_PASSWORD", value)], "").unwrap();
+            let Task::Mart(plan) = plan.task else { panic!() };
+            plan.warehouse.options.mysql.password.is_some()
+        };
+        assert!(!has_password(""));
+        assert!(has_password("x"));
+    }
+
+    #[test]
+    fn an_output_folder_that_is_no_text_is_refused() {
+        let name = OsStr::from_bytes(b"a\xff").to_owned();
+        for command in ["run", "transform", "mart", "dashboard", "doctor"] {
+            let words = ["viewmart".into(), command.into(), "-o".into(), name.clone()];
+            let lake = matches!(command, "run" | "transform").then(|| OsString::from("lake"));
+            let cli = Cli::try_parse_from(words.into_iter().chain(lake)).unwrap();
+            let error = resolve(cli, &Variables::default(), date(2022, 5, 3)).unwrap_err();
+            assert!(error.to_string().contains("not UTF-8"), "{command}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_pseudonyms_is_not_shown_and_not_made() {
+        let plan = plan_of(&["dashboard", "--mask-contracts"], &[("VIEWMART_MASK_KEY", "hunter2")], "").unwrap();
+        assert!(!format!("{plan:?}").contains("hunter2"));
+        let file = "mask_contracts = true\nmask_key_file = 'key'";
+        let Task::Dashboard(plan) = plan_of(&["dashboard"], &[], file).unwrap().task else { panic!() };
+        let key = plan.render.mask.unwrap();
+        assert!(key.variable.is_none() && key.file.ends_with("key") && !key.file.exists());
+    }
+}

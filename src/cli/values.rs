@@ -1,0 +1,240 @@
+//! Values of settings. Each checks itself in its `FromStr`, which flags, variables and the settings file share.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use jiff::civil::Date;
+
+use crate::engine::calendar::Month;
+use crate::lake::{Compression, Format};
+
+/// A number of threads, 1..=1024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads(NonZeroUsize);
+
+impl Threads {
+    /// More would only cost memory.
+    const MAX: usize = 1024;
+
+    /// One for each processor that this process may use.
+    pub fn all() -> Threads {
+        let n_processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Threads(NonZeroUsize::new(n_processors.min(Threads::MAX)).unwrap_or(NonZeroUsize::MIN))
+    }
+
+    /// As a count, at least 1.
+    pub fn get(self) -> usize {
+        self.0.get()
+    }
+}
+
+impl FromStr for Threads {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Threads, String> {
+        let number: Option<NonZeroUsize> = text.parse().ok();
+        number
+            .filter(|n| n.get() <= Threads::MAX)
+            .map(Threads)
+            .ok_or_else(|| format!("not a number from 1 to {}", Threads::MAX))
+    }
+}
+
+/// Files pulled at once, 1..=16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs(u8);
+
+impl Jobs {
+    /// As a count, at least 1.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl FromStr for Jobs {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Jobs, &'static str> {
+        text.parse().ok().filter(|n| (1..=16).contains(n)).map(Jobs).ok_or("not a number from 1 to 16")
+    }
+}
+
+/// A fraction, 0..=1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio(f64);
+
+impl Ratio {
+    /// The default of `--max-reject-ratio`.
+    pub(super) const DEFAULT_LIMIT: Ratio = Ratio(0.05);
+
+    /// The fraction itself.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Ratio {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Ratio, &'static str> {
+        text.parse().ok().filter(|n| (0.0..=1.0).contains(n)).map(Ratio).ok_or("not a fraction from 0 to 1")
+    }
+}
+
+/// `--month`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MonthChoice {
+    /// This one.
+    Named(Month),
+    /// The calendar month before that of the ETL date.
+    Last,
+    /// The calendar month of the ETL date.
+    This,
+}
+
+impl MonthChoice {
+    /// The month that is meant by a run of `etl_date`; none before year 0.
+    pub(super) fn resolve(self, etl_date: Date) -> Option<Month> {
+        match self {
+            MonthChoice::Named(month) => Some(month),
+            MonthChoice::Last => Month::of(etl_date).previous(),
+            MonthChoice::This => Some(Month::of(etl_date)),
+        }
+    }
+}
+
+impl FromStr for MonthChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<MonthChoice, String> {
+        match text {
+            "last" => return Ok(MonthChoice::Last),
+            "this" => return Ok(MonthChoice::This),
+            _ => {}
+        }
+        // TOML has dates but no months: the first day stands for its month.
+        let month = text.strip_suffix("-01").filter(|month| month.len() == "YYYY-MM".len()).unwrap_or(text);
+        match month.parse() {
+            Ok(month) => Ok(MonthChoice::Named(month)),
+            Err(_) => Err("not a month: write YYYY-MM, `last` or `this`".to_owned()),
+        }
+    }
+}
+
+/// The value of a switch.
+pub(crate) fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err("not one of true, false, yes, no, 1, 0"),
+    }
+}
+
+/// A setting of the Hadoop configuration.
+pub(crate) fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not KEY=VALUE"),
+    }
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// One JSON object a line
+    Ndjson,
+    /// RFC 4180 with a header row
+    Csv,
+}
+
+impl FormatName {
+    /// What it names.
+    pub(crate) fn format(self) -> Format {
+        match self {
+            FormatName::Ndjson => Format::Ndjson,
+            FormatName::Csv => Format::Csv,
+        }
+    }
+}
+
+/// `--compression`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionName {
+    /// Not packed
+    None,
+    /// Gzip
+    Gz,
+    /// Zstandard
+    Zst,
+}
+
+impl CompressionName {
+    /// What it names.
+    pub(crate) fn compression(self) -> Compression {
+        match self {
+            CompressionName::None => Compression::None,
+            CompressionName::Gz => Compression::Gzip,
+            CompressionName::Zst => Compression::Zstd,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn months_by_name_and_by_the_calendar() {
+        let check = |text: &str, expected: Option<&str>| {
+            let month = text.parse::<MonthChoice>().ok().and_then(|choice| choice.resolve(date(2022, 1, 31)));
+            assert_eq!(month.map(|month| month.to_string()).as_deref(), expected, "{text}");
+        };
+        check("2022-04", Some("2022-04"));
+        check("2022-04-01", Some("2022-04"));
+        check("last", Some("2021-12"));
+        check("this", Some("2022-01"));
+        check("2022-04-02", None);
+        check("2022-13", None);
+        check("2022-01-01-01", None);
+        check("-01", None);
+        check("Last", None);
+        check("", None);
+    }
+
+    #[test]
+    fn switches_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("true", Ok(true)),
+            ("TRUE", Ok(true)),
+            ("Yes", Ok(true)),
+            ("1", Ok(true)),
+            ("false", Ok(false)),
+            ("no", Ok(false)),
+            ("0", Ok(false)),
+        ] {
+            assert_eq!(switch(text), expected, "{text}");
+        }
+        for text in ["", "on", "2", "01", " yes", "y"] {
+            assert!(switch(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_outside_their_bounds_are_refused() {
+        let threads = |text: &str| text.parse::<Threads>().ok().map(Threads::get);
+        let jobs = |text: &str| text.parse::<Jobs>().ok().map(Jobs::get);
+        let ratio = |text: &str| text.parse::<Ratio>().ok().map(Ratio::get);
+        assert_eq!(
+            ["0", "1", "1024", "1025", "2.5", "-1", ""].map(threads),
+            [None, Some(1), Some(1024), None, None, None, None]
+        );
+        assert_eq!(["0", "1", "16", "17", "256"].map(jobs), [None, Some(1), Some(16), None, None]);
+        assert_eq!(
+            ["0", "0.05", "1", "1.5", "-0.1", "nan", "inf"].map(ratio),
+            [Some(0.0), Some(0.05), Some(1.0), None, None, None, None]
+        );
+    }
+}
