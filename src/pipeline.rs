@@ -80,9 +80,9 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
 fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let start = Start::now();
     let look = Rendering::prepare(&plan.render)?;
-    let (lake, listing) = listed(&plan.lake, talk)?;
+    let (lake, listing) = listed(&plan.lake)?;
     let out = OutFolder::open(&plan.out)?;
-    let mut warehouse = opened(&plan.warehouse, Missing::Create, talk)?;
+    let mut warehouse = opened(&plan.warehouse, Missing::Create)?;
     let mut made = made(&lake, &listing, &plan.engine, talk)?;
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
 
@@ -99,7 +99,7 @@ fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let (lake, listing) = listed(&plan.lake, talk)?;
+    let (lake, listing) = listed(&plan.lake)?;
     let mut arrivals = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?;
     for file in &mut arrivals {
         file?;
@@ -120,7 +120,7 @@ fn generated(options: &GenerateOptions, talk: ConsolePlan) -> Result<Outcome, Er
 
 fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let start = Start::now();
-    let (lake, listing) = listed(&plan.lake, talk)?;
+    let (lake, listing) = listed(&plan.lake)?;
     let out = OutFolder::open(&plan.out)?;
     let mut made = made(&lake, &listing, &plan.engine, talk)?;
     accepted(&made, plan.engine.max_reject_ratio, &out)?;
@@ -141,13 +141,13 @@ fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let start = Start::now();
     let table = month_file::read(&plan.month_file)?;
     balanced(&table)?;
-    let mut warehouse = opened(&plan.warehouse, Missing::Create, talk)?;
+    let mut warehouse = opened(&plan.warehouse, Missing::Create)?;
     load_month(&mut *warehouse, &table, start.clock, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 
 fn mart(plan: &MartPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut warehouse = opened(&plan.warehouse, Missing::Refuse, talk)?;
+    let mut warehouse = opened(&plan.warehouse, Missing::Refuse)?;
     let months = mart::published_months(&mut *warehouse)?;
     let month = match (plan.month, months.as_slice()) {
         (Some(month), _) => month,
@@ -215,7 +215,7 @@ impl Start {
 }
 
 /// The lake and the files of the month in it.
-fn listed(plan: &LakePlan, talk: ConsolePlan) -> Result<(Lake, Listing), Error> {
+fn listed(plan: &LakePlan) -> Result<(Lake, Listing), Error> {
     let lake = Lake::open(&plan.inputs, &plan.options)?;
     let listing = lake.list()?;
     for warning in lake.warnings() {
@@ -233,7 +233,7 @@ fn listed(plan: &LakePlan, talk: ConsolePlan) -> Result<(Lake, Listing), Error> 
 
 /// All files of the month, on this machine.
 fn pulled(plan: &LakePlan, talk: ConsolePlan) -> Result<(Listing, Vec<DataFile>), Error> {
-    let (lake, listing) = listed(plan, talk)?;
+    let (lake, listing) = listed(plan)?;
     let files = lake.arrivals(&listing, pull_progress(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
     Ok((listing, files))
 }
@@ -334,7 +334,7 @@ fn balanced(table: &MonthTable) -> Result<(), DataError> {
 }
 
 /// The warehouse, reachable and with all its tables.
-fn opened(plan: &WarehousePlan, missing: Missing, talk: ConsolePlan) -> Result<Box<dyn Warehouse>, WarehouseError> {
+fn opened(plan: &WarehousePlan, missing: Missing) -> Result<Box<dyn Warehouse>, WarehouseError> {
     let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
     mart::prepare(&mut *warehouse, missing)?;
     for warning in warehouse.take_warnings() {
