@@ -66,7 +66,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Extract(plan) => extract(plan, talk),
         Task::Transform(plan) => transform(plan, talk),
         Task::Load(plan) => load(plan, talk),
-        Task::Mart(plan) => mart(plan, talk),
+        Task::Mart(plan) => mart(plan),
         Task::Dashboard(plan) => dashboard(plan, talk),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Generate(options) => generated(options, talk),
@@ -146,7 +146,7 @@ fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 
-fn mart(plan: &MartPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
+fn mart(plan: &MartPlan) -> Result<Outcome, Error> {
     let mut warehouse = opened(&plan.warehouse, Missing::Refuse)?;
     let months = mart::published_months(&mut *warehouse)?;
     let month = match (plan.month, months.as_slice()) {
