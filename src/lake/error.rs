@@ -8,36 +8,99 @@ use crate::error::Advice;
 
 /// A lake that could not be listed, or a file that could not be read to its end.
 #[derive(Debug, thiserror::Error)]
+#[error("{uri}: {what}")]
+pub struct LakeError {
+    kind: LakeErrorKind,
+    /// Path or URI.
+    uri: String,
+    /// What failed and why.
+    what: String,
+    /// What the user can do about it, where that is more than [`LakeErrorKind::advice`] knows.
+    advice: Option<String>,
+}
+
+/// What kind of failure it is: decides what the user is advised to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum LakeError {
-    /// A path, file or server failed.
-    #[error("{uri}: {what}")]
-    At {
-        /// Path or URI.
-        uri: String,
-        /// What failed and why.
-        what: String,
-        /// What the user can do about it.
-        advice: Option<String>,
-    },
+pub enum LakeErrorKind {
+    /// An argument or the Hadoop configuration cannot be understood.
+    Input,
+    /// Nothing is there.
+    NotFound,
+    /// There is data, but not of the month that was asked for, or of several.
+    Month,
+    /// A name does not say which day, or how the file is written.
+    Name,
+    /// Something of a kind that cannot be read: a socket, an encryption zone, another file system.
+    Unsupported,
+    /// It is being written to.
+    Changed,
+    /// The bytes are not those that were written.
+    Damaged,
+    /// A server does not answer, or cannot deliver.
+    Unreachable,
+    /// This user may not.
+    Denied,
+    /// Another process holds the cache.
+    CacheBusy,
+    /// The cache does not hold it, and no server may be asked.
+    NotCached,
+    /// The disk is full, or does not take a file so large.
+    NoSpace,
+    /// Any other failure of the operating system.
+    Io,
+    /// A bug of this program or of its libraries.
+    Internal,
+}
+
+impl LakeErrorKind {
+    /// What to do where nothing better is known.
+    fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            LakeErrorKind::NotFound => "check the path; a relative one starts at the current folder",
+            LakeErrorKind::Month => "choose one with --month YYYY-MM",
+            LakeErrorKind::Changed => "run again when nothing writes to the lake any more",
+            LakeErrorKind::Damaged => "get this file again from where it was made; nothing was published",
+            LakeErrorKind::Unreachable => "check that the server runs and that host and port are right, then run again",
+            LakeErrorKind::Denied => "grant this user read permission, or run as a user who has it",
+            LakeErrorKind::CacheBusy => "wait for it to end, or give another folder with --cache",
+            LakeErrorKind::NotCached => "run again without --offline to pull it",
+            LakeErrorKind::NoSpace => "free disk space, then run again",
+            LakeErrorKind::Internal => "run again, and report this if it comes again",
+            LakeErrorKind::Input | LakeErrorKind::Name | LakeErrorKind::Unsupported | LakeErrorKind::Io => return None,
+        })
+    }
 }
 
 impl LakeError {
     /// `what` failed at `uri`.
     pub fn at(uri: impl Into<String>, what: impl Into<String>) -> LakeError {
-        LakeError::At { uri: uri.into(), what: what.into(), advice: None }
+        LakeError::new(LakeErrorKind::Io, uri, what)
+    }
+
+    /// `what` failed at `uri`.
+    pub fn new(kind: LakeErrorKind, uri: impl Into<String>, what: impl Into<String>) -> LakeError {
+        LakeError { kind, uri: uri.into(), what: what.into(), advice: None }
     }
 
     /// The operating system refused `doing` at `uri`.
     pub fn io(uri: impl Into<String>, doing: impl Display, source: &std::io::Error) -> LakeError {
         use std::io::ErrorKind;
-        let error = LakeError::at(uri, format!("{doing} failed: {source}"));
-        match source.kind() {
-            ErrorKind::PermissionDenied => error.advise("give this user the right, or run as a user who has it"),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => error.advise("make room on this disk, then run again"),
-            ErrorKind::FileTooLarge => error.advise("take a disk that holds such files, and see `ulimit -f`"),
-            ErrorKind::NotFound => error.advise("check the path; another program may have removed it"),
-            _ => error,
+        let (kind, advice) = match source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => (LakeErrorKind::Denied, None),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (LakeErrorKind::NoSpace, None),
+            ErrorKind::FileTooLarge => {
+                (LakeErrorKind::NoSpace, Some("take a disk that holds such files, and see `ulimit -f`"))
+            }
+            ErrorKind::NotFound => {
+                (LakeErrorKind::NotFound, Some("check the path; another program may have removed it"))
+            }
+            _ => (LakeErrorKind::Io, None),
+        };
+        let error = LakeError::new(kind, uri, format!("{doing} failed: {source}"));
+        match advice {
+            Some(advice) => error.advise(advice),
+            None => error,
         }
     }
 
@@ -46,18 +109,21 @@ impl LakeError {
         LakeError::io(path.display().to_string(), doing, source)
     }
 
-    /// The same error with something that the user can do about it.
+    /// The same error with something better to do about it than its kind knows.
+    #[must_use]
     pub fn advise(mut self, text: impl Into<String>) -> LakeError {
-        let LakeError::At { advice, .. } = &mut self;
-        *advice = Some(text.into());
+        self.advice = Some(text.into());
         self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> LakeErrorKind {
+        self.kind
     }
 }
 
 impl Advice for LakeError {
     fn advice(&self) -> Option<Cow<'_, str>> {
-        match self {
-            LakeError::At { advice, .. } => advice.as_deref().map(Cow::Borrowed),
-        }
+        self.advice.as_deref().or(self.kind.advice()).map(Cow::Borrowed)
     }
 }

@@ -17,7 +17,6 @@ pub mod arriving;
 mod cache;
 pub mod error;
 pub mod input;
-pub mod manifest;
 mod names;
 pub mod pull;
 pub mod read;
@@ -26,7 +25,7 @@ mod select;
 pub mod source;
 
 pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles};
-pub use error::LakeError;
+pub use error::{LakeError, LakeErrorKind};
 pub use input::Input;
 pub use pull::{Arrivals, PullSummary};
 pub use select::ListOptions;
@@ -67,8 +66,11 @@ pub struct DataFile {
     pub day: Day,
     /// Size as stored, in bytes. A file that turns out shorter, longer or changed while it is read is an error.
     pub n_bytes: u64,
-    /// When it was last changed, in milliseconds since 1970.
+    /// When it was last changed in the lake, in milliseconds since 1970.
     pub modified_ms: i64,
+    /// The time of the file at `path`, in milliseconds since 1970: that of a copy in the cache may be another one, as not
+    /// every file system keeps the time that it is given.
+    pub local_modified_ms: i64,
     /// How its records are written.
     pub format: Format,
     /// How its bytes are packed.
@@ -272,16 +274,18 @@ impl Lake {
                 ready.push(file.clone());
                 continue;
             };
-            let is_cached = self.cache.as_ref().is_some_and(|cache| cache.holds(file));
-            if is_cached && self.options.caching != Caching::Refresh && self.options.verify == Verify::No {
-                ready.push(file.clone());
+            if self.options.caching != Caching::Refresh
+                && self.options.verify == Verify::No
+                && let Some(file) = self.cache.as_ref().and_then(|cache| cache.find(file))
+            {
+                ready.push(file);
                 continue;
             }
             let source = self.sources.get(&uri.root()).map(|source| (Arc::clone(source), uri.path));
             orders.push(pull::Order { file: file.clone(), source });
         }
         if let Some(cache) = &self.cache {
-            let is_missing = |file: &&DataFile| self.options.caching == Caching::Refresh || !cache.holds(file);
+            let is_missing = |file: &&DataFile| self.options.caching == Caching::Refresh || !cache.contains(file);
             let missing: Vec<DataFile> = orders.iter().map(|order| &order.file).filter(is_missing).cloned().collect();
             cache.check_space(&missing)?;
         }

@@ -269,7 +269,9 @@ impl Shared {
     fn obtain(&self, file: DataFile, source: Option<&(Arc<dyn Source>, String)>) -> Result<DataFile, Failure> {
         let cache =
             self.terms.cache.as_ref().ok_or_else(|| LakeError::at(&file.uri, "there is no cache to pull it into"))?;
-        if self.terms.caching != Caching::Refresh && cache.holds(&file) {
+        if self.terms.caching != Caching::Refresh
+            && let Some(file) = cache.find(&file)
+        {
             let is_sound = self.terms.verify == Verify::No || cache.verify(&file)?;
             if is_sound {
                 self.progress.advance(file.n_bytes);
@@ -301,15 +303,16 @@ impl Shared {
                     return Err(error.into());
                 }
                 (file.n_bytes, file.modified_ms) = (now.n_bytes, now.modified_ms);
-                self.pull_version(cache, &file, source, path)?;
-                Ok(file)
+                file.local_modified_ms = self.pull_version(cache, &file, source, path)?;
             }
-            result => result.map(|()| file),
+            result => file.local_modified_ms = result?,
         }
+        Ok(file)
     }
 
-    /// Pulls the version of the file that was listed, in as many attempts as it takes.
-    fn pull_version(&self, cache: &Cache, file: &DataFile, source: &dyn Source, path: &str) -> Result<(), Failure> {
+    /// Pulls the version of the file that was listed, in as many attempts as it takes. Returns its time in the
+    /// cache, in milliseconds since 1970.
+    fn pull_version(&self, cache: &Cache, file: &DataFile, source: &dyn Source, path: &str) -> Result<i64, Failure> {
         let patience = self.terms.patience;
         let mut furthest = 0;
         let mut since = Instant::now();
@@ -341,7 +344,8 @@ impl Shared {
         }
     }
 
-    /// Gets the rest of the file in one stream, and puts the file into its place when it is whole. `reached` is how far it came.
+    /// Gets the rest of the file in one stream, and puts the file into its place when it is whole. `reached` is how far it
+    /// came. Returns its time in the cache, in milliseconds since 1970.
     fn attempt(
         &self,
         cache: &Cache,
@@ -349,7 +353,7 @@ impl Shared {
         source: &dyn Source,
         path: &str,
         reached: &mut u64,
-    ) -> Result<(), Failure> {
+    ) -> Result<i64, Failure> {
         let mut part = Part::resume(cache, file)?;
         *reached = part.n_bytes();
         let entry = Entry {
@@ -363,7 +367,7 @@ impl Shared {
             let read = self.read(&mut part, source, &entry, &file.uri);
             *reached = part.n_bytes();
             if read.is_err() || *reached < file.n_bytes {
-                part.note()?;
+                part.checkpoint()?;
             }
             read?;
         }
@@ -567,6 +571,7 @@ mod tests {
                 day: Day::new(1).unwrap(),
                 n_bytes: entry.n_bytes,
                 modified_ms: entry.modified_ms,
+                local_modified_ms: entry.modified_ms,
                 format: Format::Ndjson,
                 compression: Compression::None,
             }
@@ -775,7 +780,7 @@ mod tests {
         let (n_files, n_bytes) = cache.prune(&[kept.uri.as_str()].into()).unwrap();
         assert_eq!(n_files, 3); // One file of 25 000 bytes, one partial and its note.
         assert!(n_bytes > 28_000, "{n_bytes}");
-        assert!(cache.holds(&kept));
+        assert!(cache.contains(&kept));
         assert_eq!(cache.lines().len(), 1);
         cache.prune(&[].into()).unwrap();
         assert!(!setting.folder.path().join("hdfs").exists());

@@ -62,7 +62,16 @@ pub(crate) fn select(
         })?;
         let compression: Compression = names::compression_of(&file.named_by);
         let Found { uri, path, n_bytes, modified_ms, .. } = file;
-        let file = DataFile { uri, path, day: Day::of(date), n_bytes, modified_ms, format, compression };
+        let file = DataFile {
+            uri,
+            path,
+            day: Day::of(date),
+            n_bytes,
+            modified_ms,
+            local_modified_ms: modified_ms,
+            format,
+            compression,
+        };
         by_month.entry(Month::of(date)).or_default().push(file);
     }
     let months = || {

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::mapped::Stamp;
+use super::mapped::check_as_listed;
 use crate::lake::{Compression, DataFile, LakeError};
 
 /// Bytes read from the disk at once.
@@ -17,7 +17,6 @@ pub struct CompressedFile {
     stream: Box<dyn Read + Send>,
     file: Arc<File>,
     listed: DataFile,
-    stamp: Stamp,
     n_read: Arc<AtomicU64>,
 }
 
@@ -25,7 +24,7 @@ pub struct CompressedFile {
 pub fn open(file: &DataFile) -> Result<CompressedFile, LakeError> {
     let io = |error| LakeError::io(&file.uri, "opening it", &error);
     let opened = Arc::new(File::open(&file.path).map_err(io)?);
-    let stamp = Stamp::of(&opened, file)?;
+    check_as_listed(&opened, file)?;
     let n_read = Arc::new(AtomicU64::new(0));
     let counted = Counted { file: Arc::clone(&opened), n_read: Arc::clone(&n_read) };
     let buffered = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
@@ -34,7 +33,7 @@ pub fn open(file: &DataFile) -> Result<CompressedFile, LakeError> {
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
         Compression::Zstd => Box::new(ZstdFrames::new(buffered).map_err(io)?),
     };
-    Ok(CompressedFile { stream, file: opened, listed: file.clone(), stamp, n_read })
+    Ok(CompressedFile { stream, file: opened, listed: file.clone(), n_read })
 }
 
 impl CompressedFile {
@@ -45,7 +44,7 @@ impl CompressedFile {
         while let Some(rest) = buffer.get_mut(n_filled..).filter(|rest| !rest.is_empty()) {
             match self.stream.read(rest) {
                 Ok(0) => {
-                    self.stamp.check(&self.file, &self.listed)?;
+                    check_as_listed(&self.file, &self.listed)?;
                     break;
                 }
                 Ok(n) => n_filled += n,
@@ -62,7 +61,7 @@ impl CompressedFile {
     }
 
     fn explain(&self, error: &io::Error) -> LakeError {
-        if let Err(changed) = self.stamp.check(&self.file, &self.listed) {
+        if let Err(changed) = check_as_listed(&self.file, &self.listed) {
             return changed;
         }
         let kind = match self.listed.compression {
@@ -98,7 +97,7 @@ impl Read for CompressedFile {
             return Ok(0);
         }
         match self.stream.read(buffer) {
-            Ok(0) => self.stamp.check(&self.file, &self.listed).map(|()| 0).map_err(io::Error::other),
+            Ok(0) => check_as_listed(&self.file, &self.listed).map(|()| 0).map_err(io::Error::other),
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(io::Error::other(self.explain(&error))),
             result => result,
         }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use memmap2::{Advice, Mmap, MmapOptions};
 
 use crate::lake::source::local;
-use crate::lake::{DataFile, LakeError};
+use crate::lake::{DataFile, LakeError, LakeErrorKind};
 
 use super::sigbus;
 
@@ -27,7 +27,6 @@ pub const LARGE_PAGE_BYTES: usize = 2 << 20;
 pub struct MappedFile {
     file: File,
     listed: DataFile,
-    stamp: Stamp,
     /// Whether bytes of it could not be had when they were read, and were zeros instead.
     is_lost: Arc<AtomicBool>,
 }
@@ -36,8 +35,8 @@ impl MappedFile {
     /// Opens `file`, which must still be as it was listed.
     pub fn open(file: &DataFile) -> Result<MappedFile, LakeError> {
         let opened = File::open(&file.path).map_err(|error| LakeError::io(&file.uri, "opening it", &error))?;
-        let stamp = Stamp::of(&opened, file)?;
-        Ok(MappedFile { file: opened, listed: file.clone(), stamp, is_lost: Arc::default() })
+        check_as_listed(&opened, file)?;
+        Ok(MappedFile { file: opened, listed: file.clone(), is_lost: Arc::default() })
     }
 
     /// Size in bytes, as listed.
@@ -68,7 +67,7 @@ impl MappedFile {
 
     /// Fails if the file is no longer as it was listed, or could not be read. Call it when the last window has been read.
     pub fn check_unchanged(&self) -> Result<(), LakeError> {
-        self.stamp.check(&self.file, &self.listed)?;
+        check_as_listed(&self.file, &self.listed)?;
         match self.is_lost.load(Ordering::SeqCst) {
             false => Ok(()),
             true => Err(LakeError::at(
@@ -80,46 +79,26 @@ impl MappedFile {
     }
 }
 
-/// Granularity of the times that some file systems keep, in milliseconds: a second, or two on FAT.
-const COARSE_TIMES_MS: [i64; 2] = [1000, 2000];
-
-/// The time that a file had when it was opened, in milliseconds since 1970. The copy of a remote file has that of the
-/// lake, as far as the file system of the cache can keep it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp(i64);
-
-impl Stamp {
-    /// That of `file`, which must be as it was `listed`.
-    pub fn of(file: &File, listed: &DataFile) -> Result<Stamp, LakeError> {
-        let metadata = file.metadata().map_err(|error| LakeError::io(&listed.uri, "reading its size", &error))?;
-        let modified_ms = local::modified_ms(&metadata);
-        let stamp = Stamp(if is_kept_as(listed.modified_ms, modified_ms) { modified_ms } else { listed.modified_ms });
-        stamp.check(file, listed)?;
-        Ok(stamp)
+/// Fails if `file` has another size or time than was `listed`.
+pub(super) fn check_as_listed(file: &File, listed: &DataFile) -> Result<(), LakeError> {
+    let metadata = file.metadata().map_err(|error| LakeError::io(&listed.uri, "reading its size", &error))?;
+    let (n_bytes, modified_ms) = (metadata.len(), local::modified_ms(&metadata));
+    if (n_bytes, modified_ms) == (listed.n_bytes, listed.local_modified_ms) {
+        return Ok(());
     }
-
-    /// Fails if `file` has another size than was `listed`, or another time than when it was opened.
-    pub fn check(self, file: &File, listed: &DataFile) -> Result<(), LakeError> {
-        let metadata = file.metadata().map_err(|error| LakeError::io(&listed.uri, "reading its size", &error))?;
-        let (n_bytes, modified_ms) = (metadata.len(), local::modified_ms(&metadata));
-        if (n_bytes, modified_ms) == (listed.n_bytes, self.0) {
-            return Ok(());
+    let change = match n_bytes == listed.n_bytes {
+        true => {
+            let after_ms = modified_ms.saturating_sub(listed.local_modified_ms);
+            format!("its time is {after_ms} ms after the one it had when it was listed")
         }
-        let change = match n_bytes == listed.n_bytes {
-            true => {
-                let after_ms = modified_ms.saturating_sub(listed.modified_ms);
-                format!("its time is {after_ms} ms after the one it had when it was listed")
-            }
-            false => format!("it had {} bytes and has {n_bytes} now", listed.n_bytes),
-        };
-        Err(LakeError::at(&listed.uri, format!("changed while it was read: {change}"))
-            .advise("run again when nothing writes to the lake any more"))
-    }
-}
-
-/// Whether a file system may have kept the time `set_ms` as `kept_ms`: as it is, or without what it is too coarse for.
-fn is_kept_as(set_ms: i64, kept_ms: i64) -> bool {
-    set_ms == kept_ms || COARSE_TIMES_MS.iter().any(|unit_ms| set_ms - set_ms.rem_euclid(*unit_ms) == kept_ms)
+        false => format!("it had {} bytes and has {n_bytes} now", listed.n_bytes),
+    };
+    let error = LakeError::new(LakeErrorKind::Changed, &listed.uri, format!("changed while it was read: {change}"));
+    Err(match listed.uri.contains("://") {
+        false => error,
+        // The lake has nothing to do with it.
+        true => error.advise(format!("see what writes to its copy {}, then run again", listed.path.display())),
+    })
 }
 
 /// A piece of a file in memory, unmapped when dropped.
@@ -200,31 +179,22 @@ mod tests {
         check(&later, "its time is 5 ms after");
     }
 
+    /// File systems with whole seconds, or that refuse to have a time set.
     #[test]
-    fn a_file_system_may_keep_times_in_whole_seconds_but_not_change_them() {
-        let check = |kept_ms: i64, is_taken: bool| {
-            let (_folder, mut file) = lake(b"0123456789");
-            let opened = File::options().write(true).open(&file.path).unwrap();
-            let set = |ms: i64| {
-                opened.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms as u64)).unwrap();
-            };
-            set(kept_ms);
-            file.modified_ms = 1_650_000_001_123;
-            let mapped = MappedFile::open(&file);
-            assert_eq!(mapped.is_ok(), is_taken, "{kept_ms}");
-            assert_eq!(super::super::compressed::open(&file).is_ok(), is_taken, "{kept_ms}");
-            let Ok(mapped) = mapped else { return };
-            mapped.check_unchanged().unwrap();
-            // From then on any other time is a change.
-            set(if kept_ms == 1_650_000_001_000 { 1_650_000_001_123 } else { 1_650_000_001_000 });
-            mapped.check_unchanged().unwrap_err();
-        };
-        check(1_650_000_001_123, true);
-        check(1_650_000_001_000, true);
-        check(1_650_000_000_000, true);
-        check(1_650_000_001_100, false);
-        check(1_650_000_002_000, false);
-        check(1_649_999_999_000, false);
+    fn a_copy_may_have_another_time_than_the_lake_but_not_change_it() {
+        let (_folder, mut file) = lake(b"0123456789");
+        let opened = File::options().write(true).open(&file.path).unwrap();
+        let set = |ms: u64| opened.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms)).unwrap();
+        set(1_650_000_001_000);
+        (file.modified_ms, file.local_modified_ms) = (1_650_000_001_123, 1_650_000_001_000);
+        let mapped = MappedFile::open(&file).unwrap();
+        mapped.check_unchanged().unwrap();
+        super::super::compressed::open(&file).unwrap();
+        // The time of the lake is not the one that it had here.
+        set(1_650_000_001_123);
+        let error = mapped.check_unchanged().unwrap_err();
+        assert_eq!(error.kind(), LakeErrorKind::Changed);
+        assert!(super::super::compressed::open(&file).is_err());
     }
 
     #[test]

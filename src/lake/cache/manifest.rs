@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::LakeError;
+use super::failed_at;
+use crate::lake::LakeError;
 
 /// A file of the cache, as it was when it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,14 +21,25 @@ pub struct ManifestLine {
     pub uri: String,
     /// Size in bytes.
     pub size: u64,
-    /// When the source was last changed, in milliseconds since 1970. The file in the cache has the same time.
+    /// When the source was last changed, in milliseconds since 1970.
     pub mtime_ms: i64,
+    /// The time of the file in the cache, in milliseconds since 1970, where its file system could not keep that of the
+    /// source: some know whole seconds only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_mtime_ms: Option<i64>,
     /// CRC-32C of its bytes, which is HDFS's composite checksum on clusters with CRC32C.
     pub crc32c: u32,
     /// Path within the cache.
     pub path: String,
     /// The program that pulled it.
     pub engine: String,
+}
+
+impl ManifestLine {
+    /// The time of the file in the cache, in milliseconds since 1970.
+    pub fn local_mtime_ms(&self) -> i64 {
+        self.local_mtime_ms.unwrap_or(self.mtime_ms)
+    }
 }
 
 /// The manifest of a cache folder.
@@ -37,12 +50,26 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Reads `file`; one that does not exist is empty.
+    /// Reads `file`, and rewrites it when it holds what nobody needs; one that does not exist is empty.
     pub fn open(file: PathBuf) -> Result<Manifest, LakeError> {
+        let (manifest, is_tidy) = Manifest::parse(file)?;
+        if !is_tidy {
+            manifest.rewrite()?;
+        }
+        Ok(manifest)
+    }
+
+    /// Reads `file` and changes nothing; one that does not exist is empty.
+    pub fn read(file: PathBuf) -> Result<Manifest, LakeError> {
+        Manifest::parse(file).map(|(manifest, _)| manifest)
+    }
+
+    /// The manifest in `file`, and whether it holds nothing else.
+    fn parse(file: PathBuf) -> Result<(Manifest, bool), LakeError> {
         let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(LakeError::io_at(&file, "reading the manifest of the cache", &error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed_at(&file, "reading the manifest of the cache", &error)),
         };
         let mut lines = BTreeMap::new();
         let mut n_lines = 0;
@@ -52,11 +79,8 @@ impl Manifest {
                 lines.insert(line.uri.clone(), line);
             }
         }
-        let manifest = Manifest { file, lines };
-        if manifest.lines.len() != n_lines || bytes.last().is_some_and(|byte| *byte != b'\n') {
-            manifest.rewrite()?;
-        }
-        Ok(manifest)
+        let is_tidy = lines.len() == n_lines && bytes.last().is_none_or(|byte| *byte == b'\n');
+        Ok((Manifest { file, lines }, is_tidy))
     }
 
     pub fn get(&self, uri: &str) -> Option<&ManifestLine> {
@@ -69,12 +93,18 @@ impl Manifest {
 
     /// Adds a file that is complete and safe on disk.
     pub fn add(&mut self, line: ManifestLine) -> Result<(), LakeError> {
-        let io = |error| LakeError::io_at(&self.file, "writing the manifest of the cache", &error);
-        let mut file = File::options().create(true).append(true).open(&self.file).map_err(io)?;
-        file.write_all(&to_json(&line)).map_err(io)?;
-        file.sync_data().map_err(io)?;
+        let json = to_json(&line);
         self.lines.insert(line.uri.clone(), line);
-        Ok(())
+        let append = || -> std::io::Result<()> {
+            let mut file = File::options().create(true).append(true).open(&self.file)?;
+            file.write_all(&json)?;
+            file.sync_data()
+        };
+        match append() {
+            // That of another user, who alone may write to it, can be replaced all the same.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => self.rewrite(),
+            result => result.map_err(|error| failed_at(&self.file, "writing the manifest of the cache", &error)),
+        }
     }
 
     /// Keeps the lines for which `keep` holds.
@@ -87,14 +117,16 @@ impl Manifest {
     fn rewrite(&self) -> Result<(), LakeError> {
         let bytes: Vec<u8> = self.lines.values().flat_map(to_json).collect();
         write_and_rename(&self.file, &bytes)
-            .map_err(|error| LakeError::io_at(&self.file, "writing the manifest of the cache", &error))
+            .map_err(|error| failed_at(&self.file, "writing the manifest of the cache", &error))
     }
 }
 
 /// Replaces `file` at once: its readers see the old bytes or the new ones.
 fn write_and_rename(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    // As other files are: the next run may be of another user.
+    let mode = fs::Permissions::from_mode(0o666);
+    let mut temporary = tempfile::Builder::new().permissions(mode).tempfile_in(folder)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(file).map_err(|error| error.error)?;
@@ -113,7 +145,15 @@ mod tests {
     use super::*;
 
     fn line(uri: &str, size: u64) -> ManifestLine {
-        ManifestLine { uri: uri.into(), size, mtime_ms: 5, crc32c: 7, path: "a/b".into(), engine: crate::ENGINE.into() }
+        ManifestLine {
+            uri: uri.into(),
+            size,
+            mtime_ms: 5,
+            local_mtime_ms: None,
+            crc32c: 7,
+            path: "a/b".into(),
+            engine: crate::ENGINE.into(),
+        }
     }
 
     #[test]
