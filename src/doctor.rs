@@ -92,7 +92,7 @@ pub fn examine(plan: &DoctorPlan) -> Diagnosis {
 
 fn lake_checks(plan: &LakePlan, checks: &mut Vec<Check>) {
     let (listing, is_remote) =
-        match Lake::open(&plan.inputs, &plan.options).and_then(|lake| Ok((lake.list()?, lake.is_remote()))) {
+        match Lake::inspect(&plan.inputs, &plan.options).and_then(|lake| Ok((lake.list()?, lake.is_remote()))) {
             Ok(listed) => listed,
             Err(error) => return checks.push(Check::bad(Part::Lake, "lake", Verdict::Failed, &error)),
         };

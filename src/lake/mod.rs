@@ -4,7 +4,7 @@
 //! in the cache. Everything after this module reads local files only.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,6 +31,7 @@ pub use pull::{Arrivals, PullSummary};
 pub use select::ListOptions;
 pub use source::hdfs::HdfsOptions;
 
+use cache::Cache;
 use input::HdfsUri;
 use source::hdfs::viewfs;
 use source::{Source, hdfs, local};
@@ -184,7 +185,7 @@ pub struct Lake {
     inputs: Vec<Input>,
     options: LakeOptions,
     /// Open if any input is remote.
-    cache: Option<Arc<cache::Cache>>,
+    cache: Option<Arc<Cache>>,
     /// By root, such as `hdfs://nn:9000`; empty when offline.
     sources: BTreeMap<String, Arc<dyn Source>>,
     warnings: Mutex<BTreeSet<String>>,
@@ -194,6 +195,23 @@ impl Lake {
     /// Opens the lake of `inputs`, each a folder, file, glob or URI. Remote ones take the lock of the cache; no server
     /// is asked yet.
     pub fn open(inputs: &[String], options: &LakeOptions) -> Result<Lake, LakeError> {
+        Lake::with_cache(inputs, options, Cache::open)
+    }
+
+    /// As [`Lake::open`], to be listed and no more: changes nothing on this machine, and takes no lock. Fails where this
+    /// user could not put files into the cache.
+    pub fn inspect(inputs: &[String], options: &LakeOptions) -> Result<Lake, LakeError> {
+        Lake::with_cache(inputs, options, |folder| {
+            Cache::check_access(folder)?;
+            Cache::open_read_only(folder)
+        })
+    }
+
+    fn with_cache(
+        inputs: &[String],
+        options: &LakeOptions,
+        open_cache: impl Fn(&Path) -> Result<Cache, LakeError>,
+    ) -> Result<Lake, LakeError> {
         let mut lake = Lake {
             name: inputs.join(", "),
             inputs: Vec::new(),
@@ -213,7 +231,7 @@ impl Lake {
                     };
                     let uri = viewfs::resolve(hdfs::with_authority(&uri, conf)?, conf)?;
                     if lake.cache.is_none() {
-                        lake.cache = Some(Arc::new(cache::Cache::open(&options.cache)?));
+                        lake.cache = Some(Arc::new(open_cache(&options.cache)?));
                     }
                     if options.caching != Caching::Offline && !lake.sources.contains_key(&uri.root()) {
                         lake.sources.insert(uri.root(), hdfs::connect(&uri, conf, &options.hdfs)?);

@@ -103,3 +103,17 @@ fn an_ordinary_user_may_run_it_all() {
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     work.run_as_ordinary_user(["run", "lake"]).failed(3, &["lake/20220401.json", "denied", "next: "]);
 }
+
+#[test]
+fn the_doctor_makes_no_cache_for_a_remote_lake() {
+    let work = Workplace::new();
+    let check = |cache: &str, word: &str| {
+        let found = work.run(["doctor", "hdfs://127.0.0.1:1/log", "--cache", cache]);
+        assert_eq!(found.code, Some(3), "{}{}", found.stdout, found.stderr);
+        assert!(found.stdout.contains(word), "{}", found.stdout);
+    };
+    check("cache", "127.0.0.1:1");
+    assert!(!work.path("cache").exists());
+    work.write("file", "");
+    check("file/cache", "making the cache folder");
+}

@@ -75,6 +75,9 @@ impl Cache {
     pub fn check_access(folder: &Path) -> Result<(), LakeError> {
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+        if !existing.is_dir() {
+            return Err(failed_at(existing, "making the cache folder", &ErrorKind::NotADirectory.into()));
+        }
         let needed = ["", "partial", "hdfs"]
             .map(|name| if existing == absolute { existing.join(name) } else { existing.to_owned() });
         for path in needed.iter().filter(|path| path.exists()) {

@@ -102,6 +102,12 @@ fn a_cache_that_is_looked_at_stays_as_it_is() {
     Cache::check_access(&inside).unwrap();
     assert_eq!(Cache::open_read_only(&inside).unwrap().lines(), []);
     assert_eq!(names(folder.path()).len(), 0);
+    let file_above = folder.path().join("file");
+    fs::write(&file_above, "").unwrap();
+    for path in [file_above.clone(), file_above.join("cache")] {
+        Cache::check_access(&path).unwrap_err();
+        Cache::open(&path).unwrap_err();
+    }
     // Neither a lock nor damage stops it.
     let cache = Cache::open(&inside).unwrap();
     let file = put(&cache, &listed(&cache, "x.json", 3), b"abc");
