@@ -60,6 +60,7 @@ fn finished((builder, collector): (MonthBuilder, Collector), rules: &Rules) -> M
         engine: viewmart::ENGINE.to_owned(),
         rules_name: rules.name.clone(),
         rules_sha256: rules.sha256.clone(),
+        rules_text: rules.to_toml(),
         input_files: 1,
         input_bytes: 0,
     };

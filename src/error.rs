@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::lake::LakeError;
+use crate::month_file::MonthFileError;
 use crate::warehouse::WarehouseError;
 
 /// An error that can say what to do next.
@@ -89,13 +90,8 @@ pub enum DataError {
         what: String,
     },
     /// A month file that viewmart did not write, or whose content contradicts its metadata.
-    #[error("{file}: {what}")]
-    MonthFile {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        what: String,
-    },
+    #[error(transparent)]
+    MonthFile(MonthFileError),
 }
 
 impl Advice for DataError {
@@ -109,7 +105,7 @@ impl Advice for DataError {
                 "the header needs Contract, TotalDuration and AppName, or one column _source with the JSON object"
             }
             DataError::Overflow { .. } => "bound the seconds of a record with `max_seconds` in the rules",
-            DataError::MonthFile { .. } => "make it again with `viewmart transform`",
+            DataError::MonthFile(error) => return error.advice(),
         }))
     }
 }

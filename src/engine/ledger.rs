@@ -1,7 +1,7 @@
 //! The ledger: every record read is kept or rejected for exactly one reason, and the sums say so.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -92,7 +92,7 @@ pub struct Ledger {
 impl Ledger {
     /// Records rejected for any reason.
     pub fn n_rejected(&self) -> u64 {
-        self.rejected.iter().sum()
+        self.rejected.iter().fold(0, |sum, records| sum.saturating_add(*records))
     }
 
     /// Records rejected for `reason`.
@@ -102,7 +102,7 @@ impl Ledger {
 
     /// Seconds of all kept records.
     pub fn n_seconds(&self) -> i128 {
-        self.seconds.iter().sum()
+        self.seconds.iter().fold(0, |sum, seconds| sum.saturating_add(*seconds))
     }
 
     /// Rejected records that count against the limit, as a fraction of the records read; 0 when nothing was read.
@@ -113,8 +113,9 @@ impl Ledger {
 
     /// Whether every record read is accounted for.
     pub fn balances(&self) -> bool {
-        self.read == self.kept + self.n_rejected()
-            && self.n_rejected_for(Reason::UnmappedApp) == self.unmapped_app.values().sum::<u64>()
+        let unmapped = self.unmapped_app.values().fold(0, |sum: u64, records| sum.saturating_add(*records));
+        self.kept.checked_add(self.n_rejected()) == Some(self.read)
+            && self.n_rejected_for(Reason::UnmappedApp) == unmapped
     }
 
     /// Adds the counts of `other`, a disjoint part of the same run.
@@ -154,7 +155,7 @@ pub struct RecordCounts {
 impl RecordCounts {
     /// Records rejected for any reason.
     pub fn n_rejected(&self) -> u64 {
-        self.rejected.iter().sum()
+        self.rejected.iter().fold(0, |sum, records| sum.saturating_add(*records))
     }
 
     /// Records rejected for `reason`.
@@ -174,7 +175,7 @@ impl RecordCounts {
 
     /// Whether every record read is accounted for.
     pub fn balances(&self) -> bool {
-        self.read == self.kept + self.n_rejected()
+        self.kept.checked_add(self.n_rejected()) == Some(self.read)
     }
 
     /// Adds `other`, the counts of other records. Counts that a file made up do not wrap but stay at the limit, where
@@ -205,6 +206,8 @@ pub struct InputFile {
     pub tag: String,
     /// Which of its stored bytes were read: ascending, apart from each other. A packed file is read whole.
     pub ranges: Vec<Range<u64>>,
+    /// What is odd about it, each in a few words, such as packing that belies its ending.
+    pub facts: BTreeSet<String>,
 }
 
 impl InputFile {
@@ -216,7 +219,18 @@ impl InputFile {
 
     /// A file that is read whole.
     pub fn whole(uri: String, day: Day, n_bytes: u64, tag: String) -> InputFile {
-        InputFile { uri, day, n_bytes, tag, ranges: (n_bytes > 0).then_some(0..n_bytes).into_iter().collect() }
+        let ranges = (n_bytes > 0).then_some(0..n_bytes).into_iter().collect();
+        InputFile { uri, day, n_bytes, tag, ranges, facts: BTreeSet::new() }
+    }
+
+    /// Whether all of its bytes were read.
+    pub fn is_whole(&self) -> bool {
+        self.n_bytes == 0 || self.ranges == [0..self.n_bytes]
+    }
+
+    /// How many of its bytes were read.
+    pub fn n_bytes_read(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end.saturating_sub(range.start)).fold(0, u64::saturating_add)
     }
 }
 
@@ -371,6 +385,7 @@ impl FileLedger {
                 _ => self.file.ranges.push(range),
             }
         }
+        self.file.facts.extend(other.file.facts);
         self.counts.add(&other.counts);
         Ok(())
     }

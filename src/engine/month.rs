@@ -161,6 +161,8 @@ pub struct Provenance {
     pub rules_name: String,
     /// Hash of the rules, 64 hex digits.
     pub rules_sha256: String,
+    /// The rules as [`super::rules::Rules::to_toml`] writes them.
+    pub rules_text: String,
     /// Number of data files of the month.
     pub input_files: u64,
     /// Their size as stored.

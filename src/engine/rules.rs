@@ -1,5 +1,7 @@
 //! The rules of a run: bounds on seconds, excluded contracts, how taste is read, which app is in which category.
 
+mod text;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -78,6 +78,26 @@ pub struct DataFile {
     pub compression: Compression,
 }
 
+impl DataFile {
+    /// The one name of the file, however the lake was spelled: `hdfs://nameservice/path` for a remote one, else
+    /// `file://` and its real path. Bytes of a path that are not UTF-8 stand as `%XX`.
+    pub fn canonical_uri(&self) -> String {
+        // A path of this machine never holds `//`.
+        if self.uri.starts_with("hdfs://") || self.uri.starts_with("viewfs://") {
+            return self.uri.clone();
+        }
+        // A file that is gone is told when it is opened.
+        let real = std::fs::canonicalize(&self.path).or_else(|_| std::path::absolute(&self.path));
+        let real = real.unwrap_or_else(|_| self.path.clone());
+        let mut uri = "file://".to_owned();
+        for chunk in real.as_os_str().as_encoded_bytes().utf8_chunks() {
+            uri.push_str(chunk.valid());
+            chunk.invalid().iter().for_each(|byte| uri.push_str(&format!("%{byte:02X}")));
+        }
+        uri
+    }
+}
+
 /// The data files of one month and what was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {

@@ -13,10 +13,10 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::days_since_epoch;
 use super::encode::{delta_binary_packed, delta_byte_array, packed_codes, repeated_code};
-use super::{Column, days_since_epoch};
-use crate::engine::aggregate::MonthTable;
-use crate::engine::rules::{Category, NO_LABEL};
+use crate::engine::columns::Values;
+use crate::engine::month::Contracts;
 
 /// Rows of a page: what is made of them on the way stays in a cache and in memory that is used again.
 const PAGE_ROWS: usize = 1 << 14;
@@ -28,32 +28,19 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// The rows `rows` (at least one) of `column`.
-    pub fn new(
-        table: &MonthTable,
-        column: Column,
-        rows: Range<usize>,
-        descriptor: ColumnDescPtr,
-    ) -> ParquetResult<Chunk> {
-        match column {
-            Column::Month => dates(days_since_epoch(table.month.first_day()), rows, descriptor),
-            Column::Date => dates(days_since_epoch(table.etl_date), rows, descriptor),
-            Column::Contract => contracts(table, rows, descriptor),
-            Column::Seconds(category) => seconds(&table.seconds[category as usize][rows], descriptor),
-            Column::Total => seconds(&table.total[rows], descriptor),
-            Column::MostWatch => {
-                let names: Vec<&str> = Category::ALL.iter().map(|category| category.name()).chain([NO_LABEL]).collect();
-                let last = names.len() as u8 - 1;
-                let codes: Vec<u8> = table.most_watch[rows].iter().map(|code| (*code).min(last)).collect();
-                labels(&names, &codes, descriptor)
+    /// The rows `rows` (at least one) of a column with these values.
+    pub fn new(values: &Values<'_>, rows: Range<usize>, descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
+        match values {
+            Values::Date(date) => dates(days_since_epoch(*date), rows, descriptor),
+            Values::Texts(contracts) => texts(contracts, rows, descriptor),
+            Values::Labels { codes, labels: names } => {
+                let last = names.len().saturating_sub(1) as u8;
+                let codes: Vec<u8> = codes[rows].iter().map(|code| (*code).min(last)).collect();
+                labels(names, &codes, descriptor)
             }
-            Column::Taste => {
-                let names: Vec<&str> = table.taste_labels.iter().map(String::as_str).collect();
-                let codes: Vec<u8> = table.taste[rows].iter().map(|taste| taste.0 & 31).collect();
-                labels(&names, &codes, descriptor)
-            }
-            Column::Activeness => activeness(&table.activeness[rows], descriptor),
-            Column::Days => masks(&table.days[rows], descriptor),
+            Values::BigInts(numbers) => big_ints(&numbers[rows], descriptor),
+            Values::Masks(numbers) => masks(&numbers[rows], descriptor),
+            Values::Bytes(numbers) => bytes(&numbers[rows], descriptor),
         }
     }
 }
@@ -68,19 +55,20 @@ fn dates(date: i32, rows: Range<usize>, descriptor: ColumnDescPtr) -> ParquetRes
     pages.close(Statistics::int32(Some(date), Some(date), None, Some(0), false))
 }
 
-fn contracts(table: &MonthTable, rows: Range<usize>, descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
+/// Texts, ascending.
+fn texts(contracts: &Contracts, rows: Range<usize>, descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
     let mut pages = Pages::new(descriptor, Encoding::DELTA_BYTE_ARRAY);
     // They are sorted: the first and the last are the least and the greatest.
-    let text = |row: usize| Some(ByteArray::from(table.contracts.get(row)));
+    let text = |row: usize| Some(ByteArray::from(contracts.get(row)));
     let statistics = Statistics::byte_array(text(rows.start), text(rows.end - 1), None, Some(0), false);
     for rows in pieces(rows) {
-        let texts: Vec<&[u8]> = rows.map(|row| table.contracts.get(row).as_bytes()).collect();
+        let texts: Vec<&[u8]> = rows.map(|row| contracts.get(row).as_bytes()).collect();
         pages.data(texts.len(), |page| delta_byte_array(&texts, page))?;
     }
     pages.close(statistics)
 }
 
-fn seconds(values: &[i64], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
+fn big_ints(values: &[i64], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
     let mut pages = Pages::new(descriptor, Encoding::DELTA_BINARY_PACKED);
     for values in values.chunks(PAGE_ROWS) {
         pages.data(values.len(), |page| delta_binary_packed(values, page))?;
@@ -89,14 +77,14 @@ fn seconds(values: &[i64], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
     pages.close(Statistics::int64(least, greatest, None, Some(0), false))
 }
 
-/// Numbers of days, each of which is its own place in the dictionary.
-fn activeness(n_days: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
-    let least = n_days.iter().min().copied().unwrap_or_default();
-    let greatest = n_days.iter().max().copied().unwrap_or_default();
+/// Small numbers, each of which is its own place in the dictionary.
+fn bytes(numbers: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
+    let least = numbers.iter().min().copied().unwrap_or_default();
+    let greatest = numbers.iter().max().copied().unwrap_or_default();
     let mut pages = Pages::new(descriptor, Encoding::RLE_DICTIONARY);
-    let dictionary = (0..=greatest).flat_map(|n_days| i32::from(n_days).to_le_bytes()).collect();
+    let dictionary = (0..=greatest).flat_map(|number| i32::from(number).to_le_bytes()).collect();
     pages.dictionary(u32::from(greatest) + 1, dictionary)?;
-    pages.codes(n_days, greatest)?;
+    pages.codes(numbers, greatest)?;
     pages.close(Statistics::int32(Some(least.into()), Some(greatest.into()), None, Some(0), false))
 }
 

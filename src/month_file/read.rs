@@ -1,352 +1,328 @@
-//! Reading a month file, which may be anything.
+//! Reading a month file, which may be anything: its rows one after the other, in memory that does not grow with them.
 
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use jiff::civil::Date;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::DataType;
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::basic::Compression;
+use parquet::column::reader::ColumnReaderImpl;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::reader::ChunkReader;
+use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::parser::parse_message_type;
-use rayon::prelude::*;
-use serde::Deserialize;
+use parquet::schema::types::Type;
 
-use super::{CHECKSUM, Column, DayText, FORMAT, InputText, KEY_PREFIX, LedgerText, SCHEMA, checksum, days_since_epoch};
-use crate::engine::aggregate::columns::{Contracts, sum};
-use crate::engine::aggregate::memory::Slab;
-use crate::engine::aggregate::{DayActivity, MonthTable, Provenance};
-use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{Ledger, LedgerDetail, Reason};
-use crate::engine::rules::{Category, NO_LABEL, Taste};
-use crate::error::{DataError, Error};
+use super::metadata::{Entries, Header};
+use super::{FileFlaw, MonthFileError, columns, schema};
+use crate::engine::columns::COLUMNS;
+use crate::engine::month::Contracts;
+use crate::engine::partial::{Row, RowCheck, RowStream, activity};
+use crate::engine::rules::Category;
 
 /// The columns lie behind the four bytes with which every Parquet file begins.
-const DATA_START: usize = 4;
+const DATA_START: u64 = 4;
 
-/// Reads a month file and checks its columns against its metadata.
-///
-/// # Errors
-/// [`Error::Output`] where the file cannot be read, [`DataError::MonthFile`] where it is not a month file or its columns
-/// contradict its metadata.
-pub fn read(path: &Path) -> Result<MonthTable, Error> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Output {
-        path: path.to_owned(),
-        doing: "reading the month file",
-        source,
-    })?;
-    parse(bytes.into()).map_err(|what| Error::Data(DataError::MonthFile { file: path.display().to_string(), what }))
+/// Bytes of the column chunks that are read at once for the checksum.
+const CHECKSUM_BYTES: usize = 1 << 18;
+
+/// Rows that are decoded at once.
+const BATCH_ROWS: usize = 1 << 12;
+
+/// Whether the bytes of a file are held against its checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checksum {
+    Verify,
+    /// Tests look at what lies behind it.
+    #[cfg(test)]
+    Skip,
 }
 
-pub(super) fn parse(bytes: Bytes) -> Result<MonthTable, String> {
-    // The checksum finds damage before a column is read. A file made to pass it could still make the Parquet library
-    // panic, which reports most contradictions as errors, but not all. Nothing outlives a panic here.
-    catch_unwind(AssertUnwindSafe(|| {
-        let table = parse_columns(bytes)?;
-        check(&table)?;
-        Ok(table)
-    }))
-    .unwrap_or_else(|_| Err("it is damaged: its pages contradict each other".to_owned()))
+/// An open month file: what it says of itself, and its rows, which are held against that when the last one was read.
+pub(super) struct FileRows<R> {
+    path: PathBuf,
+    reader: Arc<R>,
+    metadata: ParquetMetaData,
+    pub header: Header,
+    /// Row groups that were begun.
+    n_groups: usize,
+    group: Option<GroupColumns>,
+    batch: Batch,
+    /// Rows of the batch that were reached: the cursor stands at the last of them.
+    n_reached: usize,
+    check: RowCheck,
 }
 
-/// The table as its columns and metadata say, whether they agree or not.
-pub(super) fn parse_columns(bytes: Bytes) -> Result<MonthTable, String> {
-    let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| format!("it is not Parquet: {error}"))?;
-    let metadata = reader.metadata();
-    let expected = parse_message_type(SCHEMA).map_err(|error| error.to_string())?;
-    let fields = |root: &parquet::schema::types::Type| -> Vec<String> {
-        let field = |field: &parquet::schema::types::TypePtr| format!("{} {}", field.name(), field.get_physical_type());
-        root.get_fields().iter().filter(|field| field.is_primitive()).map(field).collect()
-    };
-    let (found, expected) = (fields(metadata.file_metadata().schema()), fields(&expected));
-    if found != expected {
-        return Err(format!("it has the columns {}, expected {}", found.join(", "), expected.join(", ")));
-    }
-    let entries = Entries::of(metadata);
-    let format = entries.text("format")?;
-    if format != FORMAT {
-        return Err(format!("its format is {format}, this program reads {FORMAT}"));
-    }
-    let n_data: i64 = metadata.row_groups().iter().map(|group| group.compressed_size()).fold(0, i64::saturating_add);
-    let data = usize::try_from(n_data).ok().and_then(|n_data| bytes.get(DATA_START..)?.get(..n_data));
-    let data_crc = crc32c::crc32c(data.ok_or("it is damaged: it is shorter than its columns")?);
-    let others = entries.0.iter().filter(|(key, _)| **key != CHECKSUM).map(|(key, value)| (*key, *value));
-    if entries.text(CHECKSUM)? != checksum(data_crc, others) {
-        return Err("it is damaged: its checksum does not match".to_owned());
-    }
-    let n_rows: usize = entries.parsed("rows")?;
-    let taste_labels: Vec<String> = entries.json("taste_labels")?;
-    let taste_labels: [String; 32] = taste_labels.try_into().map_err(|_| "`viewmart.taste_labels` is not 32 texts")?;
-    let month: Month = entries.parsed("month")?;
-    let etl_date: Date = entries.parsed("etl_date")?;
+/// The columns of a row group that are read, while they are.
+struct GroupColumns {
+    n_missing: usize,
+    contracts: ColumnReaderImpl<ByteArrayType>,
+    days: ColumnReaderImpl<Int32Type>,
+    seconds: [ColumnReaderImpl<Int64Type>; Category::ALL.len()],
+}
 
-    let mut columns: Vec<Values> = Column::ALL
-        .into_par_iter()
-        .map(|column| {
-            let decoded = decode(&reader, column, &taste_labels, n_rows);
-            decoded.map_err(|error| format!("column {column:?} cannot be read: {error}"))
+#[derive(Default)]
+struct Batch {
+    contracts: Contracts,
+    days: Vec<u32>,
+    seconds: [Vec<i64>; Category::ALL.len()],
+}
+
+impl FileRows<File> {
+    pub fn open(path: &Path) -> Result<FileRows<File>, MonthFileError> {
+        let file = File::open(path).map_err(|source| MonthFileError::Read { file: path.to_owned(), source })?;
+        FileRows::new(path.to_owned(), file, Checksum::Verify)
+    }
+}
+
+impl<R: ChunkReader + 'static> FileRows<R> {
+    /// The file whose bytes `reader` gives; `path` is for messages.
+    pub fn new(path: PathBuf, reader: R, checksum: Checksum) -> Result<FileRows<R>, MonthFileError> {
+        let opened = guarded(|| {
+            let metadata = ParquetMetaDataReader::new().parse_and_finish(&reader).map_err(|error| match error {
+                ParquetError::External(_) => Failure::of(error),
+                error => Failure::Flaw(FileFlaw::NotParquet(error.to_string())),
+            })?;
+            let header = header(&metadata, &reader, checksum)?;
+            Ok((metadata, header))
+        });
+        let (metadata, header) = opened.map_err(|failure| failure.at(&path))?;
+        let check = RowCheck::new(header.month);
+        let (n_groups, n_reached) = (0, 0);
+        let batch = Batch::default();
+        Ok(FileRows {
+            path,
+            reader: Arc::new(reader),
+            metadata,
+            header,
+            n_groups,
+            group: None,
+            batch,
+            n_reached,
+            check,
         })
-        .collect::<Result<_, String>>()?;
-    for (column, values) in Column::ALL.iter().zip(&columns) {
-        if values.len() != n_rows {
-            return Err(format!("column {column:?} has {} rows, expected {n_rows}", values.len()));
-        }
-    }
-    for (column, date) in [(Column::Month, month.first_day()), (Column::Date, etl_date)] {
-        let days = days_since_epoch(date);
-        if columns[column.place()].take_days()?.iter().any(|found| *found != days) {
-            return Err(format!("column {column:?} is not {date} in every row"));
-        }
-    }
-    let activeness = columns[Column::Activeness.place()].take_days()?;
-    let activeness: Vec<u8> = activeness
-        .into_iter()
-        .map(|days| u8::try_from(days).ok().filter(|days| (1..=month.n_days()).contains(days)))
-        .collect::<Option<_>>()
-        .ok_or("column Activeness holds a number that is not one of days of the month")?;
-    let days = columns[Column::Days.place()].take_days()?;
-    let days: Vec<u32> = days
-        .into_iter()
-        .zip(&activeness)
-        .map(|(mask, n_days)| u32::try_from(mask).ok().filter(|mask| mask.count_ones() == u32::from(*n_days)))
-        .collect::<Option<_>>()
-        .ok_or("column Days has not as many bits as Activeness says")?;
-    let seconds = Category::ALL.map(|category| columns[Column::Seconds(category).place()].take_seconds());
-    let [movie, sport, child, relax, tv] = seconds;
-    Ok(MonthTable {
-        month,
-        etl_date,
-        contracts: columns[Column::Contract.place()].take_contracts()?,
-        seconds: [movie?, sport?, child?, relax?, tv?],
-        total: columns[Column::Total.place()].take_seconds()?,
-        most_watch: columns[Column::MostWatch.place()].take_codes()?,
-        taste: columns[Column::Taste.place()].take_codes()?.into_iter().map(Taste).collect(),
-        days: days.into(),
-        activeness,
-        taste_labels,
-        activity: entries.days(month)?,
-        ledger: entries.ledger()?,
-        detail: LedgerDetail::default(),
-        provenance: entries.provenance()?,
-    })
-}
-
-/// The values of a column.
-enum Values {
-    /// Days since 1970-01-01, or a number of days.
-    Days(Vec<i32>),
-    Seconds(Vec<i64>),
-    Contracts(Contracts),
-    /// Places of labels.
-    Codes(Vec<u8>),
-}
-
-impl Values {
-    fn len(&self) -> usize {
-        match self {
-            Values::Days(values) => values.len(),
-            Values::Seconds(values) => values.len(),
-            Values::Contracts(values) => values.len(),
-            Values::Codes(values) => values.len(),
-        }
     }
 
-    fn take_days(&mut self) -> Result<Vec<i32>, String> {
-        match self {
-            Values::Days(values) => Ok(std::mem::take(values)),
-            _ => Err(WRONG_TYPE.to_owned()),
-        }
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
-    fn take_seconds(&mut self) -> Result<Slab<i64>, String> {
-        match self {
-            Values::Seconds(values) => Ok(std::mem::take(values).into()),
-            _ => Err(WRONG_TYPE.to_owned()),
-        }
-    }
-
-    fn take_contracts(&mut self) -> Result<Contracts, String> {
-        match self {
-            Values::Contracts(values) => Ok(std::mem::take(values)),
-            _ => Err(WRONG_TYPE.to_owned()),
-        }
-    }
-
-    fn take_codes(&mut self) -> Result<Vec<u8>, String> {
-        match self {
-            Values::Codes(values) => Ok(std::mem::take(values)),
-            _ => Err(WRONG_TYPE.to_owned()),
-        }
-    }
-}
-
-const WRONG_TYPE: &str = "a column has another type than expected";
-
-/// All values of a column. At most `n_rows` are made room for; a file with more of them is refused later.
-fn decode(
-    reader: &SerializedFileReader<Bytes>,
-    column: Column,
-    taste_labels: &[String; 32],
-    n_rows: usize,
-) -> Result<Values, String> {
-    let mut values = match column {
-        Column::Month | Column::Date | Column::Activeness | Column::Days => Values::Days(Vec::new()),
-        Column::Seconds(_) | Column::Total => Values::Seconds(Vec::new()),
-        Column::Contract => Values::Contracts(Contracts::default()),
-        Column::MostWatch | Column::Taste => Values::Codes(Vec::new()),
-    };
-    let codes: BTreeMap<&[u8], u8> = match column {
-        Column::Taste => taste_labels.iter().map(|label| label.as_bytes()).zip(0..).collect(),
-        _ => Category::ALL
-            .iter()
-            .map(|category| (category.name().as_bytes(), *category as u8))
-            .chain([(NO_LABEL.as_bytes(), MonthTable::NOTHING_WATCHED)])
-            .collect(),
-    };
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|error| error.to_string())?;
-        let n_group = usize::try_from(group.metadata().num_rows()).map_err(|error| error.to_string())?;
-        if n_group > n_rows {
-            return Err(format!("a row group has {n_group} rows, the whole file should have {n_rows}"));
-        }
-        let chunk = group.get_column_reader(column.place()).map_err(|error| error.to_string())?;
-        match (chunk, &mut values) {
-            (ColumnReader::Int32ColumnReader(chunk), Values::Days(values)) => read_chunk(chunk, n_group, values)?,
-            (ColumnReader::Int64ColumnReader(chunk), Values::Seconds(values)) => read_chunk(chunk, n_group, values)?,
-            (ColumnReader::ByteArrayColumnReader(chunk), Values::Contracts(contracts)) => {
-                let mut texts = Vec::new();
-                read_chunk(chunk, n_group, &mut texts)?;
-                for text in &texts {
-                    contracts.push(text.as_utf8().map_err(|_| "a contract is not UTF-8")?);
-                }
+    /// Decodes the next rows; false when there are none, and then all rows agree with what the file says of itself.
+    fn fill(&mut self) -> Result<bool, Failure> {
+        loop {
+            if let Some(group) = self.group.as_mut().filter(|group| group.n_missing > 0) {
+                let n_rows = group.n_missing.min(BATCH_ROWS);
+                group.n_missing -= n_rows;
+                self.batch = group.read(n_rows)?;
+                self.n_reached = 0;
+                return Ok(true);
             }
-            (ColumnReader::ByteArrayColumnReader(chunk), Values::Codes(values)) => {
-                let mut labels = Vec::new();
-                read_chunk(chunk, n_group, &mut labels)?;
-                for label in &labels {
-                    let code = codes.get(label.data());
-                    values.push(*code.ok_or_else(|| format!("{label:?} is not a label of this month"))?);
-                }
-            }
-            _ => return Err(WRONG_TYPE.to_owned()),
+            let Some(group) = self.metadata.row_groups().get(self.n_groups) else { break };
+            self.group = Some(GroupColumns::new(&self.reader, group)?);
+            self.n_groups += 1;
         }
+        let Header { n_rows, ledger, days, .. } = &self.header;
+        let found = self.check.n_rows() as u64;
+        if found != *n_rows {
+            let why = format!("says {n_rows}, but there are {found}");
+            return Err(FileFlaw::Metadata { key: "rows", why }.into());
+        }
+        self.check.finish(ledger).map_err(FileFlaw::from)?;
+        if activity(&self.check.active_users(), ledger).as_ref() != Ok(days) {
+            let why = "is not what rows and files say".to_owned();
+            return Err(FileFlaw::Metadata { key: "days", why }.into());
+        }
+        Ok(false)
     }
-    Ok(values)
 }
 
-fn read_chunk<T: DataType>(
-    mut chunk: ColumnReaderImpl<T>,
+impl<R: ChunkReader + 'static> RowStream for FileRows<R> {
+    type Error = MonthFileError;
+
+    fn advance(&mut self) -> Result<bool, MonthFileError> {
+        if self.n_reached == self.batch.days.len() {
+            let filled = guarded(|| self.fill());
+            if !filled.map_err(|failure| failure.at(&self.path))? {
+                return Ok(false);
+            }
+        }
+        self.n_reached += 1;
+        let row = self.batch.row(self.n_reached - 1);
+        let checked = self.check.check(row);
+        checked.map(|()| true).map_err(|flaw| Failure::from(FileFlaw::from(flaw)).at(&self.path))
+    }
+
+    fn row(&self) -> Row<'_> {
+        self.batch.row(self.n_reached.saturating_sub(1))
+    }
+}
+
+impl Batch {
+    fn row(&self, row: usize) -> Row<'_> {
+        Row {
+            contract: self.contracts.get(row),
+            days: self.days[row],
+            seconds: std::array::from_fn(|category| self.seconds[category][row]),
+        }
+    }
+}
+
+impl GroupColumns {
+    fn new<R: ChunkReader + 'static>(reader: &Arc<R>, group: &RowGroupMetaData) -> Result<GroupColumns, Failure> {
+        let n_missing = usize::try_from(group.num_rows()).map_err(|_| damaged("a row group of fewer than no rows"))?;
+        let pages = |name: &str| -> Result<_, Failure> {
+            let place = columns().position(|column| column.name == name);
+            let place = place.filter(|place| *place < group.num_columns());
+            let chunk = group.column(place.ok_or_else(|| damaged(format!("a row group without {name}")))?);
+            // Other writers of our schema are refused before; none of ours compresses.
+            if chunk.compression() != Compression::UNCOMPRESSED {
+                return Err(damaged(format!("column {name} is compressed")));
+            }
+            let pages = SerializedPageReader::new(Arc::clone(reader), chunk, n_missing, None).map_err(Failure::of)?;
+            Ok((chunk.column_descr_ptr(), Box::new(pages)))
+        };
+        let seconds = |category: Category| {
+            let (descriptor, pages) = pages(&format!("{}Duration", category.name()))?;
+            Ok::<_, Failure>(ColumnReaderImpl::new(descriptor, pages))
+        };
+        let [movie, sport, child, relax, tv] = Category::ALL.map(seconds);
+        let (contract, contract_pages) = pages("Contract")?;
+        let (days, days_pages) = pages("Days")?;
+        Ok(GroupColumns {
+            n_missing,
+            contracts: ColumnReaderImpl::new(contract, contract_pages),
+            days: ColumnReaderImpl::new(days, days_pages),
+            seconds: [movie?, sport?, child?, relax?, tv?],
+        })
+    }
+
+    /// The next rows.
+    fn read(&mut self, n_rows: usize) -> Result<Batch, Failure> {
+        let mut batch = Batch::default();
+        let (mut texts, mut days): (Vec<ByteArray>, Vec<i32>) = Default::default();
+        read_values(&mut self.contracts, n_rows, &mut texts)?;
+        for text in &texts {
+            batch.contracts.push(text.as_utf8().map_err(|_| damaged("a contract is not UTF-8"))?);
+        }
+        read_values(&mut self.days, n_rows, &mut days)?;
+        batch.days = days.into_iter().map(i32::cast_unsigned).collect();
+        for (column, seconds) in self.seconds.iter_mut().zip(&mut batch.seconds) {
+            read_values(column, n_rows, seconds)?;
+        }
+        Ok(batch)
+    }
+}
+
+fn read_values<T: DataType>(
+    column: &mut ColumnReaderImpl<T>,
     n_rows: usize,
     values: &mut Vec<T::T>,
-) -> Result<(), String> {
-    let expected = values.len() + n_rows;
-    while values.len() < expected {
-        let missing = expected - values.len();
-        let (n_read, _, _) = chunk.read_records(missing, None, None, values).map_err(|error| error.to_string())?;
+) -> Result<(), Failure> {
+    while values.len() < n_rows {
+        let n_missing = n_rows - values.len();
+        let (n_read, _, _) = column.read_records(n_missing, None, None, values).map_err(Failure::of)?;
         if n_read == 0 {
-            return Err(format!("{missing} values are missing"));
+            return Err(damaged(format!("{n_missing} values are missing")));
         }
     }
     Ok(())
 }
 
-/// The metadata of a file.
-struct Entries<'a>(BTreeMap<&'a str, &'a str>);
-
-impl<'a> Entries<'a> {
-    fn of(metadata: &'a ParquetMetaData) -> Entries<'a> {
-        let entries = metadata.file_metadata().key_value_metadata();
-        let entry = |entry: &'a KeyValue| Some((entry.key.strip_prefix(KEY_PREFIX)?, entry.value.as_deref()?));
-        Entries(entries.into_iter().flatten().filter_map(entry).collect())
+/// What the file says of itself, if this program wrote it.
+fn header<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R, checksum: Checksum) -> Result<Header, Failure> {
+    let entries = Entries::of(metadata.file_metadata());
+    // An older format may have had other columns.
+    entries.check_format().or_else(|flaw| match flaw {
+        FileFlaw::Format { .. } => Err(flaw),
+        flaw => check_columns(metadata.file_metadata().schema()).and(Err(flaw)),
+    })?;
+    check_columns(metadata.file_metadata().schema())?;
+    if checksum == Checksum::Verify {
+        entries.check_bytes(data_crc(metadata, reader)?)?;
     }
+    Ok(entries.header()?)
+}
 
-    fn text(&self, key: &str) -> Result<&'a str, String> {
-        self.0.get(key).copied().ok_or_else(|| format!("its metadata lacks `viewmart.{key}`"))
-    }
+fn check_columns(found: &Type) -> Result<(), FileFlaw> {
+    let expected = parse_message_type(&schema(COLUMNS)).map_err(|error| FileFlaw::NotParquet(error.to_string()))?;
+    let fields = |root: &Type| -> String {
+        let field = |field: &parquet::schema::types::TypePtr| {
+            let info = field.get_basic_info();
+            let repetition = if info.has_repetition() { info.repetition().to_string() } else { String::new() };
+            match field.is_primitive() {
+                true => format!("{} {} {repetition}", field.name(), field.get_physical_type()),
+                false => format!("{} of several", field.name()),
+            }
+        };
+        root.get_fields().iter().map(field).collect::<Vec<_>>().join(", ")
+    };
+    let (found, expected) = (fields(found), fields(&expected));
+    if found == expected { Ok(()) } else { Err(FileFlaw::Columns { found, expected }) }
+}
 
-    fn parsed<T: std::str::FromStr>(&self, key: &str) -> Result<T, String>
-    where
-        T::Err: std::fmt::Display,
-    {
-        self.text(key)?.parse().map_err(|error| format!("`viewmart.{key}` in its metadata: {error}"))
-    }
-
-    fn json<T: Deserialize<'a>>(&self, key: &str) -> Result<T, String> {
-        serde_json::from_str(self.text(key)?).map_err(|error| format!("`viewmart.{key}` in its metadata: {error}"))
-    }
-
-    fn ledger(&self) -> Result<Ledger, String> {
-        let text: LedgerText = self.json("ledger")?;
-        let mut ledger =
-            Ledger { read: text.read, kept: text.kept, unmapped_app: text.unmapped_app, ..Ledger::default() };
-        for reason in Reason::ALL {
-            let records = text.rejected.get(reason.name());
-            ledger.rejected[reason as usize] =
-                *records.ok_or_else(|| format!("its ledger lacks the reason {reason}"))?;
+/// The checksum of the column chunks as they lie in the file.
+fn data_crc<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R) -> Result<u32, Failure> {
+    let n_bytes = metadata.row_groups().iter().map(RowGroupMetaData::compressed_size).fold(0, i64::saturating_add);
+    let mut missing = u64::try_from(n_bytes).map_err(|_| damaged("columns of fewer than no bytes"))?;
+    let mut input = reader.get_read(DATA_START).map_err(Failure::of)?;
+    let mut buffer = vec![0; CHECKSUM_BYTES];
+    let mut crc = 0;
+    while missing > 0 {
+        let n_wanted = buffer.len().min(usize::try_from(missing).unwrap_or(usize::MAX));
+        match input.read(&mut buffer[..n_wanted]) {
+            Ok(0) => return Err(damaged("it is shorter than its columns")),
+            Ok(n_read) => {
+                crc = crc32c::crc32c_append(crc, &buffer[..n_read]);
+                missing -= n_read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::Io(error)),
         }
-        for category in Category::ALL {
-            let seconds = text.seconds.get(category.name()).and_then(|seconds| seconds.parse().ok());
-            let lacks = || format!("its ledger lacks the seconds of {}", category.name());
-            ledger.seconds[category as usize] = seconds.ok_or_else(lacks)?;
+    }
+    Ok(crc)
+}
+
+/// Why a file cannot be read, without its name.
+enum Failure {
+    Io(io::Error),
+    Flaw(FileFlaw),
+}
+
+impl Failure {
+    fn of(error: ParquetError) -> Failure {
+        match error {
+            ParquetError::External(source) => match source.downcast::<io::Error>() {
+                Ok(error) => Failure::Io(*error),
+                Err(other) => Failure::Flaw(FileFlaw::Damaged(other.to_string())),
+            },
+            error => Failure::Flaw(FileFlaw::Damaged(error.to_string())),
         }
-        Ok(ledger)
     }
 
-    fn days(&self, month: Month) -> Result<Vec<DayActivity>, String> {
-        let days: Vec<DayText> = self.json("days")?;
-        days.into_iter()
-            .map(|text| {
-                let day = Day::new(text.day).filter(|day| month.date(*day).is_some());
-                let day = day.ok_or_else(|| format!("`viewmart.days` has a day {}", text.day))?;
-                let mut seconds = [0; 5];
-                for category in Category::ALL {
-                    let lacks = || format!("`viewmart.days` lacks the seconds of {}", category.name());
-                    seconds[category as usize] = *text.seconds.get(category.name()).ok_or_else(lacks)?;
-                }
-                Ok(DayActivity { day, active_users: text.active_users, records: text.records, seconds })
-            })
-            .collect()
-    }
-
-    fn provenance(&self) -> Result<Provenance, String> {
-        let input: InputText = self.json("input")?;
-        Ok(Provenance {
-            engine: self.text("engine")?.to_owned(),
-            rules_name: self.text("rules_name")?.to_owned(),
-            rules_sha256: self.text("rules_sha256")?.to_owned(),
-            input_files: input.files,
-            input_bytes: input.bytes,
-        })
+    fn at(self, path: &Path) -> MonthFileError {
+        let file = path.to_owned();
+        match self {
+            Failure::Io(source) => MonthFileError::Read { file, source },
+            Failure::Flaw(flaw) => MonthFileError::Unusable { file, flaw },
+        }
     }
 }
 
-/// Whether the columns agree with each other and with the ledger.
-fn check(table: &MonthTable) -> Result<(), String> {
-    if let Some(row) = (1..table.n_rows()).find(|row| table.contracts.get(row - 1) >= table.contracts.get(*row)) {
-        return Err(format!("row {row} is not behind the one before: contracts must ascend byte by byte"));
+impl From<FileFlaw> for Failure {
+    fn from(flaw: FileFlaw) -> Failure {
+        Failure::Flaw(flaw)
     }
-    for (row, total) in table.total.iter().enumerate() {
-        let sum: i128 = table.seconds.iter().map(|seconds| i128::from(seconds[row])).sum();
-        if sum != i128::from(*total) {
-            return Err(format!("TotalDuration of row {row} is {total}, the sum of its categories {sum}"));
-        }
-    }
-    for category in Category::ALL {
-        let found = sum(&table.seconds[category as usize]);
-        let expected = table.ledger.seconds[category as usize];
-        if found != expected {
-            return Err(format!("the sum of {}Duration is {found}, its ledger says {expected}", category.name()));
-        }
-    }
-    let of_days: u64 = table.activity.iter().map(|day| day.records).fold(0, u64::saturating_add);
-    if of_days != table.ledger.kept {
-        return Err(format!("its days have {of_days} records, its ledger says {}", table.ledger.kept));
-    }
-    if !table.ledger.balances() {
-        let Ledger { read, kept, .. } = table.ledger;
-        return Err(format!("its ledger does not balance: {read} records read, {kept} kept"));
-    }
-    Ok(())
+}
+
+fn damaged(why: impl Into<String>) -> Failure {
+    Failure::Flaw(FileFlaw::Damaged(why.into()))
+}
+
+/// The checksum finds damage before a column is read. A file made to pass it could still make the Parquet library panic,
+/// which reports most contradictions as errors, but not all. Nothing is read of the file after a panic.
+fn guarded<T>(read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("its pages contradict each other")))
 }

@@ -177,6 +177,7 @@ impl Run {
                 engine: crate::ENGINE.to_owned(),
                 rules_name: options.rules.name.clone(),
                 rules_sha256: options.rules.sha256.clone(),
+                rules_text: options.rules.to_toml(),
                 input_files: inputs.len() as u64,
                 input_bytes: inputs.iter().map(|file| file.n_bytes).sum(),
             },

@@ -164,7 +164,7 @@ impl Arriving<'_> {
     fn number(&mut self, file: &DataFile) -> FileId {
         let id = FileId(u32::try_from(self.inputs.len()).unwrap_or(u32::MAX));
         let tag = file.modified_ms.to_string();
-        self.inputs.push(InputFile::whole(file.uri.clone(), file.day, file.n_bytes, tag));
+        self.inputs.push(InputFile::whole(file.canonical_uri(), file.day, file.n_bytes, tag));
         id
     }
 }

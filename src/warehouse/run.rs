@@ -115,7 +115,7 @@ impl RunRecord {
             exit_code: 0,
             message: String::new(),
             provenance: table.provenance.clone(),
-            rules_text: String::new(),
+            rules_text: table.provenance.rules_text.clone(),
             inputs_sha256: fingerprint(&table.detail),
             ledger: table.ledger.clone(),
             days: days_of(table),

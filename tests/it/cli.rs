@@ -160,7 +160,7 @@ fn output_that_cannot_be_written_exits_6() {
     fs::create_dir_all(work.path("taken/report.json")).unwrap();
     work.run(["transform", "lake", "--out", "taken"]).failed(6, &["taken/report.json"]);
     assert!(!work.path("taken/month-2022-04.parquet").exists());
-    work.run(["load", "missing.parquet"]).failed(6, &["missing.parquet"]);
+    work.run(["load", "missing.parquet"]).failed(2, &["missing.parquet", "no such file", "next:"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn parts() -> [(&'static str, String); 3] {
     [("2022-04-01", part(1)), ("2022-04-01", part(2)), ("2022-04-02", part(3))]
 }
 
-/// The rows that the binary makes of `inputs`, and the month file, which also says how many bytes they were made of.
+/// The rows that the binary makes of `inputs`, and the month file, which also says of which bytes they were made.
 fn month(work: &Workplace, inputs: &[&str]) -> (Vec<Vec<String>>, Vec<u8>) {
     let of = |command| [&[command], inputs, &["--etl-date", "2022-05-01", "--quiet"]].concat();
     work.run(of("transform")).ok();
@@ -59,11 +59,11 @@ fn the_layout_of_a_lake_changes_nothing() {
     let (rows, file) = month(&work, &["plain"]);
     assert_eq!(rows.len(), 40 + 2);
     let check = |inputs: &[&str]| assert!(month(&work, inputs) == (rows.clone(), file.clone()), "{inputs:?}");
-    let check_packed = |inputs: &[&str]| assert_eq!(month(&work, inputs).0, rows, "{inputs:?}");
-    check(&["folders"]);
-    check_packed(&["packed"]);
-    check_packed(&["frames"]);
-    check_packed(&["mixed"]);
+    let check_rows = |inputs: &[&str]| assert_eq!(month(&work, inputs).0, rows, "{inputs:?}");
+    check_rows(&["folders"]);
+    check_rows(&["packed"]);
+    check_rows(&["frames"]);
+    check_rows(&["mixed"]);
     check(&["plain/2022*.json"]);
     check(&["plain", "plain/20220401-0.json", "./plain/../plain"]);
     check(&["plain/20220402-2.json", "plain/20220401-?.json"]);

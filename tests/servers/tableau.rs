@@ -59,6 +59,7 @@ fn table() -> MonthTable {
             engine: viewmart::ENGINE.into(),
             rules_name: rules.name.clone(),
             rules_sha256: rules.sha256.clone(),
+            rules_text: rules.to_toml(),
             input_files: 0,
             input_bytes: 0,
         },

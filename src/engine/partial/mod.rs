@@ -14,7 +14,7 @@ mod merge;
 mod validate;
 
 pub use merge::{MergeError, MergedRows, RowStream, Rows, merge_all};
-pub use validate::Flaw;
+pub use validate::{Flaw, RowCheck};
 
 use rayon::prelude::*;
 
@@ -134,7 +134,7 @@ impl Partial {
         let Partial { contracts, days, seconds, ledger } = self;
         let labels = Labels::new(&seconds, &days, meta.labels)
             .map_err(|row| Overflow { of: SumOf::Contract(contracts.get(row).to_owned()) })?;
-        let activity = activity(&days, &ledger)?;
+        let activity = activity(&days::active_users(&days), &ledger)?;
         for category in Category::ALL {
             let of = SumOf::Category(category);
             parts_fit(&seconds[category as usize]).then_some(()).ok_or(Overflow { of })?;
@@ -207,9 +207,11 @@ impl Labels {
     }
 }
 
-/// The days that have a file.
-fn activity(masks: &[u32], ledger: &LedgerDetail) -> Result<Vec<DayActivity>, Overflow> {
-    let active_users = days::active_users(masks);
+/// The days that have a file. `active_users` is by the day of the month less 1.
+///
+/// # Errors
+/// [`Overflow`] when the seconds of a day do not fit.
+pub fn activity(active_users: &[u64; 31], ledger: &LedgerDetail) -> Result<Vec<DayActivity>, Overflow> {
     let of_day = |(day, of_day): (Day, super::ledger::DayLedger)| {
         let seconds = narrow(&of_day.counts.seconds);
         // The total is a column of its own.

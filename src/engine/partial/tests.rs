@@ -50,6 +50,7 @@ fn meta(rules: &Rules) -> MonthMeta<'_> {
         engine: crate::ENGINE.to_owned(),
         rules_name: rules.name.clone(),
         rules_sha256: rules.sha256.clone(),
+        rules_text: rules.to_toml(),
         input_files: 1,
         input_bytes: 2,
     };

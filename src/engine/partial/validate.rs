@@ -1,10 +1,8 @@
 //! What holds for every partial, whoever made it.
 
-use super::Partial;
-use crate::engine::aggregate::days;
+use super::{Partial, Row};
 use crate::engine::calendar::Month;
-use crate::engine::ledger::{InputFile, Reason};
-use crate::engine::month::sum;
+use crate::engine::ledger::{FileLedger, InputFile, LedgerDetail, Reason};
 use crate::engine::rules::Category;
 use crate::engine::scan::record::MAX_CONTRACT_CHARS;
 
@@ -94,64 +92,94 @@ impl Partial {
     /// # Errors
     /// The first [`Flaw`].
     pub fn validate(&self, month: Month) -> Result<(), Flaw> {
-        self.validate_rows(month)?;
-        self.validate_ledger()?;
-        self.validate_days()
-    }
-
-    fn validate_rows(&self, month: Month) -> Result<(), Flaw> {
         let n_rows = self.n_rows();
         if self.days.len() != n_rows || self.seconds.iter().any(|column| column.len() != n_rows) {
             return Err(Flaw::Ragged);
         }
-        let mut before: Option<&str> = None;
-        for (row, contract) in self.contracts.iter().enumerate() {
-            if before.is_some_and(|before| before >= contract) {
-                return Err(Flaw::Unsorted { row });
-            }
-            if contract.trim().is_empty() || contract.chars().count() > MAX_CONTRACT_CHARS {
-                return Err(Flaw::Contract { row });
-            }
-            let days = self.days[row];
-            if days == 0 || days >> month.n_days() != 0 {
-                return Err(Flaw::Days { row, days });
-            }
-            before = Some(contract);
+        let mut rows = RowCheck::new(month);
+        (0..n_rows).try_for_each(|row| rows.check(self.row(row)))?;
+        rows.finish(&self.ledger)
+    }
+}
+
+/// The same for rows that come one after the other, in memory that does not grow with them.
+#[derive(Clone, Debug)]
+pub struct RowCheck {
+    month: Month,
+    n_rows: usize,
+    /// The contract of the last row.
+    before: String,
+    seconds: [i128; Category::ALL.len()],
+    users: [u64; 31],
+}
+
+impl RowCheck {
+    /// For rows of `month`, none of which was checked yet.
+    pub fn new(month: Month) -> RowCheck {
+        RowCheck { month, n_rows: 0, before: String::new(), seconds: [0; Category::ALL.len()], users: [0; 31] }
+    }
+
+    /// Checks the next row.
+    ///
+    /// # Errors
+    /// The first [`Flaw`].
+    pub fn check(&mut self, row: Row<'_>) -> Result<(), Flaw> {
+        let Row { contract, days, seconds } = row;
+        let row = self.n_rows;
+        if row > 0 && self.before.as_str() >= contract {
+            return Err(Flaw::Unsorted { row });
+        }
+        if contract.trim().is_empty() || contract.chars().count() > MAX_CONTRACT_CHARS {
+            return Err(Flaw::Contract { row });
+        }
+        if days == 0 || days >> self.month.n_days() != 0 {
+            return Err(Flaw::Days { row, days });
+        }
+        self.before.clear();
+        self.before.push_str(contract);
+        self.n_rows += 1;
+        self.seconds.iter_mut().zip(seconds).for_each(|(sum, seconds)| *sum += i128::from(seconds));
+        let mut days = days;
+        while days != 0 {
+            self.users[days.trailing_zeros() as usize] += 1;
+            days &= days - 1;
         }
         Ok(())
     }
 
-    fn validate_ledger(&self) -> Result<(), Flaw> {
-        let total = self.ledger.total();
-        let mut last = None;
-        for ledger in &self.ledger.files {
-            let (file, counts) = (&ledger.file, &ledger.counts);
-            let end = file
-                .ranges
-                .iter()
-                .try_fold(0, |from, range| (from <= range.start && range.start < range.end).then_some(range.end));
-            if last.is_some_and(|last: &InputFile| last.order() > file.order())
-                || end.is_none_or(|end| end > file.n_bytes)
-            {
-                return Err(Flaw::File { uri: file.uri.clone() });
-            }
-            if !counts.balances() {
-                let (read, kept, rejected) = (counts.read, counts.kept, counts.n_rejected());
-                return Err(Flaw::Unbalanced { uri: file.uri.clone(), read, kept, rejected });
-            }
-            last = Some(file);
-        }
+    /// Number of rows that were checked.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Customers active on each day, by the day of the month less 1.
+    pub fn active_users(&self) -> [u64; 31] {
+        self.users
+    }
+
+    /// Holds all rows against their ledger.
+    ///
+    /// # Errors
+    /// The first [`Flaw`].
+    pub fn finish(&self, ledger: &LedgerDetail) -> Result<(), Flaw> {
+        validate_files(ledger)?;
+        self.validate_sums(ledger)?;
+        self.validate_days(ledger)
+    }
+
+    fn validate_sums(&self, ledger: &LedgerDetail) -> Result<(), Flaw> {
+        let total = ledger.total();
         for category in Category::ALL {
-            let rows = sum(&self.seconds[category as usize]);
+            let rows = self.seconds[category as usize];
             let files = total.seconds[category as usize];
-            let of_category = self.ledger.apps.values().filter(|sums| sums.category == Some(category));
+            let of_category = ledger.apps.values().filter(|sums| sums.category == Some(category));
             let apps = of_category.fold(0, |sum: i128, sums| sum.saturating_add(sums.seconds));
             if rows != files || rows != apps {
                 return Err(Flaw::Seconds { category, rows, files, apps });
             }
         }
         let records = |is_mapped: bool| -> u64 {
-            let apps = self.ledger.apps.values().filter(|sums| sums.category.is_some() == is_mapped);
+            let apps = ledger.apps.values().filter(|sums| sums.category.is_some() == is_mapped);
             apps.map(|sums| sums.records).fold(0, u64::saturating_add)
         };
         let (kept, unmapped) = (total.kept, total.n_rejected_for(Reason::UnmappedApp));
@@ -162,12 +190,13 @@ impl Partial {
         Ok(())
     }
 
-    fn validate_days(&self) -> Result<(), Flaw> {
+    fn validate_days(&self, ledger: &LedgerDetail) -> Result<(), Flaw> {
         let mut kept = [0_u64; 31];
-        for ledger in &self.ledger.files {
-            kept[ledger.file.day.index()] += ledger.counts.kept;
+        for FileLedger { file, counts } in &ledger.files {
+            let kept = &mut kept[file.day.index()];
+            *kept = kept.saturating_add(counts.kept);
         }
-        for (day, (users, kept)) in days::active_users(&self.days).into_iter().zip(kept).enumerate() {
+        for (day, (users, kept)) in self.users.into_iter().zip(kept).enumerate() {
             // A record makes a customer active, and no customer is active without one.
             if users > kept || (users == 0) != (kept == 0) {
                 return Err(Flaw::Users { day: day + 1, users, kept });
@@ -175,4 +204,26 @@ impl Partial {
         }
         Ok(())
     }
+}
+
+fn validate_files(ledger: &LedgerDetail) -> Result<(), Flaw> {
+    let mut last = None;
+    for FileLedger { file, counts } in &ledger.files {
+        let end = file
+            .ranges
+            .iter()
+            .try_fold(0, |from, range| (from <= range.start && range.start < range.end).then_some(range.end));
+        if last.is_some_and(|last: &InputFile| last.uri >= file.uri || last.order() > file.order())
+            || end.is_none_or(|end| end > file.n_bytes)
+        {
+            return Err(Flaw::File { uri: file.uri.clone() });
+        }
+        // Records come from bytes: without any, the same records could be added twice unseen.
+        if !counts.balances() || file.ranges.is_empty() && counts.read > 0 {
+            let (read, kept, rejected) = (counts.read, counts.kept, counts.n_rejected());
+            return Err(Flaw::Unbalanced { uri: file.uri.clone(), read, kept, rejected });
+        }
+        last = Some(file);
+    }
+    Ok(())
 }

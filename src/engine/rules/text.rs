@@ -1,0 +1,94 @@
+//! Rules written down again.
+
+use std::fmt::Write as _;
+
+use super::{Category, LabelRules, RecordRules, Rules, TasteRule};
+
+impl Rules {
+    /// The rules as TOML, which [`Rules::parse`] reads back as the same rules: the same text for equal rules, however
+    /// they were written at first.
+    pub fn to_toml(&self) -> String {
+        let Rules { name, sha256: _, record, labels } = self;
+        // Every field is named, so that one more is not forgotten here.
+        let RecordRules { sha256: _, min_seconds, max_seconds, exclude_contracts, apps } = record;
+        let LabelRules { sha256: _, taste, order } = labels;
+        let taste = match taste {
+            TasteRule::Positive => "positive",
+            TasteRule::Nonzero => "nonzero",
+        };
+        let mut text = format!("name = {}\n\n[record]\n", quoted(name));
+        let mut line = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        line(format!("min_seconds = {min_seconds}"));
+        line(format!("max_seconds = {max_seconds}"));
+        line(format!("exclude_contracts = {}", list(exclude_contracts.iter().map(String::as_str))));
+        line(format!("\n[labels]\ntaste = \"{taste}\"\n\n[category]"));
+        for category in order {
+            let of_category = apps.iter().filter(|(_, of)| *of == category).map(|(app, _)| app.as_str());
+            line(format!("{} = {}", Category::name(*category), list(of_category)));
+        }
+        text
+    }
+}
+
+/// A TOML array of strings.
+fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    format!("[{}]", texts.map(quoted).collect::<Vec<_>>().join(", "))
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            // Writing to a string cannot fail.
+            _ if char.is_control() => drop(write!(quoted, "\\U{:08X}", u32::from(char))),
+            _ => quoted.push(char),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn presets_are_read_back() {
+        for name in ["default", "seed"] {
+            let rules = Rules::preset(name).unwrap();
+            assert_eq!(Rules::parse(&rules.to_toml()).as_ref(), Ok(&rules), "{}", rules.to_toml());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_rules_are_read_back(
+            name in "[^\\p{Cc}]{1,20}",
+            bounds in any::<[i64; 2]>(),
+            mut exclude_contracts in proptest::collection::vec(any::<String>(), 0..4),
+            apps in proptest::collection::btree_map(".{1,9}", proptest::sample::select(&Category::ALL[..]), 0..9),
+            taste in proptest::sample::select(&[TasteRule::Positive, TasteRule::Nonzero][..]),
+        ) {
+            exclude_contracts.sort_unstable();
+            exclude_contracts.dedup();
+            let [min_seconds, max_seconds] = [bounds[0].min(bounds[1]), bounds[0].max(bounds[1])];
+            let base = Rules::preset("default").unwrap();
+            let record =
+                RecordRules { min_seconds, max_seconds, exclude_contracts, apps, ..base.record.clone() };
+            let rules = Rules { name, record, labels: LabelRules { taste, ..base.labels.clone() }, ..base };
+            let mut read = Rules::parse(&rules.to_toml()).unwrap();
+            // These three were the hashes of other rules.
+            read.sha256 = rules.sha256.clone();
+            read.record.sha256 = rules.record.sha256.clone();
+            read.labels.sha256 = rules.labels.sha256.clone();
+            prop_assert_eq!(read, rules);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Why a month file cannot be used, or several cannot be merged.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+
+use crate::engine::calendar::Month;
+use crate::engine::ledger::LedgerConflict;
+use crate::engine::partial::{Flaw, Overflow};
+use crate::error::{Advice, DataError, Error};
+
+/// Names that a message lists before it only counts the others.
+const N_LISTED: usize = 10;
+
+/// Why month files cannot be read or merged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MonthFileError {
+    /// An argument that names nothing.
+    #[error("{path}: no such file or folder", path = path.display())]
+    Missing {
+        /// The argument.
+        path: PathBuf,
+    },
+    /// A folder without a month file.
+    #[error("{folder}: holds no month file (*.parquet)", folder = folder.display())]
+    Empty {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Month files of several months, none of which was asked for.
+    #[error("the month files are of several months: {}", list(.months))]
+    Months {
+        /// The months, with a file of each.
+        months: Vec<String>,
+    },
+    /// A month file of another month than the one asked for.
+    #[error("{file}: is of {found}, not of {asked}", file = file.display())]
+    OtherMonth {
+        /// The file.
+        file: PathBuf,
+        /// Its month.
+        found: Month,
+        /// The month asked for.
+        asked: Month,
+    },
+    /// Rules that label customers anew, but would have kept other records.
+    #[error("{file}: its records were decided by other rules than those of `{rules}`", file = file.display())]
+    OtherRecords {
+        /// The file.
+        file: PathBuf,
+        /// Name of the rules asked for.
+        rules: String,
+    },
+    /// A file that cannot be read to its end.
+    #[error("{file}: reading the month file failed: {source}", file = file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A file that this program did not write, or that is damaged.
+    #[error("{file}: {flaw}", file = file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        flaw: FileFlaw,
+    },
+    /// Two files that do not belong together.
+    #[error("{one} and {other} cannot be merged: {mismatch}", one = one.display(), other = other.display())]
+    Apart {
+        /// One file.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// Why.
+        mismatch: Mismatch,
+    },
+    /// A sum that does not fit.
+    #[error("{0}; nothing was published")]
+    Overflow(#[from] Overflow),
+    /// More names of apps than a file can hold.
+    #[error("the records name {n_apps} apps, a month file holds at most {max}", max = super::MAX_APPS)]
+    TooManyApps {
+        /// How many.
+        n_apps: usize,
+    },
+    /// Parts that are not all of the files they name.
+    #[error("{n_files} of the data files are there only in part: {}", list(.missing))]
+    Incomplete {
+        /// How many.
+        n_files: usize,
+        /// Each with the bytes that are missing.
+        missing: Vec<String>,
+    },
+}
+
+/// Why two files cannot be merged.
+#[derive(Debug, thiserror::Error)]
+pub enum Mismatch {
+    /// They hold the same bytes, or different versions, of a data file.
+    #[error(transparent)]
+    Ledger(#[from] LedgerConflict),
+    /// Their records were decided by different rules.
+    #[error("their records were decided by different rules, `{one}` and `{other}`")]
+    RecordRules {
+        /// Name of the rules of one.
+        one: String,
+        /// Name of the rules of the other.
+        other: String,
+    },
+    /// Their customers were labelled by different rules.
+    #[error("their customers were labelled by different rules, `{one}` and `{other}`")]
+    LabelRules {
+        /// Name of the rules of one.
+        one: String,
+        /// Name of the rules of the other.
+        other: String,
+    },
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileFlaw {
+    /// Not Parquet at all.
+    #[error("it is not Parquet: {0}")]
+    NotParquet(String),
+    /// Parquet of something else.
+    #[error("it has the columns {found}, expected {expected}")]
+    Columns {
+        /// Its columns.
+        found: String,
+        /// Those of a month file.
+        expected: String,
+    },
+    /// Written by another version of this program.
+    #[error("it is a month file of format {found}, this program reads format {}", super::FORMAT)]
+    Format {
+        /// Its format.
+        found: String,
+    },
+    /// Other bytes than were written.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// Metadata that lacks something or says something impossible.
+    #[error("`viewmart.{key}` in its metadata {why}")]
+    Metadata {
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// Columns and metadata that cannot both be true.
+    #[error(transparent)]
+    Content(#[from] Flaw),
+}
+
+impl Advice for MonthFileError {
+    fn advice(&self) -> Option<Cow<'_, str>> {
+        use FileFlaw::Format;
+        Some(Cow::Borrowed(match self {
+            MonthFileError::Missing { .. } => "check the path; a relative one starts at the current folder",
+            MonthFileError::Empty { .. } => "make month files with `viewmart transform`",
+            MonthFileError::Months { .. } => "choose one with --month YYYY-MM",
+            MonthFileError::OtherMonth { .. } => "leave the file out, or choose its month with --month",
+            MonthFileError::OtherRecords { .. } => {
+                "only labels can be made anew from a month file; run `viewmart transform` with these rules"
+            }
+            MonthFileError::Read { .. } => "check that it may be read and that its disk is well, then try again",
+            MonthFileError::Unusable { flaw: Format { .. }, .. } | MonthFileError::Unusable { .. } => {
+                "make it again from the lake with `viewmart transform`"
+            }
+            MonthFileError::Apart { mismatch, .. } => match mismatch {
+                Mismatch::Ledger(LedgerConflict::Overlap { .. }) => "leave one of the two out",
+                Mismatch::Ledger(LedgerConflict::FileChanged { .. }) => {
+                    "the file changed in between; make both parts again from the lake as it is now"
+                }
+                Mismatch::Ledger(LedgerConflict::AppMoved { .. }) | Mismatch::RecordRules { .. } => {
+                    "make both parts again with the same rules"
+                }
+                Mismatch::LabelRules { .. } => "name the rules that label the customers with --rules",
+            },
+            MonthFileError::Overflow(_) => "bound the seconds of a record with `max_seconds` in the rules",
+            MonthFileError::TooManyApps { .. } => "AppName seems to hold something else than names of apps",
+            MonthFileError::Incomplete { .. } => {
+                "give the parts that are missing too, or load what is there with --allow-partial"
+            }
+        }))
+    }
+}
+
+impl From<MonthFileError> for Error {
+    fn from(error: MonthFileError) -> Error {
+        use MonthFileError::{Empty, Missing, Months, OtherMonth, OtherRecords, Read};
+        match error {
+            Missing { .. } | Empty { .. } | Months { .. } | OtherMonth { .. } | OtherRecords { .. } => {
+                Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) }
+            }
+            Read { file, source } => Error::Output { path: file, doing: "reading the month file", source },
+            error => Error::Data(DataError::MonthFile(error)),
+        }
+    }
+}
+
+/// The first few, and how many more.
+fn list(names: &[String]) -> String {
+    let listed = names.iter().take(N_LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(N_LISTED) {
+        0 => listed,
+        n_more => format!("{listed} and {n_more} more"),
+    }
+}

@@ -1,0 +1,398 @@
+//! Month files of parts of a month become that of all parts together, or its table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+
+use super::metadata::{Metadata, check_sums};
+use super::read::FileRows;
+use super::write::{Encoder, ROW_GROUP_ROWS, Writer, check_apps};
+use super::{FileFlaw, Mismatch, MonthFileError};
+use crate::engine::aggregate::days;
+use crate::engine::calendar::Month;
+use crate::engine::columns::COLUMNS;
+use crate::engine::ledger::{FileLedger, InputFile, LedgerConflict, LedgerDetail};
+use crate::engine::month::{MonthMeta, MonthTable, Provenance};
+use crate::engine::partial::{MergedRows, Overflow, Partial, RowStream, SumOf, activity};
+use crate::engine::rules::{Category, Rules};
+
+/// What the parts do not say.
+#[derive(Clone, Debug, Default)]
+pub struct MergeOptions {
+    /// The month, where folders hold files of several.
+    pub month: Option<Month>,
+    /// Rules that label the customers; none: those of the parts.
+    pub rules: Option<Rules>,
+    /// The column `Date`; none: the latest of the parts.
+    pub etl_date: Option<Date>,
+}
+
+/// Parts that belong together. Memory grows with their number and with the files and apps that they name, not with their
+/// rows.
+pub struct Merge {
+    month: Month,
+    etl_date: Date,
+    rules: Rules,
+    /// Who wrote the parts, if all say the same.
+    engine: String,
+    ledger: LedgerDetail,
+    parts: Vec<FileRows<File>>,
+}
+
+/// Why a merged file was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeWriteError {
+    /// The parts are at fault.
+    #[error(transparent)]
+    Parts(#[from] MonthFileError),
+    /// The new file is.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+impl Merge {
+    /// Opens month files and folders of them. A file that several of `inputs` name counts once; in folders all
+    /// `*.parquet` count, save hidden names and those that begin with `_`, however deep they lie.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no month file, files that do not belong together, several months and none asked
+    /// for.
+    pub fn open(inputs: &[PathBuf], options: &MergeOptions) -> Result<Merge, MonthFileError> {
+        let mut parts = Vec::new();
+        for (path, origin) in find(inputs)? {
+            let part = FileRows::open(&path)?;
+            match (options.month, origin) {
+                (Some(asked), Origin::Named) if asked != part.header.month => {
+                    return Err(MonthFileError::OtherMonth { file: path, found: part.header.month, asked });
+                }
+                (Some(asked), Origin::InFolder) if asked != part.header.month => {}
+                _ => parts.push(part),
+            }
+        }
+        let months: BTreeMap<Month, &Path> = parts.iter().rev().map(|part| (part.header.month, part.path())).collect();
+        let month = match (months.keys().next(), options.month) {
+            (Some(month), _) if months.len() == 1 => *month,
+            (None, _) => {
+                return Err(MonthFileError::Empty { folder: inputs.first().cloned().unwrap_or_default() });
+            }
+            _ => {
+                let of = |(month, file): (&Month, &&Path)| format!("{month} ({})", file.display());
+                return Err(MonthFileError::Months { months: months.iter().map(of).collect() });
+            }
+        };
+        let rules = rules(&parts, options)?;
+        let engines: BTreeSet<&str> = parts.iter().map(|part| part.header.engine.as_str()).collect();
+        let engine = if engines.len() == 1 { engines.into_iter().collect() } else { crate::ENGINE.to_owned() };
+        let latest = parts.iter().map(|part| part.header.etl_date).max();
+        let etl_date = options.etl_date.or(latest).unwrap_or(month.first_day());
+        let ledger = ledger(&parts)?;
+        Ok(Merge { month, etl_date, rules, engine, ledger, parts })
+    }
+
+    /// The month.
+    pub fn month(&self) -> Month {
+        self.month
+    }
+
+    /// Number of parts.
+    pub fn n_parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// What became of every record.
+    pub fn ledger(&self) -> &LedgerDetail {
+        &self.ledger
+    }
+
+    /// Files of which not all bytes are there, each with those that are missing.
+    pub fn incomplete(&self) -> Vec<String> {
+        let gaps = |file: &InputFile| {
+            let starts = [0].into_iter().chain(file.ranges.iter().map(|range| range.end));
+            let ends = file.ranges.iter().map(|range| range.start).chain([file.n_bytes]);
+            let gaps: Vec<String> = starts
+                .zip(ends)
+                .filter(|(start, end)| start < end)
+                .map(|(start, end)| format!("bytes {start} to {end}"))
+                .collect();
+            format!("{} lacks {}", file.uri, gaps.join(", "))
+        };
+        self.ledger.files.iter().map(|ledger| &ledger.file).filter(|file| !file.is_whole()).map(gaps).collect()
+    }
+
+    /// Whether the parts make up the files they name.
+    ///
+    /// # Errors
+    /// [`MonthFileError::Incomplete`].
+    pub fn check_whole(&self) -> Result<(), MonthFileError> {
+        let missing = self.incomplete();
+        match missing.len() {
+            0 => Ok(()),
+            n_files => Err(MonthFileError::Incomplete { n_files, missing }),
+        }
+    }
+
+    /// The table of all parts, in memory.
+    ///
+    /// # Errors
+    /// A part that cannot be read or contradicts itself, a sum that does not fit.
+    pub fn into_table(self) -> Result<MonthTable, MonthFileError> {
+        let Merge { month, etl_date, rules, engine, ledger, parts } = self;
+        let provenance = Provenance {
+            engine,
+            rules_name: rules.name.clone(),
+            rules_sha256: rules.sha256.clone(),
+            rules_text: rules.to_toml(),
+            input_files: ledger.files.len() as u64,
+            input_bytes: ledger.files.iter().map(|ledger| ledger.file.n_bytes_read()).fold(0, u64::saturating_add),
+        };
+        let mut rows = MergedRows::new(parts);
+        let partial = take_rows(&mut rows, usize::MAX)?;
+        let meta = MonthMeta { month, etl_date, labels: &rules.labels, provenance };
+        Ok(Partial { ledger, ..partial }.finish(meta)?)
+    }
+
+    /// Writes the month file of all parts: the bytes that `transform` would write of all they were made from. Gives the
+    /// number of rows.
+    ///
+    /// # Errors
+    /// As [`Merge::into_table`], and those of `output`.
+    pub fn write(self, output: &mut (dyn Write + Send)) -> Result<u64, MergeWriteError> {
+        self.write_in_groups(output, ROW_GROUP_ROWS)
+    }
+
+    pub(super) fn write_in_groups(
+        self,
+        output: &mut (dyn Write + Send),
+        group_rows: usize,
+    ) -> Result<u64, MergeWriteError> {
+        let Merge { month, etl_date, rules, ledger, parts, .. } = self;
+        let mut groups = Groups { month, etl_date, rules: &rules, rows: MergedRows::new(parts), group_rows };
+        let mut sums = Sums::default();
+        let encoder = Encoder::new(COLUMNS).map_err(io::Error::from)?;
+        let mut writer = Writer::new(crate::ENGINE, COLUMNS, output)?;
+        let mut ready = groups.next()?;
+        while let Some(group) = ready.take() {
+            let write = || -> io::Result<()> {
+                sums.add(&group);
+                writer.write(encoder.encode(&group, 0..group.n_rows())?)
+            };
+            let (next, written) = rayon::join(|| groups.next(), write);
+            ready = next?;
+            written?;
+        }
+        let days = activity(&sums.active_users, &ledger).map_err(MonthFileError::from)?;
+        sums.check_fit().map_err(MonthFileError::from)?;
+        let n_rows = sums.n_rows;
+        writer.finish(&Metadata {
+            month,
+            etl_date,
+            engine: crate::ENGINE,
+            rules: &rules,
+            n_rows,
+            ledger: &ledger,
+            days: &days,
+        })?;
+        Ok(n_rows)
+    }
+}
+
+/// The merged rows, a row group at a time.
+struct Groups<'a> {
+    month: Month,
+    etl_date: Date,
+    rules: &'a Rules,
+    rows: MergedRows<FileRows<File>>,
+    group_rows: usize,
+}
+
+impl Groups<'_> {
+    /// The next rows with their labels and without a ledger.
+    fn next(&mut self) -> Result<Option<MonthTable>, MonthFileError> {
+        let partial = take_rows(&mut self.rows, self.group_rows)?;
+        if partial.n_rows() == 0 {
+            return Ok(None);
+        }
+        let provenance = Provenance {
+            engine: String::new(),
+            rules_name: String::new(),
+            rules_sha256: String::new(),
+            rules_text: String::new(),
+            input_files: 0,
+            input_bytes: 0,
+        };
+        let meta = MonthMeta { month: self.month, etl_date: self.etl_date, labels: &self.rules.labels, provenance };
+        Ok(Some(partial.finish(meta)?))
+    }
+}
+
+/// At most `n_max` rows.
+fn take_rows(rows: &mut MergedRows<FileRows<File>>, n_max: usize) -> Result<Partial, MonthFileError> {
+    let mut partial = Partial::default();
+    let (mut days, mut seconds) = (Vec::new(), <[Vec<i64>; Category::ALL.len()]>::default());
+    while days.len() < n_max && rows.advance()? {
+        let row = rows.row();
+        partial.contracts.push(row.contract);
+        days.push(row.days);
+        seconds.iter_mut().zip(row.seconds).for_each(|(column, seconds)| column.push(seconds));
+    }
+    partial.days = days.into();
+    partial.seconds = seconds.map(Into::into);
+    Ok(partial)
+}
+
+/// Sums over the rows of all row groups: what [`Partial::finish`] checks where it has them all.
+#[derive(Default)]
+struct Sums {
+    n_rows: u64,
+    active_users: [u64; 31],
+    /// Of the seconds above 0 and below, by category, then of the totals.
+    above: [i128; Category::ALL.len() + 1],
+    below: [i128; Category::ALL.len() + 1],
+}
+
+impl Sums {
+    fn add(&mut self, group: &MonthTable) {
+        self.n_rows += group.n_rows() as u64;
+        self.active_users.iter_mut().zip(days::active_users(&group.days)).for_each(|(sum, users)| *sum += users);
+        let columns = group.seconds.iter().chain([&group.total]);
+        for ((above, below), column) in self.above.iter_mut().zip(&mut self.below).zip(columns) {
+            for seconds in &column[..] {
+                *above += i128::from(*seconds.max(&0));
+                *below += i128::from(*seconds.min(&0));
+            }
+        }
+    }
+
+    /// Whether any sum over some of the customers fits.
+    fn check_fit(&self) -> Result<(), Overflow> {
+        let names = Category::ALL.map(SumOf::Category).into_iter().chain([SumOf::Month]);
+        for ((above, below), of) in self.above.iter().zip(&self.below).zip(names) {
+            if i64::try_from(*above).is_err() || i64::try_from(*below).is_err() {
+                return Err(Overflow { of });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rules that label the customers.
+fn rules(parts: &[FileRows<File>], options: &MergeOptions) -> Result<Rules, MonthFileError> {
+    let Some((first, others)) = parts.split_first() else {
+        return Err(MonthFileError::Empty { folder: PathBuf::new() });
+    };
+    let apart = |other: &FileRows<File>, mismatch| {
+        let (one, other) = (first.path().to_owned(), other.path().to_owned());
+        Err(MonthFileError::Apart { one, other, mismatch })
+    };
+    let names = |other: &FileRows<File>| (first.header.rules.name.clone(), other.header.rules.name.clone());
+    for part in others {
+        let (one, other) = names(part);
+        if part.header.rules.record.sha256 != first.header.rules.record.sha256 {
+            return apart(part, Mismatch::RecordRules { one, other });
+        }
+        if options.rules.is_none() && part.header.rules.sha256 != first.header.rules.sha256 {
+            return apart(part, Mismatch::LabelRules { one, other });
+        }
+    }
+    match &options.rules {
+        None => Ok(first.header.rules.clone()),
+        Some(rules) if rules.record.sha256 == first.header.rules.record.sha256 => Ok(rules.clone()),
+        Some(rules) => Err(MonthFileError::OtherRecords { file: first.path().to_owned(), rules: rules.name.clone() }),
+    }
+}
+
+/// The ledger of all parts.
+fn ledger(parts: &[FileRows<File>]) -> Result<LedgerDetail, MonthFileError> {
+    let mut all = LedgerDetail::default();
+    for (place, part) in parts.iter().enumerate() {
+        let apart = |conflict: LedgerConflict| MonthFileError::Apart {
+            one: other_side(&conflict, &parts[..place]).unwrap_or(part.path()).to_owned(),
+            other: part.path().to_owned(),
+            mismatch: conflict.into(),
+        };
+        all.merge(part.header.ledger.clone()).map_err(apart)?;
+        let unusable = |flaw: FileFlaw| MonthFileError::Unusable { file: part.path().to_owned(), flaw };
+        check_sums(&all).map_err(unusable)?;
+    }
+    check_apps(&all)?;
+    Ok(all)
+}
+
+/// The first of `parts` that holds what a later one conflicts with.
+fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [FileRows<File>]) -> Option<&'a Path> {
+    let holds = |part: &&FileRows<File>| match conflict {
+        LedgerConflict::Overlap { uri, bytes } => part.header.ledger.files.iter().any(|FileLedger { file, .. }| {
+            file.uri == *uri && file.ranges.iter().any(|range| range.start < bytes.end && bytes.start < range.end)
+        }),
+        LedgerConflict::FileChanged { uri, .. } => {
+            part.header.ledger.files.iter().any(|ledger| ledger.file.uri == *uri)
+        }
+        LedgerConflict::AppMoved { app } => part.header.ledger.apps.contains_key(app),
+    };
+    parts.iter().find(holds).map(FileRows::path)
+}
+
+/// How a file was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Named,
+    InFolder,
+}
+
+/// The month files at `inputs`, by their real paths.
+fn find(inputs: &[PathBuf]) -> Result<Vec<(PathBuf, Origin)>, MonthFileError> {
+    let mut found: BTreeMap<PathBuf, (PathBuf, Origin)> = BTreeMap::new();
+    for input in inputs {
+        let metadata = match fs::metadata(input) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(MonthFileError::Missing { path: input.clone() });
+            }
+            Err(source) => return Err(MonthFileError::Read { file: input.clone(), source }),
+        };
+        if !metadata.is_dir() {
+            found.insert(real(input)?, (input.clone(), Origin::Named));
+            continue;
+        }
+        let mut files = Vec::new();
+        walk(input, &mut BTreeSet::new(), &mut files)?;
+        if files.is_empty() {
+            return Err(MonthFileError::Empty { folder: input.clone() });
+        }
+        for file in files {
+            found.entry(real(&file)?).or_insert((file, Origin::InFolder));
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// All month files below `folder`. `open` are the real paths of the folders it lies in: a link back to one leads nowhere
+/// new.
+fn walk(folder: &Path, open: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<(), MonthFileError> {
+    let real = real(folder)?;
+    if !open.insert(real.clone()) {
+        return Ok(());
+    }
+    let failed = |source| MonthFileError::Read { file: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(b"_") || name.starts_with(b".") {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, open, files)?;
+        } else if name.ends_with(b".parquet") {
+            files.push(path);
+        }
+    }
+    open.remove(&real);
+    Ok(())
+}
+
+fn real(path: &Path) -> Result<PathBuf, MonthFileError> {
+    fs::canonicalize(path).map_err(|source| MonthFileError::Read { file: path.to_owned(), source })
+}
