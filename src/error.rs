@@ -91,7 +91,7 @@ pub enum DataError {
     },
     /// A month file that viewmart did not write, or whose content contradicts its metadata.
     #[error(transparent)]
-    MonthFile(MonthFileError),
+    MonthFile(Box<MonthFileError>),
 }
 
 impl Advice for DataError {

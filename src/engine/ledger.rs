@@ -225,7 +225,11 @@ impl InputFile {
 
     /// Whether all of its bytes were read.
     pub fn is_whole(&self) -> bool {
-        self.n_bytes == 0 || self.ranges == [0..self.n_bytes]
+        match self.ranges.as_slice() {
+            [] => self.n_bytes == 0,
+            [range] => *range == (0..self.n_bytes),
+            _ => false,
+        }
     }
 
     /// How many of its bytes were read.

@@ -76,7 +76,7 @@ pub enum MonthFileError {
         /// The other.
         other: PathBuf,
         /// Why.
-        mismatch: Mismatch,
+        mismatch: Box<Mismatch>,
     },
     /// A sum that does not fit.
     #[error("{0}; nothing was published")]
@@ -172,7 +172,7 @@ impl Advice for MonthFileError {
             MonthFileError::Unusable { flaw: Format { .. }, .. } | MonthFileError::Unusable { .. } => {
                 "make it again from the lake with `viewmart transform`"
             }
-            MonthFileError::Apart { mismatch, .. } => match mismatch {
+            MonthFileError::Apart { mismatch, .. } => match &**mismatch {
                 Mismatch::Ledger(LedgerConflict::Overlap { .. }) => "leave one of the two out",
                 Mismatch::Ledger(LedgerConflict::FileChanged { .. }) => {
                     "the file changed in between; make both parts again from the lake as it is now"
@@ -199,7 +199,7 @@ impl From<MonthFileError> for Error {
                 Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) }
             }
             Read { file, source } => Error::Output { path: file, doing: "reading the month file", source },
-            error => Error::Data(DataError::MonthFile(error)),
+            error => Error::Data(DataError::MonthFile(Box::new(error))),
         }
     }
 }

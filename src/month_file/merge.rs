@@ -285,7 +285,7 @@ fn rules(parts: &[FileRows<File>], options: &MergeOptions) -> Result<Rules, Mont
     };
     let apart = |other: &FileRows<File>, mismatch| {
         let (one, other) = (first.path().to_owned(), other.path().to_owned());
-        Err(MonthFileError::Apart { one, other, mismatch })
+        Err(MonthFileError::Apart { one, other, mismatch: Box::new(mismatch) })
     };
     let names = |other: &FileRows<File>| (first.header.rules.name.clone(), other.header.rules.name.clone());
     for part in others {
@@ -311,7 +311,7 @@ fn ledger(parts: &[FileRows<File>]) -> Result<LedgerDetail, MonthFileError> {
         let apart = |conflict: LedgerConflict| MonthFileError::Apart {
             one: other_side(&conflict, &parts[..place]).unwrap_or(part.path()).to_owned(),
             other: part.path().to_owned(),
-            mismatch: conflict.into(),
+            mismatch: Box::new(conflict.into()),
         };
         all.merge(part.header.ledger.clone()).map_err(apart)?;
         let unusable = |flaw: FileFlaw| MonthFileError::Unusable { file: part.path().to_owned(), flaw };

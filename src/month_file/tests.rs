@@ -132,7 +132,7 @@ fn pages_and_row_groups_are_read_as_one() {
     let mut names: Vec<String> = (0..40_000).map(|i| format!("{:0width$}", i, width = 5 + i % 3 * 4)).collect();
     names.sort_unstable();
     // Of every width up to 62 bits, above and below 0 in turn, so that the sums fit.
-    let seconds = |i: usize| if i % 2 == 0 { 1 << (i / 2 % 62) } else { -(1 << (i / 2 % 62)) };
+    let seconds = |i: usize| if i.is_multiple_of(2) { 1 << (i / 2 % 62) } else { -(1 << (i / 2 % 62)) };
     let customers: Vec<Customer<'_>> = names
         .iter()
         .enumerate()
