@@ -287,7 +287,8 @@ impl Lake {
         }
         remote.found.sort_by(|a, b| a.uri.cmp(&b.uri));
         remote.found.dedup_by(|a, b| a.uri == b.uri);
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(remote.warnings);
+        let warnings = local.take_warnings().into_iter().chain(remote.warnings);
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
         let (mut found, n_left_out) = local.finish();
         found.extend(remote.found);
         let is_offline = self.is_remote() && self.options.caching == Caching::Offline;

@@ -14,6 +14,17 @@ pub fn is_left_out(name: &str) -> bool {
     name.starts_with(['_', '.']) || [".crc", ".tmp", ".inprogress", "._COPYING_"].iter().any(|end| name.ends_with(end))
 }
 
+/// Whether this program writes a file of this name into its output folder.
+pub fn is_output(name: &str) -> bool {
+    let is_database = |stem: &str| name.strip_prefix(stem).is_some_and(|end| end.is_empty() || end.starts_with('-'));
+    let is_month = || name.starts_with("month-") && name.ends_with(".parquet");
+    ["rejects.ndjson", "rejects-refused.ndjson", "report.json", "dashboard.html"].contains(&name)
+        || ["viewmart.twbx", "viewmart.twb", "viewmart.tds"].contains(&name)
+        || is_database("warehouse.db")
+        || is_database("mart.db")
+        || is_month()
+}
+
 /// The day of the file at `path` (separated by `/`): the first one in its file name, else in its nearest parent folder
 /// that names one.
 pub fn day_of(path: &str) -> Option<Date> {
@@ -164,6 +175,17 @@ mod tests {
         }
         check("a.json._COPYING_", true);
         for name in ["a.json", "a_.json", "crc", "a.tmp.json", "day=2022-04-01"] {
+            check(name, false);
+        }
+    }
+
+    #[test]
+    fn outputs_are_known_by_name() {
+        let check = |name: &str, expected: bool| assert_eq!(is_output(name), expected, "{name}");
+        for name in ["rejects.ndjson", "report.json", "warehouse.db", "mart.db-journal", "month-2022-04.parquet"] {
+            check(name, true);
+        }
+        for name in ["20220401.ndjson", "rejects-20220401.ndjson", "warehouse.db.json", "2022-04.parquet", ""] {
             check(name, false);
         }
     }

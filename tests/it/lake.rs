@@ -117,3 +117,19 @@ fn the_doctor_makes_no_cache_for_a_remote_lake() {
     work.write("file", "");
     check("file/cache", "making the cache folder");
 }
+
+#[test]
+fn a_lake_may_hold_the_output_and_be_it() {
+    let work = Workplace::new();
+    for out in ["lake/deep/out", "lake"] {
+        work.write("lake/20220401.json", record("C1", "CHANNEL", 5) + &record("C2", "NO SUCH APP", 5) + "no JSON\n");
+        let arguments =
+            ["run", "lake", "--out", out, "--etl-date", "2022-05-01", "--max-reject-ratio", "0.9", "--quiet"];
+        let mut rejects = Vec::new();
+        for _ in 0..2 {
+            work.run(arguments).ok();
+            rejects.push(work.read(&format!("{out}/rejects.ndjson")));
+        }
+        assert!(!rejects[0].is_empty() && rejects[0] == rejects[1], "{out}");
+    }
+}

@@ -35,12 +35,11 @@ const TAG_NAME: &str = "CACHEDIR.TAG";
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This is the cache of viewmart: files of a remote lake, which it can pull again.\n";
 
-/// Whether `folder`, which has a child for which `has` is true, is a cache of this program. That of its first release
-/// has no tag.
-#[cfg(test)]
-pub(crate) fn is_cache(folder: &Path, has: impl Fn(&str) -> bool) -> bool {
-    let is_tagged = || fs::read(folder.join(TAG_NAME)).is_ok_and(|text| text == TAG.as_bytes());
-    has("manifest.jsonl") && has("lock") && has("partial") || (has(TAG_NAME) && is_tagged())
+/// Whether `folder` is a cache of this program. That of its first release has no tag.
+pub(crate) fn is_cache(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).exists();
+    has("manifest.jsonl") && has("lock") && has("partial")
+        || fs::read(folder.join(TAG_NAME)).is_ok_and(|text| text == TAG.as_bytes())
 }
 
 /// An open cache, locked against other runs until dropped.

@@ -257,15 +257,14 @@ fn a_time_that_the_file_system_cannot_keep_is_no_change() {
 #[test]
 fn a_cache_is_known_by_what_it_holds() {
     let folder = tempfile::tempdir().unwrap();
-    let is = |path: &Path| is_cache(path, |name| path.join(name).exists());
-    assert!(!is(folder.path()));
+    assert!(!is_cache(folder.path()));
     fs::write(folder.path().join(TAG_NAME), "Signature: of something else").unwrap();
-    assert!(!is(folder.path()));
+    assert!(!is_cache(folder.path()));
     fs::remove_file(folder.path().join(TAG_NAME)).unwrap();
     drop(Cache::open(folder.path()).unwrap());
-    assert!(is(folder.path()));
+    assert!(is_cache(folder.path()));
     // As the first release made it.
     fs::remove_file(folder.path().join(TAG_NAME)).unwrap();
     fs::write(folder.path().join("manifest.jsonl"), "").unwrap();
-    assert!(is(folder.path()));
+    assert!(is_cache(folder.path()));
 }

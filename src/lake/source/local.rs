@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use crate::fs::atomic::LOCK_NAME;
+use crate::lake::cache::is_cache;
 use crate::lake::select::Found;
 use crate::lake::{LakeError, names};
 
@@ -15,6 +17,7 @@ pub(crate) struct Walk {
     found: BTreeMap<PathBuf, Found>,
     /// Names left out. A set, since inputs may overlap.
     left_out: BTreeSet<PathBuf>,
+    warnings: Vec<String>,
 }
 
 impl Walk {
@@ -52,6 +55,11 @@ impl Walk {
         Ok(())
     }
 
+    /// What looked odd, one line each.
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
     /// What was found, and the number of names left out.
     pub(crate) fn finish(self) -> (Vec<Found>, u64) {
         (self.found.into_values().collect(), self.left_out.len() as u64)
@@ -73,7 +81,32 @@ impl Walk {
                 _ => LakeError::io_at(path, "opening it", &error),
             }
         })?;
+        if self.is_own(path, &metadata) {
+            self.left_out.insert(absolute(path)?);
+            return Ok(());
+        }
         self.add_path(path, &metadata, open)
+    }
+
+    /// Whether this program made what is at `path`: an output folder, a cache, or a file in an output folder that is
+    /// itself the lake.
+    fn is_own(&mut self, path: &Path, metadata: &Metadata) -> bool {
+        if !metadata.is_dir() {
+            let is_output = path.file_name().is_some_and(|name| names::is_output(&name.to_string_lossy()));
+            return is_output && path.parent().is_some_and(|folder| folder.join(LOCK_NAME).exists());
+        }
+        if is_cache(path) {
+            return true;
+        }
+        let is_out = path.join(LOCK_NAME).exists();
+        if is_out && has_data(path) {
+            self.warnings.push(format!(
+                "{} is an output folder of this program and was left out of the lake, though it holds names of data \
+                 files: name it as a LAKE of its own if they are data",
+                path.display()
+            ));
+        }
+        is_out
     }
 
     fn add_path(&mut self, path: &Path, metadata: &Metadata, open: &mut BTreeSet<PathBuf>) -> Result<(), LakeError> {
@@ -120,8 +153,27 @@ impl Walk {
     }
 }
 
+/// Whether the folder holds a file that looks like data of a day.
+fn has_data(folder: &Path) -> bool {
+    fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        !names::is_left_out(&name) && names::format_of(&name).is_some() && names::day_of(&name).is_some()
+    })
+}
+
+/// `path` from the root, without `.` and `..`: no name in it is that of a folder that was left again. Links before the
+/// last `..` are resolved, as the system resolves them; later ones keep their name.
 fn absolute(path: &Path) -> Result<PathBuf, LakeError> {
-    std::path::absolute(path).map_err(|error| LakeError::io_at(path, "finding the current folder", &error))
+    let failed = |error| LakeError::io_at(path, "finding its folder", &error);
+    let absolute = std::path::absolute(path).map_err(failed)?;
+    let components: Vec<Component<'_>> = absolute.components().collect();
+    let Some(last) = components.iter().rposition(|component| *component == Component::ParentDir) else {
+        return Ok(absolute);
+    };
+    let (above, below) = components.split_at(last + 1);
+    let real = fs::canonicalize(above.iter().collect::<PathBuf>()).map_err(failed)?;
+    Ok(real.join(below.iter().collect::<PathBuf>()))
 }
 
 /// Whether `text` may be a glob.
@@ -251,6 +303,61 @@ mod tests {
         symlink("gone.json", at("real/20220405.json")).unwrap();
         let error = list_in(folder.path(), &["real"], None).unwrap_err();
         assert_eq!(error, "real/20220405.json: is a link to a file that does not exist; repair or remove the link");
+    }
+
+    #[test]
+    fn outputs_and_caches_in_the_lake_are_no_data() {
+        let folder = lake(&[
+            "a/20220401.json",
+            "a/out/.viewmart-lock",
+            "a/out/rejects.ndjson",
+            "a/out/report.json",
+            "a/cache/manifest.jsonl",
+            "a/cache/lock",
+            "a/cache/partial/x.json",
+            "a/cache/hdfs/nn/20220402.json",
+        ]);
+        let (uris, listing) = list_in(folder.path(), &["a"], None).unwrap();
+        assert_eq!((uris, listing.n_skipped), (vec!["a/20220401.json".to_owned()], 2));
+        let (uris, _) = list_in(folder.path(), &["a/*"], None).unwrap();
+        assert_eq!(uris, ["a/20220401.json"]);
+        // A lake that is written into has its own files left out, and no others.
+        fs::write(folder.path().join("a/.viewmart-lock"), "").unwrap();
+        for name in ["rejects.ndjson", "report.json", "month-2022-04.parquet", "warehouse.db", "mart.db-wal"] {
+            fs::write(folder.path().join("a").join(name), "").unwrap();
+        }
+        for input in ["a", "a/*"] {
+            let (uris, listing) = list_in(folder.path(), &[input], None).unwrap();
+            assert_eq!(uris, ["a/20220401.json"], "{input}");
+            assert!(listing.n_skipped >= 7, "{input}: {}", listing.n_skipped);
+        }
+        // Whoever names them wants them.
+        let (uris, _) = list_in(folder.path(), &["a/cache/hdfs"], None).unwrap();
+        assert_eq!(uris, ["a/cache/hdfs/nn/20220402.json"]);
+    }
+
+    #[test]
+    fn data_in_an_output_folder_is_not_left_out_silently() {
+        let folder = lake(&["20220401.json", "out/.viewmart-lock", "out/report.json", "more/.viewmart-lock"]);
+        fs::write(folder.path().join("more/20220402.json"), "").unwrap();
+        let mut walk = Walk::default();
+        walk.add(&folder.path().display().to_string()).unwrap();
+        let warnings = walk.take_warnings();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("/more is an output folder"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_folder_that_the_path_leaves_again_lends_no_day() {
+        let folder = lake(&["2022-05-03/x", "part.json", "day=2022-04-02/part.json"]);
+        symlink(folder.path().join("day=2022-04-02"), folder.path().join("2022-05-04")).unwrap();
+        let day =
+            |input: &str| list_in(folder.path(), &[input], None).map(|(_, listing)| listing.files[0].day.number());
+        assert_eq!(day("2022-05-03/../day=2022-04-02"), Ok(2));
+        assert_eq!(day("2022-05-03/../2022-05-04"), Ok(4));
+        assert!(
+            day("2022-05-03/../part.json").unwrap_err().contains("neither its name nor a folder above it has a day")
+        );
     }
 
     #[test]
