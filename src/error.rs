@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use crate::lake::LakeError;
 use crate::month_file::MonthFileError;
@@ -111,15 +110,46 @@ impl Advice for DataError {
 }
 
 impl Error {
+    /// The part of a run that failed, in a word for machines.
+    pub fn stage(&self) -> &'static str {
+        match self {
+            Error::Usage { .. } => "usage",
+            Error::Lake(_) => "lake",
+            Error::Data(_) => "data",
+            Error::Warehouse(_) => "warehouse",
+            Error::Output { .. } => "output",
+        }
+    }
+
+    /// What kind of failure it is, in a word for machines.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Usage { .. } => "usage",
+            Error::Lake(_) => "lake",
+            Error::Data(DataError::RejectLimit { .. }) => "reject_limit",
+            Error::Data(DataError::Ledger { .. }) => "ledger",
+            Error::Data(DataError::Header { .. }) => "header",
+            Error::Data(DataError::Overflow { .. }) => "overflow",
+            Error::Data(DataError::MonthFile { .. }) => "month_file",
+            Error::Warehouse(WarehouseError::Database { .. }) => "database",
+            Error::Warehouse(WarehouseError::Check { .. }) => "check",
+            Error::Warehouse(WarehouseError::Mixed { .. }) => "mixed",
+            Error::Warehouse(WarehouseError::Stale { .. }) => "stale",
+            Error::Warehouse(WarehouseError::Address { .. }) => "address",
+            Error::Warehouse(WarehouseError::OptionFile { .. }) => "option_file",
+            Error::Output { .. } => "output",
+        }
+    }
+
     /// The exit code of the program for this error.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub fn exit_code(&self) -> u8 {
+        match self {
             Error::Usage { .. } => 2,
             Error::Lake(_) => 3,
             Error::Data(_) => 4,
             Error::Warehouse(_) => 5,
             Error::Output { .. } => 6,
-        })
+        }
     }
 }
 

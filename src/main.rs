@@ -4,54 +4,88 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use viewmart::cli::plan::{Messages, ResultForm};
-use viewmart::cli::{self, Cli};
-use viewmart::cli::{Resolved, Variables};
-use viewmart::error::{Advice as _, Error};
+use viewmart::cli::plan::{Messages, Plan, ResultForm};
+use viewmart::cli::{self, Cli, Failure, Request, Resolved, Variables};
+use viewmart::error::Error;
 use viewmart::pipeline;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let variables = Variables::of_process();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return print_arguments_error(&error, &variables),
+    };
+    let today = jiff::ZonedDateTime::now().date();
+    let Resolved { request, warnings } = match cli::resolve(cli, &variables, today) {
+        Ok(resolved) => resolved,
+        Err(refused) => return print_failure(&Failure::from(&refused.error), refused.results),
+    };
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+    let form = match &request {
+        Request::Execute(plan) => plan.console.results,
+        Request::Print(_) | Request::WriteCompletions(..) => ResultForm::Table,
+    };
     // A panic is a bug. It has printed its place; the exit code says that it was none of the documented failures.
-    match std::panic::catch_unwind(|| run(cli)) {
-        Ok(Ok(code)) => code,
-        Ok(Err(error)) => {
-            complain(&error);
-            error.exit_code()
-        }
-        Err(_) => {
-            let _ = writeln!(io::stderr(), "viewmart: this is a bug worth reporting, with the lines above");
-            ExitCode::from(1)
+    match std::panic::catch_unwind(|| carry_out(request)) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(error)) => print_failure(&Failure::from(&error), form),
+        Err(_) => print_failure(&Failure::panic(), form),
+    }
+}
+
+fn carry_out(request: Request) -> Result<u8, Error> {
+    match request {
+        Request::Execute(plan) => execute(&plan),
+        Request::Print(text) => print(&text).map(|()| 0),
+        Request::WriteCompletions(shell, folder) => {
+            let files = cli::write_completions(shell, &folder)?;
+            let lines: String = files.iter().map(|path| format!("{}\n", path.display())).collect();
+            print(&lines).map(|()| 0)
         }
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, Error> {
-    let today = jiff::ZonedDateTime::now().date();
-    let Resolved { plan, warnings } = cli::resolve(cli, &Variables::of_process(), today)?;
-    for warning in warnings {
-        let _ = writeln!(io::stderr(), "warning: {warning}");
+fn execute(plan: &Plan) -> Result<u8, Error> {
+    let outcome = pipeline::carry_out(plan)?;
+    match (plan.console.results, plan.console.messages) {
+        (ResultForm::Json, _) => print(&outcome.to_json())?,
+        (ResultForm::Table, Messages::Shown) => print(&outcome.to_string())?,
+        (ResultForm::Table, Messages::Quiet) => {}
     }
-    let outcome = pipeline::carry_out(&plan)?;
-    let text = match (plan.console.results, plan.console.messages) {
-        (ResultForm::Json, _) => outcome.to_json(),
-        (ResultForm::Table, Messages::Shown) => outcome.to_string(),
-        (ResultForm::Table, Messages::Quiet) => String::new(),
-    };
+    Ok(outcome.exit_code())
+}
+
+fn print(text: &str) -> Result<(), Error> {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         // Whoever reads stdout has read enough; the work is done.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::Output { path: "/dev/stdout".into(), doing: "writing the results", source: error })
         }
-        _ => Ok(ExitCode::from(outcome.exit_code())),
+        _ => Ok(()),
     }
 }
 
-/// What failed and what to do next. A stderr that is gone is no reason to fail.
-fn complain(error: &Error) {
-    let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "viewmart: {error}");
-    if let Some(advice) = error.advice() {
-        let _ = writeln!(stderr, "  next: {advice}");
+/// Words that are no command, or help.
+fn print_arguments_error(error: &clap::Error, variables: &Variables) -> ExitCode {
+    match Failure::of_arguments(error) {
+        Some(failure) if cli::json_is_asked(std::env::args_os().skip(1), variables) => {
+            print_failure(&failure, ResultForm::Json)
+        }
+        // The parser's own words, with its hints, in colour on a terminal.
+        failure => {
+            let _ = error.print();
+            ExitCode::from(failure.map_or(0, |failure| failure.exit))
+        }
     }
+}
+
+/// What failed and what to do next. A stderr that is gone is no reason to fail otherwise.
+fn print_failure(failure: &Failure, form: ResultForm) -> ExitCode {
+    let _ = write!(io::stderr(), "{failure}");
+    if form == ResultForm::Json {
+        let _ = io::stdout().write_all(failure.to_json().as_bytes());
+    }
+    ExitCode::from(failure.exit)
 }

@@ -5,15 +5,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+mod failure;
 mod flags;
+mod listing;
 mod places;
 pub mod plan;
 mod resolve;
+mod rules;
+mod shell;
 mod values;
 
+pub use failure::{Failure, Refused};
 pub use places::Variables;
 pub use plan::Plan;
-pub use resolve::{Resolved, resolve};
+pub use resolve::{Request, Resolved, json_is_asked, resolve};
+pub use shell::write_files as write_completions;
 pub use values::{Jobs, Ratio, Threads};
 
 use flags::{
@@ -94,6 +100,42 @@ Examples:
   viewmart doctor hdfs:///logs --month last
   viewmart doctor --warehouse mysql://etl@db.example/tv")]
     Doctor(DoctorArgs),
+    /// Show the rules as TOML, with their hashes
+    #[command(after_help = "\
+Examples:
+  viewmart rules
+  viewmart rules seed > my-rules.toml
+  viewmart rules my-rules.toml --json")]
+    Rules(RulesArgs),
+    /// Show every setting with its value and where it comes from
+    #[command(after_help = "\
+Examples:
+  viewmart config
+  viewmart config --config /etc/viewmart.toml --json")]
+    Config,
+    /// Write the completions of a shell, and man pages
+    #[command(after_help = "\
+Examples:
+  viewmart completions bash > ~/.local/share/bash-completion/completions/viewmart
+  viewmart completions fish share            # share/viewmart.fish and share/viewmart*.1")]
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+struct RulesArgs {
+    /// Name of built-in rules (default, seed) or a rules file [default: those of variables and settings file]
+    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: clap_complete::Shell,
+    /// Folder for the completions and a man page for each command; without it the completions go to stdout
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -129,6 +129,17 @@ impl Grammar {
         self.0.get_arguments().find(|argument| argument.get_id() == key)
     }
 
+    /// The default of a setting, as its help gives it.
+    pub(super) fn default_of(&self, key: &str) -> Option<String> {
+        let argument = self.argument(key)?;
+        if argument.is_require_equals_set() {
+            return Some("no".to_owned());
+        }
+        let help = argument.get_help()?.to_string();
+        let (_, default) = help.rsplit_once("[default: ")?;
+        Some(default.trim_end().trim_end_matches(']').to_owned())
+    }
+
     /// What the entries of one place say.
     pub(super) fn parse(&self, entries: &[Entry]) -> Result<Settings, Error> {
         entries.iter().try_fold(Settings::default(), |settings, entry| Ok(self.parse_entry(entry)?.over(settings)))
@@ -206,7 +217,9 @@ impl Grammar {
             if !keys.contains(&key) {
                 let advice = match nearest(&key.replace('-', "_"), &keys) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => "the settings are the long flags, with `_` for `-`".to_owned(),
+                    None => {
+                        "the settings are the long flags, with `_` for `-`: `viewmart config` lists them".to_owned()
+                    }
                 };
                 return Err(refuse(start, format!("`{key}` is no setting"), advice));
             }
@@ -362,7 +375,10 @@ mod tests {
         let advice = |text: &str| entries(text, "viewmart.toml").unwrap_err().advice().unwrap().into_owned();
         assert_eq!(advice("max-reject-ratio = 1"), "did you mean `max_reject_ratio`?");
         assert_eq!(advice("wharehouse = 'x'"), "did you mean `warehouse`?");
-        assert_eq!(advice("colour = 'red'"), "the settings are the long flags, with `_` for `-`");
+        assert_eq!(
+            advice("colour = 'red'"),
+            "the settings are the long flags, with `_` for `-`: `viewmart config` lists them"
+        );
     }
 
     #[test]

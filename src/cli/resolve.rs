@@ -1,12 +1,14 @@
 //! From settings to a plan: places combined, defaults filled in, contradictions refused.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap_complete::Shell;
 use etcetera::BaseStrategy as _;
 use jiff::civil::Date;
 
 use super::flags::{
-    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, RenderFlags, Settings, SourceFlags,
+    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, RenderFlags, RulesFlags, Settings, SourceFlags,
     WarehouseFlags,
 };
 use super::places::{Grammar, Variables};
@@ -14,8 +16,8 @@ use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DoctorPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan, MaskKey,
     Messages, MissingDays, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task, TransformPlan, WarehousePlan,
 };
-use super::values::{CompressionName, FormatName, Jobs, Ratio, Threads};
-use super::{Cli, Command};
+use super::values::{CompressionName, FormatName, Jobs, Ratio, Threads, switch};
+use super::{Cli, Command, Refused, listing};
 use crate::dashboard::mask;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
@@ -26,17 +28,36 @@ use crate::lake::{Caching, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
-/// A plan, and what the user should know about the settings.
+/// What is asked of the program.
+#[derive(Debug)]
+pub enum Request {
+    /// A command to be carried out.
+    Execute(Box<Plan>),
+    /// A text to be printed, which is all that was asked for.
+    Print(String),
+    /// Completions and man pages, written into a folder.
+    WriteCompletions(Shell, PathBuf),
+}
+
+/// A request, and what the user should know about the settings.
 #[derive(Debug)]
 pub struct Resolved {
     /// What is to be done.
-    pub plan: Plan,
+    pub request: Request,
     /// One line each.
     pub warnings: Vec<String>,
 }
 
 /// Which command it is, with the arguments that are no settings.
 enum Verb {
+    Execute(Job),
+    Rules,
+    Config,
+    Completions(Shell, Option<PathBuf>),
+}
+
+/// Which command the pipeline is to carry out.
+enum Job {
     Run,
     Extract,
     Transform,
@@ -70,7 +91,7 @@ impl Command {
                     report: args.report,
                     ..none
                 };
-                (Verb::Run, settings)
+                (Verb::Execute(Job::Run), settings)
             }
             Command::Extract(args) => {
                 let settings = Settings {
@@ -82,7 +103,7 @@ impl Command {
                     hdfs: args.hdfs,
                     ..none
                 };
-                (Verb::Extract, settings)
+                (Verb::Execute(Job::Extract), settings)
             }
             Command::Transform(args) => {
                 let settings = Settings {
@@ -99,14 +120,16 @@ impl Command {
                     report: args.report,
                     ..none
                 };
-                (Verb::Transform, settings)
+                (Verb::Execute(Job::Transform), settings)
             }
-            Command::Load(args) => {
-                (Verb::Load(args.month_file), Settings { warehouse: args.warehouse, out: args.out, ..none })
-            }
-            Command::Mart(args) => {
-                (Verb::Mart, Settings { month: args.month, warehouse: args.warehouse, out: args.out, ..none })
-            }
+            Command::Load(args) => (
+                Verb::Execute(Job::Load(args.month_file)),
+                Settings { warehouse: args.warehouse, out: args.out, ..none },
+            ),
+            Command::Mart(args) => (
+                Verb::Execute(Job::Mart),
+                Settings { month: args.month, warehouse: args.warehouse, out: args.out, ..none },
+            ),
             Command::Dashboard(args) => {
                 let settings = Settings {
                     month: args.month,
@@ -115,7 +138,7 @@ impl Command {
                     out: args.out,
                     ..none
                 };
-                (Verb::Dashboard, settings)
+                (Verb::Execute(Job::Dashboard), settings)
             }
             Command::Generate(args) => {
                 let settings = Settings {
@@ -125,7 +148,7 @@ impl Command {
                     threads: args.threads,
                     ..none
                 };
-                (Verb::Generate(args.folder), settings)
+                (Verb::Execute(Job::Generate(args.folder)), settings)
             }
             Command::Bench(args) => {
                 let settings = Settings {
@@ -139,7 +162,7 @@ impl Command {
                     threads: args.threads,
                     ..none
                 };
-                (Verb::Bench, settings)
+                (Verb::Execute(Job::Bench), settings)
             }
             Command::Doctor(args) => {
                 let settings = Settings {
@@ -152,8 +175,11 @@ impl Command {
                     out: args.out,
                     ..none
                 };
-                (Verb::Doctor, settings)
+                (Verb::Execute(Job::Doctor), settings)
             }
+            Command::Rules(args) => (Verb::Rules, Settings { rules: RulesFlags { rules: args.name }, ..none }),
+            Command::Config => (Verb::Config, none),
+            Command::Completions(args) => (Verb::Completions(args.shell, args.folder), none),
         }
     }
 }
@@ -162,17 +188,52 @@ impl Command {
 ///
 /// # Errors
 /// [`Error::Usage`] that names the setting and its place.
-pub fn resolve(cli: Cli, variables: &Variables, today: Date) -> Result<Resolved, Error> {
-    let grammar = Grammar::new();
-    let file = cli.config.or_else(|| variables.get("VIEWMART_CONFIG").map(PathBuf::from));
-    let of_file = grammar.parse(&grammar.read_file(file.as_deref())?)?;
-    let (entries, warnings) = grammar.variables(variables);
-    let of_variables = grammar.parse(&entries)?;
+pub fn resolve(cli: Cli, variables: &Variables, today: Date) -> Result<Resolved, Refused> {
+    let mut settings = Settings { console: cli.console.clone(), ..Settings::default() };
+    resolve_onto(&mut settings, cli, variables, today)
+        .map_err(|error| Refused { error, results: console(&settings.console).results })
+}
+
+/// The same; `settings` grows with every place that was read.
+fn resolve_onto(settings: &mut Settings, cli: Cli, variables: &Variables, today: Date) -> Result<Resolved, Error> {
     let (verb, typed) = cli.command.split();
-    let typed = Settings { console: cli.console, ..typed };
-    let resolver = Resolver { settings: typed.over(of_variables).over(of_file), variables, today };
-    let console = console(&resolver.settings.console);
-    Ok(Resolved { plan: Plan { task: resolver.task(verb)?, console }, warnings })
+    *settings = Settings { console: cli.console, ..typed };
+    // They are asked for by the start of a shell: no settings may get in the way.
+    if let Verb::Completions(shell, folder) = verb {
+        return Ok(Resolved { request: completions(shell, folder), warnings: Vec::new() });
+    }
+    let grammar = Grammar::new();
+    let (of_variables, warnings) = grammar.variables(variables);
+    *settings = settings.clone().over(grammar.parse(&of_variables)?);
+    let file = cli.config.or_else(|| variables.get("VIEWMART_CONFIG").map(PathBuf::from));
+    let of_file = grammar.read_file(file.as_deref())?;
+    *settings = settings.clone().over(grammar.parse(&of_file)?);
+    let console = console(&settings.console);
+    let resolver = Resolver { settings: settings.clone(), variables, today };
+    let request = match verb {
+        Verb::Rules => Request::Print(super::rules::show(&resolver.rules()?, console.results)),
+        Verb::Config => Request::Print(listing::show(&grammar, &[&of_variables, &of_file], variables, console.results)),
+        Verb::Execute(job) => Request::Execute(Box::new(Plan { task: resolver.task(job)?, console })),
+        Verb::Completions(shell, folder) => completions(shell, folder),
+    };
+    Ok(Resolved { request, warnings })
+}
+
+fn completions(shell: Shell, folder: Option<PathBuf>) -> Request {
+    match folder {
+        Some(folder) => Request::WriteCompletions(shell, folder),
+        None => Request::Print(super::shell::completions(shell)),
+    }
+}
+
+/// Whether words that are no command ask for JSON, so that the error is told as such.
+pub fn json_is_asked(words: impl IntoIterator<Item = OsString>, variables: &Variables) -> bool {
+    let typed = words.into_iter().take_while(|word| word != "--").filter_map(|word| {
+        let text = word.to_str()?.strip_prefix("--json")?.to_owned();
+        if text.is_empty() { Some(true) } else { switch(text.strip_prefix('=')?).ok() }
+    });
+    let variable = || variables.get("VIEWMART_JSON").and_then(|value| switch(value.to_str()?).ok());
+    typed.last().or_else(variable).unwrap_or(false)
 }
 
 fn console(flags: &ConsoleFlags) -> ConsolePlan {
@@ -190,9 +251,9 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn task(&self, verb: Verb) -> Result<Task, Error> {
-        Ok(match verb {
-            Verb::Run => Task::Run(Box::new(RunPlan {
+    fn task(&self, job: Job) -> Result<Task, Error> {
+        Ok(match job {
+            Job::Run => Task::Run(Box::new(RunPlan {
                 lake: self.lake()?,
                 engine: self.engine()?,
                 warehouse: self.warehouse()?,
@@ -200,32 +261,32 @@ impl Resolver<'_> {
                 out: self.out()?,
                 report: self.settings.report.report.clone(),
             })),
-            Verb::Extract => Task::Extract(Box::new(ExtractPlan {
+            Job::Extract => Task::Extract(Box::new(ExtractPlan {
                 lake: self.lake()?,
                 prune: if self.settings.prune.prune == Some(true) { PrunePolicy::Prune } else { PrunePolicy::Keep },
             })),
-            Verb::Transform => Task::Transform(Box::new(TransformPlan {
+            Job::Transform => Task::Transform(Box::new(TransformPlan {
                 lake: self.lake()?,
                 engine: self.engine()?,
                 out: self.out()?,
                 report: self.settings.report.report.clone(),
             })),
-            Verb::Load(month_file) => Task::Load(LoadPlan { month_file, warehouse: self.warehouse()? }),
-            Verb::Mart => Task::Mart(MartPlan { month: self.month()?, warehouse: self.warehouse()? }),
-            Verb::Dashboard => Task::Dashboard(Box::new(DashboardPlan {
+            Job::Load(month_file) => Task::Load(LoadPlan { month_file, warehouse: self.warehouse()? }),
+            Job::Mart => Task::Mart(MartPlan { month: self.month()?, warehouse: self.warehouse()? }),
+            Job::Dashboard => Task::Dashboard(Box::new(DashboardPlan {
                 month: self.month()?,
                 warehouse: self.warehouse()?,
                 render: self.render()?,
                 out: self.out()?,
             })),
-            Verb::Generate(folder) => Task::Generate(self.generate(folder)?),
-            Verb::Bench => Task::Bench(Box::new(BenchPlan {
+            Job::Generate(folder) => Task::Generate(self.generate(folder)?),
+            Job::Bench => Task::Bench(Box::new(BenchPlan {
                 lake: self.lake()?,
                 rules: self.rules()?,
                 threads: self.threads(),
                 n_runs: self.settings.bench.runs.unwrap_or(5),
             })),
-            Verb::Doctor => Task::Doctor(Box::new(DoctorPlan {
+            Job::Doctor => Task::Doctor(Box::new(DoctorPlan {
                 lake: if self.settings.lake.lake.is_empty() { None } else { Some(self.lake()?) },
                 warehouse: self.warehouse()?,
                 out: self.out()?,
@@ -420,7 +481,10 @@ mod tests {
         let words = words.chain(["--config".into(), path.into_os_string()]);
         let variables = Variables::from_iter(variables.iter().copied());
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        resolve(cli, &variables, date(2022, 5, 3)).map(|resolved| resolved.plan).map_err(|error| error.to_string())
+        match resolve(cli, &variables, date(2022, 5, 3)).map_err(|refused| refused.error.to_string())?.request {
+            Request::Execute(plan) => Ok(*plan),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn transform(arguments: &[&str], variables: &[(&str, &str)], file: &str) -> Result<TransformPlan, String> {
@@ -585,7 +649,7 @@ mod tests {
             let words = ["viewmart".into(), command.into(), "-o".into(), name.clone()];
             let lake = matches!(command, "run" | "transform").then(|| OsString::from("lake"));
             let cli = Cli::try_parse_from(words.into_iter().chain(lake)).unwrap();
-            let error = resolve(cli, &Variables::default(), date(2022, 5, 3)).unwrap_err();
+            let error = resolve(cli, &Variables::default(), date(2022, 5, 3)).unwrap_err().error;
             assert!(error.to_string().contains("not UTF-8"), "{command}: {error}");
         }
     }

@@ -23,7 +23,7 @@ use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
 use crate::error::Error;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
-use crate::lake::{Compression, Format};
+use crate::lake::{Compression, Format, YEARS};
 use day::{DayPlan, key_orders};
 use line::{KeyOrder, LineWriter, MAX_LINE_BYTES};
 use population::Population;
@@ -182,6 +182,13 @@ fn check(options: &GenerateOptions) -> Result<u8, Error> {
         return Err(usage(
             format!("{} contracts: a month has 1 to {MAX_CONTRACTS}", options.n_contracts),
             "choose another number with --contracts",
+        ));
+    }
+    if !YEARS.contains(&options.month.first_day().year()) {
+        let (first, last) = (YEARS.start(), YEARS.end());
+        return Err(usage(
+            format!("no lake has a month {}: the years are {first} to {last}", options.month),
+            "choose another month with --month",
         ));
     }
     let n_days = options.n_days.unwrap_or(options.month.n_days());
@@ -571,6 +578,8 @@ mod tests {
         };
         check(&|o| o.n_contracts = 0, "0 contracts: a month has 1 to 100000000");
         check(&|o| o.n_contracts = MAX_CONTRACTS + 1, "100000001 contracts");
+        check(&|o| o.month = Month::new(1899, 12).unwrap(), "no lake has a month 1899-12: the years are 1900 to 2199");
+        check(&|o| o.month = Month::new(2200, 1).unwrap(), "2200-01");
         check(&|o| o.n_days = Some(0), "0 days: 2022-04 has 1 to 30");
         check(&|o| o.n_days = Some(31), "31 days: 2022-04 has 1 to 30");
         check(&|o| fs::write(o.out.join("20220401.csv"), "").unwrap(), "already holds the data file 20220401.csv");

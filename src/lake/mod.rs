@@ -27,6 +27,7 @@ pub mod source;
 pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles};
 pub use error::{LakeError, LakeErrorKind};
 pub use input::Input;
+pub(crate) use names::YEARS;
 pub use pull::{Arrivals, PullSummary};
 pub use select::ListOptions;
 pub use source::hdfs::HdfsOptions;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::{Compression, Format};
 
 /// Years that a name can mean. Outside of them a run of digits is taken for something else, such as seconds since 1970.
-const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
+pub(crate) const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
 
 /// Whether files and folders of this name are left out: hidden, or not finished by whoever writes them.
 pub fn is_left_out(name: &str) -> bool {

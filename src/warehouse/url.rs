@@ -47,7 +47,7 @@ impl WarehouseUrl {
 /// The address with whatever may be a password blotted out, in any form that somebody may have copied from elsewhere:
 /// `scheme://user:password@host`, the same without `//` or without a scheme, `?password=…`, `jdbc:mysql:…`. Rather too
 /// much than too little is blotted out: a password may hold `@`, `/`, `?` and `&`.
-pub(in crate::warehouse) fn redact(text: &str) -> String {
+pub(crate) fn redact(text: &str) -> String {
     const BLOT: &str = "***";
     let mut text = text.to_owned();
     // `password=`, `pwd=`, `sslpassword:` and their like: nobody can tell where the value ends.

@@ -260,3 +260,122 @@ fn the_doctor_looks_and_changes_nothing() {
     check(&["lake", "--warehouse", "mysql://u@127.0.0.1:1/db"], 5, "127.0.0.1");
     check(&["lake", "--out", "not-a-database.db/out"], 6, "not-a-database.db");
 }
+
+#[test]
+fn with_json_an_error_is_one_object_on_stdout() {
+    let work = Workplace::new();
+    one_day(&work);
+    work.write("bad/20220401.json", "{\n");
+    work.write("file", "in the way");
+    work.write("json.toml", "json = true\nthreads = 0\n");
+    let check = |arguments: &[&str], exit: i32, stage: &str, kind: &str, part: &str| {
+        let finished = work.run(arguments);
+        assert_eq!(finished.code, Some(exit), "{arguments:?}: {}{}", finished.stdout, finished.stderr);
+        assert_eq!(finished.stdout.lines().count(), 1, "{arguments:?}: {}", finished.stdout);
+        let value: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["exit", "kind", "message", "next", "stage"], "{arguments:?}");
+        assert_eq!((&value["stage"], &value["kind"], &value["exit"]), (&stage.into(), &kind.into(), &exit.into()));
+        let message = value["message"].as_str().unwrap();
+        assert!(message.contains(part), "{arguments:?}: {message}");
+        assert!(finished.stderr.contains(message.lines().next().unwrap()), "{arguments:?}: {}", finished.stderr);
+    };
+    check(&["--json"], 2, "usage", "arguments", "no command was given");
+    check(&["walk", "--json"], 2, "usage", "arguments", "unrecognized subcommand 'walk'");
+    check(&["run", "lake", "--json", "--threads=0"], 2, "usage", "arguments", "from 1 to 1024");
+    check(&["run", "--json"], 2, "usage", "usage", "no LAKE");
+    check(&["run", "lake", "--json", "--config", "none.toml"], 2, "usage", "usage", "none.toml");
+    check(&["run", "missing", "--json"], 3, "lake", "lake", "missing");
+    check(&["run", "bad", "--json", "--quiet"], 4, "data", "reject_limit", "1 of 1");
+    check(&["run", "lake", "--json", "--warehouse=sqlite:file/x.db"], 5, "warehouse", "database", "file/x.db");
+    check(&["run", "lake", "--json", "--out", "file"], 6, "output", "output", "file");
+    let without = work.run(["run", "missing"]);
+    assert_eq!((without.code, without.stdout.as_str()), (Some(3), ""));
+    let turned_off = work.run(["walk", "--json", "--json=no"]);
+    assert_eq!((turned_off.code, turned_off.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn quiet_leaves_warnings_errors_and_json() {
+    let work = Workplace::new();
+    one_day(&work);
+    let run = |arguments: &[&str]| {
+        let mut command = work.command(["transform", "lake"].iter().chain(arguments));
+        command.env("VIEWMART_TREADS", "1");
+        crate::support::Finished::of(command.output().unwrap()).ok()
+    };
+    let warning = "warning: nothing reads the variable VIEWMART_TREADS; did you mean VIEWMART_THREADS?\n";
+    let loud = run(&[]);
+    assert!(loud.stderr.starts_with(warning) && loud.stderr.contains("wrote "), "{}", loud.stderr);
+    assert!(loud.stdout.contains("read"), "{}", loud.stdout);
+    let quiet = run(&["-q"]);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", warning));
+    let json = run(&["--quiet", "--json"]);
+    assert_eq!(json.stderr, warning);
+    assert_eq!(json.stdout, work.read_text("viewmart-out/report.json"));
+}
+
+#[test]
+fn rules_are_shown_as_a_file_that_can_be_used() {
+    let work = Workplace::new();
+    one_day(&work);
+    let shown = work.run(["rules", "seed"]).ok().stdout;
+    assert!(shown.starts_with("# sha256 ") && shown.contains("taste = \"nonzero\""), "{shown}");
+    work.write("mine.toml", &shown);
+    assert_eq!(work.run(["rules", "mine.toml"]).ok().stdout, shown);
+    let value: serde_json::Value = serde_json::from_str(&work.run(["rules", "--json"]).ok().stdout).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_str(&work.run(["transform", "lake", "--json"]).ok().stdout).unwrap();
+    assert_eq!((&value["name"], &value["sha256"]), (&"default".into(), &report["rules"]["sha256"]));
+    work.write("viewmart.toml", "rules = 'mine.toml'\n");
+    assert_eq!(work.run(["rules"]).ok().stdout, shown);
+    work.run(["rules", "missing.toml"]).failed(2, &["missing.toml", "next:"]);
+}
+
+#[test]
+fn config_lists_every_setting_with_its_place_and_no_secret() {
+    let work = Workplace::new();
+    work.write("conf/v.toml", "out = 'x'\njobs = 3\nlake = ['a', '/b']\nwarehouse = 'mysql://u:hunter2@h/db'\n");
+    let mut command = work.command(["config", "--config", "conf/v.toml", "--json"]);
+    command.envs([("VIEWMART_JOBS", "5"), ("VIEWMART_MYSQL_PASSWORD", "hunter2"), ("VIEWMART_MASK_KEY", "")]);
+    let finished = crate::support::Finished::of(command.output().unwrap()).ok();
+    assert!(!finished.stdout.contains("hunter2"), "{}", finished.stdout);
+    let value: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    let check = |key: &str, expected: &str, source: &str| {
+        let line = value.as_array().unwrap().iter().find(|line| line["key"] == key).unwrap_or_else(|| panic!("{key}"));
+        assert_eq!((&line["value"], &line["source"]), (&expected.into(), &source.into()), "{key}");
+    };
+    check("jobs", "5", "VIEWMART_JOBS");
+    check("out", "conf/x", "conf/v.toml: line 1");
+    check("lake", "conf/a /b", "conf/v.toml: line 3");
+    check("warehouse", "mysql://u:***@h/db", "conf/v.toml: line 4");
+    check("max_reject_ratio", "0.05", "default");
+    check("quiet", "no", "default");
+    check("VIEWMART_MYSQL_PASSWORD", "set, not shown", "variable");
+    check("VIEWMART_MASK_KEY", "not set", "variable");
+    let table = work.run(["config"]).ok().stdout;
+    assert!(table.lines().any(|line| line.starts_with("threads ") && line.ends_with("default")), "{table}");
+}
+
+#[test]
+fn completions_and_man_pages_are_made_from_the_grammar() {
+    let work = Workplace::new();
+    // Settings that are wrong are no business of a shell that starts.
+    work.write("viewmart.toml", "threads = 0\n");
+    assert!(work.run(["completions", "bash"]).ok().stdout.contains("--max-reject-ratio"));
+    let made = work.run(["completions", "fish", "share"]).ok();
+    assert!(made.stdout.starts_with("share/viewmart.fish\n"), "{}", made.stdout);
+    assert!(work.read_text("share/viewmart-run.1").contains("max\\-reject\\-ratio"));
+    work.run(["completions", "csh"]).failed(2, &["csh", "bash"]);
+}
+
+#[test]
+fn an_output_folder_whose_name_is_no_text_is_refused_before_anything_is_made() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let work = Workplace::new();
+    one_day(&work);
+    let name = std::ffi::OsStr::from_bytes(b"out\xff");
+    let arguments = ["run".as_ref(), "lake".as_ref(), "--out".as_ref(), name];
+    work.run(arguments).failed(2, &["not UTF-8", "--out"]);
+    assert!(!work.path(name).exists());
+}
