@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ahash::AHashMap;
 
-use super::context::Context;
+use super::context::{Context, HashKey};
 use super::nontemporal;
 use super::partition::{KeptRecord, Partitions};
 use crate::engine::calendar::Day;
@@ -29,8 +29,6 @@ pub struct Collector {
     pub(super) apps: Vec<AppCounts>,
     /// Records of apps without a category.
     pub(super) unmapped: BTreeMap<String, AppCounts>,
-    /// Kept records of the split at hand by [`App::index`]; zero between splits.
-    of_split: Vec<SplitCounts>,
 }
 
 /// Records of one app.
@@ -40,12 +38,32 @@ pub(super) struct AppCounts {
     pub seconds: i128,
 }
 
-/// Records of one app in one split.
+/// Apps whose records are counted split by split: more than rules usually have.
+const N_SPLIT_APPS: usize = 64;
+
+/// Number and seconds of the records of one app in one split, in one word, as they change with every record: seconds
+/// in the lower 40 bits, the number above them. Before either reaches its highest bit both move to [`AppCounts`].
 #[derive(Clone, Copy, Debug, Default)]
-struct SplitCounts {
-    n_records: u64,
-    // 64 bits hold the sums of a split of any size: 32 bits a record.
-    seconds: u64,
+struct SplitCounts(u64);
+
+impl SplitCounts {
+    const COUNT_SHIFT: u32 = 40;
+    const SECONDS_MASK: u64 = (1 << Self::COUNT_SHIFT) - 1;
+    /// The highest bit of either. Neither is stepped over: a record adds 1, and fewer seconds than 2 to the power of 32.
+    const FULL_MASK: u64 = 1 << 63 | 1 << (Self::COUNT_SHIFT - 1);
+
+    /// Adds a record; whether there is room for another one, or the counts are to be taken first.
+    #[inline(always)]
+    fn add(&mut self, seconds: u32) -> bool {
+        self.0 += 1 << Self::COUNT_SHIFT | u64::from(seconds);
+        self.0 & Self::FULL_MASK == 0
+    }
+
+    /// Empties the counts.
+    fn take(&mut self) -> AppCounts {
+        let SplitCounts(counts) = std::mem::take(self);
+        AppCounts { n_records: counts >> Self::COUNT_SHIFT, seconds: i128::from(counts & Self::SECONDS_MASK) }
+    }
 }
 
 impl AppCounts {
@@ -66,9 +84,20 @@ impl Collector {
         rejects: &'a mut RejectBatch,
     ) -> SplitSink<'a> {
         let n_apps = context.categories.len();
-        self.of_split.resize(n_apps, SplitCounts::default());
         self.apps.resize(n_apps, AppCounts::default());
-        SplitSink { collector: self, context, rejects, file, day, rejected: [0; Reason::ALL.len()] }
+        let Collector { partitions, wide_seconds, files, apps, unmapped } = self;
+        SplitSink {
+            partitions,
+            key: context.key,
+            day_index: day.index() as u8,
+            of_split: [SplitCounts::default(); N_SPLIT_APPS],
+            counts: files.entry(file).or_default(),
+            apps,
+            wide_seconds,
+            unmapped,
+            context,
+            rejects,
+        }
     }
 
     /// Kept records that wait to be aggregated.
@@ -78,35 +107,59 @@ impl Collector {
 }
 
 /// Takes the records of one split; its sums reach the [`Collector`] when it is dropped.
+///
+/// What every record needs stands here itself, not behind a further pointer.
 #[derive(Debug)]
 pub struct SplitSink<'a> {
-    collector: &'a mut Collector,
+    partitions: &'a mut Partitions,
+    key: HashKey,
+    day_index: u8,
+    /// By [`App::index`] of the first apps. All others are added up where they end.
+    of_split: [SplitCounts; N_SPLIT_APPS],
+    /// Of the file of the split.
+    counts: &'a mut RecordCounts,
+    apps: &'a mut [AppCounts],
+    wide_seconds: &'a mut AHashMap<u64, [i128; 5]>,
+    unmapped: &'a mut BTreeMap<String, AppCounts>,
     context: &'a Context,
     rejects: &'a mut RejectBatch,
-    file: FileId,
-    day: Day,
-    rejected: [u64; Reason::ALL.len()],
 }
 
 impl SplitSink<'_> {
     #[inline(always)]
     fn push(&mut self, contract_id: u64, app: App, seconds: u32) {
-        let record = KeptRecord::new(contract_id, app.category as u8, self.day.index() as u8, seconds);
-        self.collector.partitions.push(self.context.key.partition(contract_id), record);
-        // There is a place for every app of the rules.
-        if let Some(counts) = self.collector.of_split.get_mut(usize::from(app.index)) {
-            counts.n_records += 1;
-            counts.seconds += u64::from(seconds);
+        let has_room = self.of_split.get_mut(usize::from(app.index)).is_some_and(|counts| counts.add(seconds));
+        if !has_room {
+            self.settle(app, seconds);
         }
+        let record = KeptRecord::new(contract_id, app.category as u8, self.day_index, seconds);
+        // Last, so that what the processor holds for the next line need not outlive it.
+        self.partitions.push(self.key.partition(contract_id), record);
+    }
+
+    /// Moves the counts of an app to where they have room. Those of an app without counts by split are the record itself.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, App { index, category }: App, seconds: u32) {
+        let index = usize::from(index);
+        let of_record = AppCounts { n_records: 1, seconds: seconds.into() };
+        let counts = self.of_split.get_mut(index).map_or(of_record, SplitCounts::take);
+        // There is a place for every app of the rules.
+        if let Some(app) = self.apps.get_mut(index) {
+            app.add(&counts);
+        }
+        self.counts.read += counts.n_records;
+        self.counts.kept += counts.n_records;
+        self.counts.seconds[category as usize] += counts.seconds;
     }
 
     /// Adds seconds that 32 bits cannot hold; their record was counted with 0.
     #[cold]
     fn push_wide(&mut self, contract_id: u64, app: App, seconds: i128) {
         let category = app.category as usize;
-        self.collector.wide_seconds.entry(contract_id).or_default()[category] += seconds;
-        self.collector.files.entry(self.file).or_default().seconds[category] += seconds;
-        if let Some(counts) = self.collector.apps.get_mut(usize::from(app.index)) {
+        self.wide_seconds.entry(contract_id).or_default()[category] += seconds;
+        self.counts.seconds[category] += seconds;
+        if let Some(counts) = self.apps.get_mut(usize::from(app.index)) {
             counts.seconds += seconds;
         }
     }
@@ -131,16 +184,17 @@ impl Sink for SplitSink<'_> {
     }
 
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
-        self.rejected[reason as usize] += 1;
+        self.counts.rejected[reason as usize] += 1;
+        self.counts.read += 1;
         self.rejects.push(offset, reason, raw);
     }
 
     fn unmapped(&mut self, offset: u64, app: &str, seconds: i64, raw: &[u8]) {
         self.rejected(offset, Reason::UnmappedApp, raw);
-        if !self.collector.unmapped.contains_key(app) {
-            self.collector.unmapped.insert(app.to_owned(), AppCounts::default());
+        if !self.unmapped.contains_key(app) {
+            self.unmapped.insert(app.to_owned(), AppCounts::default());
         }
-        if let Some(counts) = self.collector.unmapped.get_mut(app) {
+        if let Some(counts) = self.unmapped.get_mut(app) {
             counts.n_records += 1;
             counts.seconds += i128::from(seconds);
         }
@@ -151,19 +205,74 @@ impl Drop for SplitSink<'_> {
     fn drop(&mut self) {
         // Another thread may aggregate what this one has written.
         nontemporal::fence();
-        let Collector { files, apps, of_split, .. } = &mut *self.collector;
-        let file = files.entry(self.file).or_default();
-        for (reason, n_rejected) in file.rejected.iter_mut().zip(self.rejected) {
-            *reason += n_rejected;
-            file.read += n_rejected;
+        for (category, index) in self.context.categories.iter().take(N_SPLIT_APPS).zip(0..) {
+            self.settle(App { index, category: *category }, 0);
         }
-        for ((split, app), category) in of_split.iter_mut().zip(apps).zip(&self.context.categories) {
-            let SplitCounts { n_records, seconds } = std::mem::take(split);
-            app.n_records += n_records;
-            app.seconds += i128::from(seconds);
-            file.read += n_records;
-            file.kept += n_records;
-            file.seconds[*category as usize] += i128::from(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules::{Category, Rules};
+    use crate::engine::scan::reject::RejectLimit;
+    use proptest::prelude::*;
+
+    /// Adds each number of seconds so many times, settles whenever told to, and compares with sums of 128 bits.
+    fn check(runs: &[(u32, u32)]) {
+        let (mut counts, mut settled, mut expected) = Default::default();
+        for (seconds, n_records) in runs {
+            for _ in 0..*n_records {
+                if !SplitCounts::add(&mut counts, *seconds) {
+                    AppCounts::add(&mut settled, &counts.take());
+                }
+            }
+            let more =
+                AppCounts { n_records: (*n_records).into(), seconds: i128::from(*seconds) * i128::from(*n_records) };
+            AppCounts::add(&mut expected, &more);
+        }
+        settled.add(&counts.take());
+        assert_eq!((settled.n_records, settled.seconds), (expected.n_records, expected.seconds));
+    }
+
+    #[test]
+    fn counts_of_a_split_of_any_size_are_exact() {
+        // Seconds fill their bits after 128 records of the longest, the number its own after 2 to the power of 23.
+        let n_many = if cfg!(miri) { 300 } else { (1 << 24) + 3 };
+        check(&[(0, n_many)]);
+        check(&[(u32::MAX, 127), (u32::MAX, 1), (u32::MAX, 1), (0, 1), (u32::MAX, 1000)]);
+        check(&[(86_400, n_many)]);
+    }
+
+    #[test]
+    fn apps_past_those_of_a_split_are_counted_too() {
+        let mut rules = Rules::preset("seed").unwrap().record;
+        rules.apps = (0..N_SPLIT_APPS + 6).map(|i| (format!("APP{i:02}"), Category::Sport)).collect();
+        let (context, mut collector) = (Context::new(&rules), Collector::default());
+        let mut rejects = RejectBatch::new(RejectLimit::new(0));
+        for _ in 0..2 {
+            let mut sink = collector.split(FileId(0), Day::new(1).unwrap(), &context, &mut rejects);
+            for (_, app) in rules.apps() {
+                sink.kept("A", app, i64::from(app.index));
+                sink.kept("A", app, -1);
+            }
+        }
+        for ((_, app), counts) in rules.apps().zip(&collector.apps) {
+            assert_eq!((counts.n_records, counts.seconds), (4, 2 * (i128::from(app.index) - 1)), "{app:?}");
+        }
+        let counts = &collector.files[&FileId(0)];
+        let n_records = 4 * rules.apps.len() as u64;
+        assert_eq!((counts.read, counts.kept, counts.n_rejected()), (n_records, n_records, 0));
+        let seconds: i128 = collector.apps.iter().map(|app| app.seconds).sum();
+        assert_eq!(counts.seconds, [0, seconds, 0, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_wide_sums(
+            runs in proptest::collection::vec((prop_oneof![0..=u32::MAX, Just(u32::MAX), 0..100_u32], 0..300_u32), 0..8),
+        ) {
+            check(&runs);
         }
     }
 }

@@ -11,6 +11,9 @@ use super::contract::PackedContract;
 /// Bits of the bitmap for each contract that packs: at most one in so many others needs a look at the set.
 const BITS_PER_CONTRACT: usize = 32;
 
+/// Words of the bitmap at least: 512 bytes, that few contracts are as good as never taken for others.
+const MIN_WORDS: usize = 64;
+
 /// A set of contracts.
 #[derive(Clone, Debug)]
 pub(super) struct Exclusions {
@@ -22,7 +25,7 @@ pub(super) struct Exclusions {
 impl Exclusions {
     pub fn new(contracts: &[String]) -> Exclusions {
         let packed: Vec<_> = contracts.iter().filter_map(|text| PackedContract::new(text.as_bytes())).collect();
-        let n_words = (packed.len() * BITS_PER_CONTRACT).div_ceil(64).next_power_of_two();
+        let n_words = (packed.len() * BITS_PER_CONTRACT).div_ceil(64).next_power_of_two().max(MIN_WORDS);
         let mut bitmap = vec![0_u64; if packed.is_empty() { 0 } else { n_words }];
         for contract in packed {
             let (word, bit) = place(contract, bitmap.len());
