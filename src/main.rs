@@ -75,7 +75,10 @@ fn print_arguments_error(error: &clap::Error, variables: &Variables) -> ExitCode
         }
         // The parser's own words, with its hints, in colour on a terminal.
         failure => {
-            let _ = error.print();
+            let _ = match cli::without_password(error) {
+                Some(text) => write!(io::stderr(), "{text}"),
+                None => error.print(),
+            };
             ExitCode::from(failure.map_or(0, |failure| failure.exit))
         }
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::plan::ResultForm;
 use crate::error::{Advice as _, Error};
+use crate::warehouse::url::redact;
 
 /// Why a command failed, in the same shape whatever failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ impl Failure {
             return None;
         }
         let text = error.render().to_string();
+        let text = redact_words(&text);
         // The first paragraph; the others are hints and usage.
         let first = text.split("\n\n").next().unwrap_or_default();
         let message = first.strip_prefix("error: ").unwrap_or(first).trim().to_owned();
@@ -59,6 +61,26 @@ impl Failure {
         let Failure { stage, kind, message, next, exit } = self;
         format!("{}\n", json!({"stage": stage, "kind": kind, "message": message, "next": next, "exit": exit}))
     }
+}
+
+/// The parser's own words, where they repeat a password that was typed: without it.
+pub fn without_password(error: &clap::Error) -> Option<String> {
+    let text = error.render().to_string();
+    let redacted = redact_words(&text);
+    (redacted != text).then_some(redacted)
+}
+
+/// The text with the passwords of addresses in it blotted out.
+fn redact_words(text: &str) -> String {
+    let redact_word = |word: &str| {
+        if word.contains(':') && word.contains('@') || word.contains("jdbc:") { redact(word) } else { word.to_owned() }
+    };
+    text.split_inclusive(char::is_whitespace)
+        .map(|word| {
+            let end = word.trim_end_matches(|c: char| c.is_whitespace() || c == '\'').len();
+            format!("{}{}", redact_word(&word[..end]), &word[end..])
+        })
+        .collect()
 }
 
 impl From<&Error> for Failure {

@@ -122,7 +122,7 @@ pub(crate) struct LakeFlags {
 
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct MonthFlags {
-    /// The month; `last` and `this` are the calendar months before and of --etl-date [default: the only one there is]
+    /// The month; `last` and `this` are the calendar months before and of --etl-date [default: the only one there is; `generate`: 2022-04]
     #[arg(short, long, value_name = "YYYY-MM|last|this")]
     pub(crate) month: Option<MonthChoice>,
 }

@@ -13,9 +13,11 @@ pub mod plan;
 mod resolve;
 mod rules;
 mod shell;
+#[cfg(test)]
+mod tests;
 mod values;
 
-pub use failure::{Failure, Refused};
+pub use failure::{Failure, Refused, without_password};
 pub use places::Variables;
 pub use plan::Plan;
 pub use resolve::{Request, Resolved, json_is_asked, resolve};
@@ -294,42 +296,4 @@ struct DoctorArgs {
     warehouse: WarehouseFlags,
     #[command(flatten)]
     out: OutFlags,
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_grammar_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_flag_has_a_variable_and_a_key_or_a_reason() {
-        let grammar = places::Grammar::new();
-        let keys: BTreeSet<&str> = grammar.keys().collect();
-        let mut command = Cli::command();
-        command.build();
-        let mut used = BTreeSet::new();
-        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-            for argument in subcommand.get_arguments() {
-                let name = argument.get_id().as_str();
-                used.insert(name.to_owned());
-                let is_setting = keys.contains(name) || places::lacks(name, places::Missing::Key);
-                let is_exempt = argument.is_positional() || matches!(name, "help" | "version");
-                assert!(is_setting || is_exempt, "{} --{name} has no key", subcommand.get_name());
-            }
-        }
-        for key in keys {
-            assert!(used.contains(key), "no command takes {key}");
-        }
-        for (name, _, reason) in places::EXCEPTIONS {
-            assert!(used.contains(name) && !reason.is_empty(), "{name} is no flag");
-        }
-    }
 }

@@ -88,6 +88,8 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Variables {
 /// Where a value was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
+    /// The command line.
+    Flag,
     /// The variable of this name.
     Variable(String),
     /// A line of a settings file, 1-based.
@@ -97,6 +99,7 @@ pub(super) enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Place::Flag => f.write_str("flag"),
             Place::Variable(name) => f.write_str(name),
             Place::Line(path, line) => write!(f, "{}: line {line}", path.display()),
         }
@@ -163,6 +166,7 @@ impl Grammar {
         parsed.map_err(|error| Error::Usage {
             what: format!("{}: {}: {}", entry.place, entry.key, reason(&error)),
             advice: Some(match entry.place {
+                Place::Flag => "`viewmart COMMAND --help` tells what it takes".to_owned(),
                 Place::Variable(_) => "set the variable to a value that the flag takes, or unset it".to_owned(),
                 Place::Line(..) => "correct that line".to_owned(),
             }),

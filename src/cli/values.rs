@@ -142,9 +142,9 @@ pub(crate) fn key_and_value(text: &str) -> Result<(String, String), &'static str
 /// `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatName {
-    /// One JSON object a line
+    // One JSON object a line.
     Ndjson,
-    /// RFC 4180 with a header row
+    // RFC 4180 with a header row.
     Csv,
 }
 
@@ -161,11 +161,8 @@ impl FormatName {
 /// `--compression`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CompressionName {
-    /// Not packed
     None,
-    /// Gzip
     Gz,
-    /// Zstandard
     Zst,
 }
 

@@ -54,6 +54,21 @@ fn a_password_in_an_address_is_shown_nowhere() {
     one_day(&work);
     let finished = work.run(["run", "lake", "--warehouse", "mysql://u:secret@127.0.0.1:1/db"]);
     assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
+    for arguments in [
+        ["mysql://u:secret@h/db", "run", "lake"],
+        ["run", "lake", "--month=mysql://u:secret@h/db"],
+        ["run", "lake", "--warehouse-url=mysql://u:secret@h/db"],
+        ["run", "lake", "--mysql://u:secret@h/db"],
+        ["generate", "x", "mysql://u:secret@h/db"],
+        ["completions", "jdbc:mysql://h/db?password=secret", "x"],
+    ] {
+        for json in [None, Some("--json")] {
+            let finished = work.run(arguments.iter().copied().chain(json));
+            assert_eq!(finished.code, Some(2), "{arguments:?}");
+            let text = finished.stdout + &finished.stderr;
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -351,6 +366,7 @@ fn config_lists_every_setting_with_its_place_and_no_secret() {
     check("warehouse", "mysql://u:***@h/db", "conf/v.toml: line 4");
     check("max_reject_ratio", "0.05", "default");
     check("quiet", "no", "default");
+    check("json", "yes", "flag");
     check("VIEWMART_MYSQL_PASSWORD", "set, not shown", "variable");
     check("VIEWMART_MASK_KEY", "not set", "variable");
     let table = work.run(["config"]).ok().stdout;
