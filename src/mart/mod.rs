@@ -3,7 +3,7 @@
 //! First the customers are gone through twice, by several connections at once: [`PASSES`] counts them by what tells them
 //! apart and by thin bins of watch time, a few thousand rows in all. Each table is one SELECT on these or on what was
 //! made before it; only `boundary_customer` looks at customers again. The SELECTs in `sql/` give the columns of the table in
-//! their order; the placeholders are those of [`Warehouse::publish_mart`]. To add a table: write it down in [`tables`],
+//! their order; the placeholders are those of [`Warehouse::publish_mart`]. To add a table: write it down in [`tables()`],
 //! write its SELECT, and list both in [`PARTS`] behind what the SELECT reads.
 
 use crate::engine::calendar::Month;

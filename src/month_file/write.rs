@@ -43,7 +43,7 @@ pub fn write(table: &MonthTable, output: &mut (dyn Write + Send)) -> io::Result<
     write_in_groups(table, COLUMNS, output, ROW_GROUP_ROWS)
 }
 
-/// As [`write`], with these columns and so many rows in a row group.
+/// As [`write()`], with these columns and so many rows in a row group.
 pub(super) fn write_in_groups(
     table: &MonthTable,
     columns: &[Column],
