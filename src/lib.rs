@@ -67,6 +67,12 @@ pub mod diagnosis;
 pub mod outcome;
 
 #[cfg(feature = "program")]
+pub mod gate;
+
+#[cfg(feature = "program")]
+pub mod artifacts;
+
+#[cfg(feature = "program")]
 pub mod pipeline;
 
 #[cfg(feature = "program")]

@@ -1,0 +1,176 @@
+//! The files that a command leaves in the output folder: their names, and their staging before any work is done.
+//!
+//! All of them are begun before the warehouse is touched, so that a file that cannot be written is known by then; they
+//! get their names together at the end.
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::calendar::Month;
+use crate::engine::month::MonthTable;
+use crate::engine::scan::reject::Rejects;
+use crate::error::Error;
+use crate::fs::atomic::{self, OutFolder, StagedFile};
+use crate::report::Report;
+use crate::{month_file, rejects};
+
+/// Rejected records of the published month.
+const REJECTS: &str = "rejects.ndjson";
+/// Rejected records of a month that was refused because of them.
+const REFUSED_REJECTS: &str = "rejects-refused.ndjson";
+/// The throughput report.
+const REPORT: &str = "report.json";
+/// The dashboard for the browser.
+const DASHBOARD: &str = "dashboard.html";
+/// The dashboard for Tableau, its rows packaged with it.
+const WORKBOOK: &str = "viewmart.twbx";
+/// The dashboard for Tableau, connected to a MySQL warehouse.
+const LIVE_WORKBOOK: &str = "viewmart.twb";
+/// The connection alone.
+const LIVE_SOURCE: &str = "viewmart.tds";
+
+/// What is written of a month besides its dashboards.
+#[derive(Debug)]
+pub struct MonthFiles {
+    month_file: Option<StagedFile>,
+    rejects: StagedFile,
+    /// In the output folder, and where the user wants it too.
+    reports: Vec<StagedFile>,
+}
+
+/// Whether the month file is written too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MonthFileChoice {
+    /// It is.
+    Write,
+    /// It is not.
+    Skip,
+}
+
+impl MonthFiles {
+    /// Begins the files of `month` in `out`, and the report at `report` too.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn stage(
+        out: &OutFolder,
+        month: Month,
+        report: Option<&Path>,
+        month_file: MonthFileChoice,
+    ) -> Result<MonthFiles, Error> {
+        let month_file = match month_file {
+            MonthFileChoice::Write => Some(out.stage(&format!("month-{month}.parquet"))?),
+            MonthFileChoice::Skip => None,
+        };
+        let mut reports = vec![out.stage(REPORT)?];
+        reports.extend(report.map(StagedFile::create).transpose()?);
+        Ok(MonthFiles { month_file, rejects: out.stage(REJECTS)?, reports })
+    }
+
+    /// Writes the month file, where it is wanted; returns its size in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn write_month(&mut self, table: &MonthTable) -> Result<u64, Error> {
+        let Some(file) = &mut self.month_file else { return Ok(0) };
+        file.write_with(|w| month_file::write(table, w))?;
+        Ok(file.path().metadata().map_or(0, |m| m.len()))
+    }
+
+    /// Writes the rejected records.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn write_rejects(&mut self, rejects: &Rejects) -> Result<(), Error> {
+        self.rejects.write_with(|w| rejects::write(rejects.iter(), w))
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn write_report(&mut self, report: &Report) -> Result<(), Error> {
+        let text = report.to_json();
+        self.reports.iter_mut().try_for_each(|file| file.write_with(|w| w.write_all(text.as_bytes())))
+    }
+
+    /// All of them.
+    pub fn into_files(self) -> Vec<StagedFile> {
+        self.month_file.into_iter().chain([self.rejects]).chain(self.reports).collect()
+    }
+}
+
+/// The dashboards of a month.
+#[derive(Debug)]
+pub struct DashboardFiles {
+    /// The page for the browser.
+    pub page: StagedFile,
+    /// The workbook with its rows.
+    pub package: StagedFile,
+    /// The workbook on a server, and its connection alone.
+    pub live: Option<LiveFiles>,
+}
+
+/// What leads to a warehouse on a server.
+#[derive(Debug)]
+pub struct LiveFiles {
+    /// The workbook.
+    pub workbook: StagedFile,
+    /// The connection alone.
+    pub source: StagedFile,
+}
+
+/// Whether there are workbooks on a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveChoice {
+    /// There are.
+    Write,
+    /// The warehouse is a file: what an earlier run left stays.
+    Skip,
+    /// Contracts have pseudonyms here: those of an earlier run would still lead to the contracts, and are removed.
+    Remove,
+}
+
+impl DashboardFiles {
+    /// Begins the files in `out`.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn stage(out: &OutFolder, live: LiveChoice) -> Result<DashboardFiles, Error> {
+        let live = match live {
+            LiveChoice::Write => {
+                Some(LiveFiles { workbook: out.stage(LIVE_WORKBOOK)?, source: out.stage(LIVE_SOURCE)? })
+            }
+            LiveChoice::Skip | LiveChoice::Remove => None,
+        };
+        Ok(DashboardFiles { page: out.stage(DASHBOARD)?, package: out.stage(WORKBOOK)?, live })
+    }
+
+    /// All of them.
+    pub fn into_files(self) -> Vec<StagedFile> {
+        let live = self.live.into_iter().flat_map(|live| [live.workbook, live.source]);
+        [self.page, self.package].into_iter().chain(live).collect()
+    }
+}
+
+/// Publishes all files at once; returns where they are.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn publish(files: Vec<StagedFile>, out: &OutFolder, live: LiveChoice) -> Result<Vec<PathBuf>, Error> {
+    let paths = atomic::publish(files)?;
+    out.remove(REFUSED_REJECTS)?;
+    if live == LiveChoice::Remove {
+        [LIVE_WORKBOOK, LIVE_SOURCE].iter().try_for_each(|name| out.remove(name))?;
+    }
+    Ok(paths)
+}
+
+/// Writes down the rejected records of a month that was refused, beside those of the last good one.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn write_refused_rejects(rejects: &Rejects, out: &OutFolder) -> Result<(), Error> {
+    let mut file = out.stage(REFUSED_REJECTS)?;
+    file.write_with(|w| rejects::write(rejects.iter(), w))?;
+    atomic::publish(vec![file]).map(drop)
+}

@@ -1,0 +1,228 @@
+//! The dashboards of a month, and the load beside which they are drawn.
+
+use std::borrow::Cow;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use super::steps::{load_month, note, usage};
+use crate::artifacts::{DashboardFiles, LiveChoice, LiveFiles};
+use crate::cli::plan::{ConsolePlan, MaskKey, RenderPlan};
+use crate::console;
+use crate::dashboard::html::{self, RenderOptions};
+use crate::dashboard::mask::Masker;
+use crate::dashboard::model::{DashboardModel, MonthModel};
+use crate::dashboard::tableau::{self, Connection, Contracts, RowFormat, RowSource, Subject, TableRows};
+use crate::engine::calendar::Month;
+use crate::engine::month::MonthTable;
+use crate::error::Error;
+use crate::fs::atomic::StagedFile;
+use crate::mart;
+use crate::report::{StageClock, StageTiming};
+use crate::warehouse::{RunClock, ServerAddress, Warehouse, WarehouseError};
+
+/// What it takes to render the dashboards.
+pub(super) struct Rendering {
+    mask: Option<Masker>,
+    hyperd: Option<PathBuf>,
+}
+
+impl Rendering {
+    /// Reads the key of the pseudonyms, or makes it.
+    pub fn prepare(plan: &RenderPlan) -> Result<Rendering, Error> {
+        let masker = |key: &MaskKey| Masker::from_settings(key.variable.as_deref(), &key.file);
+        Ok(Rendering { mask: plan.mask.as_ref().map(masker).transpose()?, hyperd: plan.hyperd.clone() })
+    }
+
+    /// Whether there are workbooks on a server. With pseudonyms there are none: they would show its contracts.
+    pub fn live_choice(&self, warehouse: &dyn Warehouse) -> LiveChoice {
+        match (&self.mask, warehouse.server()) {
+            (Some(_), _) => LiveChoice::Remove,
+            (None, Some(_)) => LiveChoice::Write,
+            (None, None) => LiveChoice::Skip,
+        }
+    }
+}
+
+/// The month in warehouse and mart, and the files that show it. The packaged workbook holds the rows of `table` and
+/// nothing that the warehouse makes of them, so it is written meanwhile.
+pub(super) fn load_and_draw(
+    warehouse: &mut dyn Warehouse,
+    table: &MonthTable,
+    look: &Rendering,
+    files: &mut DashboardFiles,
+    clock: RunClock,
+    talk: ConsolePlan,
+) -> Result<[StageTiming; 4], Error> {
+    let n_rows = table.n_rows() as u64;
+    let server = warehouse.server();
+    let subject = Subject { month: table.month, provenance: provenance_of_table(table) };
+    let DashboardFiles { page, package, live } = files;
+    let write_workbook = || {
+        let begun = Instant::now();
+        let note = write_package(package, &subject, &mut TableRows(table), look)?;
+        // Its processor time is in that of the stages beside it.
+        let wall_s = begun.elapsed().as_secs_f64();
+        Ok::<_, Error>((note, StageTiming { name: "workbook", wall_s, cpu_s: 0.0, bytes: 0, records: n_rows }))
+    };
+    let mut build = || {
+        let stage = StageClock::start("load");
+        load_month(warehouse, table, clock, talk)?;
+        let load = stage.stop(0, n_rows);
+        let stage = StageClock::start("mart");
+        mart::build(warehouse, table.month)?;
+        let mart = stage.stop(0, n_rows);
+        let stage = StageClock::start("dashboard");
+        let model = read_standing_month(warehouse, table.month)?;
+        warn_of_stale_months(&model, table.month);
+        write_page(page, &model, table.month, look)?;
+        Ok::<_, Error>([load, mart, stage.stop(0, 0)])
+    };
+    let (workbook, built) = thread::scope(|scope| {
+        let workbook = scope.spawn(write_workbook);
+        let built = build();
+        (workbook.join().unwrap_or_else(|panic| resume_unwind(panic)), built)
+    });
+    // Of two errors that of the warehouse is told, whichever was first.
+    let [load, mart, dashboard] = built?;
+    let (said, workbook) = workbook?;
+    note(said, talk);
+    write_live(live.as_mut(), &subject, server)?;
+    Ok([load, mart, workbook, dashboard])
+}
+
+/// The model with `month` as it stands. Another run of the month that is published between a mart and the reading of it
+/// makes that mart one of the past: then it is built anew from the run that stands now.
+fn read_standing_month(warehouse: &mut dyn Warehouse, month: Month) -> Result<DashboardModel, Error> {
+    /// More runs of one month at once are more likely a mistake of a scheduler.
+    const MAX_REBUILDS: u32 = 10;
+    let mut model = DashboardModel::read(warehouse, Some(month))?;
+    for _ in 0..MAX_REBUILDS {
+        if model.months.iter().any(|read| read.month == month) {
+            break;
+        }
+        mart::build(warehouse, month)?;
+        model = DashboardModel::read(warehouse, Some(month))?;
+    }
+    find_month(&model, month, warehouse)?;
+    Ok(model)
+}
+
+/// The month asked for, or the only one in the mart.
+pub(super) fn choose_month(model: &DashboardModel, asked: Option<Month>, address: &str) -> Result<Month, Error> {
+    let names: Vec<String> = model.known.iter().map(Month::to_string).collect();
+    match (asked, model.known.as_slice()) {
+        (_, []) => Err(usage(format!("{address} has no month"), "load one first with `viewmart run LAKE`")),
+        (None, [only]) => Ok(*only),
+        (None, _) => {
+            let what = format!("{address} has several months: {}", names.join(", "));
+            Err(usage(what, "name one with --month"))
+        }
+        (Some(month), known) if known.contains(&month) => Ok(month),
+        (Some(month), _) => {
+            let what = format!("{address} has no month {month}; it has {}", names.join(", "));
+            Err(usage(what, "load it first with `viewmart run LAKE`, then rebuild its mart"))
+        }
+    }
+}
+
+/// The month that is to be drawn, or why it is not in the model: its mart is of another run than the one that stands.
+pub(super) fn find_month<'a>(
+    model: &'a DashboardModel,
+    month: Month,
+    warehouse: &mut dyn Warehouse,
+) -> Result<&'a MonthModel, WarehouseError> {
+    if let Some(drawn) = model.months.iter().find(|candidate| candidate.month == month) {
+        return Ok(drawn);
+    }
+    mart::run_of(warehouse, month)?;
+    Err(WarehouseError::Database {
+        at: warehouse.address(),
+        doing: "reading the mart",
+        why: format!("another run published {month} meanwhile"),
+        advice: Some(format!("draw it again with `viewmart dashboard --month {month}`")),
+    })
+}
+
+/// Says which other months the page lacks, and why.
+pub(super) fn warn_of_stale_months(model: &DashboardModel, drawn: Month) {
+    for month in model.stale.iter().filter(|month| **month != drawn) {
+        console::say(format_args!(
+            "warning: the dashboard leaves out {month}, whose mart was not made from the run that stands; rebuild it \
+             with `viewmart mart --month {month}`"
+        ));
+    }
+}
+
+/// The page for the browser.
+pub(super) fn write_page(
+    page: &mut StagedFile,
+    model: &DashboardModel,
+    month: Month,
+    look: &Rendering,
+) -> Result<(), Error> {
+    let options = RenderOptions { mask: look.mask.clone(), first_shown: Some(month) };
+    page.write_with(|w| w.write_all(html::render(model, &options).as_bytes()))
+}
+
+/// The workbook with its rows; returns what the user should know about it.
+pub(super) fn write_package(
+    package: &mut StagedFile,
+    subject: &Subject,
+    rows: &mut dyn RowSource,
+    look: &Rendering,
+) -> Result<Option<String>, Error> {
+    let pseudonym = look.mask.as_ref().map(pseudonyms);
+    let contracts = match &pseudonym {
+        Some(pseudonym) => Contracts::Masked(pseudonym),
+        None => Contracts::Plain,
+    };
+    let path = package.target().to_owned();
+    let format = match &look.hyperd {
+        Some(hyperd) => {
+            let scratch = path.parent().unwrap_or(Path::new(".")).to_owned();
+            RowFormat::Hyper { hyperd: hyperd.clone(), scratch }
+        }
+        None => RowFormat::Csv,
+    };
+    let packaged = package.fill(|file| tableau::package(file, subject, rows, contracts, &format));
+    Ok(packaged.map_err(|error| error.at(&path))?.note)
+}
+
+/// The workbooks on a MySQL warehouse, where they are wanted.
+pub(super) fn write_live(
+    files: Option<&mut LiveFiles>,
+    subject: &Subject,
+    server: Option<ServerAddress>,
+) -> Result<(), Error> {
+    let (Some(LiveFiles { workbook, source }), Some(server)) = (files, server) else { return Ok(()) };
+    let connection = Connection::Mysql(server);
+    workbook.write_with(|w| w.write_all(tableau::workbook(subject, &connection).as_bytes()))?;
+    source.write_with(|w| w.write_all(tableau::datasource(&connection).as_bytes()))
+}
+
+fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {
+    |contract| Cow::Owned(mask.mask(contract))
+}
+
+/// Where the rows of the month come from, in one line that is the same for the same rows.
+fn provenance(engine: &str, rules_name: &str, rules_sha256: &str, input_files: impl std::fmt::Display) -> String {
+    let hash = rules_sha256.get(..8).unwrap_or(rules_sha256);
+    format!("{engine}, rules {rules_name} {hash}, {input_files} files")
+}
+
+fn provenance_of_table(table: &MonthTable) -> String {
+    let of = &table.provenance;
+    provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files)
+}
+
+/// What a workbook of `month` is about.
+pub(super) fn subject_of_model(model: &DashboardModel, month: Month) -> Subject {
+    let drawn = model.months.iter().find(|candidate| candidate.month == month);
+    let provenance = drawn.map_or_else(String::new, |month| {
+        let of = &month.provenance;
+        provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files)
+    });
+    Subject { month, provenance }
+}

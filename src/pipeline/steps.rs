@@ -1,0 +1,213 @@
+//! The steps that commands share.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::artifacts::{self, LiveChoice};
+use crate::cli::Ratio;
+use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, WarehousePlan};
+use crate::console::{self, Progress, Unit};
+use crate::engine::calendar::Month;
+use crate::engine::month::MonthTable;
+use crate::error::Error;
+use crate::fs::atomic::{OutFolder, StagedFile};
+use crate::lake::{DataFile, Lake, LakeError, Listing};
+use crate::report::{self, InputReport, Report, StageTiming};
+use crate::transform::{self, TransformOptions, Transformed};
+use crate::warehouse::{Missing, RunClock, Warehouse, WarehouseError};
+use crate::{gate, mart};
+
+/// When a run began.
+pub(super) struct Start {
+    instant: Instant,
+    pub clock: RunClock,
+}
+
+impl Start {
+    pub fn now() -> Start {
+        Start { instant: Instant::now(), clock: RunClock { started: Timestamp::now() } }
+    }
+}
+
+/// The lake and the files of the month in it.
+pub(super) fn list(plan: &LakePlan) -> Result<(Lake, Listing), Error> {
+    let lake = Lake::open(&plan.inputs, &plan.options)?;
+    let listing = lake.list()?;
+    for warning in lake.warnings() {
+        console::say(format_args!("warning: {warning}"));
+    }
+    if plan.missing_days == MissingDays::Refuse && !listing.missing_days.is_empty() {
+        let days: Vec<String> = report::dates(listing.month, &listing.missing_days);
+        return Err(Error::Lake(
+            LakeError::at(plan.inputs.join(", "), format!("no file for {}", days.join(", ")))
+                .advise("bring these days into the lake, or run without --require-all-days"),
+        ));
+    }
+    Ok((lake, listing))
+}
+
+/// All files of the month, on this machine.
+pub(super) fn pull(plan: &LakePlan, talk: ConsolePlan) -> Result<(Listing, Vec<DataFile>), Error> {
+    let (lake, listing) = list(plan)?;
+    let files = lake.arrivals(&listing, watch_pull(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
+    Ok((listing, files))
+}
+
+/// The bar of a pull; a lake on this machine has nothing to pull.
+pub(super) fn watch_pull(lake: &Lake, listing: &Listing, talk: ConsolePlan) -> Progress {
+    if lake.is_remote() {
+        Progress::start(talk.progress(), "pull", n_bytes(listing), Unit::Bytes)
+    } else {
+        Progress::hidden()
+    }
+}
+
+fn n_bytes(listing: &Listing) -> u64 {
+    listing.files.iter().map(|file| file.n_bytes).sum()
+}
+
+/// The month's table, from the bytes of its files. A file that has arrived is scanned while others are pulled.
+pub(super) fn make_month(
+    lake: &Lake,
+    listing: &Listing,
+    plan: &EnginePlan,
+    talk: ConsolePlan,
+) -> Result<Transformed, Error> {
+    let options = TransformOptions {
+        month: listing.month,
+        etl_date: plan.etl_date,
+        rules: plan.rules.clone(),
+        n_threads: plan.threads.get(),
+        n_rejects_max: plan.max_rejects_kept,
+    };
+    // One bar at a time: that of the pull, which the scan only follows.
+    let progress = match lake.is_remote() {
+        true => Progress::hidden(),
+        false => Progress::start(talk.progress(), "scan", n_bytes(listing), Unit::Bytes),
+    };
+    let begun = Instant::now();
+    let mut arrivals = lake.arrivals(listing, watch_pull(lake, listing, talk))?;
+    let transformed = transform::transform(&mut arrivals, &options, &progress);
+    progress.finish();
+    let mut transformed = transformed?;
+    if lake.is_remote() {
+        let pull = arrivals.summary();
+        let busy_s: f64 = transformed.stages.iter().map(|stage| stage.wall_s).sum();
+        let overlap_s = (pull.wall_s + busy_s - begun.elapsed().as_secs_f64()).max(0.0);
+        let of_pull = |name, wall_s, bytes| StageTiming { name, wall_s, cpu_s: 0.0, bytes, records: 0 };
+        transformed.stages.insert(0, of_pull("pull", pull.wall_s, pull.pulled_bytes));
+        transformed.stages.insert(1, of_pull("overlap", overlap_s, 0));
+    }
+    Ok(transformed)
+}
+
+/// Lets the month through the gate, or writes down what was rejected of it.
+pub(super) fn accept(made: &Transformed, max_reject_ratio: Ratio, out: &OutFolder) -> Result<(), Error> {
+    let accepted = gate::accept(&made.table, max_reject_ratio.get());
+    if accepted.is_err() {
+        artifacts::write_refused_rejects(&made.rejects, out)?;
+    }
+    Ok(accepted?)
+}
+
+/// The warehouse, reachable and with all its tables.
+pub(super) fn open_warehouse(plan: &WarehousePlan, missing: Missing) -> Result<Box<dyn Warehouse>, WarehouseError> {
+    let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
+    mart::prepare(&mut *warehouse, missing)?;
+    for warning in warehouse.take_warnings() {
+        console::say(format_args!("warning: {warning}"));
+    }
+    Ok(warehouse)
+}
+
+/// The month in the warehouse, published.
+pub(super) fn load_month(
+    warehouse: &mut dyn Warehouse,
+    table: &MonthTable,
+    clock: RunClock,
+    talk: ConsolePlan,
+) -> Result<(), Error> {
+    let progress = Progress::start(talk.progress(), "load", table.n_rows() as u64, Unit::Rows);
+    let loaded = warehouse.load(table, clock, &progress);
+    progress.finish();
+    Ok(loaded?)
+}
+
+/// The month asked for, or the only one in the warehouse.
+pub(super) fn choose_published_month(warehouse: &mut dyn Warehouse, asked: Option<Month>) -> Result<Month, Error> {
+    let months = mart::published_months(warehouse)?;
+    match (asked, months.as_slice()) {
+        (Some(month), _) => Ok(month),
+        (None, [month]) => Ok(*month),
+        (None, []) => {
+            let what = format!("{} has no month", warehouse.address());
+            Err(usage(what, "load one first with `viewmart run LAKE`"))
+        }
+        (None, months) => {
+            let names: Vec<String> = months.iter().map(Month::to_string).collect();
+            let what = format!("{} has several months: {}", warehouse.address(), names.join(", "));
+            Err(usage(what, "`mart` needs --month YYYY-MM"))
+        }
+    }
+}
+
+/// All files at once, and a word about each.
+pub(super) fn publish(
+    files: Vec<StagedFile>,
+    out: &OutFolder,
+    live: LiveChoice,
+    talk: ConsolePlan,
+) -> Result<Vec<PathBuf>, Error> {
+    let paths = artifacts::publish(files, out, live)?;
+    for path in &paths {
+        say(talk, format_args!("wrote {}", path.display()));
+    }
+    Ok(paths)
+}
+
+/// What a run of these files says of itself.
+pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, start: &Start) -> Report {
+    let Transformed { table, stages, backend, .. } = made;
+    Report {
+        month: listing.month,
+        etl_date: plan.etl_date,
+        rules_name: plan.rules.name.clone(),
+        rules_sha256: plan.rules.sha256.clone(),
+        input: InputReport {
+            // As they were read: a file that changed while it was pulled came as it was then.
+            files: table.provenance.input_files,
+            bytes: table.provenance.input_bytes,
+            days: u64::from(listing.month.n_days()) - listing.missing_days.len() as u64,
+            missing_days: listing.missing_days.clone(),
+            skipped_files: listing.n_skipped,
+        },
+        contracts: table.n_rows() as u64,
+        ledger: table.ledger,
+        stages,
+        wall_s: start.instant.elapsed().as_secs_f64(),
+        peak_rss_bytes: report::peak_rss_bytes().unwrap_or(0),
+        threads: plan.threads.get(),
+        backend,
+    }
+}
+
+/// A message that is no error.
+pub(super) fn say(talk: ConsolePlan, message: fmt::Arguments<'_>) {
+    if talk.messages == Messages::Shown {
+        console::say(message);
+    }
+}
+
+/// What the user should know, where there is anything.
+pub(super) fn note(note: Option<String>, talk: ConsolePlan) {
+    if let Some(note) = note {
+        say(talk, format_args!("{note}"));
+    }
+}
+
+pub(super) fn usage(what: String, advice: &str) -> Error {
+    Error::Usage { what, advice: Some(advice.into()) }
+}
