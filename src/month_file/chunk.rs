@@ -14,7 +14,7 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::days_since_epoch;
-use super::encode::{delta_binary_packed, delta_byte_array, packed_codes, repeated_code};
+use super::encode::{delta_binary_packed, delta_byte_array, packed_codes, plain, repeated_code};
 use crate::engine::columns::Values;
 use crate::engine::month::Contracts;
 
@@ -93,10 +93,11 @@ fn masks(masks: &[u32], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
     let mut pages = Pages::new(descriptor, Encoding::PLAIN);
     for masks in masks.chunks(PAGE_ROWS) {
         // A month has 31 days: no mask is negative as `i32`.
-        pages.data(masks.len(), |page| page.extend(masks.iter().flat_map(|mask| mask.to_le_bytes())))?;
+        pages.data(masks.len(), |page| plain(masks, page))?;
     }
-    let bound = |mask: Option<&u32>| mask.map(|mask| *mask as i32);
-    pages.close(Statistics::int32(bound(masks.iter().min()), bound(masks.iter().max()), None, Some(0), false))
+    let least = masks.iter().copied().min().map(u32::cast_signed);
+    let greatest = masks.iter().copied().max().map(u32::cast_signed);
+    pages.close(Statistics::int32(least, greatest, None, Some(0), false))
 }
 
 /// Texts of which `codes` gives the places among `names`.

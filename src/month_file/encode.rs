@@ -18,6 +18,16 @@ const MINIBLOCK_VALUES: usize = 32;
 /// of other programs have not met.
 const RUN_GROUPS: usize = 63;
 
+/// `values` in PLAIN: four bytes each.
+pub(super) fn plain(values: &[u32], page: &mut Vec<u8>) {
+    let start = page.len();
+    page.resize(start + size_of_val(values), 0);
+    // Into bytes that are there already: one copy, where appending value by value asks for room each time.
+    for (bytes, value) in page[start..].as_chunks_mut().0.iter_mut().zip(values) {
+        *bytes = value.to_le_bytes();
+    }
+}
+
 /// `values` in DELTA_BINARY_PACKED: differences in as many bits as a miniblock of them needs.
 pub(super) fn delta_binary_packed(values: &[i64], page: &mut Vec<u8>) {
     push_varint(BLOCK_VALUES as u64, page);
@@ -131,6 +141,9 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_format() {
+        let mut page = vec![7];
+        plain(&[1, 0x7FFF_FFFF, 0x0102_0304], &mut page);
+        assert_eq!(page, [7, 1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0x7F, 4, 3, 2, 1]);
         let check = |values: &[i64], expected: &[u8]| {
             let mut page = Vec::new();
             delta_binary_packed(values, &mut page);
