@@ -48,14 +48,14 @@ fn collect(collector: &mut Collector, builder: &MonthBuilder, records: &[(Packed
 }
 
 /// A month whose records have been aggregated, and what is left in the collector.
-fn aggregated(records: &[(PackedContract, App, u32)]) -> (MonthBuilder, Collector) {
+fn aggregate(records: &[(PackedContract, App, u32)]) -> (MonthBuilder, Collector) {
     let (mut builder, mut collector) = (MonthBuilder::new(&rules().record), Collector::default());
     collect(&mut collector, &builder, records);
     builder.aggregate(&mut [&mut collector]);
     (builder, collector)
 }
 
-fn finished((builder, collector): (MonthBuilder, Collector), rules: &Rules) -> MonthTable {
+fn finish((builder, collector): (MonthBuilder, Collector), rules: &Rules) -> MonthTable {
     let provenance = Provenance {
         engine: viewmart::ENGINE.to_owned(),
         rules_name: rules.name.clone(),
@@ -71,9 +71,9 @@ fn finished((builder, collector): (MonthBuilder, Collector), rules: &Rules) -> M
 }
 
 /// The month of [`records`], held against sums made the plain way.
-fn checked_month(rules: &Rules) -> MonthTable {
+fn check_month(rules: &Rules) -> MonthTable {
     let records = records();
-    let table = finished(aggregated(&records), rules);
+    let table = finish(aggregate(&records), rules);
     let seconds: i64 = records.iter().map(|(_, _, seconds)| i64::from(*seconds)).sum();
     assert_eq!(table.ledger.kept, N_RECORDS);
     assert_eq!(table.ledger.n_rejected_for(Reason::Malformed), 0);
@@ -90,7 +90,7 @@ fn rules() -> Rules {
 #[divan::bench]
 fn collect_records(bencher: Bencher) {
     let (records, builder) = (records(), MonthBuilder::new(&rules().record));
-    checked_month(&rules());
+    check_month(&rules());
     bencher.counter(ItemsCount::new(N_RECORDS)).with_inputs(Collector::default).bench_local_values(|mut collector| {
         collect(&mut collector, &builder, &records);
         collector
@@ -101,7 +101,7 @@ fn collect_records(bencher: Bencher) {
 #[divan::bench]
 fn aggregate_records(bencher: Bencher) {
     let records = records();
-    checked_month(&rules());
+    check_month(&rules());
     bencher
         .counter(ItemsCount::new(N_RECORDS))
         .with_inputs(|| {
@@ -119,17 +119,17 @@ fn aggregate_records(bencher: Bencher) {
 #[divan::bench]
 fn rows_to_columns(bencher: Bencher) {
     let (records, rules) = (records(), rules());
-    checked_month(&rules);
+    check_month(&rules);
     bencher
         .counter(ItemsCount::new(N_CONTRACTS))
-        .with_inputs(|| aggregated(&records))
-        .bench_local_values(|builder| finished(builder, &rules));
+        .with_inputs(|| aggregate(&records))
+        .bench_local_values(|builder| finish(builder, &rules));
 }
 
 /// Columns into the bytes of a month file.
 #[divan::bench]
 fn columns_to_month_file(bencher: Bencher) {
-    let table = checked_month(&rules());
+    let table = check_month(&rules());
     let mut file = Vec::new();
     month_file::write(&table, &mut file).expect("memory takes all");
     bencher.counter(ItemsCount::new(N_CONTRACTS)).bench_local(|| {

@@ -1,4 +1,5 @@
-//! Bytes per second of the readers of records, on one core: `cargo bench --no-default-features --bench scan`.
+//! Bytes per second of the readers of records, on one core: `cargo bench --no-default-features
+//! --bench scan`.
 //!
 //! Every case checks what it counts before it is timed: a wrong fast answer fails.
 
@@ -7,7 +8,7 @@ use divan::counter::BytesCount;
 use viewmart::engine::ledger::Reason;
 use viewmart::engine::rules::{App, Category, Rules};
 use viewmart::engine::scan::contract::PackedContract;
-use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
+use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, QuoteTransition, scan_csv};
 use viewmart::engine::scan::exact::parse_line;
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
@@ -108,7 +109,7 @@ fn ndjson(shape: &str) -> Vec<u8> {
     lines.flat_map(|line| (line + "\n").into_bytes()).collect()
 }
 
-fn judge() -> RecordFilter {
+fn filter() -> RecordFilter {
     RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record)
 }
 
@@ -125,18 +126,18 @@ fn bench(bencher: Bencher, n_bytes: usize, mut scan: impl FnMut(&mut Sums)) {
 
 #[divan::bench(args = LINES)]
 fn ndjson_plain_parser(bencher: Bencher, shape: &str) {
-    let (text, judge) = (ndjson(shape), judge());
+    let (text, filter) = (ndjson(shape), filter());
     bench(bencher, text.len(), |sums| {
         for (at, line) in Lines::new(&text, 0..text.len()) {
-            route(parse_line(line), &judge, at as u64, line, sums);
+            route(parse_line(line), &filter, at as u64, line, sums);
         }
     });
 }
 
 #[divan::bench(args = LINES)]
 fn ndjson_exact_reader(bencher: Bencher, shape: &str) {
-    let (text, judge, mut reader) = (ndjson(shape), judge(), ExactReader::new());
-    bench(bencher, text.len(), |sums| scan_lines_exact(&text, 0..text.len(), 0, &judge, &mut reader, sums));
+    let (text, filter, mut reader) = (ndjson(shape), filter(), ExactReader::new());
+    bench(bencher, text.len(), |sums| scan_lines_exact(&text, 0..text.len(), 0, &filter, &mut reader, sums));
 }
 
 #[divan::bench(args = LINES)]
@@ -151,7 +152,7 @@ fn ndjson_scanner_usual(bencher: Bencher, backend: &Backend) {
 
 fn scanner(bencher: Bencher, shape: &str, backend: Backend) {
     let (text, mut reader) = (ndjson(shape), LineReader::default());
-    let scanner = Scanner::new(judge(), backend);
+    let scanner = Scanner::new(filter(), backend);
     bench(bencher, text.len(), |sums| scan_lines(&text, 0..text.len(), 0, &scanner, &mut reader, sums));
 }
 
@@ -179,7 +180,7 @@ fn csv(shape: &str) -> Vec<u8> {
 
 #[divan::bench(args = FILES)]
 fn csv_records(bencher: Bencher, shape: &str) {
-    let (file, scanner) = (csv(shape), Scanner::new(judge(), Backend::detect()));
+    let (file, scanner) = (csv(shape), Scanner::new(filter(), Backend::detect()));
     let (layout, header_bytes) = CsvLayout::from_header(&file).expect("a header");
     let split = Chunk {
         window: &file,
@@ -197,6 +198,6 @@ fn csv_records(bencher: Bencher, shape: &str) {
 #[divan::bench(args = FILES)]
 fn csv_quote_states(bencher: Bencher, shape: &str) {
     let file = csv(shape);
-    assert_eq!(QuoteMap::of(&file, b',').apply(QuoteState::FieldStart), QuoteState::FieldStart);
-    bencher.counter(BytesCount::new(file.len())).bench_local(|| QuoteMap::of(&file, b','));
+    assert_eq!(QuoteTransition::of(&file, b',').apply(QuoteState::FieldStart), QuoteState::FieldStart);
+    bencher.counter(BytesCount::new(file.len())).bench_local(|| QuoteTransition::of(&file, b','));
 }

@@ -80,7 +80,7 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
             etl_date: month.first_day(),
             rules: plan.rules.clone(),
             n_threads: threads,
-            n_rejects_max: 0,
+            max_rejects_kept: 0,
         };
         let engine = || {
             let mut files = ReadyFiles::new(files.iter().cloned());

@@ -1,4 +1,5 @@
-//! The fast way through NDJSON and CSV tells what the exact way tells, on every backend, for files near the usual one.
+//! The fast way through NDJSON and CSV reports what the exact way reports, on every backend, for
+//! files near the usual one.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -10,15 +11,15 @@ use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
 use viewmart::engine::scan::lines::scan_lines_exact;
 use viewmart::engine::scan::record::RecordFilter;
-use viewmart::engine::scan::shape::REACH;
+use viewmart::engine::scan::shape::MAX_MATCH_BYTES;
 use viewmart::engine::scan::tape::ExactReader;
 
-mod told;
-use told::Told;
+mod recording_sink;
+use recording_sink::RecordingSink;
 
 static SCANNERS: LazyLock<Vec<Scanner>> = LazyLock::new(|| {
-    let judge = RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record);
-    Backend::available().map(|backend| Scanner::new(judge.clone(), backend)).collect()
+    let filter = RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record);
+    Backend::available().map(|backend| Scanner::new(filter.clone(), backend)).collect()
 });
 
 const N_LINES: usize = 12;
@@ -56,7 +57,8 @@ fn usual_records(header: usize) -> Vec<u8> {
     records.flat_map(String::into_bytes).collect()
 }
 
-/// The text that the input describes: itself, or the usual one with some bytes changed, or with some put in.
+/// The text that the input describes: itself, or the usual one with some bytes changed, or with
+/// some put in.
 fn text(how: u8, rest: &[u8], mut text: Vec<u8>) -> Option<Vec<u8>> {
     match how & 3 {
         0 => return Some(rest.to_vec()),
@@ -75,22 +77,23 @@ fn text(how: u8, rest: &[u8], mut text: Vec<u8>) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Near the end of its window the fast way leaves all lines to the exact way: it needs something behind them.
+/// Near the end of its window the fast way leaves all lines to the exact way: it needs something
+/// after them.
 fn padded(mut text: Vec<u8>, padding: &[u8]) -> Vec<u8> {
     if !text.ends_with(b"\n") {
         text.push(b'\n');
     }
-    text.extend(padding.repeat(REACH));
+    text.extend(padding.repeat(MAX_MATCH_BYTES));
     text
 }
 
 fn check_ndjson(text: Vec<u8>) {
     let window = padded(text, b" ");
-    let owned = 0..window.len() - REACH;
-    let mut exact = Told::default();
-    scan_lines_exact(&window, owned.clone(), 0, SCANNERS[0].judge(), &mut ExactReader::new(), &mut exact);
+    let owned = 0..window.len() - MAX_MATCH_BYTES;
+    let mut exact = RecordingSink::default();
+    scan_lines_exact(&window, owned.clone(), 0, SCANNERS[0].filter(), &mut ExactReader::new(), &mut exact);
     for scanner in SCANNERS.iter() {
-        let (mut fast, mut reader) = (Told::default(), LineReader::default());
+        let (mut fast, mut reader) = (RecordingSink::default(), LineReader::default());
         scan_lines(&window, owned.clone(), 0, scanner, &mut reader, &mut fast);
         assert_eq!(fast, exact, "{:?}", String::from_utf8_lossy(&window[owned.clone()]));
     }
@@ -106,10 +109,10 @@ fn check_csv(header: &str, records: Vec<u8>) {
         base: 0,
         quotes: QuoteState::FieldStart,
     };
-    let (mut reader, mut exact) = (CsvReader::new(layout), Told::default());
-    scan_csv_exact(&split, SCANNERS[0].judge(), &mut reader, &mut exact);
+    let (mut reader, mut exact) = (CsvReader::new(layout), RecordingSink::default());
+    scan_csv_exact(&split, SCANNERS[0].filter(), &mut reader, &mut exact);
     for scanner in SCANNERS.iter() {
-        let mut fast = Told::default();
+        let mut fast = RecordingSink::default();
         scan_csv(&split, scanner, &mut reader, &mut fast);
         assert_eq!(fast, exact, "{:?}", String::from_utf8_lossy(&window));
     }

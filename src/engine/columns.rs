@@ -1,8 +1,9 @@
 //! The columns of `customer_behavior`, written down once.
 //!
-//! Whatever knows a customer's row is made from [`COLUMNS`]: definitions of tables, the schema of the month file, the
-//! text of LOAD DATA, bound values, sums that are checked, Tableau's fields. All of it takes a `&[Column]`, so that a test
-//! can hand in one column more and look for it in every output.
+//! Whatever knows a customer's row is made from [`COLUMNS`]: definitions of tables, the schema of
+//! the month file, the text of LOAD DATA, bound values, sums that are checked, Tableau's fields.
+//! All of it takes a `&[Column]`, so that a test can hand in one column more and look for it in
+//! every output.
 //!
 //! A writer takes the [`Values`] of each column once and then goes through the rows:
 //!
@@ -45,7 +46,8 @@ pub struct Column {
     pub role: Role,
     /// The outputs that hold it.
     pub outputs: &'static [Output],
-    /// The name in the view with the original pipeline's columns; none where the original has no such column.
+    /// The name in the view with the original pipeline's columns; none where the original has no
+    /// such column.
     pub seed_name: Option<&'static str>,
     /// Where a month keeps it.
     values: fn(&MonthTable) -> Values<'_>,
@@ -147,7 +149,8 @@ impl Column {
         }
     }
 
-    /// The sum over all rows of `table`, if it is a column of seconds. It may need more than 64 bits.
+    /// The sum over all rows of `table`, if it is a column of seconds. It may need more than 64
+    /// bits.
     pub fn sum(&self, table: &MonthTable) -> Option<i128> {
         self.seconds(table).map(sum)
     }
@@ -203,7 +206,7 @@ const fn duration(
     }
 }
 
-/// The columns of `customer_behavior` in order, and behind them what the month file alone holds.
+/// The columns of `customer_behavior` in order, and after them what the month file alone holds.
 pub const COLUMNS: &[Column] = &[
     Column {
         name: "Month",
@@ -313,8 +316,8 @@ pub const COLUMNS: &[Column] = &[
     },
 ];
 
-/// [`COLUMNS`] and one more in every output, `SecondTotal`, which repeats the total: whatever is made from the table of
-/// columns must show it.
+/// [`COLUMNS`] and one more in every output, `SecondTotal`, which repeats the total: whatever is
+/// made from the table of columns must show it.
 #[cfg(test)]
 pub(crate) fn with_one_more() -> Vec<Column> {
     let more = Column {

@@ -8,11 +8,13 @@ use std::ops::Range;
 use crate::engine::calendar::Day;
 use crate::engine::rules::Category;
 
-/// Why a record was rejected. The order is the order in which the reasons are tried: the first that holds counts.
+/// Why a record was rejected. The order is the order in which the reasons are tried: the first that
+/// holds counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Reason {
-    /// Not valid JSON, not UTF-8, `_source` missing, a line over 64 MiB, a wrong number of CSV fields.
+    /// Not valid JSON, not UTF-8, `_source` missing, a line over 64 MiB, a wrong number of CSV
+    /// fields.
     Malformed,
     /// Contract absent, null, not a string, empty or only white space.
     NoContract,
@@ -61,8 +63,8 @@ impl Reason {
         }
     }
 
-    /// Whether records with this reason count against `--max-reject-ratio`: apps nobody mapped and contracts
-    /// somebody excluded say nothing about the quality of the data.
+    /// Whether records with this reason count against `--max-reject-ratio`: apps nobody mapped and
+    /// contracts somebody excluded say nothing about the quality of the data.
     pub fn counts_against_limit(self) -> bool {
         !matches!(self, Reason::UnmappedApp | Reason::Excluded)
     }
@@ -74,7 +76,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Counts of records and seconds of one run. `read == kept + rejected()` always holds when it is complete.
+/// Counts of records and seconds of one run. `read == kept + rejected()` always holds when it is
+/// complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Records read, blank lines and CSV headers aside.
@@ -85,7 +88,8 @@ pub struct Ledger {
     pub rejected: [u64; Reason::ALL.len()],
     /// Records rejected as [`Reason::UnmappedApp`], per `AppName`.
     pub unmapped_app: BTreeMap<String, u64>,
-    /// Seconds of the kept records, indexed by [`Category`] as `usize`. Wide, so that no sum here can overflow.
+    /// Seconds of the kept records, indexed by [`Category`] as `usize`. Wide, so that no sum here
+    /// can overflow.
     pub seconds: [i128; Category::ALL.len()],
 }
 
@@ -105,7 +109,8 @@ impl Ledger {
         self.seconds.iter().fold(0, |sum, seconds| sum.saturating_add(*seconds))
     }
 
-    /// Rejected records that count against the limit, as a fraction of the records read; 0 when nothing was read.
+    /// Rejected records that count against the limit, as a fraction of the records read; 0 when
+    /// nothing was read.
     pub fn reject_ratio(&self) -> f64 {
         let bad: u64 = Reason::ALL.iter().filter(|r| r.counts_against_limit()).map(|r| self.n_rejected_for(*r)).sum();
         if self.read == 0 { 0.0 } else { bad as f64 / self.read as f64 }
@@ -148,7 +153,8 @@ pub struct RecordCounts {
     pub kept: u64,
     /// Records rejected, indexed by [`Reason`] as `usize`.
     pub rejected: [u64; Reason::ALL.len()],
-    /// Seconds of the kept records, indexed by [`Category`] as `usize`. Wide, so that no sum here can overflow.
+    /// Seconds of the kept records, indexed by [`Category`] as `usize`. Wide, so that no sum here
+    /// can overflow.
     pub seconds: [i128; Category::ALL.len()],
 }
 
@@ -168,7 +174,8 @@ impl RecordCounts {
         Reason::ALL.iter().filter(|r| r.counts_against_limit()).map(|r| self.n_rejected_for(*r)).sum()
     }
 
-    /// Rejected records that count against the limit, as a fraction of the records read; 0 when nothing was read.
+    /// Rejected records that count against the limit, as a fraction of the records read; 0 when
+    /// nothing was read.
     pub fn reject_ratio(&self) -> f64 {
         if self.read == 0 { 0.0 } else { self.n_bad() as f64 / self.read as f64 }
     }
@@ -178,8 +185,8 @@ impl RecordCounts {
         self.kept.checked_add(self.n_rejected()) == Some(self.read)
     }
 
-    /// Adds `other`, the counts of other records. Counts that a file made up do not wrap but stay at the limit, where
-    /// they no longer balance.
+    /// Adds `other`, the counts of other records. Counts that a file made up do not wrap but stay
+    /// at the limit, where they no longer balance.
     pub fn add(&mut self, other: &RecordCounts) {
         self.read = self.read.saturating_add(other.read);
         self.kept = self.kept.saturating_add(other.kept);
@@ -201,10 +208,11 @@ pub struct InputFile {
     pub day: Day,
     /// Size as stored, in bytes.
     pub n_bytes: u64,
-    /// What tells it from another file of the same place and size: mostly the time of its last change. Empty when
-    /// nothing is known.
+    /// What distinguishes it from another file of the same place and size: mostly the time of its
+    /// last change. Empty when nothing is known.
     pub tag: String,
-    /// Which of its stored bytes were read: ascending, apart from each other. A packed file is read whole.
+    /// Which of its stored bytes were read: ascending, apart from each other. A compressed file is
+    /// read whole.
     pub ranges: Vec<Range<u64>>,
     /// What is odd about it, each in a few words, such as packing that belies its ending.
     pub facts: BTreeSet<String>,
@@ -247,7 +255,8 @@ pub struct FileLedger {
     pub counts: RecordCounts,
 }
 
-/// Records of one app that were kept, or that were rejected as [`Reason::UnmappedApp`], and their seconds.
+/// Records of one app that were kept, or that were rejected as [`Reason::UnmappedApp`], and their
+/// seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppSums {
     /// The category of the app; none when it is in no category.
@@ -267,8 +276,8 @@ pub struct DayLedger {
     pub counts: RecordCounts,
 }
 
-/// The ledger by file and by app, with all names: that of each day and of the month are added up from it. Outputs may cut
-/// long lists, this never does.
+/// The ledger by file and by app, with all names: that of each day and of the month are added up
+/// from it. Outputs may cut long lists, this never does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerDetail {
     /// By file, ordered by place.

@@ -1,5 +1,5 @@
-//! The engine: bytes to records to one row per customer. No I/O, no clock, no path; it builds without the feature
-//! `program`, which is how miri and the fuzz targets see it.
+//! The engine: bytes to records to one row per customer. No I/O, no clock, no path; it builds
+//! without the feature `program`, which is how miri and the fuzz targets see it.
 
 pub mod aggregate;
 pub mod calendar;

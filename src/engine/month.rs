@@ -5,14 +5,15 @@
 use jiff::civil::Date;
 use rayon::prelude::*;
 
-use super::aggregate::memory::Slab;
+use super::aggregate::huge_pages::HugePageVec;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{Ledger, LedgerDetail};
 use crate::engine::rules::{Category, LabelRules, NO_LABEL, Taste};
 
 /// One row per customer in contract order (bytes), as columns of equal length.
 ///
-/// Taste and most-watched labels are codes; [`MonthTable::taste`] and [`MonthTable::most_watch`] give the text.
+/// Taste and most-watched labels are codes; [`MonthTable::taste`] and [`MonthTable::most_watch`]
+/// give the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MonthTable {
     /// The month.
@@ -21,13 +22,15 @@ pub struct MonthTable {
     pub etl_date: Date,
     /// The customers, strictly ascending by bytes.
     pub contracts: Contracts,
-    /// Days with a kept record: bit `d - 1` is set when the customer was active on day `d`. By row, never 0.
-    pub days: Slab<u32>,
+    /// Days with a kept record: bit `d - 1` is set when the customer was active on day `d`. By row,
+    /// never 0.
+    pub days: HugePageVec<u32>,
     /// Seconds of kept records, indexed by [`Category`] as `usize`, then by row.
-    pub seconds: [Slab<i64>; 5],
+    pub seconds: [HugePageVec<i64>; 5],
     /// Sum of the five, by row.
-    pub total: Slab<i64>,
-    /// Category with the most seconds as `Category as u8`, or [`MonthTable::NOTHING_WATCHED`], by row.
+    pub total: HugePageVec<i64>,
+    /// Category with the most seconds as `Category as u8`, or [`MonthTable::NOTHING_WATCHED`], by
+    /// row.
     pub most_watch: Vec<u8>,
     /// Taste by row.
     pub taste: Vec<Taste>,
@@ -76,7 +79,7 @@ impl MonthTable {
     }
 }
 
-/// Strings one behind the other: row `i` is `text[ends[i - 1]..ends[i]]`.
+/// Strings one after the other: row `i` is `text[ends[i - 1]..ends[i]]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contracts {
     text: String,
@@ -90,7 +93,7 @@ impl Contracts {
         self.ends.push(self.text.len());
     }
 
-    /// The contracts of all rows one behind the other, with the place behind the last byte of each.
+    /// The contracts of all rows one after the other, with the place after the last byte of each.
     pub(in crate::engine) fn new(text: String, ends: Vec<usize>) -> Contracts {
         debug_assert_eq!(ends.last().copied().unwrap_or_default(), text.len());
         Contracts { text, ends }

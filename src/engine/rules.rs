@@ -1,4 +1,5 @@
-//! The rules of a run: bounds on seconds, excluded contracts, how taste is read, which app is in which category.
+//! The rules of a run: bounds on seconds, excluded contracts, how taste is read, which app is in
+//! which category.
 
 mod text;
 
@@ -59,14 +60,14 @@ pub enum TasteRule {
 /// The label for a customer without seconds or without taste.
 pub const NO_LABEL: &str = "No";
 
-/// A valid set of rules, in two halves: what decides a record, and what labels a customer. Labels can be made anew
-/// without reading a record again.
+/// A valid set of rules, in two halves: what decides a record, and what labels a customer. Labels
+/// can be made anew without reading a record again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The name in every output.
     pub name: String,
-    /// SHA-256 over the canonical form of the rules, name and both halves, 64 lower-case hex digits: equal rules have
-    /// equal hashes, whatever their comments and spacing.
+    /// SHA-256 over the canonical form of the rules, name and both halves, 64 lower-case hex
+    /// digits: equal rules have equal hashes, whatever their comments and spacing.
     pub sha256: String,
     /// What decides a record.
     pub record: RecordRules,
@@ -141,8 +142,8 @@ impl Rules {
     /// Reads rules from TOML.
     ///
     /// # Errors
-    /// What is wrong and on which line: not TOML, an unknown key, a category missing, unknown or given twice, an app
-    /// in two categories, bounds the wrong way round, an empty file.
+    /// What is wrong and on which line: not TOML, an unknown key, a category missing, unknown or
+    /// given twice, an app in two categories, bounds the wrong way round, an empty file.
     pub fn parse(text: &str) -> Result<Rules, RulesError> {
         let error = |offset: usize, what: String| RulesError { line: line_of(text, offset), what };
         if text.trim().is_empty() {
@@ -165,37 +166,7 @@ impl Rules {
         exclude_contracts.sort_unstable();
         exclude_contracts.dedup();
 
-        let mut order = Vec::new();
-        let mut apps = BTreeMap::new();
-        for (category_name, category_apps) in parsed.category.get_ref().0.iter() {
-            let at = category_name.span().start;
-            let name = category_name.get_ref();
-            let Some(category) = Category::named(name) else {
-                let known = Category::ALL.map(Category::name).join(", ");
-                return Err(error(at, format!("`{name}` is not a category; the categories are {known}")));
-            };
-            order.push(category);
-            for app in category_apps {
-                if app.get_ref().is_empty() {
-                    return Err(error(app.span().start, format!("an app of `{name}` has no name")));
-                }
-                if let Some(other) = apps.insert(app.get_ref().clone(), category) {
-                    let what = format!("app `{}` is in `{}` and again in `{name}`", app.get_ref(), other.name());
-                    return Err(error(app.span().start, what));
-                }
-            }
-        }
-        let order: [Category; 5] = order.try_into().map_err(|found: Vec<Category>| {
-            let missing: Vec<&str> = Category::ALL.iter().filter(|c| !found.contains(c)).map(|c| c.name()).collect();
-            let what = format!("[category] lacks {}; give it an empty list if it has no app", missing.join(", "));
-            error(parsed.category.span().start, what)
-        })?;
-
-        if apps.len() > MAX_APPS {
-            let what = format!("[category] names {} apps; at most {MAX_APPS} are possible", apps.len());
-            return Err(error(parsed.category.span().start, what));
-        }
-
+        let (order, apps) = read_categories(&parsed.category, &error)?;
         let (min_seconds, max_seconds) = (min_seconds.into_inner(), max_seconds.into_inner());
         let mut record = RecordRules { sha256: String::new(), min_seconds, max_seconds, exclude_contracts, apps };
         let mut labels = LabelRules { sha256: String::new(), taste: parsed.labels.taste, order };
@@ -204,6 +175,47 @@ impl Rules {
         let sha256 = sha256(&whole_canonical(name, &record, &labels));
         Ok(Rules { name: name.clone(), sha256, record, labels })
     }
+}
+
+/// The order of the categories, and the category of each app.
+///
+/// # Errors
+/// What `error` makes of an offset and what is wrong there.
+fn read_categories(
+    category_text: &Spanned<CategoryText>,
+    error: &dyn Fn(usize, String) -> RulesError,
+) -> Result<([Category; 5], BTreeMap<String, Category>), RulesError> {
+    let mut order = Vec::new();
+    let mut apps = BTreeMap::new();
+    for (category_name, category_apps) in category_text.get_ref().0.iter() {
+        let at = category_name.span().start;
+        let name = category_name.get_ref();
+        let Some(category) = Category::named(name) else {
+            let known = Category::ALL.map(Category::name).join(", ");
+            return Err(error(at, format!("`{name}` is not a category; the categories are {known}")));
+        };
+        order.push(category);
+        for app in category_apps {
+            if app.get_ref().is_empty() {
+                return Err(error(app.span().start, format!("an app of `{name}` has no name")));
+            }
+            if let Some(other) = apps.insert(app.get_ref().clone(), category) {
+                let what = format!("app `{}` is in `{}` and again in `{name}`", app.get_ref(), other.name());
+                return Err(error(app.span().start, what));
+            }
+        }
+    }
+    let order: [Category; 5] = order.try_into().map_err(|found: Vec<Category>| {
+        let missing: Vec<&str> = Category::ALL.iter().filter(|c| !found.contains(c)).map(|c| c.name()).collect();
+        let what = format!("[category] lacks {}; give it an empty list if it has no app", missing.join(", "));
+        error(category_text.span().start, what)
+    })?;
+
+    if apps.len() > MAX_APPS {
+        let what = format!("[category] names {} apps; at most {MAX_APPS} are possible", apps.len());
+        return Err(error(category_text.span().start, what));
+    }
+    Ok((order, apps))
 }
 
 impl RecordRules {
@@ -230,7 +242,8 @@ impl LabelRules {
         std::iter::once(format!("taste={:?}\n", self.taste)).chain(order).collect()
     }
 
-    /// The category with the most seconds; a tie goes to the first in rule order; `None` when all are 0.
+    /// The category with the most seconds; a tie goes to the first in rule order; `None` when all
+    /// are 0.
     ///
     /// `seconds` is indexed by [`Category`] as `usize`.
     pub fn most_watched(&self, seconds: &[i64; 5]) -> Option<Category> {
@@ -241,7 +254,8 @@ impl LabelRules {
         self.order.into_iter().find(|c| seconds[*c as usize] == *most)
     }
 
-    /// The categories of a customer's taste: bit `i` stands for the category at place `i` of the rule order.
+    /// The categories of a customer's taste: bit `i` stands for the category at place `i` of the
+    /// rule order.
     pub fn taste(&self, seconds: &[i64; 5]) -> Taste {
         let mut bits = 0;
         for (place, category) in self.order.into_iter().enumerate() {
@@ -255,7 +269,8 @@ impl LabelRules {
         Taste(bits)
     }
 
-    /// The label of every taste, indexed by its bits: names in rule order joined by `_`, [`NO_LABEL`] for none.
+    /// The label of every taste, indexed by its bits: names in rule order joined by `_`,
+    /// [`NO_LABEL`] for none.
     pub fn taste_labels(&self) -> [String; 32] {
         std::array::from_fn(|bits| {
             let names: Vec<&str> = self

@@ -1,4 +1,5 @@
-//! A compressed file, unpacked chunk by chunk: what is left of one after its last whole record goes before the next.
+//! A compressed file, unpacked chunk by chunk: what is left of one after its last whole record goes
+//! before the next.
 
 use crate::engine::aggregate::collect::FileId;
 use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, first_record_start};
@@ -8,15 +9,15 @@ use crate::error::Error;
 use crate::lake::read::compressed::{self, CompressedFile};
 use crate::lake::{DataFile, Format};
 
-use super::input::{FileMeta, Input, InputChunk, UNPACKED_BYTES, header_error};
+use super::input::{DECOMPRESSED_BYTES, FileMeta, Input, InputChunk, header_error};
 
 /// A compressed file that is being scanned.
-pub(super) struct Unpacked {
+pub(super) struct CompressedInput {
     source: CompressedFile,
     file: FileMeta,
     format: Format,
     layout: Option<CsvLayout>,
-    // Unpacked bytes from offset `base` on, the first `n_filled` of them valid.
+    // Decompressed bytes from offset `base` on, the first `n_filled` of them valid.
     buffer: Vec<u8>,
     n_filled: usize,
     base: u64,
@@ -33,11 +34,12 @@ enum Record {
     Usual,
     /// It is too long already: it is rejected by what there is of it.
     TooLong,
-    /// It was rejected; the rest of it is passed over. The state is that after the first byte of the buffer.
+    /// It was rejected; the rest of it is passed over. The state is that after the first byte of
+    /// the buffer.
     Rejected(QuoteState),
 }
 
-impl Input for Unpacked {
+impl Input for CompressedInput {
     fn file(&self) -> &FileMeta {
         &self.file
     }
@@ -78,9 +80,9 @@ impl Input for Unpacked {
     }
 }
 
-impl Unpacked {
-    pub fn open(file: &DataFile, id: FileId) -> Result<Unpacked, Error> {
-        Ok(Unpacked {
+impl CompressedInput {
+    pub fn open(file: &DataFile, id: FileId) -> Result<CompressedInput, Error> {
+        Ok(CompressedInput {
             source: compressed::open(file)?,
             file: FileMeta { uri: file.uri.as_str().into(), id, day: file.day },
             format: file.format,
@@ -117,10 +119,10 @@ impl Unpacked {
         self.n_filled -= self.at;
         self.base += self.at as u64;
         self.at = 0;
-        self.buffer.resize(self.n_filled + UNPACKED_BYTES, 0);
+        self.buffer.resize(self.n_filled + DECOMPRESSED_BYTES, 0);
         let n_new = self.source.fill(self.buffer.get_mut(self.n_filled..).unwrap_or_default())?;
         self.n_filled += n_new;
-        self.ended = n_new < UNPACKED_BYTES;
+        self.ended = n_new < DECOMPRESSED_BYTES;
         if self.base == 0 && self.format == Format::Csv && self.layout.is_none() && self.n_filled > 0 {
             let (layout, n_bytes) =
                 CsvLayout::from_header(self.filled()).map_err(|error| header_error(&self.file.uri, &error))?;
@@ -170,8 +172,8 @@ impl Unpacked {
     }
 }
 
-/// Where the last line of `filled` ends that starts at `start` or after it and ends with a line feed; `start` when none
-/// does.
+/// Where the last line of `filled` ends that starts at `start` or after it and ends with a line
+/// feed; `start` when none does.
 fn last_line_end(filled: &[u8], start: usize) -> usize {
     filled.get(start..).and_then(|lines| memchr::memrchr(b'\n', lines)).map_or(start, |feed| start + feed + 1)
 }

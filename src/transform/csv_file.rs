@@ -1,5 +1,5 @@
-//! A CSV file that one thread reads from its start to its end: the record after the last one starts where that ended,
-//! whatever quotes there are.
+//! A CSV file that one thread reads from its start to its end: the record after the last one starts
+//! where that ended, whatever quotes there are.
 
 use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState};
 use crate::error::Error;
@@ -15,8 +15,8 @@ pub(super) struct CsvFile {
     window: Window,
     /// Where the next record starts.
     at: u64,
-    /// What the next window shows after the part that is scanned. A record is looked at again in windows that grow
-    /// sixteenfold, in a file of [`super::input::ALONE_BYTES`] at most.
+    /// What the next window shows after the part that is scanned. A record is looked at again in
+    /// windows that grow sixteenfold, in a file of [`super::input::ALONE_BYTES`] at most.
     n_tail_bytes: usize,
 }
 

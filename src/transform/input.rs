@@ -7,31 +7,34 @@ use crate::engine::calendar::Day;
 use crate::engine::scan::csv::{Chunk, CsvLayout, HeaderError, MAX_HEADER_BYTES};
 use crate::engine::scan::lines::BYTE_ORDER_MARK;
 use crate::engine::scan::record::MAX_LINE_BYTES;
-use crate::engine::scan::shape::REACH;
+use crate::engine::scan::shape::MAX_MATCH_BYTES;
 use crate::error::{DataError, Error};
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 
-/// Size of a split. Bounds what a thread has mapped, and how long the others wait for the last one: a few milliseconds.
-/// Opening a window costs a few microseconds, which must be little beside that.
+/// Size of a split. Bounds what a thread has mapped, and how long the others wait for the last one:
+/// a few milliseconds. Opening a window costs a few microseconds, which must be little beside that.
 pub(super) const SPLIT_BYTES: u64 = 4 * LARGE_PAGE_BYTES as u64;
 
-/// What a window shows after its split at first, for the end of the last record: longer than nearly all records are.
+/// What a window shows after its split at first, for the end of the last record: longer than nearly
+/// all records are.
 pub(super) const WINDOW_TAIL_BYTES: usize = 64 << 10;
 
-/// What a window shows after its split at most. A record that goes on for longer is over the limit, however long it is.
+/// What a window shows after its split at most. A record that goes on for longer is over the limit,
+/// however long it is.
 pub(super) const MAX_WINDOW_TAIL_BYTES: usize = MAX_LINE_BYTES + 64;
 
-/// Largest CSV file that one thread reads alone, from its start to its end. Splits of larger ones have to be looked through
-/// for quotes first, which takes as long as reading their records; and a file of this size is nothing to wait for.
+/// Largest CSV file that one thread reads alone, from its start to its end. Splits of larger ones
+/// have to be looked through for quotes first, which takes as long as reading their records; and a
+/// file of this size is nothing to wait for.
 pub(super) const ALONE_BYTES: u64 = 256 << 20;
 
-/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the cache of the processor's cores,
-/// and a CSV header fits.
-pub(super) const UNPACKED_BYTES: usize = 4 << 20;
+/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the cache of
+/// the processor's cores, and a CSV header fits.
+pub(super) const DECOMPRESSED_BYTES: usize = 4 << 20;
 
-const _: () = assert!(WINDOW_TAIL_BYTES > 2 * REACH);
+const _: () = assert!(WINDOW_TAIL_BYTES > 2 * MAX_MATCH_BYTES);
 const _: () = assert!(MAX_WINDOW_TAIL_BYTES > MAX_LINE_BYTES + BYTE_ORDER_MARK.len() + "\r\n".len());
-const _: () = assert!(UNPACKED_BYTES > MAX_HEADER_BYTES);
+const _: () = assert!(DECOMPRESSED_BYTES > MAX_HEADER_BYTES);
 
 /// The file that chunks come from.
 #[derive(Clone, Debug)]
@@ -60,8 +63,8 @@ pub(super) trait Input: Send {
     /// Bytes, as stored, that have been read.
     fn n_bytes_read(&self) -> u64;
 
-    /// The next chunk, or none when all has been scanned and the file is still as it was listed. After an error there
-    /// is nothing more to come.
+    /// The next chunk, or none when all has been scanned and the file is still as it was listed.
+    /// After an error there is nothing more to come.
     fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error>;
 
     /// Says where in the window of the last chunk the first record starts that was not scanned.

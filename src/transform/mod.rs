@@ -1,4 +1,5 @@
-//! The stage from data files to the month's columns: opens the files, hands out splits, ends epochs.
+//! The stage from data files to the month's columns: opens the files, hands out splits, ends
+//! epochs.
 //!
 //! ```text
 //! files -> queue -> inputs (splits, CSV files, compressed files) -> workers, one a thread: chunk -> scan -> collect
@@ -6,8 +7,9 @@
 //!          in the end: columns
 //! ```
 //!
-//! Memory grows with the customers, not with the records: a worker has one window of a file mapped, kept records wait
-//! in partitions until an epoch ends, and a file larger than memory is many windows.
+//! Memory grows with the customers, not with the records: a worker has one window of a file mapped,
+//! kept records wait in partitions until an epoch ends, and a file larger than memory is many
+//! windows.
 
 mod compressed;
 mod csv_file;
@@ -51,8 +53,8 @@ pub struct TransformOptions {
     pub rules: Rules,
     /// Threads that scan, 1 or more.
     pub n_threads: usize,
-    /// Rejects kept for `rejects.ndjson`; the counts are always whole.
-    pub n_rejects_max: usize,
+    /// Rejects kept for `rejects.ndjson`; the counts are always complete.
+    pub max_rejects_kept: usize,
 }
 
 /// What a transform makes.
@@ -68,12 +70,13 @@ pub struct Transformed {
     pub backend: &'static str,
 }
 
-/// Scans `files` as they come and builds the month's columns. The result depends on the files and options only: not on
-/// their order, the number of threads or where splits fall.
+/// Scans `files` as they come and builds the month's columns. The result depends on the files and
+/// options only: not on their order, the number of threads or where splits fall.
 ///
 /// # Errors
-/// A file that cannot be read to its end, a CSV header without the columns, a sum that does not fit in 64 bits. Of
-/// several files that are broken the first in order of their URIs is named, and of that the first place.
+/// A file that cannot be read to its end, a CSV header without the columns, a sum that does not fit
+/// in 64 bits. Of several files that are broken the first in order of their URIs is named, and of
+/// that the first place.
 pub fn transform(
     files: &mut dyn FileStream,
     options: &TransformOptions,
@@ -98,7 +101,7 @@ fn transform_files(
             advice: Some("give a smaller number with --threads".to_owned()),
         })?;
     let backend = Backend::detect();
-    let reject_limit = RejectLimit::new(options.n_rejects_max);
+    let reject_limit = RejectLimit::new(options.max_rejects_kept);
     let shared = Shared {
         scanner: Scanner::new(RecordFilter::new(&options.rules.record), backend),
         queue: Queue::new(files, alone_bytes),
@@ -131,7 +134,8 @@ struct Run {
 }
 
 impl Run {
-    /// Scans and aggregates until no file is left, or none before an error. Only this thread waits for files.
+    /// Scans and aggregates until no file is left, or none before an error. Only this thread waits
+    /// for files.
     fn scan_all(&mut self, shared: &Shared<'_>) {
         loop {
             let clock = StageClock::start("scan");

@@ -1,5 +1,6 @@
-//! What is left to do: the inputs of files that are open, then the files that have come. A file is opened by the thread
-//! that starts on it, so no more are open than there are threads, and one whose splits are being scanned.
+//! What is left to do: the inputs of files that are open, then the files that have come. A file is
+//! opened by the thread that starts on it, so no more are open than there are threads, and one
+//! whose splits are being scanned.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,8 @@ use super::open;
 /// The inputs of all files.
 pub(super) struct Queue<'a> {
     opened: Mutex<VecDeque<Box<dyn Input>>>,
-    // Whoever holds this lock and finds `opened` empty takes a file; its splits are in `opened` before it is let go.
+    // Whoever holds this lock and finds `opened` empty takes a file; its splits are in `opened`
+    // before it is let go.
     arriving: Mutex<Arriving<'a>>,
     // The first in order of file and offset. Whoever holds this lock takes no other.
     failure: Mutex<Option<Failure>>,
@@ -83,7 +85,8 @@ impl<'a> Queue<'a> {
                 continue;
             }
             let id = arriving.number(&file);
-            // The others wait for the splits, but not for a file of which there is nothing for them.
+            // The others wait for the splits, but not for a file of which there is nothing for
+            // them.
             let arriving = open::is_split(&file, self.alone_bytes).then_some(arriving);
             match open::open(&file, id, self.alone_bytes) {
                 Ok(inputs) => {
@@ -120,8 +123,9 @@ impl<'a> Queue<'a> {
         arriving.waited_for.is_some()
     }
 
-    /// Notes an error. What comes after it in order of file and offset no longer matters; what comes before is still
-    /// scanned, so that the first error is told, whatever the threads do.
+    /// Notes an error. What comes after it in order of file and offset no longer matters; what
+    /// comes before is still scanned, so that the first error is reported, whatever the threads
+    /// do.
     pub fn fail(&self, uri: &str, offset: u64, error: Error) {
         let mut first = lock(&self.failure);
         if first.as_ref().is_none_or(|first| (uri, offset) < (first.uri.as_str(), first.offset)) {

@@ -1,12 +1,13 @@
 //! The quote states between the splits of a large CSV file, found while the splits are scanned.
 //!
-//! Naive: read the whole file for its quotes, then read it again for its records. Here whoever scans a split first looks
-//! through it for quotes, which brings it into the cache, and then knows the state before it as soon as those before
-//! it have been looked through too. Splits are taken in order, so nobody waits for a split that nobody has.
+//! Naive: read the whole file for its quotes, then read it again for its records. Here whoever
+//! scans a split first looks through it for quotes, which brings it into the cache, and then knows
+//! the state before it as soon as those before it have been looked through too. Splits are taken in
+//! order, so nobody waits for a split that nobody has.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::scan::csv::{QuoteMap, QuoteState};
+use crate::engine::scan::csv::{QuoteState, QuoteTransition};
 
 /// The states before the splits of one file, as far as they are known.
 #[derive(Debug, Default)]
@@ -19,8 +20,9 @@ pub(super) struct QuoteChain {
 struct Links {
     /// Before each split from the first on.
     states: Vec<QuoteState>,
-    /// What the splits do that come next, as far as they have been looked through; the first is missing.
-    maps: Vec<Option<QuoteMap>>,
+    /// What the splits do that come next, as far as they have been looked through; the first is
+    /// missing.
+    maps: Vec<Option<QuoteTransition>>,
     /// The first split that could not be read.
     broken_at: Option<usize>,
 }
@@ -32,9 +34,9 @@ impl QuoteChain {
         QuoteChain { links: Mutex::new(links), changed: Condvar::new() }
     }
 
-    /// Adds what split number `i` does. Waits for those before it; gives the states before and after the split, or
-    /// none when one before it could not be read.
-    pub fn states(&self, i: usize, map: QuoteMap) -> Option<(QuoteState, QuoteState)> {
+    /// Adds what split number `i` does. Waits for those before it; gives the states before and
+    /// after the split, or none when one before it could not be read.
+    pub fn states(&self, i: usize, map: QuoteTransition) -> Option<(QuoteState, QuoteState)> {
         let mut links = self.lock();
         if let Some(place) = links.maps.get_mut(i) {
             *place = Some(map);
@@ -92,7 +94,7 @@ mod tests {
                 for i in order {
                     let chain = &chain;
                     scope.spawn(move || {
-                        let states = chain.states(i, QuoteMap::of(SPLITS[i], b','));
+                        let states = chain.states(i, QuoteTransition::of(SPLITS[i], b','));
                         assert_eq!(states, Some((STATES[i], STATES[i + 1])), "split {i}");
                     });
                 }
@@ -104,8 +106,11 @@ mod tests {
     fn nobody_waits_for_a_split_that_cannot_be_read() {
         let chain = QuoteChain::new(3);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| chain.states(2, QuoteMap::IDENTITY));
-            assert_eq!(chain.states(0, QuoteMap::IDENTITY), Some((QuoteState::FieldStart, QuoteState::FieldStart)));
+            let waiting = scope.spawn(|| chain.states(2, QuoteTransition::IDENTITY));
+            assert_eq!(
+                chain.states(0, QuoteTransition::IDENTITY),
+                Some((QuoteState::FieldStart, QuoteState::FieldStart))
+            );
             chain.break_off(1);
             assert_eq!(waiting.join().unwrap(), None);
         });

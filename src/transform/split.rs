@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteMap, QuoteState, first_record_start};
+use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, QuoteTransition, first_record_start};
 use crate::engine::scan::lines::first_line_start;
 use crate::error::Error;
 use crate::lake::LakeError;
@@ -120,7 +120,8 @@ impl Input for Split {
 }
 
 impl Split {
-    /// Where the window starts in the file: one byte early, which says whether a line starts at `start`.
+    /// Where the window starts in the file: one byte early, which says whether a line starts at
+    /// `start`.
     fn base(&self) -> u64 {
         self.start.saturating_sub(1)
     }
@@ -130,8 +131,9 @@ impl Split {
         (self.end - self.base()) as usize
     }
 
-    /// Maps the window from [`Split::base`] to at least the end of the last record that starts in the split, or past the
-    /// limit of a record. Gives, in CSV, the state before `start`; none when a split before this one could not be read.
+    /// Maps the window from [`Split::base`] to at least the end of the last record that starts in
+    /// the split, or past the limit of a record. Gives, in CSV, the state before `start`; none
+    /// when a split before this one could not be read.
     fn map_window(&mut self) -> Result<Option<QuoteState>, LakeError> {
         self.window = self.map(WINDOW_TAIL_BYTES)?;
         let (before, after) = match self.file.layout {
@@ -139,7 +141,7 @@ impl Split {
             Some(layout) => {
                 let owned = (self.start - self.base()) as usize..self.n_owned_bytes();
                 let owned = self.window.get(owned).unwrap_or_default();
-                match self.file.quotes.states(self.number, QuoteMap::of(owned, layout.delimiter)) {
+                match self.file.quotes.states(self.number, QuoteTransition::of(owned, layout.delimiter)) {
                     Some(states) => states,
                     None => return Ok(None),
                 }
@@ -147,8 +149,8 @@ impl Split {
         };
         self.progress = Progress::Mapped;
         let mut n_tail_bytes = WINDOW_TAIL_BYTES;
-        // Where no record starts nobody needs the end of one: so a file without line ends is looked at once, not once
-        // for every split.
+        // Where no record starts nobody needs the end of one: so a file without line ends is looked
+        // at once, not once for every split.
         if self.has_record(before) {
             while !self.has_last_end(after) && n_tail_bytes < MAX_WINDOW_TAIL_BYTES {
                 n_tail_bytes = n_tail_bytes.saturating_mul(16).min(MAX_WINDOW_TAIL_BYTES);
@@ -180,7 +182,8 @@ impl Split {
             return true;
         }
         match self.file.layout {
-            // The tail is longer than REACH, so a line may still be matched whose end was not looked for.
+            // The tail is longer than MAX_MATCH_BYTES, so a line may still be matched whose end was
+            // not looked for.
             None => self.window.get(n_owned - 1..).is_some_and(|tail| memchr::memchr(b'\n', tail).is_some()),
             Some(layout) => first_record_start(&self.window, n_owned, after, layout.delimiter) < self.window.len(),
         }
@@ -188,7 +191,8 @@ impl Split {
 }
 
 impl Drop for Split {
-    /// A split that could not be read, that nobody took or whose thread panicked keeps nobody waiting.
+    /// A split that could not be read, that nobody took or whose thread panicked keeps nobody
+    /// waiting.
     fn drop(&mut self) {
         if self.progress == Progress::Fresh {
             self.file.quotes.break_off(self.number);

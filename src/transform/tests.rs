@@ -1,4 +1,5 @@
-//! Laws of the whole stage: what it makes of files does not depend on threads, order or how they are cut; errors too.
+//! Laws of the whole stage: what it makes of files does not depend on threads, order or how they
+//! are cut; errors too.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -34,7 +35,7 @@ fn a_csv_file_says_the_same_to_one_thread_and_in_splits() {
         etl_date: listing.month.first_day(),
         rules: Rules::preset("default").unwrap(),
         n_threads: 3,
-        n_rejects_max: 100_000,
+        max_rejects_kept: 100_000,
     };
     let made = |alone_bytes| {
         let mut files = ReadyFiles::new(listing.files.clone());
@@ -58,7 +59,7 @@ fn options(n_threads: usize) -> TransformOptions {
         etl_date: month.first_day(),
         rules: Rules::preset("default").unwrap(),
         n_threads,
-        n_rejects_max: 1000,
+        max_rejects_kept: 1000,
     }
 }
 
@@ -94,9 +95,9 @@ fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std:
 fn the_first_broken_file_is_told_whatever_the_threads_do() {
     let sound = record("A").repeat(2000).into_bytes();
     let csv = |header: &str| format!("{header}\n{}", "A,VOD,5\n".repeat(2000)).into_bytes();
-    let cut = |mut packed: Vec<u8>| {
-        packed.truncate(packed.len() - 9);
-        packed
+    let cut = |mut compressed: Vec<u8>| {
+        compressed.truncate(compressed.len() - 9);
+        compressed
     };
     let broken: [(&str, Vec<u8>, &str); 5] = [
         ("gz", cut(gzip(&sound.repeat(20))), "ends too early"),

@@ -17,11 +17,12 @@ use crate::error::Error;
 use super::input::{Input, InputChunk};
 use super::queue::{Queue, Taken, lock};
 
-/// Kept records that wait before they are aggregated: 128 MiB of them, so that each customer's cache line of its table is
-/// fetched once for several records.
+/// Kept records that wait before they are aggregated: 128 MiB of them, so that each customer's
+/// cache line of its table is fetched once for several records.
 const EPOCH_RECORDS: usize = 8 << 20;
 
-/// How long a thread without work waits before it looks again, while others are busy and files are to come.
+/// How long a thread without work waits before it looks again, while others are busy and files are
+/// to come.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// CSV layouts of which a thread remembers the shapes of their records.
@@ -107,7 +108,8 @@ impl Worker {
         }
     }
 
-    /// Scans `input` to its end, or until an error before it makes it useless; false when the epoch ended earlier.
+    /// Scans `input` to its end, or until an error before it makes it useless; false when the epoch
+    /// ended earlier.
     fn scan_input(&mut self, input: &mut dyn Input, shared: &Shared<'_>, context: &Context) -> Result<bool, Error> {
         while shared.queue.matters(&input.file().uri, input.start()) {
             if !shared.goes_on() {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::aggregate::columns::Contracts;
-use crate::engine::aggregate::{DayActivity, MonthTable, Provenance};
 use crate::engine::calendar::Day;
 use crate::engine::ledger::{Ledger, LedgerDetail, Reason};
+use crate::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
 use crate::engine::rules::Rules;
 
 /// A customer: contract, seconds in column order (Movie, Sport, Child, Relax, Tv), active days.

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use viewmart::engine::aggregate::columns::Contracts;
-use viewmart::engine::aggregate::memory::Slab;
-use viewmart::engine::aggregate::{DayActivity, MonthTable, Provenance};
+use viewmart::engine::aggregate::huge_pages::HugePageVec;
 use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
+use viewmart::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
 use viewmart::engine::rules::{App, Category, Rules};
 use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, scan_csv_exact};
 use viewmart::engine::scan::lines::scan_lines_exact;
@@ -21,24 +20,24 @@ use crate::support::Workplace;
 
 /// The table of a month.
 fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
-    let judge = RecordFilter::new(&rules.record);
+    let filter = RecordFilter::new(&rules.record);
     let mut all = Customers::default();
     for file in &listing.files {
         all.day = usize::from(file.day.number());
         all.days[all.day].1 = true;
-        read(file, &judge, &mut all);
+        read(file, &filter, &mut all);
     }
     let mut table = MonthTable {
         month: listing.month,
         etl_date,
         contracts: Contracts::default(),
         seconds: Default::default(),
-        total: Slab::default(),
+        total: HugePageVec::default(),
         most_watch: Vec::new(),
         taste: Vec::new(),
         activeness: Vec::new(),
         taste_labels: rules.labels.taste_labels(),
-        days: Slab::default(),
+        days: HugePageVec::default(),
         activity: Vec::new(),
         ledger: all.ledger,
         detail: LedgerDetail::default(),
@@ -77,7 +76,7 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
     table
 }
 
-fn read(file: &DataFile, judge: &RecordFilter, sink: &mut Customers) {
+fn read(file: &DataFile, filter: &RecordFilter, sink: &mut Customers) {
     let mut bytes = vec![0; 1 << 16];
     let mut packed = compressed::open(file).unwrap();
     let mut n_read = 0;
@@ -91,7 +90,7 @@ fn read(file: &DataFile, judge: &RecordFilter, sink: &mut Customers) {
     }
     let window = &bytes[..n_read];
     match file.format {
-        Format::Ndjson => scan_lines_exact(window, 0..window.len(), 0, judge, &mut ExactReader::new(), sink),
+        Format::Ndjson => scan_lines_exact(window, 0..window.len(), 0, filter, &mut ExactReader::new(), sink),
         Format::Csv => {
             let (layout, start) = CsvLayout::from_header(window).unwrap();
             let split = Chunk {
@@ -101,7 +100,7 @@ fn read(file: &DataFile, judge: &RecordFilter, sink: &mut Customers) {
                 base: 0,
                 quotes: QuoteState::FieldStart,
             };
-            scan_csv_exact(&split, judge, &mut CsvReader::new(layout), sink);
+            scan_csv_exact(&split, filter, &mut CsvReader::new(layout), sink);
         }
     }
 }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use viewmart::dashboard::tableau::{
     Connection, Contracts, RowFormat, Subject, TableRows, datasource, package, workbook,
 };
-use viewmart::engine::aggregate::columns::{Contracts as ContractColumn, MonthTable, Provenance};
 use viewmart::engine::calendar::Month;
 use viewmart::engine::ledger::{Ledger, LedgerDetail};
+use viewmart::engine::month::{Contracts as ContractColumn, MonthTable, Provenance};
 use viewmart::engine::rules::Rules;
 use viewmart::warehouse::ServerAddress;
 

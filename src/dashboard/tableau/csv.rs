@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 
 use super::field::csv_header;
 use crate::dashboard::model::Summary;
-use crate::engine::aggregate::MonthTable;
 use crate::engine::calendar::Month;
+use crate::engine::month::MonthTable;
 use crate::warehouse::{CustomerRow, RowSink, Warehouse, WarehouseError};
 
 /// Where the rows of one month come from.

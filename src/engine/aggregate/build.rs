@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::collect::{AppCounts, Collector, FileId};
 use super::context::Context;
+use super::huge_pages::HugePageVec;
 use super::intern::{Interned, Texts};
-use super::memory::Slab;
 use super::partition::N_PARTITIONS;
 use super::profile::{Profile, ProfileTable};
 use crate::engine::ledger::{AppSums, FileLedger, InputFile, LedgerDetail, RecordCounts};
@@ -41,7 +41,8 @@ impl MonthBuilder {
         &self.context
     }
 
-    /// Adds the kept records that wait in `collectors` to their customers and empties them: the end of an epoch.
+    /// Adds the kept records that wait in `collectors` to their customers and empties them: the end
+    /// of an epoch.
     pub fn aggregate(&mut self, collectors: &mut [&mut Collector]) {
         let parts: Vec<&Collector> =
             collectors.iter().map(|collector| &**collector).filter(|collector| collector.n_waiting() > 0).collect();
@@ -64,7 +65,8 @@ impl MonthBuilder {
     /// All that was gathered; the files by their [`FileId`], with those that have no record.
     ///
     /// # Errors
-    /// [`Overflow`] when the seconds of a contract do not fit; of several contracts the first one in order is named.
+    /// [`Overflow`] when the seconds of a contract do not fit; of several contracts the first one
+    /// in order is named.
     pub fn into_partial(mut self, mut collectors: Vec<Collector>, files: Vec<InputFile>) -> Result<Partial, Overflow> {
         self.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
         let mut ledger = Gathered::default();
@@ -77,7 +79,7 @@ impl MonthBuilder {
         }
         let ledger = ledger.into_detail(files, self.apps, &self.context);
         let texts = self.context.interner.into_texts();
-        let rows = sorted(&self.tables, &texts);
+        let rows = sort_rows(&self.tables, &texts);
         let mut columns = Columns::new(rows.len());
         let contracts = columns.fill(&rows, &self.tables, &texts, &wide_seconds)?;
         Ok(Partial { contracts, days: columns.days, seconds: columns.seconds, ledger })
@@ -136,8 +138,8 @@ struct Row {
 }
 
 /// All customers in contract order.
-fn sorted(tables: &[ProfileTable], texts: &Texts) -> Slab<Row> {
-    let mut rows: Slab<Row> = Slab::zeroed(tables.iter().map(ProfileTable::n_profiles).sum());
+fn sort_rows(tables: &[ProfileTable], texts: &Texts) -> HugePageVec<Row> {
+    let mut rows: HugePageVec<Row> = HugePageVec::zeroed(tables.iter().map(ProfileTable::n_profiles).sum());
     let mut rest = &mut *rows;
     let parts: Vec<&mut [Row]> =
         tables.iter().map(|table| rest.split_off_mut(..table.n_profiles()).unwrap_or_default()).collect();
@@ -162,13 +164,13 @@ fn sorted(tables: &[ProfileTable], texts: &Texts) -> Slab<Row> {
 
 /// The columns with a fixed width.
 struct Columns {
-    seconds: [Slab<i64>; 5],
-    days: Slab<u32>,
+    seconds: [HugePageVec<i64>; 5],
+    days: HugePageVec<u32>,
 }
 
 impl Columns {
     fn new(n_rows: usize) -> Columns {
-        Columns { seconds: std::array::from_fn(|_| Slab::zeroed(n_rows)), days: Slab::zeroed(n_rows) }
+        Columns { seconds: std::array::from_fn(|_| HugePageVec::zeroed(n_rows)), days: HugePageVec::zeroed(n_rows) }
     }
 
     fn fill(
@@ -182,16 +184,7 @@ impl Columns {
         let n_text_bytes: Vec<usize> = rows.par_chunks(ROWS_PER_TASK).map(n_text_bytes).collect();
         let mut text = vec![0; n_text_bytes.iter().sum()];
         let mut ends = vec![0; rows.len()];
-        let mut rest = &mut text[..];
-        let mut first = 0;
-        let text_parts: Vec<(usize, &mut [u8])> = n_text_bytes
-            .iter()
-            .map(|n_bytes| {
-                let part = rest.split_off_mut(..*n_bytes).unwrap_or_default();
-                first += n_bytes;
-                (first - n_bytes, part)
-            })
-            .collect();
+        let text_parts = split_text(&mut text, &n_text_bytes);
 
         let [s0, s1, s2, s3, s4] = &mut self.seconds;
         let tasks = (
@@ -207,8 +200,8 @@ impl Columns {
         let overflows: Vec<Option<Overflow>> = tasks
             .into_par_iter()
             .map(|((rows, (first, text)), ends, s0, s1, s2, s3, s4, days)| {
-                // The profiles of neighbouring rows lie anywhere: fetched in a loop of its own, with nothing between
-                // one fetch and the next, many are under way at once.
+                // The profiles of neighbouring rows lie anywhere: fetched in a loop of its own,
+                // with nothing between one fetch and the next, many are under way at once.
                 let profiles: Vec<Profile> =
                     rows.iter().map(|row| *tables[row.partition as usize].at(row.place as usize)).collect();
                 let mut end = 0;
@@ -237,6 +230,17 @@ impl Columns {
         // It was put together from strings.
         Ok(Contracts::new(String::from_utf8(text).unwrap_or_default(), ends))
     }
+}
+
+/// Parts of `text` of these lengths, each with its place in it.
+fn split_text<'a>(text: &'a mut [u8], n_part_bytes: &[usize]) -> Vec<(usize, &'a mut [u8])> {
+    let (mut rest, mut next) = (text, 0);
+    let part = |n_bytes: &usize| {
+        let part = rest.split_off_mut(..*n_bytes).unwrap_or_default();
+        next += n_bytes;
+        (next - n_bytes, part)
+    };
+    n_part_bytes.iter().map(part).collect()
 }
 
 fn whole_seconds(small: [u64; 5], wide: Option<&[i128; 5]>) -> Option<[i64; 5]> {

@@ -18,7 +18,8 @@ use crate::engine::scan::sink::Sink;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);
 
-/// One scanning thread's part of the month: partitions of kept records, and the ledger by file and by app.
+/// One scanning thread's part of the month: partitions of kept records, and the ledger by file and
+/// by app.
 #[derive(Debug, Default)]
 pub struct Collector {
     pub(super) partitions: Partitions,
@@ -41,15 +42,17 @@ pub(super) struct AppCounts {
 /// Apps whose records are counted split by split: more than rules usually have.
 const N_SPLIT_APPS: usize = 64;
 
-/// Number and seconds of the records of one app in one split, in one word, as they change with every record: seconds
-/// in the lower 40 bits, the number above them. Before either reaches its highest bit both move to [`AppCounts`].
+/// Number and seconds of the records of one app in one split, in one word, as they change with
+/// every record: seconds in the lower 40 bits, the number above them. Before either reaches its
+/// highest bit both move to [`AppCounts`].
 #[derive(Clone, Copy, Debug, Default)]
 struct SplitCounts(u64);
 
 impl SplitCounts {
     const COUNT_SHIFT: u32 = 40;
     const SECONDS_MASK: u64 = (1 << Self::COUNT_SHIFT) - 1;
-    /// The highest bit of either. Neither is stepped over: a record adds 1, and fewer seconds than 2 to the power of 32.
+    /// The highest bit of either. Neither is stepped over: a record adds 1, and fewer seconds than
+    /// 2 to the power of 32.
     const FULL_MASK: u64 = 1 << 63 | 1 << (Self::COUNT_SHIFT - 1);
 
     /// Adds a record; whether there is room for another one, or the counts are to be taken first.
@@ -74,8 +77,8 @@ impl AppCounts {
 }
 
 impl Collector {
-    /// A sink for the records of one split of a file of `day`, whose rejects are added to `rejects`. All sinks of a month
-    /// are given the same `context`.
+    /// A sink for the records of one split of a file of `day`, whose rejects are added to
+    /// `rejects`. All sinks of a month are given the same `context`.
     pub fn split<'a>(
         &'a mut self,
         file: FileId,
@@ -108,7 +111,7 @@ impl Collector {
 
 /// Takes the records of one split; its sums reach the [`Collector`] when it is dropped.
 ///
-/// What every record needs stands here itself, not behind a further pointer.
+/// What every record needs stands here itself, not beyond another pointer.
 #[derive(Debug)]
 pub struct SplitSink<'a> {
     partitions: &'a mut Partitions,
@@ -137,7 +140,8 @@ impl SplitSink<'_> {
         self.partitions.push(self.key.partition(contract_id), record);
     }
 
-    /// Moves the counts of an app to where they have room. Those of an app without counts by split are the record itself.
+    /// Moves the counts of an app to where they have room. Those of an app without counts by split
+    /// are the record itself.
     #[cold]
     #[inline(never)]
     fn settle(&mut self, App { index, category }: App, seconds: u32) {
@@ -218,7 +222,8 @@ mod tests {
     use crate::engine::scan::reject::RejectLimit;
     use proptest::prelude::*;
 
-    /// Adds each number of seconds so many times, settles whenever told to, and compares with sums of 128 bits.
+    /// Adds each number of seconds so many times, settles whenever it must, and compares with sums
+    /// of 128 bits.
     fn check(runs: &[(u32, u32)]) {
         let (mut counts, mut settled, mut expected) = Default::default();
         for (seconds, n_records) in runs {
@@ -237,7 +242,8 @@ mod tests {
 
     #[test]
     fn counts_of_a_split_of_any_size_are_exact() {
-        // Seconds fill their bits after 128 records of the longest, the number its own after 2 to the power of 23.
+        // Seconds fill their bits after 128 records of the longest, the number its own after 2 to
+        // the power of 23.
         let n_many = if cfg!(miri) { 300 } else { (1 << 24) + 3 };
         check(&[(0, n_many)]);
         check(&[(u32::MAX, 127), (u32::MAX, 1), (u32::MAX, 1), (0, 1), (u32::MAX, 1000)]);

@@ -27,8 +27,8 @@ impl Context {
     }
 }
 
-/// What contracts are spread by, drawn anew for every month: whoever writes the records cannot know which contracts come
-/// together. No output depends on it.
+/// What contracts are spread by, drawn anew for every month: whoever writes the records cannot know
+/// which contracts come together. No output depends on it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HashKey {
     flip: u64,

@@ -5,14 +5,16 @@ use roaring::RoaringBitmap;
 
 /// For each day of the month the rows that were active on it.
 ///
-/// While scanning, a customer's days are a mask of 32 bits in its profile, which is smaller than any bitmap of 31 bits
-/// and never shared. Turned round, day by day, bitmaps over the rows answer what is asked of many customers at once.
+/// While scanning, a customer's days are a mask of 32 bits in its profile, which is smaller than
+/// any bitmap of 31 bits and never shared. Turned round, day by day, bitmaps over the rows answer
+/// what is asked of many customers at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActiveDays {
     days: Vec<RoaringBitmap>,
 }
 
-/// Number of customers active on each day, by the day of the month less 1, from the masks of active days.
+/// Number of customers active on each day, by the day of the month less 1, from the masks of active
+/// days.
 ///
 /// Counts the masks turned round, 32 at a time, and builds no bitmap.
 pub fn active_users(masks: &[u32]) -> [u64; 31] {
@@ -36,7 +38,8 @@ pub fn active_users(masks: &[u32]) -> [u64; 31] {
 const BLOCK_ROWS: usize = 1 << 16;
 
 impl ActiveDays {
-    /// From the masks of active days in row order: bit `i` stands for day `i + 1`. At most 2^32 rows count.
+    /// From the masks of active days in row order: bit `i` stands for day `i + 1`. At most 2^32
+    /// rows count.
     pub fn new(masks: &[u32]) -> ActiveDays {
         let blocks: Vec<[RoaringBitmap; 32]> =
             masks.par_chunks(BLOCK_ROWS).enumerate().map(|(i, block)| transpose(i, block)).collect();

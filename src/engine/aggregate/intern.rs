@@ -1,7 +1,8 @@
 //! A number for each contract, by its bytes.
 //!
-//! A contract that packs into a word ([`PackedContract`]) is its own number. Any other is interned: its shard, chosen
-//! by hash, keeps the text and gives it the next free number; equal hashes mean nothing until the bytes are compared.
+//! A contract that packs into a word ([`PackedContract`]) is its own number. Any other is interned:
+//! its shard, chosen by hash, keeps the text and gives it the next free number; equal hashes mean
+//! nothing until the bytes are compared.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +13,8 @@ use crate::engine::scan::contract::PackedContract;
 /// Number of shards: more than threads, so that two rarely want the same one.
 const N_SHARDS: usize = 64;
 
-/// Low four bits of the number of an interned contract; of a packed one they are its length, 1..=10.
+/// Low four bits of the number of an interned contract; of a packed one they are its length,
+/// 1..=10.
 const INTERNED: u64 = 15;
 
 /// The contracts that do not pack.
@@ -59,7 +61,8 @@ impl Interned<'_> {
 }
 
 impl Interner {
-    /// The number of `contract` (not empty): equal for equal bytes and for nothing else, and never 0.
+    /// The number of `contract` (not empty): equal for equal bytes and for nothing else, and never
+    /// 0.
     pub fn contract_id(&self, contract: &str) -> u64 {
         if let Some(packed) = PackedContract::new(contract.as_bytes()) {
             return packed.bits();

@@ -11,10 +11,8 @@ pub mod build;
 pub mod collect;
 pub mod context;
 pub mod days;
+pub mod huge_pages;
 pub mod intern;
-pub mod memory;
 pub mod nontemporal;
 pub mod partition;
 pub mod profile;
-
-pub use super::month::{self as columns, DayActivity, MonthTable, Provenance};

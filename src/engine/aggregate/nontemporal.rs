@@ -1,18 +1,20 @@
 //! Stores that go past the caches.
 //!
-//! Naive: `copy_from_slice`. For every line it writes, the processor first reads the old one from memory, to throw it
-//! away, and something else leaves the cache for it. The arena of waiting records is larger than any cache and is read
-//! much later, so its lines are written whole and directly to memory.
+//! Naive: `copy_from_slice`. For every line it writes, the processor first reads the old one from
+//! memory, to throw it away, and something else leaves the cache for it. The arena of waiting
+//! records is larger than any cache and is read much later, so its lines are written whole and
+//! directly to memory.
 //!
-//! Invariant: such stores are not ordered with others. Whoever writes calls [`fence`] before another thread reads.
+//! Invariant: such stores are not ordered with others. Whoever writes calls [`fence`] before
+//! another thread reads.
 
 #![allow(unsafe_code)]
 
-/// A line of memory.
+/// A cache line.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 const LINE_BYTES: usize = 64;
 
-/// Copies `from` to `to` past the caches where `to` is whole lines of memory, else as usual.
+/// Copies `from` to `to` past the caches where `to` is whole cache lines, else as usual.
 ///
 /// # Panics
 /// When the two differ in length.
@@ -27,7 +29,8 @@ pub fn copy<T: bytemuck::Pod>(to: &mut [T], from: &[T]) {
             && to.as_ptr().addr().is_multiple_of(LINE_BYTES)
         {
             for (to, from) in to.chunks_exact_mut(16).zip(from.chunks_exact(16)) {
-                // SAFETY: both are 16 bytes, `to` begins at a multiple of 16; every x86-64 processor has SSE2.
+                // SAFETY: both are 16 bytes, `to` begins at a multiple of 16; every x86-64
+                // processor has SSE2.
                 unsafe {
                     _mm_stream_si128(
                         to.as_mut_ptr().cast::<__m128i>(),

@@ -1,21 +1,24 @@
 //! Kept records on their way from the lines to the customers.
 //!
-//! Naive: look up each record's customer in one table as it is read. The table of a month is far larger than any
-//! cache, so that is a cache miss and often a TLB miss a record, and threads would share or copy the table. Instead each
-//! scanning thread drops its records into partitions by the hash of the contract, and when enough have gathered (an
-//! epoch) each partition's records meet their part of the table, which fits the second-level cache ([`super::profile`]).
+//! Naive: look up each record's customer in one table as it is read. The table of a month is far
+//! larger than any cache, so that is a cache miss and often a TLB miss a record, and threads would
+//! share or copy the table. Instead each scanning thread drops its records into partitions by the
+//! hash of the contract, and when enough have gathered (an epoch) each partition's records meet
+//! their part of the table, which fits the second-level cache ([`super::profile`]).
 //!
-//! Partitions are chains of fixed chunks out of one arena: skew (one contract can have 2 % of all records) costs chunks,
-//! not copies, and the memory is used again in the next epoch, as fresh memory costs more than the work on it. A record
-//! is first written to its partition's buffer; only full buffers go to the arena, past the caches ([`super::nontemporal`]). When
-//! a buffer is full is the one thing about it that the processor cannot foresee, and guessing wrong costs it as much as
-//! several records: the fewer buffers become full, the better, as long as they all stay in the second level of cache.
+//! Partitions are chains of fixed chunks out of one arena: skew (one contract can have 2 % of all
+//! records) costs chunks, not copies, and the memory is used again in the next epoch, as fresh
+//! memory costs more than the work on it. A record is first written to its partition's buffer; only
+//! full buffers go to the arena, past the caches ([`super::nontemporal`]). When a buffer is full is
+//! the one thing about it that the processor cannot predict, and a misprediction costs as much as
+//! several records: the fewer buffers become full, the better, as long as they all stay in the
+//! second level of cache.
 
-use super::memory::Slab;
+use super::huge_pages::HugePageVec;
 use super::nontemporal;
 
-/// Number of partitions, a power of two: few enough that their buffers stay in the second level of cache, so many
-/// that a partition's table fits the second level.
+/// Number of partitions, a power of two: few enough that their buffers stay in the second-level
+/// cache, so many that a partition's table fits the second level.
 pub const N_PARTITIONS: usize = 256;
 
 /// Records a buffer: eight cache lines.
@@ -32,13 +35,14 @@ const REGION_RECORDS: usize = 4096 * CHUNK_RECORDS;
 #[repr(C)]
 pub struct KeptRecord {
     contract_id: u64,
-    // From the lowest bit: seconds (32 bits), category (8), day (8). In one word, as it is written for every record.
+    // From the lowest bit: seconds (32 bits), category (8), day (8). In one word, as it is written
+    // for every record.
     others: u64,
 }
 
 impl KeptRecord {
-    /// A record of a contract's number ([`super::intern`]), `Category as u8`, the day of the month less 1 and seconds; more
-    /// seconds than fit go another way ([`super::collect`]).
+    /// A record of a contract's number ([`super::intern`]), `Category as u8`, the day of the month
+    /// less 1 and seconds; more seconds than fit go another way ([`super::collect`]).
     #[inline(always)]
     pub fn new(contract_id: u64, category: u8, day_index: u8, seconds: u32) -> KeptRecord {
         let others = u64::from(seconds) | u64::from(category) << 32 | u64::from(day_index) << 40;
@@ -79,11 +83,12 @@ pub struct Partitions {
     buffers: Box<[[KeptRecord; BUFFER_RECORDS]; N_PARTITIONS]>,
     // Records in each buffer, fewer than `BUFFER_RECORDS`.
     n_buffered: [u8; N_PARTITIONS],
-    // Place in the arena of what each partition writes next; where a chunk would begin, it has to be taken yet.
+    // Place in the arena of what each partition writes next; where a chunk would begin, it has to
+    // be taken yet.
     next: [usize; N_PARTITIONS],
     // The chunks of each partition: all full but the last.
     chains: Vec<Vec<usize>>,
-    regions: Vec<Slab<KeptRecord>>,
+    regions: Vec<HugePageVec<KeptRecord>>,
     n_used_chunks: usize,
 }
 
@@ -136,7 +141,7 @@ impl Partitions {
         let chunk = self.n_used_chunks;
         self.n_used_chunks += 1;
         if chunk * CHUNK_RECORDS / REGION_RECORDS == self.regions.len() {
-            self.regions.push(Slab::zeroed(REGION_RECORDS));
+            self.regions.push(HugePageVec::zeroed(REGION_RECORDS));
         }
         self.chains[partition].push(chunk);
         self.next[partition] = chunk * CHUNK_RECORDS;

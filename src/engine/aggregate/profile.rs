@@ -1,13 +1,15 @@
 //! One customer's month while it is gathered, and a table of them for each partition.
 //!
-//! Naive: open addressing, one slot after the other. How many slots a search looks at cannot be foreseen, and a wrong guess
-//! costs the processor more than all the comparing. Here a search looks at a whole bucket of eight numbers, which are one
-//! line of memory, without a decision in between, and nearly always that is all; sums lie apart from the numbers.
+//! Naive: open addressing, one slot after the other. How many slots a search visits is
+//! unpredictable, and a misprediction costs more than all the comparing. Here a search looks at a
+//! whole bucket of eight numbers, which are one cache line, branch-free, and nearly always that is
+//! all; sums lie apart from the numbers.
 //!
-//! Invariants: number 0 marks a free place, with used ones in front of it; a customer is in the table of the partition that
-//! the hash of its number names and nowhere else, in the first bucket from its home on that was not full; a table is never
-//! more than three quarters full, so a search ends soon. Sums are kept in 32 bits; what overflows is carried, exactly, into
-//! a map beside the table, which stays tiny (4 billion seconds are 130 years).
+//! Invariants: number 0 marks a free place, with used ones before it; a customer is in the table of
+//! the partition that the hash of its number names and nowhere else, in the first bucket from its
+//! home on that was not full; a table is never more than three quarters full, so a search ends
+//! soon. Sums are kept in 32 bits; what overflows is carried, exactly, into a map beside the table,
+//! which stays tiny (4 billion seconds are 130 years).
 
 use ahash::AHashMap;
 
@@ -20,21 +22,21 @@ use super::partition::KeptRecord;
 pub struct Profile {
     /// A bit for each day with a kept record.
     pub days: u32,
-    /// Seconds by `Category as usize`, less what was carried.
+    /// Seconds by `Category as usize`, minus what was carried.
     pub seconds: [u32; 5],
 }
 
-/// Customers that are looked for together: their numbers are a line of memory.
+/// Customers that are looked for together: their numbers fill a cache line.
 const BUCKET_PROFILES: usize = 8;
 
-/// The numbers of a bucket's customers; 0 behind the last one.
+/// The numbers of a bucket's customers; 0 after the last one.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Bucket([u64; BUCKET_PROFILES]);
 
 impl Bucket {
-    /// The place of a number, or `BUCKET_PROFILES` if it is not there. Looks at all places: where a number stands cannot be
-    /// foreseen, and guessing wrong costs more than that.
+    /// The place of a number, or `BUCKET_PROFILES` if it is not there. Looks at all places: where a
+    /// number stands cannot be predicted, and a misprediction costs more than that.
     #[inline(always)]
     fn place(&self, contract_id: u64) -> usize {
         let mut found = BUCKET_PROFILES;
@@ -105,11 +107,11 @@ impl ProfileTable {
         }
     }
 
-    /// Brings the table into the cache before records find their places in it by chance: in order, which is the one way
-    /// in which memory is fast.
+    /// Brings the table into the cache before records find their places in it by chance: in order,
+    /// which is the one way in which memory is fast.
     pub fn prefetch(&self) {
         let read = self.buckets.iter().fold(0, |read, bucket| read ^ bucket.0[0]);
-        // A bucket's profiles are three lines of memory.
+        // A bucket's profiles are three cache lines.
         let read = self
             .profiles
             .iter()

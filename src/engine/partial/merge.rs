@@ -1,9 +1,11 @@
-//! Rows of many parts become the rows of the whole, in one pass and in memory that does not grow with them.
+//! Rows of many parts become the rows of the whole, in one pass and in memory that does not grow
+//! with them.
 
 use super::{Overflow, Partial, Row, SumOf};
 use crate::engine::ledger::{LedgerConflict, LedgerDetail};
 
-/// Rows one after the other, contracts strictly ascending by bytes: of a partial in memory, of a month file, of a merge.
+/// Rows one after the other, contracts strictly ascending by bytes: of a partial in memory, of a
+/// month file, of a merge.
 ///
 /// A cursor that stands before the first row until it is moved.
 pub trait RowStream {
@@ -60,13 +62,15 @@ impl RowStream for Rows<'_> {
     }
 }
 
-/// The rows of several streams as one: a contract that stands in many of them becomes one row, seconds added, days united.
+/// The rows of several streams as one: a contract that stands in many of them becomes one row,
+/// seconds added, days united.
 ///
 /// Holds one row and a place for each stream, no more.
 #[derive(Debug)]
 pub struct MergedRows<S> {
     streams: Vec<S>,
-    /// A heap of the streams that stand at a row, by their places: no row is before that of its parent.
+    /// A heap of the streams that stand at a row, by their places: no row is before that of its
+    /// parent.
     heap: Vec<usize>,
     contract: String,
     days: u32,

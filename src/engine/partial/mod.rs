@@ -6,9 +6,10 @@
 //!                      a day
 //! ```
 //!
-//! Merging is associative and commutative, and the empty partial changes nothing; labels are made by [`Partial::finish`]
-//! alone. So it makes no difference in how many parts, on how many machines or in which order a month was scanned. The one
-//! exception is a part whose sums pass 64 bits though those of the whole would not: it is an error by itself.
+//! Merging is associative and commutative, and the empty partial changes nothing; labels are made
+//! by [`Partial::finish`] alone. So it makes no difference in how many parts, on how many machines
+//! or in which order a month was scanned. The one exception is a part whose sums pass 64 bits
+//! though those of the whole would not: it is an error by itself.
 
 mod merge;
 mod validate;
@@ -19,7 +20,7 @@ pub use validate::{Flaw, RowCheck};
 use rayon::prelude::*;
 
 use super::aggregate::days;
-use super::aggregate::memory::Slab;
+use super::aggregate::huge_pages::HugePageVec;
 use super::calendar::Day;
 use super::ledger::LedgerDetail;
 use super::month::{Contracts, DayActivity, MonthMeta, MonthTable};
@@ -28,16 +29,16 @@ use super::rules::{Category, LabelRules, Taste};
 /// Rows that one task labels.
 const ROWS_PER_TASK: usize = 1 << 13;
 
-/// One row per customer in contract order (bytes), as columns of equal length, and the ledger of the records they come
-/// from.
+/// One row per customer in contract order (bytes), as columns of equal length, and the ledger of
+/// the records they come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Partial {
     /// The customers, strictly ascending by bytes.
     pub contracts: Contracts,
     /// Days with a kept record: bit `d - 1` stands for day `d`. Never 0.
-    pub days: Slab<u32>,
+    pub days: HugePageVec<u32>,
     /// Seconds of kept records, indexed by [`Category`] as `usize`, then by row.
-    pub seconds: [Slab<i64>; 5],
+    pub seconds: [HugePageVec<i64>; 5],
     /// What became of every record, by file and by app.
     pub ledger: LedgerDetail,
 }
@@ -128,8 +129,9 @@ impl Partial {
     /// Labels the customers: what the month's tables hold.
     ///
     /// # Errors
-    /// [`Overflow`] when a sum does not fit: of a contract (the first one in order), of a day, or of the month, where any
-    /// sum over some of the customers must fit as well, as the mart makes such sums.
+    /// [`Overflow`] when a sum does not fit: of a contract (the first one in order), of a day, or
+    /// of the month, where any sum over some of the customers must fit as well, as the mart
+    /// makes such sums.
     pub fn finish(self, meta: MonthMeta<'_>) -> Result<MonthTable, Overflow> {
         let Partial { contracts, days, seconds, ledger } = self;
         let labels = Labels::new(&seconds, &days, meta.labels)
@@ -161,7 +163,7 @@ impl Partial {
 
 /// The columns that follow from seconds, days and label rules.
 struct Labels {
-    total: Slab<i64>,
+    total: HugePageVec<i64>,
     most_watch: Vec<u8>,
     taste: Vec<Taste>,
     activeness: Vec<u8>,
@@ -173,10 +175,10 @@ type LabelRows<'a> = (&'a mut [i64], &'a mut [u8], &'a mut [Taste], &'a mut [u8]
 impl Labels {
     /// # Errors
     /// The first row whose total does not fit.
-    fn new(seconds: &[Slab<i64>; 5], days: &[u32], rules: &LabelRules) -> Result<Labels, usize> {
+    fn new(seconds: &[HugePageVec<i64>; 5], days: &[u32], rules: &LabelRules) -> Result<Labels, usize> {
         let n_rows = days.len();
         let mut labels = Labels {
-            total: Slab::zeroed(n_rows),
+            total: HugePageVec::zeroed(n_rows),
             most_watch: vec![0; n_rows],
             taste: vec![Taste(0); n_rows],
             activeness: vec![0; n_rows],

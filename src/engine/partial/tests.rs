@@ -1,4 +1,5 @@
-//! The engine from kept records to labelled rows, against maps that add up the plain way; and the laws of merging.
+//! The engine from kept records to labelled rows, against maps that add up the plain way; and the
+//! laws of merging.
 
 #![allow(clippy::single_range_in_vec_init, reason = "one range of bytes is what a file read whole has")]
 
@@ -57,7 +58,8 @@ fn meta(rules: &Rules) -> MonthMeta<'_> {
     MonthMeta { month: month(), etl_date: month().first_day(), labels: &rules.labels, provenance }
 }
 
-/// The partial of `records`, gathered by `n_threads` in epochs of `epoch_records`. Each of `files` is in its ledger.
+/// The partial of `records`, gathered by `n_threads` in epochs of `epoch_records`. Each of `files`
+/// is in its ledger.
 fn scan(
     records: &[Record],
     files: Vec<InputFile>,

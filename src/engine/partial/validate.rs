@@ -12,7 +12,7 @@ pub enum Flaw {
     /// Columns of different lengths.
     #[error("its columns have different numbers of rows")]
     Ragged,
-    /// A row that is not behind the one before it.
+    /// A row that is not after the one before it.
     #[error("row {row} is not after the one before: contracts must ascend byte by byte")]
     Unsorted {
         /// The row, from 0.
@@ -87,7 +87,8 @@ pub enum Flaw {
 }
 
 impl Partial {
-    /// Whether everything that must hold does: rows in order, days of `month`, and rows, files and apps that say the same.
+    /// Whether everything that must hold does: rows in order, days of `month`, and rows, files and
+    /// apps that say the same.
     ///
     /// # Errors
     /// The first [`Flaw`].

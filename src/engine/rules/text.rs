@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{Category, LabelRules, RecordRules, Rules, TasteRule};
 
 impl Rules {
-    /// The rules as TOML, which [`Rules::parse`] reads back as the same rules: the same text for equal rules, however
-    /// they were written at first.
+    /// The rules as TOML, which [`Rules::parse`] reads back as the same rules: the same text for
+    /// equal rules, however they were written at first.
     pub fn to_toml(&self) -> String {
         let Rules { name, sha256: _, record, labels } = self;
         // Every field is named, so that one more is not forgotten here.

@@ -5,25 +5,25 @@ use crate::engine::rules::{App, Category};
 /// Longest name that the table holds, in bytes.
 pub const MAX_APP_BYTES: usize = 16;
 
-const N_PLACES: usize = 64;
+const N_SLOTS: usize = 64;
 
-/// A perfect hash table of the short names of the rules: every name has a place of its own, and a name that is looked
-/// up is compared whole with the one at its place.
+/// A perfect hash table of the short names of the rules: every name has a slot of its own, and a
+/// name that is looked up is compared whole with the one at its slot.
 #[derive(Clone, Debug)]
 pub struct AppTable {
     multiplier: u64,
-    places: [Place; N_PLACES],
+    slots: [Slot; N_SLOTS],
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    // The name as a little-endian integer, zero behind its end. No name is empty, so an empty place matches nothing
-    // that is looked up.
+struct Slot {
+    // The name as a little-endian integer, zero after its end. No name is empty, so an empty slot
+    // matches nothing that is looked up.
     name: u128,
     app: App,
 }
 
-/// By length: all bits of so many bytes from the first on, in a little-endian integer.
+/// By length: all bits of the first bytes, that many of them, in a little-endian integer.
 pub(super) const FIRST_BYTES: [u128; MAX_APP_BYTES + 1] = {
     let mut masks = [u128::MAX; MAX_APP_BYTES + 1];
     let mut n_bytes = 0;
@@ -35,7 +35,8 @@ pub(super) const FIRST_BYTES: [u128; MAX_APP_BYTES + 1] = {
 };
 
 impl AppTable {
-    /// A table of those names that are short enough and for which a place was found; the others are simply not in it.
+    /// A table of those names that are short enough and for which a slot was found; the others are
+    /// simply not in it.
     pub fn new<'a>(apps: impl IntoIterator<Item = (&'a str, App)>) -> AppTable {
         let names: Vec<(u128, App)> = apps
             .into_iter()
@@ -46,14 +47,14 @@ impl AppTable {
                 (u128::from_le_bytes(bytes), app)
             })
             .collect();
-        // With 14 names in 64 places about one multiplier in five fits. Where none of a thousand does (very many
-        // names), those without a place go the exact way.
+        // With 14 names in 64 slots about one multiplier in five fits. Where none of a thousand
+        // does (very many names), those without a slot go the exact way.
         let n_lost = |multiplier: u64| {
             let mut taken = 0_u64;
             names
                 .iter()
                 .filter(|(name, _)| {
-                    let bit = 1 << place_of(*name, multiplier);
+                    let bit = 1 << slot_of(*name, multiplier);
                     let lost = taken & bit != 0;
                     taken |= bit;
                     lost
@@ -62,14 +63,14 @@ impl AppTable {
         };
         let candidates = (0..1000_u64).map(|i| 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(2 * i + 1));
         let multiplier = candidates.min_by_key(|m| n_lost(*m)).unwrap_or(1);
-        let mut places = [Place { name: 0, app: App { index: 0, category: Category::Tv } }; N_PLACES];
+        let mut slots = [Slot { name: 0, app: App { index: 0, category: Category::Tv } }; N_SLOTS];
         for (name, app) in names {
-            let place = &mut places[place_of(name, multiplier)];
-            if place.name == 0 {
-                *place = Place { name, app };
+            let slot = &mut slots[slot_of(name, multiplier)];
+            if slot.name == 0 {
+                *slot = Slot { name, app };
             }
         }
-        AppTable { multiplier, places }
+        AppTable { multiplier, slots }
     }
 
     /// The app whose name is the first `n_bytes` of `bytes`, if the table holds it. The name
@@ -77,13 +78,13 @@ impl AppTable {
     #[inline(always)]
     pub fn get(&self, bytes: [u8; MAX_APP_BYTES], n_bytes: usize) -> Option<App> {
         let name = u128::from_le_bytes(bytes) & FIRST_BYTES.get(n_bytes)?;
-        let place = &self.places[place_of(name, self.multiplier)];
-        (place.name == name && name != 0).then_some(place.app)
+        let slot = &self.slots[slot_of(name, self.multiplier)];
+        (slot.name == name && name != 0).then_some(slot.app)
     }
 }
 
 #[inline(always)]
-fn place_of(name: u128, multiplier: u64) -> usize {
+fn slot_of(name: u128, multiplier: u64) -> usize {
     let folded = (name as u64) ^ ((name >> 64) as u64).rotate_left(29);
     (folded.wrapping_mul(multiplier) >> 58) as usize
 }

@@ -7,7 +7,8 @@ use super::csv::QuoteState;
 /// A part of a file: its records are those whose first byte lies in `owned`.
 #[derive(Clone, Debug)]
 pub struct Chunk<'a> {
-    /// Bytes of the file. They start one byte before `owned` at the latest, unless a record starts where they do.
+    /// Bytes of the file. They start one byte before `owned` at the latest, unless a record starts
+    /// where they do.
     pub window: &'a [u8],
     /// What comes after the window.
     pub end: ChunkEnd,
@@ -24,6 +25,7 @@ pub struct Chunk<'a> {
 pub enum ChunkEnd {
     /// The end of the file, or nothing that belongs to a record of this chunk.
     Final,
-    /// More of the file, perhaps of a record of this chunk: what reaches the window's end is not read.
+    /// More of the file, perhaps of a record of this chunk: what reaches the window's end is not
+    /// read.
     Truncated,
 }

@@ -1,11 +1,13 @@
 //! Contracts that fit into one machine word.
 //!
-//! Nearly all contracts are short and upper case, for example three letters and six digits. Up to ten bytes in
-//! 0x20..=0x5F pack exactly into 64 bits, so they can be compared, hashed and sorted as integers.
+//! Nearly all contracts are short and upper case, for example three letters and six digits. Up to
+//! ten bytes in 0x20..=0x5F pack exactly into 64 bits, so they can be compared, hashed and sorted
+//! as integers.
 //!
-//! Invariants: two packed contracts are equal exactly if their bytes are, and they order as their bytes do. Bits 4..64
-//! hold six bits a byte (the byte less 0x20), the first byte highest, unused places zero; bits 0..4 hold the length,
-//! 1..=10. A shorter contract and the same one with trailing spaces differ in the length alone, which sorts them right.
+//! Invariants: two packed contracts are equal exactly if their bytes are, and they order as their
+//! bytes do. Bits 4..64 hold six bits a byte (the byte less 0x20), the first byte highest, unused
+//! places zero; bits 0..4 hold the length, 1..=10. A shorter contract and the same one with
+//! trailing spaces differ in the length alone, which sorts them right.
 
 use std::fmt;
 
@@ -16,7 +18,8 @@ pub struct PackedContract(u64);
 /// Longest contract that packs, in bytes.
 pub const MAX_PACKED_BYTES: usize = 10;
 
-/// By length: which bits of the first eight bytes and of the last two belong to the contract, first byte highest.
+/// By length: which bits of the first eight bytes and of the last two belong to the contract, first
+/// byte highest.
 const MASKS: [(u64, u64); MAX_PACKED_BYTES + 1] = {
     let mut masks = [(u64::MAX, 0); MAX_PACKED_BYTES + 1];
     let mut n_bytes = 0;
@@ -54,7 +57,8 @@ impl PackedContract {
         if all_pack { PackedContract::from_six_bits(six_bits, n_bytes) } else { None }
     }
 
-    /// The contract of `n_bytes`, 1..=10, whose bytes less 0x20 are `six_bits`, ten times six of them.
+    /// The contract of `n_bytes`, 1..=10, whose bytes less 0x20 are `six_bits`, ten times six of
+    /// them.
     #[inline(always)]
     pub(super) fn from_six_bits(six_bits: u64, n_bytes: usize) -> Option<PackedContract> {
         (six_bits != 0).then_some(PackedContract(six_bits << 4 | n_bytes as u64))
@@ -99,16 +103,19 @@ impl fmt::Debug for PackedContract {
 
 const PACKS: u64 = 0x4040_4040_4040_4040;
 
-/// [`PACKS`] in each byte of 0x20..=0x5F, and in no other: bit 7 is clear, and of bits 5 and 6 one is set.
+/// [`PACKS`] in each byte of 0x20..=0x5F, and in no other: bit 7 is clear, and of bits 5 and 6 one
+/// is set.
 #[inline(always)]
 fn packs(bytes: u64) -> u64 {
     (bytes ^ bytes << 1) & PACKS | bytes & PACKS << 1
 }
 
-/// Of each byte in 0x20..=0x5F what it is less 0x20, brought together: eight bytes to 48 bits, order kept.
+/// Of each byte in 0x20..=0x5F what it is less 0x20, brought together: eight bytes to 48 bits,
+/// order kept.
 #[inline(always)]
 fn squeeze(bytes: u64) -> u64 {
-    // Bit 6 beside the low five, as bit 5 is its opposite; then neighbours in pairs, then pairs in pairs, then both halves.
+    // Bit 6 beside the low five, as bit 5 is its opposite; then neighbours in pairs, then pairs in
+    // pairs, then both halves.
     let bytes = (bytes & 0x1F1F_1F1F_1F1F_1F1F) | (bytes & PACKS) >> 1;
     let pairs = (bytes & 0x003F_003F_003F_003F) | (bytes & 0x3F00_3F00_3F00_3F00) >> 2;
     let fours = (pairs & 0x0000_0FFF_0000_0FFF) | (pairs & 0x0FFF_0000_0FFF_0000) >> 4;

@@ -1,19 +1,21 @@
 //! The plain parser of one NDJSON record: RFC 8259 to the letter, one byte after the other.
 //!
-//! It has the last word on what a record is. Every faster way to read one may only give what this gives, and is
-//! tested against it. It never recurses, so that no depth of nesting can exhaust the stack.
+//! It has the last word on what a record is. Every faster way to read one may only give what this
+//! gives, and is tested against it. It never recurses, so that no depth of nesting can exhaust the
+//! stack.
 
 use std::borrow::Cow;
 
 use super::record::Fields;
 
-/// A record that is not well-formed: not UTF-8, not a JSON object, `_source` missing or not an object, or a lone
-/// surrogate escape in a field that is read.
+/// A record that is not well-formed: not UTF-8, not a JSON object, `_source` missing or not an
+/// object, or a lone surrogate escape in a field that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a well-formed record")]
 pub struct Malformed;
 
-/// Reads the record in `line`, which has no line ending (a carriage return is white space and does no harm).
+/// Reads the record in `line`, which has no line ending (a carriage return is white space and does
+/// no harm).
 ///
 /// # Errors
 /// [`Malformed`], whatever is wrong with it.
@@ -112,7 +114,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Reads what follows `\u`: four digits, or a pair of surrogates. Gives the character and what comes after.
+/// Reads what follows `\u`: four digits, or a pair of surrogates. Gives the character and what
+/// comes after.
 fn decode_unicode(text: &str) -> Result<(char, &str), Malformed> {
     let unit = |text: &str| text.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or(Malformed);
     let first = unit(text)?;

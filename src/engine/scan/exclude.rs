@@ -1,17 +1,20 @@
 //! The contracts that the rules exclude.
 //!
-//! Naive: look every contract up in a set of texts. Nearly none is in it, and the set may hold tens of thousands: what
-//! differs here is a bitmap in front of the set, far larger than the set, in which a contract that packs has one bit. Where
-//! that bit is clear, which takes one read to see, the contract is not excluded.
+//! Naive: look every contract up in a set of texts. Nearly none is in it, and the set may hold tens
+//! of thousands: what differs here is a bitmap in front of the set, far larger than the set, in
+//! which a contract that packs has one bit. Where that bit is clear, which takes one read to see,
+//! the contract is not excluded.
 
 use ahash::AHashSet;
 
 use super::contract::PackedContract;
 
-/// Bits of the bitmap for each contract that packs: at most one in so many others needs a look at the set.
+/// Bits of the bitmap for each contract that packs: at most one in this many others needs a look at
+/// the set.
 const BITS_PER_CONTRACT: usize = 32;
 
-/// Words of the bitmap at least: 512 bytes, that few contracts are as good as never taken for others.
+/// Words of the bitmap at least: 512 bytes, that few contracts are as good as never taken for
+/// others.
 const MIN_WORDS: usize = 64;
 
 /// A set of contracts.

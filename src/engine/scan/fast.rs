@@ -1,14 +1,15 @@
 //! Records of one shape at the speed of memory, in NDJSON and in CSV.
 //!
 //! Naive: find the line feed, parse the line, look up three fields. What differs here:
-//! 1. The shape of the lines is learned once ([`super::shape`]) and again where it no longer fits; a line is then verified
-//!    against it ([`super::matcher`]), or faster against the line before ([`super::stencil`]). The line feed is part of
-//!    the shape, so nothing looks for it beforehand.
+//! 1. The shape of the lines is learned once ([`super::shape`]) and again where it no longer fits;
+//!    a line is then verified against it ([`super::matcher`]), or faster against the line before
+//!    ([`super::stencil`]). The line feed is part of the shape, so nothing looks for it beforehand.
 //! 2. Contract and app are taken as integers ([`super::contract`], [`super::app`]).
 //!
-//! Only records that are kept go this way. A line that differs from the shape in any byte, and any record that the
-//! rules might reject, goes the exact way of its format, which alone decides about it. The fast way accepts nothing that
-//! the exact way would not accept with the same values: property tests and fuzz targets hold it to that.
+//! Only records that are kept go this way. A line that differs from the shape in any byte, and any
+//! record that the rules might reject, goes the exact way of its format, which alone decides about
+//! it. The fast way accepts nothing that the exact way would not accept with the same values:
+//! property tests and fuzz targets hold it to that.
 
 #![allow(unsafe_code)]
 
@@ -17,9 +18,9 @@ use std::ops::Range;
 use super::app::{AppTable, MAX_APP_BYTES};
 use super::matcher::Matcher;
 use super::record::{MAX_CONTRACT_CHARS, RecordFilter};
-use super::shape::{REACH, Shape, Token};
+use super::shape::{MAX_MATCH_BYTES, Shape, Token};
 use super::sink::Sink;
-use super::stencil::{Patience, Stencil};
+use super::stencil::{RelearnPolicy, Stencil};
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 use super::vector::{Portable, Vector};
@@ -75,22 +76,23 @@ impl Backend {
 
 /// What differs between the formats.
 pub(super) trait Format {
-    /// Lines of memory that a record mostly touches, at most: so many are asked for ahead.
+    /// Cache lines that a record mostly touches, at most: what is prefetched for each.
     const PREFETCH_LINES: usize;
 
-    /// The content of `line`, given with its line feed; `None` where a shape cannot describe it. What is found must
-    /// hold for every record that begins and goes on like this one: see [`super::shape`].
+    /// The content of `line`, given with its line feed; `None` where a shape cannot describe it.
+    /// What is found must hold for every record that begins and goes on like this one: see
+    /// [`super::shape`].
     fn tokens(&self, line: &[u8]) -> Option<Vec<Token>>;
 
-    /// Reads the record that begins at `at` the exact way and settles it; gives where the next one begins, or `at` where the
-    /// window ends too soon to tell.
-    fn read_exactly(&mut self, at: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize;
+    /// Reads the record that begins at `at` the exact way and routes it; gives where the next one
+    /// begins, or `at` where the window ends too soon to tell.
+    fn read_exactly(&mut self, at: usize, filter: &RecordFilter, sink: &mut impl Sink) -> usize;
 }
 
 /// What a scan needs besides the bytes; one for all formats, splits and threads.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    judge: RecordFilter,
+    filter: RecordFilter,
     apps: AppTable,
     backend: Backend,
 }
@@ -100,22 +102,23 @@ const N_SHAPES: usize = 2;
 /// Lines looked at to learn them, spread over the split.
 const N_SAMPLES: usize = 32;
 /// Lines that miss their shapes before they are learned again, when they are close together.
-const LEARN_AGAIN_AFTER: u32 = 64;
-/// How far ahead of a line its bytes are asked for: beyond what the processor asks for by itself, which ends with the
-/// page.
+const RELEARN_AFTER_MISSES: u32 = 64;
+/// How far ahead of a line its bytes are prefetched: beyond what the processor prefetches by
+/// itself, which ends with the page.
 const PREFETCH_BYTES: usize = 1536;
 
 impl Scanner {
-    /// Prepares the rules for scanning with `backend`, or the best available where this processor does not have it.
-    pub fn new(judge: RecordFilter, backend: Backend) -> Scanner {
-        let apps = AppTable::new(judge.apps.iter().map(|(name, app)| (name.as_str(), *app)));
+    /// Prepares the rules for scanning with `backend`, or the best available where this processor
+    /// does not have it.
+    pub fn new(filter: RecordFilter, backend: Backend) -> Scanner {
+        let apps = AppTable::new(filter.apps.iter().map(|(name, app)| (name.as_str(), *app)));
         let backend = if backend.is_available() { backend } else { Backend::detect() };
-        Scanner { judge, apps, backend }
+        Scanner { filter, apps, backend }
     }
 
-    /// Scans the records of `window` that begin in `records`, the first of them at its start; gives where the first begins
-    /// that was not read. Besides what ends plain text anyway, `STOP` ends it. `learned` holds for the same `STOP` and the
-    /// same kind of `format` only.
+    /// Scans the records of `window` that begin in `records`, the first of them at its start; gives
+    /// where the first begins that was not read. Besides what ends plain text anyway, `STOP`
+    /// ends it. `learned` holds for the same `STOP` and the same kind of `format` only.
     pub(super) fn scan<const STOP: u8, F: Format, S: Sink>(
         &self,
         window: &[u8],
@@ -136,13 +139,13 @@ impl Scanner {
         }
     }
 
-    /// Reads lines from `at` on for as long as they match and begin before `end`; gives where the first one begins that
-    /// does not.
+    /// Reads lines from `at` on for as long as they match and begin before `end`; gives where the
+    /// first one begins that does not.
     ///
     /// # Safety
     /// The processor has what `V` names.
     #[inline(always)]
-    unsafe fn matched<V: Vector, F: Format, S: Sink>(
+    unsafe fn scan_matching<V: Vector, F: Format, S: Sink>(
         &self,
         window: &[u8],
         mut at: usize,
@@ -151,11 +154,12 @@ impl Scanner {
         sink: &mut S,
     ) -> usize {
         // A line that begins before this has all the bytes that matching it can read.
-        let end = end.min(window.len().saturating_sub(REACH));
+        let end = end.min(window.len().saturating_sub(MAX_MATCH_BYTES));
         let mut stencil: Option<Stencil> = None;
-        let mut patience = Patience::default();
+        let mut relearn = RelearnPolicy::default();
         while at < end {
-            // SAFETY: `at + REACH <= window.len()`; the processor is the caller's promise.
+            // SAFETY: `at + MAX_MATCH_BYTES <= window.len()`; the processor is the caller's
+            // promise.
             unsafe {
                 let start = window.as_ptr().add(at);
                 for line in 0..F::PREFETCH_LINES {
@@ -169,7 +173,7 @@ impl Scanner {
                         break;
                     }
                     at += n_bytes;
-                    patience.fits();
+                    relearn.count_match();
                     continue;
                 }
                 let Some(line) = matcher.line::<V>(start) else { break };
@@ -179,7 +183,7 @@ impl Scanner {
                     break;
                 }
                 at += line.next.offset_from_unsigned(start);
-                if patience.is_over() {
+                if relearn.should_relearn() {
                     stencil = Stencil::of(matcher, &line, app);
                 }
             }
@@ -190,8 +194,8 @@ impl Scanner {
     /// Hands the record of a matched line to `sink` if it is one to keep for sure.
     ///
     /// # Safety
-    /// 16 bytes from `contract` on, and `contract_bytes` of plain text there, can be read, and the processor has what
-    /// `V` names.
+    /// 16 bytes from `contract` on, and `contract_bytes` of plain text there, can be read, and the
+    /// processor has what `V` names.
     #[inline(always)]
     unsafe fn take<V: Vector, S: Sink>(
         &self,
@@ -201,13 +205,13 @@ impl Scanner {
         seconds: u32,
         sink: &mut S,
     ) -> bool {
-        if i64::from(seconds) < self.judge.min_seconds || i64::from(seconds) > self.judge.max_seconds {
+        if i64::from(seconds) < self.filter.min_seconds || i64::from(seconds) > self.filter.max_seconds {
             return false;
         }
         // SAFETY: the caller's promise.
         let packed = unsafe { V::pack(contract.cast::<[u8; 16]>().read_unaligned(), contract_bytes) };
         if let Some(contract) = packed {
-            if self.judge.excluded.contains_packed(contract) {
+            if self.filter.excluded.contains_packed(contract) {
                 return false;
             }
             sink.kept_packed(contract, app, seconds);
@@ -225,7 +229,7 @@ impl Scanner {
         let Ok(contract) = std::str::from_utf8(contract) else { return false };
         let is_kept = contract.len() <= MAX_CONTRACT_CHARS
             && !contract.trim().is_empty()
-            && !self.judge.excluded.contains(contract);
+            && !self.filter.excluded.contains(contract);
         if is_kept {
             sink.kept(contract, app, i64::from(seconds));
         }
@@ -233,8 +237,8 @@ impl Scanner {
     }
 
     /// The rules as they are applied to a record.
-    pub fn judge(&self) -> &RecordFilter {
-        &self.judge
+    pub fn filter(&self) -> &RecordFilter {
+        &self.filter
     }
 }
 
@@ -283,7 +287,7 @@ impl<F: Format, S: Sink> Scan<'_, F, S> {
             let before = at;
             for matcher in &mut *matchers {
                 // SAFETY: `V` runs only where the processor has its features.
-                at = unsafe { scanner.matched::<V, F, S>(window, at, end, matcher, sink) };
+                at = unsafe { scanner.scan_matching::<V, F, S>(window, at, end, matcher, sink) };
             }
             if at >= end {
                 break;
@@ -292,12 +296,12 @@ impl<F: Format, S: Sink> Scan<'_, F, S> {
                 // The file may hold both key orders: where the second ends the first may go on.
                 continue;
             }
-            let next = format.read_exactly(at, &scanner.judge, sink);
+            let next = format.read_exactly(at, &scanner.filter, sink);
             if next == at {
                 break;
             }
             at = next;
-            if misses.are_too_many(at) {
+            if misses.should_relearn(at) {
                 *matchers = learn(window, at..end, format);
             }
         }
@@ -305,7 +309,8 @@ impl<F: Format, S: Sink> Scan<'_, F, S> {
     }
 }
 
-/// The shapes of the records in `records`, as far as the beginnings of lines tell where those begin.
+/// The shapes of the records in `records`, as far as the beginnings of lines tell where those
+/// begin.
 #[cold]
 #[inline(never)]
 fn learn(window: &[u8], records: Range<usize>, format: &impl Format) -> Vec<Matcher> {
@@ -314,7 +319,7 @@ fn learn(window: &[u8], records: Range<usize>, format: &impl Format) -> Vec<Matc
         let start = if i == 0 { from } else { from + memchr::memchr(b'\n', window.get(from..records.end)?)? + 1 };
         let line = window.get(start..records.end.max(start))?;
         // A line longer than a match can be is no sample, and need not be read to its end.
-        let line = &line[..line.len().min(REACH)];
+        let line = &line[..line.len().min(MAX_MATCH_BYTES)];
         let line = &line[..=memchr::memchr(b'\n', line)?];
         Some((line, format.tokens(line)?))
     });
@@ -331,10 +336,11 @@ struct Misses {
 }
 
 impl Misses {
-    /// Counts one more; whether learning again is worth it: many misses close together, and not tried too often.
-    fn are_too_many(&mut self, at: usize) -> bool {
+    /// Counts one more; whether learning again is worth it: many misses close together, and not
+    /// tried too often.
+    fn should_relearn(&mut self, at: usize) -> bool {
         self.n_misses += 1;
-        if self.n_misses < LEARN_AGAIN_AFTER << self.n_learned.min(16) {
+        if self.n_misses < RELEARN_AFTER_MISSES << self.n_learned.min(16) {
             return false;
         }
         // 2 KiB a miss is about one line in ten.

@@ -10,17 +10,20 @@ use super::shape::{Field, Token, is_plain, is_plain_digits};
 use super::sink::Sink;
 use super::tape::ExactReader;
 
-/// What reading NDJSON needs and keeps from split to split: the shapes of the lines, and memory that is used again.
+/// What reading NDJSON needs and keeps from split to split: the shapes of the lines, and memory
+/// that is used again.
 #[derive(Default)]
 pub struct LineReader {
     exact: ExactReader,
     learned: Learned,
 }
 
-/// Scans the NDJSON lines of `window` whose first byte lies in `owned`: as [`super::lines::scan_lines_exact`], faster.
+/// Scans the NDJSON lines of `window` whose first byte lies in `owned`: as
+/// [`super::lines::scan_lines_exact`], faster.
 ///
-/// `window` starts at byte `base` of the file and reaches far enough behind `owned` to hold the end of the last
-/// line, or to the end of the file; the byte before `owned` is in it unless the file begins there.
+/// `window` starts at byte `base` of the file and reaches far enough after `owned` to hold the end
+/// of the last line, or to the end of the file; the byte before `owned` is in it unless the file
+/// begins there.
 pub fn scan_lines(
     window: &[u8],
     owned: Range<usize>,
@@ -52,87 +55,113 @@ impl Format for Lines<'_> {
     }
 
     #[inline(never)]
-    fn read_exactly(&mut self, at: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize {
+    fn read_exactly(&mut self, at: usize, filter: &RecordFilter, sink: &mut impl Sink) -> usize {
         let rest = self.window.get(at..).unwrap_or_default();
         let n_bytes = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        read_line(without_return(&rest[..n_bytes]), self.base + at as u64, judge, self.exact, sink);
+        read_line(without_return(&rest[..n_bytes]), self.base + at as u64, filter, self.exact, sink);
         at + n_bytes + 1
     }
 }
 
-/// The content of a line that a shape can describe. It has exactly one `_source`, with each field exactly once, and no
-/// key there that would count as one of them (an escaped spelling, `Appname` beside `AppName`); and it is valid JSON, so
-/// every line of its shape is.
+/// The content of a line that a shape can describe. It has exactly one `_source`, with each field
+/// exactly once, and no key there that would count as one of them (an escaped spelling, `Appname`
+/// beside `AppName`); and it is valid JSON, so every line of its shape is.
 pub(super) fn tokens(line: &[u8]) -> Option<Vec<Token>> {
     let text = line.strip_suffix(b"\n")?;
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     // From here on the text is known to be valid JSON.
     exact::parse_line(text).ok()?;
-    let mut tokens = Vec::new();
-    // Whether each open bracket is an object's; the last keys seen in the outermost two objects.
-    let mut open: Vec<bool> = Vec::new();
-    let mut keys: [&[u8]; 2] = [b"", b""];
-    let mut key_comes = false;
-    let mut n_sources = 0;
-    let mut n_found = [0; 3];
-    let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        let start = at;
-        at += 1;
+    let mut walk = Walk { text, ..Walk::default() };
+    while let Some(byte) = text.get(walk.at) {
+        walk.step(*byte)?;
+    }
+    let roles = [Field::Contract, Field::App, Field::Seconds];
+    let is_complete = roles.iter().all(|role| walk.tokens.iter().filter(|token| token.field == *role).count() == 1);
+    (is_complete && walk.n_sources == 1 && walk.n_found == [1; 3]).then_some(walk.tokens)
+}
+
+/// A walk through the text of one valid JSON value, token by token.
+#[derive(Default)]
+struct Walk<'a> {
+    text: &'a [u8],
+    at: usize,
+    tokens: Vec<Token>,
+    /// Whether each open bracket is an object's.
+    open: Vec<bool>,
+    /// The last keys seen in the outermost two objects.
+    keys: [&'a [u8]; 2],
+    is_key_next: bool,
+    n_sources: usize,
+    /// How often `_source` has contract, app and seconds.
+    n_found: [usize; 3],
+}
+
+impl<'a> Walk<'a> {
+    /// Passes the token that starts with `byte`; `None` where no shape can describe it.
+    fn step(&mut self, byte: u8) -> Option<()> {
+        let start = self.at;
+        self.at += 1;
         match byte {
             b'{' | b'[' => {
-                open.push(*byte == b'{');
-                key_comes = *byte == b'{';
+                self.open.push(byte == b'{');
+                self.is_key_next = byte == b'{';
             }
             b'}' | b']' => {
-                open.pop();
+                self.open.pop();
             }
-            b',' => key_comes = open.last() == Some(&true),
-            b':' => key_comes = false,
+            b',' => self.is_key_next = self.open.last() == Some(&true),
+            b':' => self.is_key_next = false,
             b'"' => {
-                let content = plain_text(&text[at..])?;
-                at += content.len() + 1;
-                let in_source = open == [true, true] && keys[0] == b"_source";
-                if key_comes {
-                    if let Some(key) = keys.get_mut(open.len().wrapping_sub(1)) {
-                        *key = content;
-                    }
-                    n_sources += usize::from(open.len() == 1 && content == b"_source");
-                    if in_source {
-                        match content {
-                            b"Contract" => n_found[0] += 1,
-                            b"AppName" | b"Appname" => n_found[1] += 1,
-                            b"TotalDuration" => n_found[2] += 1,
-                            _ => {}
-                        }
-                    }
-                    continue;
+                let content = plain_text(&self.text[self.at..])?;
+                self.at += content.len() + 1;
+                if self.is_key_next {
+                    self.enter_key(content);
+                } else {
+                    let field = match self.keys[1] {
+                        b"Contract" if self.is_in_source() => Field::Contract,
+                        b"AppName" | b"Appname" if self.is_in_source() => Field::App,
+                        _ => Field::Text,
+                    };
+                    self.tokens.push(Token { start: start + 1, end: self.at - 1, field });
                 }
-                let field = match keys[1] {
-                    b"Contract" if in_source => Field::Contract,
-                    b"AppName" | b"Appname" if in_source => Field::App,
-                    _ => Field::Text,
-                };
-                tokens.push(Token { start: start + 1, end: at - 1, field });
             }
             b'0'..=b'9' => {
-                let behind = text[at..].iter().position(|b| !b.is_ascii_digit())?;
-                at += behind;
-                let digits = &text[start..at];
-                let plain = matches!(text.get(at), Some(b',' | b'}' | b']' | b' '));
-                let signed = start > 0 && matches!(text[start - 1], b'-' | b'+' | b'.' | b'e' | b'E');
-                if plain && !signed && is_plain_digits(digits) {
-                    let seconds = open == [true, true] && keys[0] == b"_source" && keys[1] == b"TotalDuration";
-                    let field = if seconds { Field::Seconds } else { Field::Digits };
-                    tokens.push(Token { start, end: at, field });
-                }
+                self.at += self.text[self.at..].iter().position(|b| !b.is_ascii_digit())?;
+                self.push_digits(start);
             }
             _ => {}
         }
+        Some(())
     }
-    let roles = [Field::Contract, Field::App, Field::Seconds];
-    let complete = roles.iter().all(|role| tokens.iter().filter(|token| token.field == *role).count() == 1);
-    (complete && n_sources == 1 && n_found == [1; 3]).then_some(tokens)
+
+    fn is_in_source(&self) -> bool {
+        self.open == [true, true] && self.keys[0] == b"_source"
+    }
+
+    fn enter_key(&mut self, key: &'a [u8]) {
+        let is_in_source = self.is_in_source();
+        if let Some(last) = self.keys.get_mut(self.open.len().wrapping_sub(1)) {
+            *last = key;
+        }
+        self.n_sources += usize::from(self.open.len() == 1 && key == b"_source");
+        match key {
+            b"Contract" if is_in_source => self.n_found[0] += 1,
+            b"AppName" | b"Appname" if is_in_source => self.n_found[1] += 1,
+            b"TotalDuration" if is_in_source => self.n_found[2] += 1,
+            _ => {}
+        }
+    }
+
+    /// Adds the digits from `start` to here, if they are a number by themselves.
+    fn push_digits(&mut self, start: usize) {
+        let ends_here = matches!(self.text.get(self.at), Some(b',' | b'}' | b']' | b' '));
+        let goes_on = start > 0 && matches!(self.text[start - 1], b'-' | b'+' | b'.' | b'e' | b'E');
+        if ends_here && !goes_on && is_plain_digits(&self.text[start..self.at]) {
+            let is_seconds = self.is_in_source() && self.keys[1] == b"TotalDuration";
+            let field = if is_seconds { Field::Seconds } else { Field::Digits };
+            self.tokens.push(Token { start, end: self.at, field });
+        }
+    }
 }
 
 /// The plain text before the next quote, or `None` if there is anything else in it.

@@ -12,7 +12,8 @@ pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines whose first byte lies in a range.
 ///
-/// A line ends at a line feed or where the window ends; a carriage return before the line feed belongs to the ending.
+/// A line ends at a line feed or where the window ends; a carriage return before the line feed
+/// belongs to the ending.
 #[derive(Clone, Debug)]
 pub struct Lines<'a> {
     window: &'a [u8],
@@ -21,8 +22,9 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of `window` that begin in `owned`. Where `owned` starts at 0 a line begins; elsewhere the byte before
-    /// it tells. The window reaches far enough behind `owned` to hold its last line whole.
+    /// The lines of `window` that begin in `owned`. Where `owned` starts at 0 a line begins;
+    /// elsewhere the byte before it tells. The window reaches far enough after `owned` to hold
+    /// its last line whole.
     pub fn new(window: &'a [u8], owned: Range<usize>) -> Lines<'a> {
         let end = owned.end.min(window.len());
         Lines { window, at: first_line_start(window, owned.start), end }
@@ -46,7 +48,8 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Where the first line begins that does so at or after `from`; the window's length or more when none does.
+/// Where the first line begins that does so at or after `from`; the window's length or more when
+/// none does.
 pub fn first_line_start(window: &[u8], from: usize) -> usize {
     let Some(before) = from.checked_sub(1) else {
         return 0;
@@ -70,25 +73,27 @@ pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-/// Reads the NDJSON lines of `window` that begin in `owned` by the exact path; see [`Lines::new`] for the two.
+/// Reads the NDJSON lines of `window` that begin in `owned` by the exact path; see [`Lines::new`]
+/// for the two.
 ///
-/// `base` is the offset of the window's first byte in its (decompressed) file; at offset 0 of the file a byte order
-/// mark is skipped.
+/// `base` is the offset of the window's first byte in its (decompressed) file; at offset 0 of the
+/// file a byte order mark is skipped.
 pub fn scan_lines_exact(
     window: &[u8],
     owned: Range<usize>,
     base: u64,
-    judge: &RecordFilter,
+    filter: &RecordFilter,
     reader: &mut ExactReader,
     sink: &mut impl Sink,
 ) {
     for (at, line) in Lines::new(window, owned) {
-        read_line(line, base + at as u64, judge, reader, sink);
+        read_line(line, base + at as u64, filter, reader, sink);
     }
 }
 
-/// Reads one line of NDJSON, given without its ending, by the exact path. `offset` is that of its first byte in the file.
-pub fn read_line(line: &[u8], offset: u64, judge: &RecordFilter, reader: &mut ExactReader, sink: &mut impl Sink) {
+/// Reads one line of NDJSON, given without its ending, by the exact path. `offset` is that of its
+/// first byte in the file.
+pub fn read_line(line: &[u8], offset: u64, filter: &RecordFilter, reader: &mut ExactReader, sink: &mut impl Sink) {
     let (line, offset) = match line.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) if offset == 0 => (rest, BYTE_ORDER_MARK.len() as u64),
         _ => (line, offset),
@@ -99,6 +104,6 @@ pub fn read_line(line: &[u8], offset: u64, judge: &RecordFilter, reader: &mut Ex
     if line.len() > MAX_LINE_BYTES {
         sink.rejected(offset, Reason::Malformed, line);
     } else {
-        route(reader.read(line), judge, offset, line, sink);
+        route(reader.read(line), filter, offset, line, sink);
     }
 }

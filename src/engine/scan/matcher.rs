@@ -1,12 +1,12 @@
 //! A learned shape made ready for matching lines with it.
 //!
-//! Naive: walk through the line byte by byte. What differs here: known bytes are verified 64 at a time, the same look at
-//! them finds the end of the text behind them, and every difference only adds a bit to one word, which is looked at
-//! once, at the end of the line. Nothing is guessed: most lines match the [`super::stencil`] and never come here, and
-//! of the others none is like the one before.
+//! Naive: walk through the line byte by byte. What differs here: known bytes are verified 64 at a
+//! time, the same comparison finds the end of the text after them, and every difference only adds a
+//! bit to one word, which is looked at once, at the end of the line. Nothing is guessed: most lines
+//! match the [`super::stencil`] and never come here, and of the others none is like the one before.
 //!
-//! Invariant: a line is accepted only if all its known bytes are those of the shape, and its fields are plain text or
-//! plain digits that the next known bytes end.
+//! Invariant: a line is accepted only if all its known bytes are those of the shape, and its fields
+//! are plain text or plain digits that the next known bytes end.
 
 #![allow(unsafe_code)]
 
@@ -56,17 +56,19 @@ impl Matcher {
     /// Matches the line at `start`.
     ///
     /// # Safety
-    /// [`super::shape::REACH`] bytes from `start` on can be read, and the processor has what `V` names.
+    /// [`super::shape::MAX_MATCH_BYTES`] bytes from `start` on can be read, and the processor has
+    /// what `V` names.
     #[inline(always)]
     pub unsafe fn line<V: Vector>(&mut self, start: *const u8) -> Option<Line> {
         let mut line = Line { contract: start, contract_bytes: 0, app: start, app_bytes: 0, seconds: 0, next: start };
         let mut wrong = 0;
         for (block, length) in self.shape.blocks().iter().zip(&mut self.lengths) {
-            // SAFETY: every block moves on by at most BLOCK_BYTES + MAX_TEXT_BYTES and reads at most BLOCK_BYTES behind
-            // that; a shape has so few blocks that all of it stays within REACH. The processor is the caller's promise.
+            // SAFETY: every block moves on by at most BLOCK_BYTES + MAX_TEXT_BYTES and reads at
+            // most BLOCK_BYTES after that; a shape has so few blocks that all of it stays within
+            // MAX_MATCH_BYTES. The processor is the caller's promise.
             unsafe {
-                let look = V::look(line.next, &block.bytes);
-                wrong |= (look.different & block.literal) | (look.ends & block.plain);
+                let masks = V::compare(line.next, &block.bytes);
+                wrong |= (masks.different & block.literal) | (masks.ends & block.plain);
                 let at = line.next.add(block.n_bytes);
                 match block.field {
                     Field::Nothing => {}
@@ -78,8 +80,8 @@ impl Matcher {
                         *length = n_bytes;
                     }
                     Field::Text | Field::Contract | Field::App => {
-                        // A field begins in its block: behind at most 40 bytes.
-                        let ends = look.ends >> (block.n_bytes % BLOCK_BYTES);
+                        // A field begins in its block, after at most 40 bytes.
+                        let ends = masks.ends >> (block.n_bytes % BLOCK_BYTES);
                         *length = match ends {
                             0 => long_text_bytes::<V>(at, &block.bytes)?,
                             _ => ends.trailing_zeros() as usize,
@@ -104,17 +106,18 @@ impl Matcher {
     }
 }
 
-/// Length of the plain text at `at` that does not end in its block; what ends it is for the next block to check.
+/// Length of the plain text at `at` that does not end in its block; what ends it is for the next
+/// block to check.
 ///
 /// # Safety
 /// `MAX_TEXT_BYTES` bytes from `at` on can be read, and the processor has what `V` names.
 #[cold]
 #[inline(never)]
 unsafe fn long_text_bytes<V: Vector>(at: *const u8, any: &[u8; BLOCK_BYTES]) -> Option<usize> {
-    (0..MAX_TEXT_BYTES).step_by(BLOCK_BYTES).find_map(|behind| {
+    (0..MAX_TEXT_BYTES).step_by(BLOCK_BYTES).find_map(|ahead| {
         // SAFETY: the caller's promise covers every block read here.
-        let ends = unsafe { V::look(at.add(behind), any).ends };
-        (ends != 0).then(|| behind + ends.trailing_zeros() as usize)
+        let ends = unsafe { V::compare(at.add(ahead), any).ends };
+        (ends != 0).then(|| ahead + ends.trailing_zeros() as usize)
     })
 }
 

@@ -1,8 +1,8 @@
 //! Bytes to records: no I/O, no path, no clock.
 //!
-//! NDJSON ([`json`]) and CSV ([`csv`]) go the fast way ([`mod@fast`]) where their lines have a shape, and where they do not
-//! the exact way of their format ([`lines`], [`tape`], [`exact`]; [`csv`]). All of them judge a record by the same rules
-//! ([`record`]) and hand it to a [`sink`].
+//! NDJSON ([`json`]) and CSV ([`csv`]) go the fast way ([`mod@fast`]) where their lines have a
+//! shape, and where they do not the exact way of their format ([`lines`], [`tape`], [`exact`];
+//! [`csv`]). All of them judge a record by the same rules ([`record`]) and hand it to a [`sink`].
 
 pub mod app;
 pub mod chunk;

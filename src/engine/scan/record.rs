@@ -13,7 +13,8 @@ pub const MAX_CONTRACT_CHARS: usize = 100;
 /// Longest line of a data file, line ending not counted, in bytes.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// The fields that matter of one well-formed record, before any rule. `None` is absent, null or of another type.
+/// The fields that matter of one well-formed record, before any rule. `None` is absent, null or of
+/// another type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields<'a> {
     /// `Contract`.
@@ -68,7 +69,7 @@ impl RecordFilter {
     }
 
     /// Applies the rules to a well-formed record: the first reason that holds counts.
-    pub fn judge<'a>(&self, fields: &'a Fields<'_>) -> Verdict<'a> {
+    pub fn decide<'a>(&self, fields: &'a Fields<'_>) -> Verdict<'a> {
         let Some(contract) = fields.contract.as_deref().filter(|text| !text.trim().is_empty()) else {
             return Verdict::Rejected(Reason::NoContract);
         };

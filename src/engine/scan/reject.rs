@@ -1,16 +1,17 @@
-//! Records that do not count, as `rejects.ndjson` shows them: the first of the month, as many as were asked for and as
-//! fit into a fixed number of bytes.
+//! Records that do not count, as `rejects.ndjson` shows them: the first of the month, as many as
+//! were asked for and as fit into a fixed number of bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::ledger::Reason;
 
-/// Longest raw text that is kept of a rejected record, in bytes: a broken file can be one line of many megabytes.
+/// Longest raw text that is kept of a rejected record, in bytes: a broken file can be one line of
+/// many megabytes.
 pub const MAX_RAW_BYTES: usize = 64 << 10;
 
-/// Memory of all rejects that are kept, in bytes: a broken month can be nothing but rejects. In a month that is one in a
-/// hundred bad, a million of them take a third of it.
+/// Memory of all rejects that are kept, in bytes: a broken month can be nothing but rejects. In a
+/// month that is one in a hundred bad, a million of them take a third of it.
 pub const MAX_KEPT_BYTES: usize = 512 << 20;
 
 /// A rejected record of some file.
@@ -49,14 +50,15 @@ struct Entry {
     reason: Reason,
 }
 
-/// The first rejects of one split, in the order of their offsets; what is surely behind the limit is not kept.
+/// The first rejects of one split, in the order of their offsets; what is surely past the limit is
+/// not kept.
 #[derive(Clone, Debug)]
 pub struct RejectBatch {
     limit: RejectLimit,
     /// Offset of the first reject, kept or not.
     first_offset: Option<u64>,
     entries: Vec<Entry>,
-    /// The texts one behind the other.
+    /// The texts one after the other.
     text: Vec<u8>,
     is_cut: bool,
 }
@@ -67,11 +69,11 @@ impl RejectBatch {
         RejectBatch { limit, first_offset: None, entries: Vec::new(), text: Vec::new(), is_cut: false }
     }
 
-    /// Adds a reject, whose offset is behind that of the one before; of `raw` what is to be shown.
+    /// Adds a reject, whose offset is after that of the one before; of `raw` what is to be shown.
     pub fn push(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
         self.first_offset.get_or_insert(offset);
         let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
-        // The first that does not fit ends the batch: behind it nothing is kept, however short.
+        // The first that does not fit ends the batch: after it nothing is kept, however short.
         let n_bytes = self.n_bytes() + n_bytes_of(raw);
         self.is_cut |= self.entries.len() >= self.limit.n_rejects || n_bytes > self.limit.n_bytes;
         if !self.is_cut {
@@ -105,14 +107,15 @@ fn n_bytes_of(raw: &[u8]) -> usize {
     raw.len() + size_of::<Entry>()
 }
 
-/// The first rejects of a month in order of file and offset, whatever the order in which they were found.
+/// The first rejects of a month in order of file and offset, whatever the order in which they were
+/// found.
 #[derive(Clone, Debug)]
 pub struct Rejects {
     limit: RejectLimit,
     n_rejects: usize,
     n_bytes: usize,
-    // By file, its number, and the offset of the first reject of the batch: two files can have the same name where names
-    // are no text. Behind a batch that was cut there is none.
+    // By file, its number, and the offset of the first reject of the batch: two files can have the
+    // same name where names are no text. After a batch that was cut there is none.
     batches: BTreeMap<(Arc<str>, u32, u64), RejectBatch>,
 }
 
@@ -122,14 +125,14 @@ impl Rejects {
         Rejects { limit, n_rejects: 0, n_bytes: 0, batches: BTreeMap::new() }
     }
 
-    /// Adds the rejects of one split of `file`, which `file_number` tells from others of the same name. The batch was made
-    /// with the same limit.
+    /// Adds the rejects of one split of `file`, which `file_number` distinguishes from others of
+    /// the same name. The batch was made with the same limit.
     pub fn add(&mut self, file: &Arc<str>, file_number: u32, mut rejects: RejectBatch) {
         let Some(first_offset) = rejects.first_offset else { return };
         let place = (Arc::clone(file), file_number, first_offset);
         let is_last = self.batches.last_key_value().is_none_or(|(last, _)| *last < place);
-        let is_behind_cut = self.batches.values().next_back().is_some_and(|last| last.is_cut);
-        if is_last && (is_behind_cut || self.is_past_limit(self.n_rejects, self.n_bytes)) {
+        let is_past_cut = self.batches.values().next_back().is_some_and(|last| last.is_cut);
+        if is_last && (is_past_cut || self.is_past_limit(self.n_rejects, self.n_bytes)) {
             return;
         }
         rejects.text.shrink_to_fit();
@@ -143,7 +146,7 @@ impl Rejects {
             }
         }
         self.batches.insert(place, rejects);
-        // Only what is surely behind the limit goes: whole batches from the end.
+        // Only what is surely past the limit goes: whole batches from the end.
         while let Some((_, last)) = self.batches.last_key_value() {
             let (n_rejects, n_bytes) = (last.entries.len(), last.n_bytes());
             if self.batches.len() < 2 || !self.is_past_limit(self.n_rejects - n_rejects, self.n_bytes - n_bytes) {

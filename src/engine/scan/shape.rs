@@ -1,25 +1,27 @@
 //! The shape that the lines of a file share, learned from a few of them.
 //!
-//! Naive: parse every line. But the lines of one file are written by one program: the same keys or columns in the same
-//! order with the same spacing and quotes. What differs is the content of some strings and numbers. A [`Shape`] is a
-//! line with that content taken out: runs of bytes that are known, and fields between them. Strings whose content
-//! differs but not its length (identifiers, addresses) are part of the runs: their bytes need only be plain. A line that
-//! has exactly these runs, with plain text or plain digits for each field, says the same as the line it was learned
-//! from, with other content: the formats find the content of a line ([`super::json`], [`super::csv`]) such that this is
-//! so.
+//! Naive: parse every line. But the lines of one file are written by one program: the same keys or
+//! columns in the same order with the same spacing and quotes. What differs is the content of some
+//! strings and numbers. A [`Shape`] is a line with that content taken out: runs of bytes that are
+//! known, and fields between them. Strings whose content differs but not its length (identifiers,
+//! addresses) are part of the runs: their bytes need only be plain. A line that has exactly these
+//! runs, with plain text or plain digits for each field, says the same as the line it was learned
+//! from, with other content: the formats find the content of a line ([`super::json`],
+//! [`super::csv`]) such that this is so.
 //!
 //! Invariants, on which the vector code relies:
-//! - plain text is printable ASCII without quote, backslash and, in CSV, the delimiter: it needs no unescaping, and cannot
-//!   end the string or the field;
+//! - plain text is printable ASCII without quote, backslash and, in CSV, the delimiter: it needs no
+//!   unescaping, and cannot end the string or the field;
 //! - plain digits are 1 to 7 digits without a leading zero;
 //! - what follows a text field is not plain: the closing quote, the delimiter or the line ending;
 //! - contract, app and seconds each occur exactly once;
-//! - a line matches within [`REACH`] bytes.
+//! - a line matches within [`MAX_MATCH_BYTES`] bytes.
 
 /// Bytes that one comparison covers: a cache line.
 pub const BLOCK_BYTES: usize = 64;
 
-/// Known bytes in front of a field, at most: what is left of the block mostly holds the field and the quote behind it.
+/// Known bytes before a field, at most: what is left of the block mostly holds the field and the
+/// quote after it.
 const BYTES_BEFORE_FIELD: usize = 40;
 
 /// Whether a byte is plain text, the delimiter of CSV aside.
@@ -41,8 +43,9 @@ pub const MAX_BLOCKS: usize = 16;
 /// Bytes of the [`Ending`] at most.
 const ENDING_BYTES: usize = 8;
 
-/// A line that matches a shape, and all reads made to find out, end within this many bytes of the line's begin.
-pub const REACH: usize = MAX_BLOCKS * (BLOCK_BYTES + MAX_TEXT_BYTES) + BLOCK_BYTES;
+/// A line that matches a shape, and all reads made to find out, end within this many bytes of the
+/// line's start.
+pub const MAX_MATCH_BYTES: usize = MAX_BLOCKS * (BLOCK_BYTES + MAX_TEXT_BYTES) + BLOCK_BYTES;
 
 /// What follows the known bytes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +53,9 @@ pub const REACH: usize = MAX_BLOCKS * (BLOCK_BYTES + MAX_TEXT_BYTES) + BLOCK_BYT
 pub enum Field {
     /// Nothing: known bytes go on in the next block.
     Nothing = 1,
-    /// Plain text of a string nobody asked for.
+    /// Plain text of a string that is not read.
     Text,
-    /// Plain digits nobody asked for.
+    /// Plain digits that is not read.
     Digits,
     /// Plain text of the contract.
     Contract,
@@ -71,7 +74,7 @@ pub enum Known {
     Plain,
 }
 
-/// Known bytes and the field behind them. Bit `i` of a mask stands for byte `i`.
+/// Known bytes and the field after them. Bit `i` of a mask stands for byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub struct Block {
@@ -81,7 +84,8 @@ pub struct Block {
     pub literal: u64,
     /// Bytes that must be plain text.
     pub plain: u64,
-    /// How many bytes come before the field, 0..=64, and at most 40 unless the field is [`Field::Nothing`].
+    /// How many bytes come before the field, 0..=64, and at most 40 unless the field is
+    /// [`Field::Nothing`].
     pub n_bytes: usize,
     /// What follows.
     pub field: Field,
@@ -90,7 +94,7 @@ pub struct Block {
 /// The last known bytes of a line, 1..=8 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The bytes as a little-endian integer, zero behind their end.
+    /// The bytes as a little-endian integer, zero after their end.
     pub bytes: u64,
     /// All bits of the bytes that count.
     pub mask: u64,
@@ -106,7 +110,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The blocks from the begin of the line to its ending, at most [`MAX_BLOCKS`].
+    /// The blocks from the start of the line to its ending, at most [`MAX_BLOCKS`].
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
@@ -116,9 +120,9 @@ impl Shape {
         self.ending
     }
 
-    /// The shapes of `lines`, the most common first, at most `n_shapes`. With each line, which ends with its line feed,
-    /// comes its content: in order, contract, app and seconds once each, and between any two of them something that is
-    /// no content.
+    /// The shapes of `lines`, the most common first, at most `n_shapes`. With each line, which ends
+    /// with its line feed, comes its content: in order, contract, app and seconds once each,
+    /// and between any two of them something that is no content.
     ///
     /// Content that is the same in all lines of a shape becomes literal, which is faster to verify.
     pub fn learn<'a>(lines: impl IntoIterator<Item = (&'a [u8], Vec<Token>)>, n_shapes: usize) -> Vec<Shape> {
@@ -139,7 +143,7 @@ impl Shape {
 pub struct Token {
     /// Place of the first byte.
     pub start: usize,
-    /// Place behind the last byte.
+    /// Place after the last byte.
     pub end: usize,
     /// What it is; never [`Field::Nothing`].
     pub field: Field,
@@ -210,7 +214,7 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Adds the blocks of a run of known bytes and the field behind it.
+/// Adds the blocks of a run of known bytes and the field after it.
 fn push_blocks(blocks: &mut Vec<Block>, run: &[Known], field: Field) {
     let n_last = if field == Field::Nothing { BLOCK_BYTES } else { BYTES_BEFORE_FIELD };
     let (full, last) = run.split_at(run.len().saturating_sub(n_last));
@@ -261,7 +265,8 @@ impl Ending {
     }
 }
 
-/// The bytes before, between and behind the tokens: one more than there are tokens, none of them empty but the first.
+/// The bytes before, between and after the tokens: one more than there are tokens, none of them
+/// empty but the first.
 fn literals<'a>(line: &'a [u8], tokens: &[Token]) -> impl Iterator<Item = &'a [u8]> {
     let starts = std::iter::once(0).chain(tokens.iter().map(|token| token.end));
     let ends = tokens.iter().map(|token| token.start).chain(std::iter::once(line.len()));

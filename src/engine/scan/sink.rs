@@ -8,8 +8,8 @@ use crate::engine::rules::App;
 
 /// Receives every record of a split, in order. Each record calls exactly one of the three.
 ///
-/// `offset` is the byte offset of the record's first byte in its file, decompressed; `raw` is the record without its
-/// line ending.
+/// `offset` is the byte offset of the record's first byte in its file, decompressed; `raw` is the
+/// record without its line ending.
 pub trait Sink {
     /// A record that counts.
     fn kept(&mut self, contract: &str, app: App, seconds: i64);
@@ -25,10 +25,16 @@ pub trait Sink {
 }
 
 /// Judges a record as it was read and hands it to `sink`.
-pub fn route(read: Result<Fields<'_>, Malformed>, judge: &RecordFilter, offset: u64, raw: &[u8], sink: &mut impl Sink) {
+pub fn route(
+    read: Result<Fields<'_>, Malformed>,
+    filter: &RecordFilter,
+    offset: u64,
+    raw: &[u8],
+    sink: &mut impl Sink,
+) {
     match read {
         Err(Malformed) => sink.rejected(offset, Reason::Malformed, raw),
-        Ok(fields) => match judge.judge(&fields) {
+        Ok(fields) => match filter.decide(&fields) {
             Verdict::Kept { contract, app, seconds } => sink.kept(contract, app, seconds),
             Verdict::Rejected(reason) => sink.rejected(offset, reason, raw),
             Verdict::UnmappedApp { app, seconds } => sink.unmapped(offset, app, seconds, raw),

@@ -1,13 +1,14 @@
 //! The line before, as a stencil for the next one.
 //!
-//! Most lines have not only the shape of the line before but its lengths and its app too: only identifiers, the
-//! contract and the digits of the duration differ. Then everything in front of the digits lies at known places: three
-//! comparisons of 64 bytes verify it, without a decision and without looking for the end of any field, and the app need
-//! not be looked up. The digits are the one thing whose length is computed, and one comparison verifies what follows.
+//! Most lines have not only the shape of the line before but its lengths and its app too: only
+//! identifiers, the contract and the digits of the duration differ. Then everything before the
+//! digits lies at known places: three comparisons of 64 bytes verify it, branch-free and without
+//! looking for the end of any field, and the app need not be looked up. The digits are the one
+//! thing whose length is computed, and one comparison verifies what follows.
 //!
-//! Invariant: a line that fits is one that the [`Matcher`] of the same shape accepts, with the same fields. What is
-//! literal in the shape is literal here, and a text field of the stencil's length is plain up to the literal quote that
-//! ends it.
+//! Invariant: a line that fits is one that the [`Matcher`] of the same shape accepts, with the same
+//! fields. What is literal in the shape is literal here, and a text field of the stencil's length
+//! is plain up to the literal quote that ends it.
 
 #![allow(unsafe_code)]
 
@@ -16,11 +17,11 @@ use super::shape::{BLOCK_BYTES, Block, Field, Known};
 use super::vector::Vector;
 use crate::engine::rules::App;
 
-/// Blocks in front of the digits.
+/// Blocks before the digits.
 const FRONT_BLOCKS: usize = 3;
 
 /// Lines in a row that do not fit before the stencil is made anew.
-const PATIENCE: u32 = 3;
+const RELEARN_AFTER_MISSES: u32 = 3;
 
 /// Of a stencil that fits fewer lines than this the next one is made after more patience.
 const FEW_LINES: u32 = 16;
@@ -40,8 +41,8 @@ pub(super) struct Stencil {
 }
 
 impl Stencil {
-    /// The stencil of the line at `start` that `matcher` has just accepted as `line`; none where the contract or more
-    /// digits stand behind the digits, or there are too many bytes.
+    /// The stencil of the line at `start` that `matcher` has just accepted as `line`; none where
+    /// the contract or more digits come after the seconds, or there are too many bytes.
     ///
     /// # Safety
     /// `line` lies in memory that can be read.
@@ -89,14 +90,16 @@ impl Stencil {
     /// Seconds and length of the line at `start`, if it fits.
     ///
     /// # Safety
-    /// [`super::shape::REACH`] bytes from `start` on can be read, and the processor has what `V` names.
+    /// [`super::shape::MAX_MATCH_BYTES`] bytes from `start` on can be read, and the processor has
+    /// what `V` names.
     #[inline(always)]
     pub unsafe fn line<V: Vector>(&self, start: *const u8) -> Option<(u32, usize)> {
         let mut wrong = 0;
         let mut add = |at: *const u8, block: &Block| {
-            // SAFETY: all blocks begin within four times their size, and REACH is far more.
-            let look = unsafe { V::look(at, &block.bytes) };
-            wrong |= (look.different & block.literal) | (look.ends & block.plain);
+            // SAFETY: all blocks begin within four times their size, and MAX_MATCH_BYTES is far
+            // more.
+            let masks = unsafe { V::compare(at, &block.bytes) };
+            wrong |= (masks.different & block.literal) | (masks.ends & block.plain);
         };
         // SAFETY: as above: the front has at most three blocks, the digits are at most seven.
         unsafe {
@@ -118,30 +121,30 @@ impl Stencil {
 
 /// When to make a stencil anew. The first line gives the first stencil.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct RelearnPolicy {
     n_misses: u32,
-    n_misses_max: u32,
+    max_misses: u32,
     n_lines: u32,
 }
 
-impl Patience {
+impl RelearnPolicy {
     /// A line fits.
     #[inline(always)]
-    pub fn fits(&mut self) {
+    pub fn count_match(&mut self) {
         self.n_misses = 0;
         self.n_lines = self.n_lines.wrapping_add(1);
     }
 
     /// A line does not fit; whether it should be the next stencil.
-    pub fn is_over(&mut self) -> bool {
+    pub fn should_relearn(&mut self) -> bool {
         self.n_misses += 1;
-        if self.n_misses < self.n_misses_max {
+        if self.n_misses < self.max_misses {
             return false;
         }
-        // Where no stencil fits for long, making them costs more than they save.
-        self.n_misses_max = match self.n_lines < FEW_LINES {
-            true => (self.n_misses_max * 2).clamp(PATIENCE, 1 << 16),
-            false => PATIENCE,
+        // Where no stencil fits for long, making one costs more than it saves.
+        self.max_misses = match self.n_lines < FEW_LINES {
+            true => (self.max_misses * 2).clamp(RELEARN_AFTER_MISSES, 1 << 16),
+            false => RELEARN_AFTER_MISSES,
         };
         (self.n_misses, self.n_lines) = (0, 0);
         true

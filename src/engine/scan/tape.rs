@@ -1,8 +1,9 @@
-//! The exact path at speed: records through simd-json on a scratch copy, in buffers that are used again.
+//! The exact path at speed: records through simd-json on a scratch copy, in buffers that are used
+//! again.
 //!
-//! What simd-json accepts is taken, what it refuses is decided by [`exact::parse_line`]: it is stricter in places
-//! (depth, numbers outside 64 bits, lone surrogates anywhere). No place is known where it is laxer; property tests and
-//! the fuzz target `exact_vs_simd` look for one.
+//! What simd-json accepts is taken, what it refuses is decided by [`exact::parse_line`]: it is
+//! stricter in places (depth, numbers outside 64 bits, lone surrogates anywhere). No place is known
+//! where it is laxer; property tests and the fuzz target `exact_vs_simd` look for one.
 
 use std::borrow::Cow;
 
@@ -51,7 +52,8 @@ impl ExactReader {
         self.with_tape(object, fields_of_source).unwrap_or_else(|| exact::parse_source(object))
     }
 
-    /// What `find` makes of the tape of `json`, or `None` where `json` is too long or simd-json refuses it.
+    /// What `find` makes of the tape of `json`, or `None` where `json` is too long or simd-json
+    /// refuses it.
     fn with_tape<'a, T>(&'a mut self, json: &[u8], find: impl FnOnce(&[Node<'a>]) -> T) -> Option<T> {
         if json.len() > MAX_COPIED_BYTES {
             return None;
@@ -92,7 +94,8 @@ fn fields_of_source<'a>(tape: &[Node<'a>]) -> Result<Fields<'a>, Malformed> {
     Ok(fields)
 }
 
-/// Keys and values of the object at the start of `tape`, in the order of the text, or `None` if it is no object.
+/// Keys and values of the object at the start of `tape`, in the order of the text, or `None` if it
+/// is no object.
 fn members<'t, 'a>(tape: &'t [Node<'a>]) -> Option<impl Iterator<Item = (&'a str, &'t [Node<'a>])>> {
     let Some((&Node::Object { len: mut n_left, .. }, mut rest)) = tape.split_first() else {
         return None;

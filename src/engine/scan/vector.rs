@@ -1,8 +1,8 @@
 //! What matching a line needs of 64 bytes at once, for each kind of processor.
 //!
-//! [`Portable`] works on any machine, eight bytes at a time in plain integers; [`Avx2`] uses the vectors of x86-64
-//! processors since 2013, [`Avx512`] those since 2019. All give the same masks for the same bytes, which `tests` checks
-//! against the obvious loop.
+//! [`Portable`] works on any machine, eight bytes at a time in plain integers; [`Avx2`] uses the
+//! vectors of x86-64 processors since 2013, [`Avx512`] those since 2019. All give the same masks
+//! for the same bytes, which `tests` checks against the obvious loop.
 
 #![allow(unsafe_code)]
 
@@ -18,17 +18,19 @@ use super::shape::BLOCK_BYTES;
 pub(super) struct CompareMasks {
     /// The bytes that differ from those they were compared with.
     pub different: u64,
-    /// The bytes that end plain text: a quote, a backslash, the processor's `STOP`, anything below 0x20 or from 0x80 up.
+    /// The bytes that end plain text: a quote, a backslash, the processor's `STOP`, anything below
+    /// 0x20 or from 0x80 up.
     pub ends: u64,
 }
 
-/// A kind of processor. `STOP` is one more ASCII character that ends plain text, a quote if there is none.
+/// A kind of processor. `STOP` is one more ASCII character that ends plain text, a quote if there
+/// is none.
 pub(super) trait Vector {
     /// Compares the 64 bytes at `at` with `bytes`.
     ///
     /// # Safety
     /// 64 bytes from `at` on can be read, and the processor has what the implementation names.
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks;
+    unsafe fn compare(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks;
 
     /// As [`PackedContract::from_padded`].
     ///
@@ -38,7 +40,7 @@ pub(super) trait Vector {
         PackedContract::from_padded(bytes, n_bytes)
     }
 
-    /// Asks for the cache line at `at`, which need not be readable.
+    /// Prefetches the cache line at `at`, which need not be readable.
     fn prefetch(_at: *const u8) {}
 }
 
@@ -64,10 +66,10 @@ impl<const STOP: u8> Portable<STOP> {
 
 impl<const STOP: u8> Vector for Portable<STOP> {
     #[inline(always)]
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
+    unsafe fn compare(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
         // SAFETY: the caller gives 64 readable bytes; an array of bytes has no alignment.
         let found = unsafe { &*at.cast::<[u8; BLOCK_BYTES]>() };
-        let mut look = CompareMasks { different: 0, ends: 0 };
+        let mut masks = CompareMasks { different: 0, ends: 0 };
         for (i, (found, wanted)) in found.as_chunks::<8>().0.iter().zip(bytes.as_chunks::<8>().0).enumerate() {
             let word = u64::from_le_bytes(*found);
             let same = Self::zeros(word ^ u64::from_le_bytes(*wanted));
@@ -76,10 +78,10 @@ impl<const STOP: u8> Vector for Portable<STOP> {
             let stops = Self::zeros(word ^ (ONES * u64::from(STOP)));
             // Without its highest bit a byte from 0x20 up carries into that bit when 0x60 is added.
             let below_space = !((word & !HIGHS) + ONES * 0x60);
-            look.different |= Self::gather(!same) << (8 * i);
-            look.ends |= Self::gather(quotes | backslashes | stops | below_space | word) << (8 * i);
+            masks.different |= Self::gather(!same) << (8 * i);
+            masks.ends |= Self::gather(quotes | backslashes | stops | below_space | word) << (8 * i);
         }
-        look
+        masks
     }
 }
 
@@ -117,8 +119,9 @@ impl<const STOP: u8> Avx2<STOP> {
 #[cfg(target_arch = "x86_64")]
 impl<const STOP: u8> Vector for Avx2<STOP> {
     #[inline(always)]
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
-        // SAFETY: the caller gives 64 readable bytes and a processor with AVX2, and `bytes` has 64 too.
+    unsafe fn compare(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
+        // SAFETY: the caller gives 64 readable bytes and a processor with AVX2, and `bytes` has 64
+        // too.
         let ((low_same, low_ends), (high_same, high_ends)) =
             unsafe { (Self::half(at, bytes.as_ptr()), Self::half(at.add(32), bytes.as_ptr().add(32))) };
         CompareMasks { different: !(low_same | high_same << 32), ends: low_ends | high_ends << 32 }
@@ -128,8 +131,8 @@ impl<const STOP: u8> Vector for Avx2<STOP> {
     unsafe fn pack(bytes: [u8; 16], n_bytes: usize) -> Option<PackedContract> {
         use std::arch::x86_64::*;
         let counts = FIRST_BYTES[..=MAX_PACKED_BYTES].get(n_bytes)?;
-        // SAFETY: the caller gives a processor with AVX2, which is little-endian; array and integer have 16 bytes, and the
-        // loads need no alignment.
+        // SAFETY: the caller gives a processor with AVX2, which is little-endian; array and integer
+        // have 16 bytes, and the loads need no alignment.
         unsafe {
             let values = _mm_sub_epi8(_mm_loadu_si128(bytes.as_ptr().cast()), _mm_set1_epi8(0x20));
             let values = _mm_and_si128(values, _mm_loadu_si128(std::ptr::from_ref(counts).cast()));
@@ -176,10 +179,10 @@ impl<const STOP: u8> Avx512<STOP> {
 #[cfg(target_arch = "x86_64")]
 impl<const STOP: u8> Vector for Avx512<STOP> {
     #[inline(always)]
-    unsafe fn look(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
+    unsafe fn compare(at: *const u8, bytes: &[u8; BLOCK_BYTES]) -> CompareMasks {
         use std::arch::x86_64::*;
-        // SAFETY: the caller gives 64 readable bytes and a processor with these features, `bytes` has 64 too and `ENDS`
-        // twice as many; the loads need no alignment.
+        // SAFETY: the caller gives 64 readable bytes and a processor with these features, `bytes`
+        // has 64 too and `ENDS` twice as many; the loads need no alignment.
         unsafe {
             let found = _mm512_loadu_si512(at.cast());
             let wanted = _mm512_loadu_si512(bytes.as_ptr().cast());
@@ -187,7 +190,8 @@ impl<const STOP: u8> Vector for Avx512<STOP> {
                 _mm512_loadu_si512(Self::ENDS.as_ptr().cast()),
                 _mm512_loadu_si512(Self::ENDS.as_ptr().add(64).cast()),
             );
-            // The table is looked up with the low seven bits; the highest bit of the byte itself says the rest.
+            // The table is looked up with the low seven bits; the highest bit of the byte itself
+            // says the rest.
             let ends = _mm512_or_si512(_mm512_permutex2var_epi8(low, found, high), found);
             CompareMasks { different: _mm512_cmpneq_epi8_mask(found, wanted), ends: _mm512_movepi8_mask(ends) }
         }
@@ -222,7 +226,7 @@ mod tests {
         };
         // SAFETY: both arrays have 64 bytes, and the callers check the processor.
         unsafe {
-            assert_eq!(V::look(bytes.as_ptr(), &wanted), expected, "{bytes:?} {wanted:?}");
+            assert_eq!(V::compare(bytes.as_ptr(), &wanted), expected, "{bytes:?} {wanted:?}");
             for n_bytes in 0..=16 {
                 let contract = std::array::from_fn(|i| bytes[i]);
                 assert_eq!(

@@ -29,8 +29,8 @@ use super::schema::version::{Schema, Standing};
 use super::schema::{self, Database, Dialect};
 use super::{MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks};
 use crate::console::Progress;
-use crate::engine::aggregate::MonthTable;
 use crate::engine::calendar::Month;
+use crate::engine::month::MonthTable;
 
 mod connect;
 mod failure;

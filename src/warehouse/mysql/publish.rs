@@ -29,7 +29,7 @@ use super::connect::{Connector, Server, literal, quoted};
 use super::failure::Failure;
 use super::stream;
 use crate::console::Progress;
-use crate::engine::aggregate::MonthTable;
+use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{self, Comments, Dialect};
 use crate::warehouse::{RunRecord, Value, checks};
@@ -332,7 +332,7 @@ fn value_literal(value: &Value) -> String {
     }
 }
 
-fn day_values(table: &MonthTable, day: &crate::engine::aggregate::DayActivity) -> Option<String> {
+fn day_values(table: &MonthTable, day: &DayActivity) -> Option<String> {
     let date = table.month.date(day.day)?;
     let seconds: Vec<String> = day.seconds.iter().map(i64::to_string).collect();
     let total: i128 = day.seconds.iter().map(|s| i128::from(*s)).sum();

@@ -16,7 +16,7 @@ use mysql::{Conn, Error, LocalInfileHandler};
 use super::connect::{LocalInfile, Server, refused};
 use super::failure::BrokenOff;
 use crate::console::Progress;
-use crate::engine::aggregate::MonthTable;
+use crate::engine::month::MonthTable;
 use crate::engine::rules::Category;
 
 /// Buffers of one range: one that is filled, one that is sent, one that waits.

@@ -56,18 +56,20 @@ fn list(names: &[String]) -> String {
 }
 
 impl CsvLayout {
-    /// Reads the header from the first bytes of a file: the whole file, or at least [`MAX_HEADER_BYTES`] of it.
-    /// Gives the layout and the length of byte order mark and header, line ending included: where the records begin.
+    /// Reads the header from the first bytes of a file: the whole file, or at least
+    /// [`MAX_HEADER_BYTES`] of it. Gives the layout and the length of byte order mark and
+    /// header, line ending included: where the records begin.
     ///
-    /// The delimiter is the one that yields the columns. A name that is there twice means its last column, as a key
-    /// given twice means its last value. Columns by name go before a column `_source`.
+    /// The delimiter is the one that yields the columns. A name that is there twice means its last
+    /// column, as a key given twice means its last value. Columns by name go before a column
+    /// `_source`.
     ///
     /// # Errors
     /// No delimiter yields the columns; so too when there is no header at all.
     pub fn from_header(start: &[u8]) -> Result<(CsvLayout, usize), HeaderError> {
         let start = &start[..start.len().min(MAX_HEADER_BYTES)];
         let mut at = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        // Blank lines are nothing, in front of the header too.
+        // Blank lines are nothing, before the header too.
         while let Some(rest) = start.get(at..) {
             match rest {
                 [b'\n', ..] => at += 1,

@@ -40,8 +40,8 @@ impl Marks {
     }
 }
 
-/// For every bit, the parity of the bits up to and including it: of quotes, what is within them with the opening quote
-/// and without the closing one.
+/// For every bit, the parity of the bits up to and including it: of quotes, what is within them
+/// with the opening quote and without the closing one.
 #[inline(always)]
 pub(super) fn parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {

@@ -1,14 +1,16 @@
 //! CSV (RFC 4180) to records, from any split of a file.
 //!
-//! A file is read from its begin to its end, each window from where the records of the one before ended, or in splits, in
-//! parallel: [`QuoteMap::of`] every split, composed to the [`QuoteState`] in front of each, tells where its records begin.
-//! [`CsvLayout::from_header`] on the first bytes comes before, [`scan_csv`] of every window or split behind. Records of one
+//! A file is read from its start to its end, each window from where the records of the one before
+//! ended, or in splits, in parallel: [`QuoteTransition::of`] every split, composed to the
+//! [`QuoteState`] before each, tells where its records begin. [`CsvLayout::from_header`] on the
+//! first bytes comes before, [`scan_csv`] of every window or split after. Records of one
 //! shape go the fast way ([`mod@super::fast`]), all others are read field by field.
 //!
-//! A record with a wrong number of fields, with bytes that are not UTF-8, with a quote inside an unquoted field, with
-//! text behind a closing quote or with a quote that is never closed is malformed. A quote that is never closed takes
-//! the rest of the file with it: by RFC 4180 there is no telling where the field was meant to end. Spaces belong to
-//! the field. A blank line is no record; a line of spaces or delimiters is one.
+//! A record with a wrong number of fields, with bytes that are not UTF-8, with a quote inside an
+//! unquoted field, with text after a closing quote or with a quote that is never closed is
+//! malformed. A quote that is never closed takes the rest of the file with it: by RFC 4180 there is
+//! no telling where the field was meant to end. Spaces belong to the field. A blank line is no
+//! record; a line of spaces or delimiters is one.
 
 mod layout;
 mod marks;
@@ -19,7 +21,7 @@ use std::borrow::Cow;
 
 pub use super::chunk::{Chunk, ChunkEnd};
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
-pub use quote::{QuoteMap, QuoteState, first_record_start};
+pub use quote::{QuoteState, QuoteTransition, first_record_start};
 use record::{Field, read_record};
 
 use super::exact::Malformed;
@@ -29,8 +31,8 @@ use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
 use super::sink::{Sink, route};
 use super::tape::ExactReader;
 
-/// What reading the records of CSV files of one layout needs and keeps from split to split: the shapes of the records, and
-/// memory that is used again.
+/// What reading the records of CSV files of one layout needs and keeps from split to split: the
+/// shapes of the records, and memory that is used again.
 pub struct CsvReader {
     layout: CsvLayout,
     exact: ExactReader,
@@ -50,9 +52,9 @@ impl CsvReader {
         self.layout
     }
 
-    /// Reads the record at `start` and settles it, whatever it looks like; gives where the next one begins, or `start`
-    /// where the window cuts the record off.
-    fn read_any(&mut self, chunk: &Chunk<'_>, start: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize {
+    /// Reads the record at `start` and routes it, whatever it looks like; gives where the next one
+    /// begins, or `start` where the window cuts the record off.
+    fn read_any(&mut self, chunk: &Chunk<'_>, start: usize, filter: &RecordFilter, sink: &mut impl Sink) -> usize {
         let window = chunk.window;
         let CsvLayout { delimiter, n_fields, columns } = self.layout;
         let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
@@ -82,12 +84,13 @@ impl CsvReader {
         } else {
             fields_of_text(contract.bytes(window), app.bytes(window), &seconds.bytes(window))
         };
-        route(fields, judge, chunk.base + start as u64, raw, sink);
+        route(fields, filter, chunk.base + start as u64, raw, sink);
         record.next
     }
 }
 
-/// Scans the records of `chunk` in order; gives the place in the window where the first record begins that was not read.
+/// Scans the records of `chunk` in order; gives the place in the window where the first record
+/// begins that was not read.
 pub fn scan_csv(chunk: &Chunk<'_>, scanner: &Scanner, reader: &mut CsvReader, sink: &mut impl Sink) -> usize {
     let CsvLayout { delimiter, .. } = reader.layout;
     let records = quote::first_record_start(chunk.window, chunk.owned.start, chunk.quotes, delimiter)..chunk.owned.end;
@@ -104,11 +107,11 @@ pub fn scan_csv(chunk: &Chunk<'_>, scanner: &Scanner, reader: &mut CsvReader, si
 }
 
 /// As [`scan_csv`], every record field by field.
-pub fn scan_csv_exact(chunk: &Chunk<'_>, judge: &RecordFilter, reader: &mut CsvReader, sink: &mut impl Sink) {
+pub fn scan_csv_exact(chunk: &Chunk<'_>, filter: &RecordFilter, reader: &mut CsvReader, sink: &mut impl Sink) {
     let end = chunk.owned.end.min(chunk.window.len());
     let mut at = quote::first_record_start(chunk.window, chunk.owned.start, chunk.quotes, reader.layout.delimiter);
     while at < end {
-        let next = reader.read_any(chunk, at, judge, sink);
+        let next = reader.read_any(chunk, at, filter, sink);
         if next == at {
             break;
         }
@@ -130,14 +133,14 @@ impl Format for Records<'_> {
     }
 
     #[inline(never)]
-    fn read_exactly(&mut self, at: usize, judge: &RecordFilter, sink: &mut impl Sink) -> usize {
-        self.reader.read_any(self.chunk, at, judge, sink)
+    fn read_exactly(&mut self, at: usize, filter: &RecordFilter, sink: &mut impl Sink) -> usize {
+        self.reader.read_any(self.chunk, at, filter, sink)
     }
 }
 
-/// The content of a record that a shape can describe: every field plain text, in quotes or not, and the duration plain
-/// digits. The line may be no record but a part of one, within quotes: to a record that looks the same this means
-/// nothing.
+/// The content of a record that a shape can describe: every field plain text, in quotes or not, and
+/// the duration plain digits. The line may be no record but a part of one, within quotes: to a
+/// record that looks the same this means nothing.
 pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
     let CsvLayout { delimiter, n_fields, columns: Columns::Named { contract, app, seconds } } = layout else {
         return None;

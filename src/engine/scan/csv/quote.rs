@@ -1,10 +1,12 @@
-//! Where a place in a CSV file is relative to quotes, so that records can be found from the middle of the file.
+//! Where a place in a CSV file is relative to quotes, so that records can be found from the middle
+//! of the file.
 //!
-//! The state after some bytes depends on the state before them, which a split in the middle of a file does not know.
-//! It has only four values: a split's effect on all four is computed without knowing any, and the effects of the
-//! splits before it are then composed. Between quotes only the last byte matters, so bytes without any quote pass at
-//! the speed of `memchr`. Among quotes all four soon become one, for quotes open at the start of a field alone; one
-//! state then goes on in blocks of 64 bytes.
+//! The state after some bytes depends on the state before them, which a split in the middle of a
+//! file does not know. It has only four values: a split's effect on all four is computed without
+//! knowing any, and the effects of the splits before it are then composed. Between quotes only the
+//! last byte matters, so bytes without any quote pass at the speed of `memchr`. Among quotes all
+//! four soon become one, for quotes open at the start of a field alone; one state then goes on in
+//! blocks of 64 bytes.
 
 use super::marks::{BLOCK_BYTES, Marks, parity};
 
@@ -12,15 +14,17 @@ use super::marks::{BLOCK_BYTES, Marks, parity};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum QuoteState {
-    /// A field begins here: start of the file, or behind a delimiter or line feed outside of quotes. Only here does a
-    /// quote open a quoted field.
+    /// A field begins here: start of the file, or after a delimiter or line feed outside of quotes.
+    /// Only here does a quote open a quoted field.
     #[default]
     FieldStart,
-    /// Within a field outside of quotes. A quote here is wrong, but is nothing more than a character.
+    /// Within a field outside of quotes. A quote here is wrong, but is nothing more than a
+    /// character.
     Unquoted,
     /// Within quotes.
     Quoted,
-    /// Behind a quote within quotes: a second one is a character, anything else is behind the quoted part.
+    /// After a quote within quotes: a second one is a character, anything else is after the quoted
+    /// part.
     QuoteInQuoted,
 }
 
@@ -33,13 +37,13 @@ impl QuoteState {
         let mut state = self;
         let mut rest = bytes;
         while let Some(quote) = memchr::memchr(b'"', rest) {
-            let (run, behind) = rest.split_at(quote);
+            let (run, from_quote) = rest.split_at(quote);
             if let Some(last) = run.last() {
                 state = state.after_run(*last, delimiter);
             }
-            let (block, behind) = behind.split_at(behind.len().min(BLOCK_BYTES));
+            let (block, after_block) = from_quote.split_at(from_quote.len().min(BLOCK_BYTES));
             state = state.after_block(block, delimiter);
-            rest = behind;
+            rest = after_block;
         }
         rest.last().map_or(state, |last| state.after_run(*last, delimiter))
     }
@@ -89,14 +93,14 @@ impl QuoteState {
 
 /// What some bytes do to every state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuoteMap([QuoteState; 4]);
+pub struct QuoteTransition([QuoteState; 4]);
 
-impl QuoteMap {
+impl QuoteTransition {
     /// The effect of no bytes.
-    pub const IDENTITY: QuoteMap = QuoteMap(QuoteState::ALL);
+    pub const IDENTITY: QuoteTransition = QuoteTransition(QuoteState::ALL);
 
     /// The effect of `bytes`.
-    pub fn of(bytes: &[u8], delimiter: u8) -> QuoteMap {
+    pub fn of(bytes: &[u8], delimiter: u8) -> QuoteTransition {
         let mut states = QuoteState::ALL;
         let mut run_start = 0;
         for quote in memchr::memchr_iter(b'"', bytes) {
@@ -106,25 +110,25 @@ impl QuoteMap {
             states = states.map(QuoteState::after_quote);
             run_start = quote + 1;
             if states.iter().all(|state| *state == states[0]) {
-                return QuoteMap([states[0].after(&bytes[run_start..], delimiter); 4]);
+                return QuoteTransition([states[0].after(&bytes[run_start..], delimiter); 4]);
             }
         }
-        QuoteMap(states.map(|state| state.after(&bytes[run_start..], delimiter)))
+        QuoteTransition(states.map(|state| state.after(&bytes[run_start..], delimiter)))
     }
 
-    /// The state behind the bytes when it is `before` in front of them.
+    /// The state after the bytes, given the one before them.
     pub fn apply(self, before: QuoteState) -> QuoteState {
         self.0[before as usize]
     }
 
     /// The effect of these bytes and then those of `next`.
-    pub fn then(self, next: QuoteMap) -> QuoteMap {
-        QuoteMap(self.0.map(|state| next.apply(state)))
+    pub fn then(self, next: QuoteTransition) -> QuoteTransition {
+        QuoteTransition(self.0.map(|state| next.apply(state)))
     }
 }
 
-/// Where the first record begins that does so at or after `from`, when the state in front of `from` is `state`;
-/// the window's length when none does.
+/// Where the first record begins that does so at or after `from`, when the state before `from` is
+/// `state`; the window's length when none does.
 pub fn first_record_start(window: &[u8], from: usize, mut state: QuoteState, delimiter: u8) -> usize {
     let Some(before) = from.checked_sub(1) else {
         return 0;

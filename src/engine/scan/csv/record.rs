@@ -1,7 +1,8 @@
 //! One CSV record, read field by field.
 //!
-//! RFC 4180, strictly: a quote within an unquoted field and text behind a closing quote make the record malformed.
-//! Where the record ends follows [`super::quote::QuoteState`] in every case, well-formed or not.
+//! RFC 4180, strictly: a quote within an unquoted field and text after a closing quote make the
+//! record malformed. Where the record ends follows [`super::quote::QuoteState`] in every case,
+//! well-formed or not.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -66,7 +67,8 @@ impl Record {
     }
 }
 
-/// Reads the record that begins at `start` and calls `field` with the place of every field, from 0, and the field.
+/// Reads the record that begins at `start` and calls `field` with the place of every field, from 0,
+/// and the field.
 pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field: impl FnMut(usize, Field)) -> Record {
     let mut record = Record { n_fields: 0, is_well_formed: true, end: window.len(), next: window.len() };
     let mut at = start;
@@ -74,9 +76,9 @@ pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field:
         let (content, end) = if window.get(at) == Some(&b'"') {
             let (content, closed_at) = read_quoted(window, at + 1);
             match closed_at {
-                Some(behind) => {
-                    let end = field_end(window, behind, delimiter);
-                    record.is_well_formed &= without_return(window, behind..end, delimiter).is_empty();
+                Some(after) => {
+                    let end = field_end(window, after, delimiter);
+                    record.is_well_formed &= without_return(window, after..end, delimiter).is_empty();
                     (content, end)
                 }
                 None => {
@@ -102,7 +104,8 @@ pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field:
     }
 }
 
-/// Reads on behind an opening quote. Gives the content, and where the closing quote ends if there is one.
+/// Reads on from just after an opening quote. Gives the content, and where the closing quote ends
+/// if there is one.
 fn read_quoted(window: &[u8], start: usize) -> (Field, Option<usize>) {
     let mut content = Field { start, end: window.len(), has_doubled_quote: false };
     let mut from = start;
@@ -123,7 +126,7 @@ fn field_end(window: &[u8], from: usize, delimiter: u8) -> usize {
     memchr::memchr2(delimiter, b'\n', &window[from..]).map_or(window.len(), |n_bytes| from + n_bytes)
 }
 
-/// `range` without the carriage return that belongs to the line ending behind it.
+/// `range` without the carriage return that belongs to the line ending after it.
 fn without_return(window: &[u8], range: Range<usize>, delimiter: u8) -> Range<usize> {
     let ends_line = window.get(range.end) != Some(&delimiter);
     let has_return = window[range.clone()].last() == Some(&b'\r');

@@ -3,13 +3,13 @@
 use super::super::csv::{
     Chunk, ChunkEnd, Columns, CsvLayout, CsvReader, HeaderError, MAX_HEADER_BYTES, QuoteState, scan_csv,
 };
-use super::{Call, Told, kept, rejected, scanner, unmapped};
+use super::{Call, RecordingSink, kept, rejected, scanner, unmapped};
 use crate::engine::ledger::Reason;
 use crate::engine::rules::Category;
 
 fn told(file: &[u8]) -> Vec<Call> {
     let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header with the columns");
-    let mut told = Told::default();
+    let mut told = RecordingSink::default();
     let split = Chunk {
         window: &file[header_bytes..],
         end: ChunkEnd::Final,

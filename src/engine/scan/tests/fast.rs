@@ -4,31 +4,32 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{Call, Told, for_each_csv_split, judge, n_cases};
+use super::{Call, RecordingSink, filter, for_each_csv_split, n_cases};
 use crate::engine::rules::{RecordRules, Rules};
 use crate::engine::scan::csv::{self, CsvLayout, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::{Backend, Scanner};
 use crate::engine::scan::json::{LineReader, scan_lines, tokens};
 use crate::engine::scan::lines::scan_lines_exact;
 use crate::engine::scan::record::RecordFilter;
-use crate::engine::scan::shape::{REACH, Shape};
+use crate::engine::scan::shape::{MAX_MATCH_BYTES, Shape};
 use crate::engine::scan::tape::ExactReader;
 
 /// An interpreter takes a second for a line.
 const MAX_LINES: usize = if cfg!(miri) { 6 } else { 40 };
 const MIN_SPLIT_BYTES: usize = if cfg!(miri) { 400 } else { 1 };
 
-/// What all backends tell of `text`, which must be what the exact way tells.
-fn check(text: &[u8], judge: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
-    let mut exact = Told::default();
-    scan_lines_exact(text, 0..text.len(), 0, judge, &mut ExactReader::new(), &mut exact);
-    // Near the end of its window the fast way leaves all lines to the exact way: it needs something behind them.
+/// What all backends report of `text`, which must be what the exact way reports.
+fn check(text: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
+    let mut exact = RecordingSink::default();
+    scan_lines_exact(text, 0..text.len(), 0, filter, &mut ExactReader::new(), &mut exact);
+    // Near the end of its window the fast way leaves all lines to the exact way: it needs something
+    // after them.
     let line_feed: &[u8] = if text.ends_with(b"\n") { b"" } else { b"\n" };
-    let padded = [text, line_feed, &b" ".repeat(REACH)].concat();
+    let padded = [text, line_feed, &b" ".repeat(MAX_MATCH_BYTES)].concat();
     for backend in Backend::available() {
-        let scanner = Scanner::new(judge.clone(), backend);
+        let scanner = Scanner::new(filter.clone(), backend);
         // Splits after the first begin with the shapes of the one before.
-        let (mut fast, mut reader) = (Told::default(), LineReader::default());
+        let (mut fast, mut reader) = (RecordingSink::default(), LineReader::default());
         for start in (0..text.len()).step_by(n_split_bytes) {
             let from = start.saturating_sub(1);
             let owned = start - from..(start + n_split_bytes).min(text.len()) - from;
@@ -39,16 +40,16 @@ fn check(text: &[u8], judge: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
     exact.calls
 }
 
-/// What all backends tell of the CSV file `file`, which must be what the exact way tells.
-fn check_csv(file: &[u8], judge: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
-    // Near the end of its window the fast way leaves all records to the exact way: it needs something behind them, and
-    // blank lines are nothing.
-    let padded = [file, &b"\n".repeat(REACH)].concat();
-    let mut exact = Told::default();
-    for_each_csv_split(&padded, padded.len(), |split, reader| scan_csv_exact(split, judge, reader, &mut exact));
+/// What all backends report of the CSV file `file`, which must be what the exact way reports.
+fn check_csv(file: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
+    // Near the end of its window the fast way leaves all records to the exact way: it needs
+    // something after them, and blank lines are nothing.
+    let padded = [file, &b"\n".repeat(MAX_MATCH_BYTES)].concat();
+    let mut exact = RecordingSink::default();
+    for_each_csv_split(&padded, padded.len(), |split, reader| scan_csv_exact(split, filter, reader, &mut exact));
     for backend in Backend::available() {
-        let scanner = Scanner::new(judge.clone(), backend);
-        let mut fast = Told::default();
+        let scanner = Scanner::new(filter.clone(), backend);
+        let mut fast = RecordingSink::default();
         for_each_csv_split(&padded, n_split_bytes, |split, reader| {
             scan_csv(split, &scanner, reader, &mut fast);
         });
@@ -182,7 +183,7 @@ proptest! {
 
     #[test]
     fn fast_and_exact_agree(text in file(), n_split_bytes in prop_oneof![Just(usize::MAX / 2), MIN_SPLIT_BYTES..2_000]) {
-        check(&text, judge(), n_split_bytes);
+        check(&text, filter(), n_split_bytes);
     }
 
     #[test]
@@ -190,7 +191,7 @@ proptest! {
         file in csv_file(),
         n_split_bytes in prop_oneof![Just(usize::MAX / 2), MIN_SPLIT_BYTES..2_000],
     ) {
-        check_csv(&file, judge(), n_split_bytes);
+        check_csv(&file, filter(), n_split_bytes);
     }
 
     #[test]
@@ -221,9 +222,9 @@ fn bounds_of_durations_are_those_of_the_rules() {
         (10_000_000, i64::MAX),
         (10_000_001, i64::MAX),
     ] {
-        let judge =
+        let filter =
             RecordFilter::new(&RecordRules { min_seconds, max_seconds, ..Rules::preset("default").unwrap().record });
-        let calls = check(text.as_bytes(), &judge, usize::MAX / 2);
+        let calls = check(text.as_bytes(), &filter, usize::MAX / 2);
         let n_kept = calls.iter().filter(|call| matches!(call, Call::Kept(..))).count();
         let n_expected = durations.iter().filter(|seconds| (min_seconds..=max_seconds).contains(seconds)).count() * 4;
         assert_eq!(n_kept, n_expected, "{min_seconds}..={max_seconds}");

@@ -4,7 +4,7 @@ use super::super::exact::{Malformed, parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::record::{Fields, MAX_LINE_BYTES};
 use super::super::tape::ExactReader;
-use super::{Call, Told, fields, judge, kept, rejected, unmapped};
+use super::{Call, RecordingSink, fields, filter, kept, rejected, unmapped};
 use crate::engine::ledger::Reason;
 use crate::engine::rules::Category;
 
@@ -450,8 +450,8 @@ fn a_reader_forgets_the_line_before() {
 }
 
 fn told(text: &[u8]) -> Vec<Call> {
-    let mut told = Told::default();
-    scan_lines_exact(text, 0..text.len(), 0, judge(), &mut ExactReader::new(), &mut told);
+    let mut told = RecordingSink::default();
+    scan_lines_exact(text, 0..text.len(), 0, filter(), &mut ExactReader::new(), &mut told);
     told.calls
 }
 

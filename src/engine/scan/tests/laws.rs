@@ -4,12 +4,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState, scan_csv};
+use super::super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, QuoteTransition, scan_csv};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
-use super::super::shape::REACH;
+use super::super::shape::MAX_MATCH_BYTES;
 use super::super::tape::ExactReader;
-use super::{Told, for_each_csv_split, judge, n_cases, scanner};
+use super::{RecordingSink, filter, for_each_csv_split, n_cases, scanner};
 
 /// The texts of JSON values, valid and otherwise, and what stands between them.
 fn json_value() -> impl Strategy<Value = String> {
@@ -150,30 +150,31 @@ fn splits(from: usize, len: usize, n_bytes: usize) -> impl Iterator<Item = std::
     (from..len).step_by(n_bytes).map(move |start| start..len.min(start + n_bytes))
 }
 
-fn ndjson_by(text: &[u8], n_bytes: usize) -> Told {
-    let (judge, mut reader, mut told) = (judge(), ExactReader::new(), Told::default());
+fn ndjson_by(text: &[u8], n_bytes: usize) -> RecordingSink {
+    let (filter, mut reader, mut told) = (filter(), ExactReader::new(), RecordingSink::default());
     for owned in splits(0, text.len(), n_bytes) {
-        // A split sees the byte before it and what is behind it, no more.
+        // A split sees the byte before it and what is after it, no more.
         let from = owned.start.saturating_sub(1);
         let in_window = owned.start - from..owned.end - from;
-        scan_lines_exact(&text[from..], in_window, from as u64, judge, &mut reader, &mut told);
+        scan_lines_exact(&text[from..], in_window, from as u64, filter, &mut reader, &mut told);
     }
     told
 }
 
-fn csv_by(file: &[u8], n_bytes: usize) -> Told {
-    let mut told = Told::default();
+fn csv_by(file: &[u8], n_bytes: usize) -> RecordingSink {
+    let mut told = RecordingSink::default();
     for_each_csv_split(file, n_bytes, |split, reader| {
         scan_csv(split, scanner(), reader, &mut told);
     });
     told
 }
 
-/// Reads a file window by window, each from where the records of the one before end: `n_early` bytes before it, as a mapped
-/// file is read, or none, as pieces of a stream are, where a record begins with the window.
-fn csv_by_windows(file: &[u8], n_bytes: usize, n_early: usize) -> Told {
+/// Reads a file window by window, each from where the records of the one before end: `n_early`
+/// bytes before it, as a mapped file is read, or none, as pieces of a stream are, where a record
+/// begins with the window.
+fn csv_by_windows(file: &[u8], n_bytes: usize, n_early: usize) -> RecordingSink {
     let (layout, header_bytes) = CsvLayout::from_header(file).expect("a header");
-    let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), Told::default());
+    let (scanner, mut reader, mut told) = (scanner(), CsvReader::new(layout), RecordingSink::default());
     let (mut at, mut n_window) = (header_bytes, n_bytes);
     while at < file.len() {
         let (from, to) = (at - n_early, file.len().min(at + n_window));
@@ -271,11 +272,11 @@ proptest! {
 
     #[test]
     fn quote_maps_compose(file in csv_file(), delimiter in select(b",;\t".to_vec())) {
-        let whole = QuoteMap::of(&file, delimiter);
-        prop_assert_eq!(whole.then(QuoteMap::IDENTITY), whole);
-        prop_assert_eq!(QuoteMap::IDENTITY.then(whole), whole);
+        let whole = QuoteTransition::of(&file, delimiter);
+        prop_assert_eq!(whole.then(QuoteTransition::IDENTITY), whole);
+        prop_assert_eq!(QuoteTransition::IDENTITY.then(whole), whole);
         // By the byte, no two of which are ever seen together.
-        let by_byte = file.iter().fold(QuoteMap::IDENTITY, |map, byte| map.then(QuoteMap::of(&[*byte], delimiter)));
+        let by_byte = file.iter().fold(QuoteTransition::IDENTITY, |map, byte| map.then(QuoteTransition::of(&[*byte], delimiter)));
         prop_assert_eq!(by_byte, whole);
         for start in [QuoteState::FieldStart, QuoteState::Unquoted, QuoteState::Quoted, QuoteState::QuoteInQuoted] {
             prop_assert_eq!(start.after(&file, delimiter), whole.apply(start));
@@ -286,12 +287,13 @@ proptest! {
 proptest! {
     #![proptest_config(n_cases(60))]
 
-    /// Inputs so long that the fast way reads most of their records: it needs [`REACH`] bytes behind a line.
+    /// Inputs so long that the fast way reads most of their records: it needs [`MAX_MATCH_BYTES`]
+    /// bytes after a line.
     #[test]
     fn no_window_of_a_long_csv_file_changes_anything(
         mut file in csv_file(),
         n_repeats in 20_usize..60,
-        n_bytes in select(vec![REACH / 2, REACH + 100, 2 * REACH, 4 * REACH + 7]),
+        n_bytes in select(vec![MAX_MATCH_BYTES / 2, MAX_MATCH_BYTES + 100, 2 * MAX_MATCH_BYTES, 4 * MAX_MATCH_BYTES + 7]),
     ) {
         let header_bytes = CsvLayout::from_header(&file).map_or(0, |(_, n_bytes)| n_bytes);
         let usual = match file.get(header_bytes.saturating_sub(1)) {

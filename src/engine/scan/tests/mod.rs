@@ -8,16 +8,16 @@ mod laws;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteMap, QuoteState};
+use super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, QuoteTransition};
 use super::fast::{Backend, Scanner};
 use super::record::{Fields, RecordFilter};
 use super::sink::Sink;
 use crate::engine::ledger::Reason;
 use crate::engine::rules::{App, Category, Rules};
 
-/// Everything a sink is told, in order.
+/// Every call of a sink, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct RecordingSink {
     calls: Vec<Call>,
     /// Of the records kept.
     app_indexes: Vec<u16>,
@@ -30,7 +30,7 @@ enum Call {
     Unmapped(u64, String, i64, Vec<u8>),
 }
 
-impl Sink for Told {
+impl Sink for RecordingSink {
     fn kept(&mut self, contract: &str, app: App, seconds: i64) {
         self.calls.push(Call::Kept(contract.to_owned(), app.category, seconds));
         self.app_indexes.push(app.index);
@@ -55,14 +55,14 @@ fn unmapped(offset: u64, app: &str, seconds: i64, raw: &str) -> Call {
     Call::Unmapped(offset, app.to_owned(), seconds, raw.as_bytes().to_vec())
 }
 
-fn judge() -> &'static RecordFilter {
-    static JUDGE: LazyLock<RecordFilter> =
+fn filter() -> &'static RecordFilter {
+    static FILTER: LazyLock<RecordFilter> =
         LazyLock::new(|| RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record));
-    &JUDGE
+    &FILTER
 }
 
 fn scanner() -> &'static Scanner {
-    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(judge().clone(), Backend::detect()));
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(filter().clone(), Backend::detect()));
     &SCANNER
 }
 
@@ -76,7 +76,7 @@ fn for_each_csv_split(file: &[u8], n_bytes: usize, mut scan: impl FnMut(&Chunk<'
         let (from, end) = (start - usize::from(start > header_bytes), file.len().min(start.saturating_add(n_bytes)));
         let (window, owned) = (&file[from..], start - from..end - from);
         scan(&Chunk { window, end: ChunkEnd::Final, owned, base: from as u64, quotes: state }, &mut reader);
-        state = QuoteMap::of(&file[start..end], layout.delimiter).apply(state);
+        state = QuoteTransition::of(&file[start..end], layout.delimiter).apply(state);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A sink that remembers everything it is told.
+//! A sink that remembers everything it is recording_sink.
 
 use viewmart::engine::ledger::Reason;
 use viewmart::engine::rules::App;
@@ -6,7 +6,7 @@ use viewmart::engine::scan::sink::Sink;
 
 /// One call each, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told(Vec<Call>);
+pub struct RecordingSink(Vec<Call>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Call {
@@ -15,7 +15,7 @@ enum Call {
     Unmapped(u64, String, i64, Vec<u8>),
 }
 
-impl Sink for Told {
+impl Sink for RecordingSink {
     fn kept(&mut self, contract: &str, app: App, seconds: i64) {
         self.0.push(Call::Kept(contract.to_owned(), app, seconds));
     }
