@@ -3,6 +3,7 @@
 //! All of them are begun before the warehouse is touched, so that a file that cannot be written is known by then; they
 //! get their names together at the end.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::engine::calendar::Month;
@@ -173,4 +174,24 @@ pub fn write_refused_rejects(rejects: &Rejects, out: &OutFolder) -> Result<(), E
     let mut file = out.stage(REFUSED_REJECTS)?;
     file.write_with(|w| rejects::write(rejects.iter(), w))?;
     atomic::publish(vec![file]).map(drop)
+}
+
+/// The files in `out` that show `month`: those that bear its name, and the newest of each other kind where they are of
+/// that month.
+pub fn find_files_of_month(out: &Path, month: Month) -> Vec<PathBuf> {
+    let prefix = format!("month-{month}.");
+    let mut files: Vec<PathBuf> = fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)));
+    files.sort();
+    let text = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
+    let report: serde_json::Value = serde_json::from_str(&text(REPORT)).unwrap_or_default();
+    if report["month"] == month.to_string() {
+        files.extend([REPORT, REJECTS, WORKBOOK, LIVE_WORKBOOK].map(|name| out.join(name)));
+    }
+    // The page shows several months, and names the days of each.
+    if text(DASHBOARD).contains(&month.to_string()) {
+        files.push(out.join(DASHBOARD));
+    }
+    files.retain(|path| path.exists());
+    files
 }

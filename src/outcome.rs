@@ -12,6 +12,10 @@ use crate::generate::GenerateSummary;
 use crate::lake::{Listing, PruneSummary, PullSummary};
 use crate::report::{Report, counted, date_runs, dates, size};
 
+mod months;
+
+pub use months::{Dropped, MonthList};
+
 /// The result of a command that succeeded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -27,6 +31,10 @@ pub enum Outcome {
     Mart(MartBuilt),
     /// Of `dashboard`.
     Dashboard(Dashboard),
+    /// Of `drop`.
+    Dropped(Dropped),
+    /// Of `months`.
+    Months(MonthList),
     /// Of `bench`.
     Bench(Measured),
     /// Of `doctor`.
@@ -114,6 +122,8 @@ impl Outcome {
             Outcome::Report(report) => return report.to_json(),
             Outcome::Bench(measured) => measured.to_json(),
             Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
+            Outcome::Dropped(dropped) => dropped.to_json(),
+            Outcome::Months(months) => months.to_json(),
             Outcome::Extracted(e) => json!({
                 "month": e.month.to_string(), "files": e.files, "bytes": e.bytes,
                 "skipped_files": e.skipped_files, "missing_days": dates(e.month, &e.missing_days),
@@ -141,6 +151,8 @@ impl fmt::Display for Outcome {
             Outcome::Report(report) => report.fmt(f),
             Outcome::Bench(measured) => measured.fmt(f),
             Outcome::Diagnosis(diagnosis) => diagnosis.fmt(f),
+            Outcome::Dropped(dropped) => dropped.fmt(f),
+            Outcome::Months(months) => months.fmt(f),
             Outcome::Extracted(e) => {
                 writeln!(
                     f,

@@ -5,7 +5,8 @@
 
 use crate::artifacts::{DashboardFiles, LiveChoice, MonthFileChoice, MonthFiles};
 use crate::cli::plan::{
-    ConsolePlan, DashboardPlan, ExtractPlan, LoadPlan, MartPlan, Plan, PrunePolicy, RunPlan, Task, TransformPlan,
+    ConsolePlan, DashboardPlan, DropPlan, ExtractPlan, LoadPlan, MartPlan, Plan, PrunePolicy, RunPlan, Task,
+    TransformPlan, WarehousePlan,
 };
 use crate::console::{Progress, Unit};
 use crate::dashboard::model::DashboardModel;
@@ -14,10 +15,10 @@ use crate::error::Error;
 use crate::fs::atomic::OutFolder;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
-use crate::outcome::{Dashboard, Extracted, Loaded, MartBuilt, Outcome};
+use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, MonthList, Outcome};
 use crate::report::StageClock;
 use crate::warehouse::Missing;
-use crate::{bench, doctor, gate, mart, month_file};
+use crate::{artifacts, bench, doctor, gate, mart, month_file};
 
 mod draw;
 mod steps;
@@ -38,6 +39,8 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Load(plan) => load(plan, talk),
         Task::Mart(plan) => build_mart(plan),
         Task::Dashboard(plan) => draw_dashboard(plan, talk),
+        Task::Drop(plan) => drop_month(plan),
+        Task::Months(plan) => list_months(plan),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Generate(options) => generate(options, talk),
         Task::Bench(plan) => {
@@ -139,6 +142,19 @@ fn draw_dashboard(plan: &DashboardPlan, talk: ConsolePlan) -> Result<Outcome, Er
     draw::write_live(pages.live.as_mut(), &subject, server)?;
     let files = steps::publish(pages.into_files(), &out, live, talk)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
+}
+
+fn drop_month(plan: &DropPlan) -> Result<Outcome, Error> {
+    let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Refuse)?;
+    mart::months::drop(&mut *warehouse, plan.month)?;
+    let files = artifacts::find_files_of_month(&plan.out, plan.month);
+    Ok(Outcome::Dropped(Dropped { month: plan.month, warehouse: warehouse.address(), files }))
+}
+
+fn list_months(plan: &WarehousePlan) -> Result<Outcome, Error> {
+    let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
+    let months = mart::months::list(&mut *warehouse)?;
+    Ok(Outcome::Months(MonthList { warehouse: warehouse.address(), months }))
 }
 
 fn generate(options: &GenerateOptions, talk: ConsolePlan) -> Result<Outcome, Error> {

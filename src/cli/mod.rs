@@ -12,6 +12,7 @@ mod places;
 pub mod plan;
 mod resolve;
 mod rules;
+mod schema;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,9 @@ pub use plan::Plan;
 pub use resolve::{Request, Resolved, json_is_asked, resolve};
 pub use shell::write_files as write_completions;
 pub use values::{Jobs, Ratio, Threads};
+
+use schema::SchemaFormat;
+use values::MonthChoice;
 
 use flags::{
     BenchFlags, ConsoleFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags, LimitFlags, MonthFlags,
@@ -85,6 +89,24 @@ Examples:
   viewmart dashboard
   viewmart dashboard --month 2022-04 --mask-contracts --out for-partners")]
     Dashboard(DashboardArgs),
+    /// Remove a month from warehouse and mart, at once
+    #[command(after_help = "\
+Examples:
+  viewmart drop --month 2022-04
+  viewmart drop --month 2022-04 --warehouse mysql://etl@db.example/tv")]
+    Drop(DropArgs),
+    /// List the months of the warehouse, with the run that stands and the last one
+    #[command(after_help = "\
+Examples:
+  viewmart months
+  viewmart months --warehouse mysql://etl@db.example/tv --json")]
+    Months(MonthsArgs),
+    /// Show the data dictionary of warehouse and mart, with units
+    #[command(after_help = "\
+Examples:
+  viewmart schema
+  viewmart schema --format dbt > models/viewmart.yml")]
+    Schema(SchemaArgs),
     /// Write a synthetic month like a real one, dirt included
     #[command(after_help = "\
 Examples:
@@ -243,6 +265,32 @@ struct DashboardArgs {
     render: RenderFlags,
     #[command(flatten)]
     out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+struct DropArgs {
+    /// The month that goes, typed here: neither a variable nor the settings file names it
+    #[arg(short, long, value_name = "YYYY-MM|last|this", required = true)]
+    month: MonthChoice,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+struct MonthsArgs {
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
+    #[command(flatten)]
+    out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+struct SchemaArgs {
+    /// Markdown for people, or sources.yml for dbt
+    #[arg(id = "schema_format", long = "format", value_name = "FORMAT", default_value = "markdown")]
+    format: SchemaFormat,
 }
 
 #[derive(Debug, Args)]

@@ -22,8 +22,9 @@ pub(super) const SETTINGS_FILE: &str = "viewmart.toml";
 const PREFIX: &str = "VIEWMART_";
 
 /// Flags without a key or a variable, and why.
-pub(super) const EXCEPTIONS: [(&str, Missing, &str); 2] = [
+pub(super) const EXCEPTIONS: [(&str, Missing, &str); 3] = [
     ("config", Missing::Key, "a settings file does not name another"),
+    ("schema_format", Missing::Key, "`format` is that of the data files"),
     ("lake", Missing::Variable, "no separator stands in no path"),
 ];
 

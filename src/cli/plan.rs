@@ -37,6 +37,10 @@ pub enum Task {
     Mart(MartPlan),
     /// `viewmart dashboard`.
     Dashboard(Box<DashboardPlan>),
+    /// `viewmart drop`.
+    Drop(DropPlan),
+    /// `viewmart months`.
+    Months(WarehousePlan),
     /// `viewmart generate`.
     Generate(GenerateOptions),
     /// `viewmart bench`.
@@ -229,6 +233,17 @@ pub struct DashboardPlan {
     /// How the dashboards are rendered.
     pub render: RenderPlan,
     /// Folder of the output files.
+    pub out: PathBuf,
+}
+
+/// `viewmart drop`.
+#[derive(Clone, Debug)]
+pub struct DropPlan {
+    /// The month that goes.
+    pub month: Month,
+    /// Where the tables are.
+    pub warehouse: WarehousePlan,
+    /// The folder whose files may still show it.
     pub out: PathBuf,
 }
 

@@ -13,10 +13,12 @@ use super::flags::{
 };
 use super::places::{Entry, Grammar, Place, Variables};
 use super::plan::{
-    BenchPlan, ConsolePlan, DashboardPlan, DoctorPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan, MaskKey,
-    Messages, MissingDays, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task, TransformPlan, WarehousePlan,
+    BenchPlan, ConsolePlan, DashboardPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan,
+    MaskKey, Messages, MissingDays, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task, TransformPlan,
+    WarehousePlan,
 };
-use super::values::{CompressionName, FormatName, Jobs, Ratio, Threads, switch};
+use super::schema::SchemaFormat;
+use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
 use super::{Cli, Command, Refused, listing};
 use crate::dashboard::mask;
 use crate::engine::calendar::Month;
@@ -53,6 +55,7 @@ enum Verb {
     Execute(Job),
     Rules,
     Config,
+    Schema(SchemaFormat),
     Completions(Shell, Option<PathBuf>),
 }
 
@@ -64,6 +67,8 @@ enum Job {
     Load(PathBuf),
     Mart,
     Dashboard,
+    Drop(MonthChoice),
+    Months,
     Generate(PathBuf),
     Bench,
     Doctor,
@@ -140,6 +145,13 @@ impl Command {
                 };
                 (Verb::Execute(Job::Dashboard), settings)
             }
+            Command::Drop(args) => {
+                (Verb::Execute(Job::Drop(args.month)), Settings { warehouse: args.warehouse, out: args.out, ..none })
+            }
+            Command::Months(args) => {
+                (Verb::Execute(Job::Months), Settings { warehouse: args.warehouse, out: args.out, ..none })
+            }
+            Command::Schema(args) => (Verb::Schema(args.format), none),
             Command::Generate(args) => {
                 let settings = Settings {
                     month: args.month,
@@ -216,6 +228,7 @@ fn resolve_onto(settings: &mut Settings, cli: Cli, variables: &Variables, today:
         Verb::Config => {
             Request::Print(listing::show(&grammar, &[&typed, &of_variables, &of_file], variables, console.results))
         }
+        Verb::Schema(format) => Request::Print(super::schema::show(format)),
         Verb::Execute(job) => Request::Execute(Box::new(Plan { task: resolver.task(job)?, console })),
         Verb::Completions(shell, folder) => completions(shell, folder),
     };
@@ -291,6 +304,10 @@ impl Resolver<'_> {
                 render: self.render()?,
                 out: self.out()?,
             })),
+            Job::Drop(month) => {
+                Task::Drop(DropPlan { month: self.chosen(month)?, warehouse: self.warehouse()?, out: self.out()? })
+            }
+            Job::Months => Task::Months(self.warehouse()?),
             Job::Generate(folder) => Task::Generate(self.generate(folder)?),
             Job::Bench => Task::Bench(Box::new(BenchPlan {
                 lake: self.lake()?,
@@ -358,9 +375,12 @@ impl Resolver<'_> {
     }
 
     fn month(&self) -> Result<Option<Month>, Error> {
-        let Some(choice) = self.settings.month.month else { return Ok(None) };
+        self.settings.month.month.map(|choice| self.chosen(choice)).transpose()
+    }
+
+    fn chosen(&self, choice: MonthChoice) -> Result<Month, Error> {
         let month = choice.resolve(self.etl_date());
-        month.map(Some).ok_or_else(|| usage("there is no month before that of --etl-date", "name one with --month"))
+        month.ok_or_else(|| usage("there is no month before that of --etl-date", "name one with --month"))
     }
 
     fn etl_date(&self) -> Date {

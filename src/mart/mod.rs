@@ -12,6 +12,7 @@ use crate::warehouse::{
     CustomerPass, Dialect, Fill, MartSchema, MartScript, Missing, Reads, Value, Warehouse, WarehouseError,
 };
 
+pub mod months;
 pub mod tables;
 
 /// A table of the mart, or on the way to it, and the SELECT that gives its rows.
@@ -125,9 +126,8 @@ pub fn prepare(warehouse: &mut dyn Warehouse, missing: Missing) -> Result<(), Wa
 /// # Errors
 /// What the warehouse says.
 pub fn published_months(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, WarehouseError> {
-    // The query is about no month; any will do.
-    let any = Month::of(jiff::civil::date(2000, 1, 1));
-    let rows = warehouse.query(any, "SELECT Month FROM {warehouse}.etl_run_published ORDER BY Month")?;
+    let rows =
+        warehouse.query(months::any_month(), "SELECT Month FROM {warehouse}.etl_run_published ORDER BY Month")?;
     let months = rows.iter().flatten().filter_map(|value| match value {
         Value::Text(day) => day.get(..7)?.parse().ok(),
         _ => None,

@@ -1,12 +1,13 @@
 //! The tables of the mart, and those on the way to them.
 
 use crate::warehouse::schema::ColumnType::{BigInt, Date, Double, Int, Text};
-use crate::warehouse::schema::{DAILY_COLUMNS, Database, MAX_APP_CHARS, Table, View, added, column};
+use crate::warehouse::schema::{DAILY_COLUMNS, Database, MAX_APP_CHARS, NEWEST_MONTH, Table, View, added, column};
 
 /// Totals of the month.
 pub const SUMMARY_CUSTOMER: Table = Table {
     database: Database::Mart,
     name: "summary_customer",
+    comment: "totals of the month",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("TotalUser", BigInt, "customers"),
@@ -25,6 +26,7 @@ pub const SUMMARY_CUSTOMER: Table = Table {
 pub const CUSTOMER_SEGMENTS: Table = Table {
     database: Database::Mart,
     name: "customer_segments",
+    comment: "customers by taste, most watched category, active days and set of categories",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Taste", Text(50), "categories watched, joined by _"),
@@ -45,6 +47,7 @@ pub const CUSTOMER_SEGMENTS: Table = Table {
 pub const CATEGORY_AUDIENCE: Table = Table {
     database: Database::Mart,
     name: "category_audience",
+    comment: "reach and seconds of each category",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Category", Text(10), "the category"),
@@ -62,6 +65,7 @@ pub const CATEGORY_AUDIENCE: Table = Table {
 pub const ACTIVENESS_DISTRIBUTION: Table = Table {
     database: Database::Mart,
     name: "activeness_distribution",
+    comment: "customers by number of active days",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("ActiveDays", Int, "days with a kept record"),
@@ -75,6 +79,7 @@ pub const ACTIVENESS_DISTRIBUTION: Table = Table {
 pub const TASTE_DISTRIBUTION: Table = Table {
     database: Database::Mart,
     name: "taste_distribution",
+    comment: "customers by taste",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Taste", Text(50), "categories watched, joined by _"),
@@ -88,6 +93,7 @@ pub const TASTE_DISTRIBUTION: Table = Table {
 pub const TOP_CUSTOMERS: Table = Table {
     database: Database::Mart,
     name: "top_customers",
+    comment: "the hundred customers with the most seconds, ties by contract",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Place", Int, "rank, 1 has the most seconds"),
@@ -100,14 +106,20 @@ pub const TOP_CUSTOMERS: Table = Table {
 };
 
 /// The days of the month.
-pub const DAILY_AUDIENCE: Table =
-    Table { database: Database::Mart, name: "daily_audience", columns: DAILY_COLUMNS, key: &["Month", "Day"] };
+pub const DAILY_AUDIENCE: Table = Table {
+    database: Database::Mart,
+    name: "daily_audience",
+    comment: "the days of the month",
+    columns: DAILY_COLUMNS,
+    key: &["Month", "Day"],
+};
 
 /// Records and seconds by app: of records that were kept or rejected as `unmapped_app`. All apps in a category, and the
 /// thousand others with the most records.
 pub const APP_AUDIENCE: Table = Table {
     database: Database::Mart,
     name: "app_audience",
+    comment: "records and seconds by app: all apps in a category, and the thousand others with the most records",
     columns: &[
         added("Month", Date, "first day of the month", ""),
         added("App", Text(MAX_APP_CHARS), "name of the app", ""),
@@ -122,6 +134,7 @@ pub const APP_AUDIENCE: Table = Table {
 pub const DAILY_QUALITY: Table = Table {
     database: Database::Mart,
     name: "daily_quality",
+    comment: "what became of the records of each day",
     columns: &[
         added("Month", Date, "first day of the month", ""),
         added("Day", Date, "the day", ""),
@@ -135,6 +148,7 @@ pub const DAILY_QUALITY: Table = Table {
 pub const DATA_QUALITY: Table = Table {
     database: Database::Mart,
     name: "data_quality",
+    comment: "what became of every record",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Reason", Text(30), "kept, or why the records were rejected"),
@@ -148,6 +162,7 @@ pub const DATA_QUALITY: Table = Table {
 pub const WATCH_TIME_DISTRIBUTION: Table = Table {
     database: Database::Mart,
     name: "watch_time_distribution",
+    comment: "customers by total seconds, in bands that about double every second time",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Band", Int, "number of the band, from 0"),
@@ -169,6 +184,7 @@ pub const WATCH_TIME_DISTRIBUTION: Table = Table {
 pub const WATCH_TIME_SUMMARY: Table = Table {
     database: Database::Mart,
     name: "watch_time_summary",
+    comment: "quantiles of total seconds over customers, and the part of the top tenth of them",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Users", BigInt, "customers"),
@@ -187,6 +203,7 @@ pub const WATCH_TIME_SUMMARY: Table = Table {
 pub const CATEGORY_OVERLAP: Table = Table {
     database: Database::Mart,
     name: "category_overlap",
+    comment: "customers who watch two categories, for each two",
     columns: &[
         column("Month", Date, "first day of the month"),
         column("Category", Text(10), "the category"),
@@ -201,6 +218,7 @@ pub const CATEGORY_OVERLAP: Table = Table {
 pub const CUSTOMER_CELL: Table = Table {
     database: Database::Work,
     name: "customer_cell",
+    comment: "customers counted by what tells them apart, each part of them by itself",
     columns: &[
         column("Part", Int, "part of the customers"),
         column("Cell", BigInt, "as in customer_cell.key.sql"),
@@ -220,6 +238,7 @@ pub const CUSTOMER_CELL: Table = Table {
 pub const WATCH_TIME_BIN: Table = Table {
     database: Database::Work,
     name: "watch_time_bin",
+    comment: "customers by thin bins of watch time, each part of them by itself",
     columns: &[
         column("Part", Int, "part of the customers"),
         column("FromSeconds", BigInt, "least seconds of a customer in the bin, as in watch_time_bin.key.sql"),
@@ -233,6 +252,7 @@ pub const WATCH_TIME_BIN: Table = Table {
 pub const WATCH_TIME_RANK: Table = Table {
     database: Database::Work,
     name: "watch_time_rank",
+    comment: "the bins of the customers at some ranks",
     columns: &[
         column("Mark", Int, "which customer is asked for"),
         column("Place", BigInt, "its rank, from the fewest seconds"),
@@ -248,6 +268,7 @@ pub const WATCH_TIME_RANK: Table = Table {
 pub const BOUNDARY_CUSTOMER: Table = Table {
     database: Database::Work,
     name: "boundary_customer",
+    comment: "the customers of those bins",
     columns: &[
         column("Contract", Text(100), "customer"),
         column("TotalDuration", BigInt, "seconds of all categories"),
@@ -261,6 +282,7 @@ pub const BOUNDARY_CUSTOMER: Table = Table {
 pub const SUMMARY_CUSTOMER_SEED: View = View {
     database: Database::Mart,
     name: "summary_customer_seed",
+    comment: "the newest month with the column names of the original pipeline",
     table: SUMMARY_CUSTOMER.name,
     columns: &[
         ("TotalUser", "Total User"),
@@ -271,7 +293,7 @@ pub const SUMMARY_CUSTOMER_SEED: View = View {
         ("Total_TvDuration", "Total_TvDuration"),
         ("TotalDuration", "TotalDuraion"),
     ],
-    rows: "",
+    rows: NEWEST_MONTH,
 };
 
 #[cfg(test)]

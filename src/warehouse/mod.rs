@@ -95,6 +95,13 @@ pub struct MartSchema {
     pub totals: &'static schema::Table,
 }
 
+impl MartSchema {
+    /// What the warehouse itself keeps in a mart: where its months come from.
+    pub fn records(&self) -> [schema::Table; 2] {
+        [schema::MART_RUN, schema::MART_WAREHOUSE_ID]
+    }
+}
+
 /// What rebuilds the mart of a month.
 #[derive(Clone, Debug)]
 pub struct MartScript {
@@ -133,7 +140,7 @@ impl MartScript {
     /// The statements that remove the month from the mart.
     pub fn deletes(&self) -> impl Iterator<Item = String> {
         let mart = self.fills.iter().map(|fill| fill.table).filter(|table| table.database == schema::Database::Mart);
-        mart.map(|table| format!("DELETE FROM {} WHERE Month = {{month}}", table.qualified()))
+        mart.map(schema::Table::delete_month)
     }
 
     /// The statements that fill the tables behind the passes, in order.
@@ -182,6 +189,10 @@ pub trait Warehouse {
     /// `{warehouse}` and `{mart}` for the two databases, `{work}` before the name of a table of the script, and `{month}`
     /// for the quoted first day. Refuses a month whose tables contradict each other.
     fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError>;
+
+    /// Removes a month from warehouse and mart; the runs that published it become [`RunStatus::Dropped`]. Readers see
+    /// it whole until it is gone. Where nothing of it is left, nothing is done.
+    fn drop_month(&mut self, month: Month, mart: &MartSchema) -> Result<(), WarehouseError>;
 
     /// All rows of a query; the placeholders are those of [`Warehouse::publish_mart`].
     fn query(&mut self, month: Month, sql: &str) -> Result<Vec<Vec<Value>>, WarehouseError> {

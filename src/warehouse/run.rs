@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::Value;
-use super::schema::{ETL_RUN_APP, ETL_RUN_DAY, ETL_RUN_WARNING, Table, cut_app, utc_text};
+use super::schema::{ETL_RUN, ETL_RUN_APP, ETL_RUN_DAY, ETL_RUN_WARNING, Table, cut_app, utc_text};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{AppSums, FileLedger, Ledger, LedgerDetail, Reason};
 use crate::engine::month::{DayActivity, MonthTable, Provenance};
@@ -38,6 +38,13 @@ impl RunStatus {
             RunStatus::Dropped => "dropped",
         }
     }
+}
+
+/// The statement after which no run of the month stands.
+pub(super) fn mark_dropped() -> String {
+    let (dropped, published) = (RunStatus::Dropped.name(), RunStatus::Published.name());
+    let table = ETL_RUN.qualified();
+    format!("UPDATE {table} SET Status = '{dropped}' WHERE Month = {{month}} AND Status = '{published}'")
 }
 
 /// A run: a row of `etl_run` and what belongs to it. What is not known stays empty.
@@ -264,7 +271,6 @@ mod tests {
     use crate::engine::ledger::{InputFile, RecordCounts};
     use crate::engine::rules::Rules;
     use crate::warehouse::fixture::month_table;
-    use crate::warehouse::schema::ETL_RUN;
 
     fn record() -> RunRecord {
         let table = month_table("2022-04", &Rules::preset("default").unwrap(), &[("A", [1, 0, 0, 0, 2], 2)]);

@@ -6,6 +6,7 @@ mod support;
 mod cli;
 mod dashboard;
 mod lake;
+mod months;
 mod plain;
 mod readme;
 mod run;

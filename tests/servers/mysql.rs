@@ -31,6 +31,7 @@ use viewmart::warehouse::{
     CustomerRow, Dialect, Fill, MartScript, Missing, Reads, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError,
 };
 
+mod months;
 mod program;
 
 /// A server started by a script of the repository.

@@ -2,6 +2,7 @@
 -- table and the value there.
 WITH customer AS (
   SELECT
+    CASE WHEN COALESCE(SUM(Users), 0) > 0 THEN 'there' ELSE 'missing' END AS Users,
     COALESCE(SUM(MovieSeconds), 0) AS Movie,
     COALESCE(SUM(SportSeconds), 0) AS Sport,
     COALESCE(SUM(ChildSeconds), 0) AS Child,
@@ -21,10 +22,14 @@ WITH customer AS (
   FROM {warehouse}.daily_activity
   WHERE Month = {month}
 ), run AS (
-  SELECT COALESCE(SUM(RecordsKept), 0) AS Records
+  SELECT
+    COALESCE(SUM(RecordsKept), 0) AS Records,
+    CASE WHEN COALESCE(SUM(RecordsKept), 0) > 0 THEN 'there' ELSE 'missing' END AS Users
   FROM {warehouse}.etl_run_published
   WHERE Month = {month}
 )
+SELECT 'the customers', 'customer_behavior', customer.Users, 'the run in etl_run', run.Users FROM customer CROSS JOIN run
+UNION ALL
 SELECT 'the seconds of Movie', 'customer_behavior', customer.Movie, 'daily_activity', day.Movie FROM customer CROSS JOIN day
 UNION ALL
 SELECT 'the seconds of Sport', 'customer_behavior', customer.Sport, 'daily_activity', day.Sport FROM customer CROSS JOIN day

@@ -33,6 +33,7 @@ use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 
 mod connect;
+mod drop;
 mod failure;
 mod mart;
 mod prepare;
@@ -207,6 +208,10 @@ impl Warehouse for MysqlWarehouse {
         self.locked(|connector, conn, server| {
             mart::publish(connector, conn, server, month, script, bounds.as_deref(), n_connections)
         })
+    }
+
+    fn drop_month(&mut self, month: Month, mart: &MartSchema) -> Result<(), WarehouseError> {
+        self.locked(|connector, conn, server| drop::drop_month(connector, conn, server, month, mart))
     }
 
     fn snapshot(&mut self, month: Month, queries: &[&str]) -> Result<Vec<Vec<Vec<Value>>>, WarehouseError> {

@@ -29,6 +29,7 @@ use super::connect::{Connector, Server, literal, quoted};
 use super::failure::Failure;
 use super::stream;
 use crate::console::Progress;
+use crate::engine::calendar::Month;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{self, Comments, Dialect};
@@ -217,7 +218,7 @@ fn publish(
         "ALTER TABLE {}.{} EXCHANGE PARTITION {} WITH TABLE {staging}{}",
         connector.place.names.warehouse,
         schema::CUSTOMER_BEHAVIOR.name,
-        partition(table),
+        partition(table.month),
         if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" },
     );
     // Before the customers change, so that only its COMMIT has to follow them.
@@ -234,7 +235,7 @@ fn publish(
 }
 
 /// Gives readers the old month again after the server refused the smaller tables, on a new connection if need be.
-fn take_back(connector: &Connector, conn: &mut Conn, exchange: &str) -> Result<(), Failure> {
+pub(super) fn take_back(connector: &Connector, conn: &mut Conn, exchange: &str) -> Result<(), Failure> {
     let doing = "taking the month back";
     match run(connector, conn, doing, exchange) {
         Err(failure) if failure.is_passing() => run(connector, &mut connector.connect()?.0, doing, exchange),
@@ -243,28 +244,40 @@ fn take_back(connector: &Connector, conn: &mut Conn, exchange: &str) -> Result<(
 }
 
 /// `p202204`.
-fn partition(table: &MonthTable) -> String {
-    let first_day = table.month.first_day();
+pub(super) fn partition(month: Month) -> String {
+    let first_day = month.first_day();
     format!("p{:04}{:02}", first_day.year(), first_day.month())
 }
 
 fn add_partition(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> Result<(), Failure> {
     let doing = "adding a partition for the month";
-    let (database, name, partition) = (literal(&connector.database), schema::CUSTOMER_BEHAVIOR.name, partition(table));
+    if has_partition(connector, conn, doing, table.month)? {
+        return Ok(());
+    }
+    let sql = format!(
+        "ALTER TABLE {}.{} ADD PARTITION (PARTITION {} VALUES IN ('{}'))",
+        connector.place.names.warehouse,
+        schema::CUSTOMER_BEHAVIOR.name,
+        partition(table.month),
+        table.month.first_day()
+    );
+    run(connector, conn, doing, &sql)
+}
+
+/// Whether `customer_behavior` has a partition for the month.
+pub(super) fn has_partition(
+    connector: &Connector,
+    conn: &mut Conn,
+    doing: &'static str,
+    month: Month,
+) -> Result<bool, Failure> {
+    let (database, name, partition) = (literal(&connector.database), schema::CUSTOMER_BEHAVIOR.name, partition(month));
     let sql = format!(
         "SELECT 1 FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {database} AND TABLE_NAME = '{name}' \
          AND PARTITION_NAME = '{partition}'"
     );
     let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
-    if found.is_some() {
-        return Ok(());
-    }
-    let sql = format!(
-        "ALTER TABLE {}.{name} ADD PARTITION (PARTITION {partition} VALUES IN ('{}'))",
-        connector.place.names.warehouse,
-        table.month.first_day()
-    );
-    run(connector, conn, doing, &sql)
+    Ok(found.is_some())
 }
 
 /// `daily_activity` of the month, in a transaction that is left open.

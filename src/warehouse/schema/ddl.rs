@@ -61,6 +61,11 @@ impl Table {
         format!("INSERT INTO {} ({})\n{select}", self.qualified(), self.column_list())
     }
 
+    /// The statement that removes the rows of a month.
+    pub fn delete_month(&self) -> String {
+        format!("DELETE FROM {} WHERE Month = {{month}}", self.qualified())
+    }
+
     /// `(columns, PRIMARY KEY (…))`: what stands after the table's name in `CREATE TABLE`.
     pub fn definition(&self, dialect: Dialect, comments: Comments) -> String {
         let mut text = String::from("(\n");
@@ -83,6 +88,9 @@ impl Table {
                     text,
                     "  PRIMARY KEY ({key})\n) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 COLLATE = {collation}"
                 );
+                if comments == Comments::Kept {
+                    let _ = write!(text, " COMMENT = {}", comment_literal(self.comment));
+                }
             }
         }
         text
@@ -91,6 +99,12 @@ impl Table {
     /// The statement that makes the table where it is missing, with placeholders for the databases.
     pub fn create(&self, dialect: Dialect) -> String {
         format!("CREATE TABLE IF NOT EXISTS {} {}", self.qualified(), self.definition(dialect, Comments::Kept))
+    }
+
+    /// The statement that gives its comment to a table of an older version, where the dialect knows any.
+    pub fn add_comment(&self, dialect: Dialect) -> Option<String> {
+        let Dialect::Mysql { .. } = dialect else { return None };
+        Some(format!("ALTER TABLE {} COMMENT = {}", self.qualified(), comment_literal(self.comment)))
     }
 
     /// The statement that adds a column to a table of an older version.
@@ -108,7 +122,35 @@ impl Table {
     }
 }
 
+fn comment_literal(comment: &str) -> String {
+    format!("'{}'", comment.replace('\'', "''"))
+}
+
 impl Column {
+    /// What it means, with its unit.
+    pub fn described(&self) -> String {
+        let first_word = self.unit.split(' ').next().unwrap_or_default();
+        match first_word {
+            // Told already.
+            "" => self.comment.to_owned(),
+            word if self.comment.contains(word) => self.comment.to_owned(),
+            _ => format!("{} ({})", self.comment, self.unit),
+        }
+    }
+
+    /// Its type in words that every SQL database knows.
+    pub fn plain_type(&self) -> String {
+        match self.column_type {
+            ColumnType::Date => "date".to_owned(),
+            ColumnType::Timestamp => "timestamp".to_owned(),
+            ColumnType::Text(n_chars) => format!("varchar({n_chars})"),
+            ColumnType::LongText => "text".to_owned(),
+            ColumnType::BigInt | ColumnType::Id => "bigint".to_owned(),
+            ColumnType::Int => "int".to_owned(),
+            ColumnType::Double => "double".to_owned(),
+        }
+    }
+
     /// Name, type and what else stands in a definition.
     fn definition(&self, dialect: Dialect, comments: Comments) -> String {
         let mut text = format!("{} {}", self.name, self.column_type.sql(dialect));
@@ -116,7 +158,7 @@ impl Column {
             let _ = write!(text, " DEFAULT {}", self.default);
         }
         if let (Dialect::Mysql { .. }, Comments::Kept) = (dialect, comments) {
-            let _ = write!(text, " COMMENT '{}'", self.comment.replace('\'', "''"));
+            let _ = write!(text, " COMMENT {}", comment_literal(&self.described()));
         }
         text
     }

@@ -41,8 +41,10 @@ pub struct Column {
     pub name: &'static str,
     /// The type.
     pub column_type: ColumnType,
-    /// What it means, with its unit.
+    /// What it means.
     pub comment: &'static str,
+    /// What its numbers count; empty where they count nothing.
+    pub unit: &'static str,
     /// The first version of the schema that has it.
     pub since: u32,
     /// The value of rows that are older than the column, as SQL; empty for 0, or no text.
@@ -56,6 +58,8 @@ pub struct Table {
     pub database: Database,
     /// Its name, without the database.
     pub name: &'static str,
+    /// What it holds.
+    pub comment: &'static str,
     /// Its columns in order: those of a newer version come last.
     pub columns: &'static [Column],
     /// The primary key, in order.
@@ -69,6 +73,8 @@ pub struct View {
     pub database: Database,
     /// Its name, without the database.
     pub name: &'static str,
+    /// What it shows.
+    pub comment: &'static str,
     /// The table it shows.
     pub table: &'static str,
     /// Column of the table, name in the view.
@@ -77,14 +83,62 @@ pub struct View {
     pub rows: &'static str,
 }
 
+/// For views that show the newest month alone.
+pub(crate) const NEWEST_MONTH: &str = "Month = (SELECT MAX(newest.Month) FROM {table} AS newest)";
+
 /// Longest name of an app that the tables hold, in characters; longer ones are cut.
 ///
 /// Keys of MySQL hold the name, and a key has at most 3072 bytes there.
 pub const MAX_APP_CHARS: u16 = 500;
 
+/// What the numbers of a column count, by how its name ends; the first that fits.
+const UNITS: &[(&str, &str)] = &[
+    ("SecondsPerUser", "seconds per customer"),
+    ("Share", "fraction 0..1"),
+    ("Duration", "seconds"),
+    ("Seconds", "seconds"),
+    ("SecondsBefore", "seconds"),
+    ("Users", "customers"),
+    ("TotalUser", "customers"),
+    ("Records", "records"),
+    ("RecordsRead", "records"),
+    ("RecordsKept", "records"),
+    ("Files", "files"),
+    ("Bytes", "bytes"),
+    ("ActiveDays", "days"),
+    ("Activeness", "days"),
+];
+
+const fn unit_of(name: &str) -> &'static str {
+    let name = name.as_bytes();
+    let mut place = 0;
+    while place < UNITS.len() {
+        let (end, unit) = UNITS[place];
+        let end = end.as_bytes();
+        let mut n_same = 0;
+        while n_same < end.len() && n_same < name.len() && end[end.len() - 1 - n_same] == name[name.len() - 1 - n_same]
+        {
+            n_same += 1;
+        }
+        if n_same == end.len() {
+            return unit;
+        }
+        place += 1;
+    }
+    if starts_with(name, b"Rejected_") { "records" } else { "" }
+}
+
+const fn starts_with(name: &[u8], start: &[u8]) -> bool {
+    let mut n_same = 0;
+    while n_same < start.len() && n_same < name.len() && start[n_same] == name[n_same] {
+        n_same += 1;
+    }
+    n_same == start.len()
+}
+
 /// Shorthand for a column that was there from the first version on.
 pub(crate) const fn column(name: &'static str, column_type: ColumnType, comment: &'static str) -> Column {
-    Column { name, column_type, comment, since: 1, default: "" }
+    Column { name, column_type, comment, unit: unit_of(name), since: 1, default: "" }
 }
 
 /// Shorthand for a column that the second version of the schema added.
@@ -94,7 +148,7 @@ pub(crate) const fn added(
     comment: &'static str,
     default: &'static str,
 ) -> Column {
-    Column { name, column_type, comment, since: 2, default }
+    Column { name, column_type, comment, unit: unit_of(name), since: 2, default }
 }
 
 use ColumnType::{BigInt, Date, Id, Int, LongText, Text, Timestamp};
@@ -107,7 +161,12 @@ pub(in crate::warehouse) const fn of_customer(column: &columns::Column) -> Colum
         columns::ColumnType::BigInt => BigInt,
         columns::ColumnType::Int => Int,
     };
-    Column { name: column.name, column_type, comment: column.comment, since: 1, default: "" }
+    let unit = match column.unit {
+        Unit::None | Unit::DayMask => "",
+        Unit::Seconds => "seconds",
+        Unit::Days => "days",
+    };
+    Column { name: column.name, column_type, comment: column.comment, unit, since: 1, default: "" }
 }
 
 /// Whether the warehouse holds a column of a customer's row.
@@ -195,17 +254,28 @@ const fn seed_names(column: &columns::Column) -> (&'static str, &'static str) {
 chosen_columns!(SEED_COLUMNS: (&'static str, &'static str) = &[], has_seed_name, seed_names, ("", ""));
 
 /// The customers: one row per month and contract.
-pub const CUSTOMER_BEHAVIOR: Table =
-    Table { database: Database::Warehouse, name: "customer_behavior", columns: CUSTOMER_COLUMNS, key: CUSTOMER_KEY };
+pub const CUSTOMER_BEHAVIOR: Table = Table {
+    database: Database::Warehouse,
+    name: "customer_behavior",
+    comment: "customers: one row per month and contract",
+    columns: CUSTOMER_COLUMNS,
+    key: CUSTOMER_KEY,
+};
 
 /// What happened on each day that has data. `Day` is the whole date.
-pub const DAILY_ACTIVITY: Table =
-    Table { database: Database::Warehouse, name: "daily_activity", columns: DAILY_COLUMNS, key: &["Month", "Day"] };
+pub const DAILY_ACTIVITY: Table = Table {
+    database: Database::Warehouse,
+    name: "daily_activity",
+    comment: "the days of each month that have records",
+    columns: DAILY_COLUMNS,
+    key: &["Month", "Day"],
+};
 
 /// One row per run whose month was known. The run that stands is the highest `Id` of a month that is `published`.
 pub const ETL_RUN: Table = Table {
     database: Database::Warehouse,
     name: "etl_run",
+    comment: "one row per run whose month was known; the highest Id of a month that is published stands",
     columns: &[
         column("Id", Id, "number of the run"),
         column("Month", Date, "first day of the month"),
@@ -241,6 +311,7 @@ pub const ETL_RUN: Table = Table {
 pub const ETL_RUN_DAY: Table = Table {
     database: Database::Warehouse,
     name: "etl_run_day",
+    comment: "what became of the records of each day, per run",
     columns: &[
         added("Run", BigInt, "the run", ""),
         added("Day", Date, "the day", ""),
@@ -255,6 +326,7 @@ pub const ETL_RUN_DAY: Table = Table {
 pub const ETL_RUN_APP: Table = Table {
     database: Database::Warehouse,
     name: "etl_run_app",
+    comment: "records and seconds by app, per run: of records kept, or rejected as unmapped_app",
     columns: &[
         added("Run", BigInt, "the run", ""),
         added("App", Text(MAX_APP_CHARS), "name of the app; a longer one ends in an ellipsis", ""),
@@ -269,6 +341,7 @@ pub const ETL_RUN_APP: Table = Table {
 pub const ETL_RUN_WARNING: Table = Table {
     database: Database::Warehouse,
     name: "etl_run_warning",
+    comment: "the warnings of each run, in order",
     columns: &[
         added("Run", BigInt, "the run", ""),
         added("Place", Int, "number of the warning, from 1", ""),
@@ -279,12 +352,22 @@ pub const ETL_RUN_WARNING: Table = Table {
 };
 
 /// Which warehouse it is: one row with a random number. A mart has the same one.
-pub const WAREHOUSE_ID: Table =
-    Table { database: Database::Warehouse, name: "warehouse_id", columns: ID_COLUMNS, key: &["Id"] };
+pub const WAREHOUSE_ID: Table = Table {
+    database: Database::Warehouse,
+    name: "warehouse_id",
+    comment: "one row: which warehouse this is, or is the mart of",
+    columns: ID_COLUMNS,
+    key: &["Id"],
+};
 
 /// Which warehouse the mart was built from.
-pub const MART_WAREHOUSE_ID: Table =
-    Table { database: Database::Mart, name: "warehouse_id", columns: ID_COLUMNS, key: &["Id"] };
+pub const MART_WAREHOUSE_ID: Table = Table {
+    database: Database::Mart,
+    name: "warehouse_id",
+    comment: "one row: which warehouse this is, or is the mart of",
+    columns: ID_COLUMNS,
+    key: &["Id"],
+};
 
 const ID_COLUMNS: &[Column] = &[added("Id", Text(32), "random number of the warehouse, hexadecimal", "")];
 
@@ -292,6 +375,7 @@ const ID_COLUMNS: &[Column] = &[added("Id", Text(32), "random number of the ware
 pub const MART_RUN: Table = Table {
     database: Database::Mart,
     name: "mart_run",
+    comment: "which run each month of the mart was built from",
     columns: &[
         added("Month", Date, "first day of the month", ""),
         added(
@@ -312,15 +396,17 @@ pub const WAREHOUSE_TABLES: [Table; 7] =
 pub const CUSTOMER_BEHAVIOR_SEED: View = View {
     database: Database::Warehouse,
     name: "customer_behavior_seed",
+    comment: "the newest month with the column names of the original pipeline",
     table: CUSTOMER_BEHAVIOR.name,
     columns: SEED_COLUMNS,
-    rows: "",
+    rows: NEWEST_MONTH,
 };
 
 /// The run of each month that stands.
 pub const ETL_RUN_PUBLISHED: View = View {
     database: Database::Warehouse,
     name: "etl_run_published",
+    comment: "the run of each month that stands",
     table: ETL_RUN.name,
     columns: &same_names::<{ ETL_RUN.columns.len() }>(ETL_RUN.columns),
     rows: "Id IN (SELECT MAX(Id) FROM {table} WHERE Status = 'published' GROUP BY Month)",

@@ -122,12 +122,14 @@ impl Schema<'_> {
                 Some(columns) => {
                     let missing = table.columns.iter().skip(columns.len());
                     statements.extend(missing.map(|column| table.add_column(column, dialect)));
+                    statements.extend(table.add_comment(dialect).filter(|_| found.version < SCHEMA_VERSION));
                 }
             }
         }
         for view in &self.views {
             match found.columns.get(view.name) {
-                Some(columns) if columns.len() == view.columns.len() => {}
+                // One of an older version may show other rows.
+                Some(columns) if columns.len() == view.columns.len() && found.version == SCHEMA_VERSION => {}
                 Some(_) => {
                     statements.push(format!("DROP VIEW {}", self.database.qualify(view.name)));
                     statements.push(view.create(dialect));

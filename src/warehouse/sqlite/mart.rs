@@ -206,7 +206,7 @@ fn count_part(
 }
 
 /// The run whose rows stand.
-fn last_run(connection: &Connection, names: &Names<'_>, month: Month) -> rusqlite::Result<i64> {
+pub(super) fn last_run(connection: &Connection, names: &Names<'_>, month: Month) -> rusqlite::Result<i64> {
     let sql =
         names.fill_month("SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run_published WHERE Month = {month}", month);
     connection.query_row(&sql, [], |row| row.get(0))

@@ -29,6 +29,7 @@ use crate::engine::month::MonthTable;
 
 mod connect;
 mod doctor;
+mod drop;
 mod fault;
 mod load;
 mod mart;
@@ -128,6 +129,10 @@ impl Warehouse for SqliteWarehouse {
 
     fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError> {
         mart::publish(&self.files, month, script)
+    }
+
+    fn drop_month(&mut self, month: Month, mart: &MartSchema) -> Result<(), WarehouseError> {
+        drop::drop_month(&self.files, month, mart)
     }
 
     fn snapshot(&mut self, month: Month, queries: &[&str]) -> Result<Vec<Vec<Vec<Value>>>, WarehouseError> {

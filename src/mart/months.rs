@@ -1,0 +1,131 @@
+//! The months of a warehouse: what stands of each, and how one goes.
+
+use crate::engine::calendar::Month;
+use crate::warehouse::{Value, Warehouse, WarehouseError};
+
+/// A month of which a run is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonthLine {
+    /// The month.
+    pub month: Month,
+    /// The run that stands, where one does.
+    pub standing: Option<StandingRun>,
+    /// The run that was recorded last, whether it published or not.
+    pub last_run: i64,
+    /// How that one ended: a word of [`crate::warehouse::RunStatus`].
+    pub last_status: String,
+    /// What the mart shows of the month.
+    pub mart: MartState,
+}
+
+/// A run that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingRun {
+    /// Its number in `etl_run`.
+    pub id: i64,
+    /// Name of its rules.
+    pub rules: String,
+    /// Rows of `customer_behavior`.
+    pub customers: i64,
+    /// What they watched.
+    pub seconds: i64,
+    /// Warnings of the run.
+    pub warnings: i64,
+}
+
+/// What the mart shows of a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MartState {
+    /// The run that stands.
+    Current,
+    /// Another run, or one that nobody knows.
+    Stale,
+    /// Nothing.
+    Missing,
+}
+
+impl MartState {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            MartState::Current => "current",
+            MartState::Stale => "stale",
+            MartState::Missing => "missing",
+        }
+    }
+}
+
+/// All months of which a run is recorded, ascending.
+///
+/// # Errors
+/// What the warehouse says.
+pub fn list(warehouse: &mut dyn Warehouse) -> Result<Vec<MonthLine>, WarehouseError> {
+    let rows = warehouse.query(any_month(), include_str!("sql/months.sql"))?;
+    let line = |row: &Vec<Value>| {
+        read_line(row).ok_or_else(|| WarehouseError::Database {
+            at: warehouse.address(),
+            doing: "listing the months",
+            why: format!("a month is {row:?}"),
+            advice: None,
+        })
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The query is about no month; any will do.
+pub(super) fn any_month() -> Month {
+    Month::of(jiff::civil::date(2000, 1, 1))
+}
+
+fn read_line(row: &[Value]) -> Option<MonthLine> {
+    use Value::{Integer, Text};
+    let [
+        Text(month),
+        Integer(id),
+        Text(rules),
+        Integer(customers),
+        Integer(seconds),
+        Integer(warnings),
+        Integer(last_run),
+        Text(last_status),
+        Integer(mart_run),
+    ] = row
+    else {
+        return None;
+    };
+    let standing = (*id != 0).then(|| StandingRun {
+        id: *id,
+        rules: rules.clone(),
+        customers: *customers,
+        seconds: *seconds,
+        warnings: *warnings,
+    });
+    let mart = match *mart_run {
+        -1 => MartState::Missing,
+        run if run == *id => MartState::Current,
+        _ => MartState::Stale,
+    };
+    let month = month.get(..7)?.parse().ok()?;
+    Some(MonthLine { month, standing, last_run: *last_run, last_status: last_status.clone(), mart })
+}
+
+/// Removes a month from warehouse and mart.
+///
+/// # Errors
+/// Neither holds the month, or what the warehouse says.
+pub fn drop(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), WarehouseError> {
+    let queries = [
+        "SELECT COUNT(*) FROM {warehouse}.etl_run_published WHERE Month = {month}",
+        "SELECT COUNT(*) FROM {mart}.mart_run WHERE Month = {month}",
+    ];
+    let found = warehouse.snapshot(month, &queries)?;
+    if found.iter().flatten().flatten().all(|count| *count == Value::Integer(0)) {
+        return Err(WarehouseError::Database {
+            at: warehouse.address(),
+            doing: "removing the month",
+            why: format!("the warehouse does not hold the month {month}"),
+            advice: Some("`viewmart months` lists the months that it holds".to_owned()),
+        });
+    }
+    warehouse.drop_month(month, &super::schema())
+}
