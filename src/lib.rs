@@ -46,6 +46,9 @@ pub mod error;
 pub mod cli;
 
 #[cfg(feature = "program")]
+mod contract_list;
+
+#[cfg(feature = "program")]
 mod suggest;
 
 #[cfg(feature = "program")]

@@ -11,6 +11,7 @@ use roaring::RoaringBitmap;
 use super::error::ExprError;
 use super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
 use super::index::{Index, rows_where};
+use crate::contract_list;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::month::{Contracts, MonthTable};
 
@@ -438,24 +439,14 @@ pub(super) fn is_like(text: &str, pattern: &str) -> bool {
     }
 }
 
-/// Rows of the contracts in the first column of a CSV file; a header `Contract` is passed over.
+/// Rows of the contracts in a list.
 fn listed(contracts: &Contracts, path: &Path) -> Result<RoaringBitmap, EvaluateError> {
-    let failed = |source| EvaluateError::List { path: path.to_owned(), source };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(path).map_err(failed)?;
-    let mut rows = Vec::new();
-    let mut record = csv::StringRecord::new();
-    let mut is_first = true;
-    while reader.read_record(&mut record).map_err(failed)? {
-        let wanted = record.get(0).unwrap_or_default();
-        let wanted = if is_first { wanted.trim_start_matches('\u{feff}') } else { wanted };
-        if !(is_first && wanted.eq_ignore_ascii_case("contract")) {
-            let row = first_row(contracts, |contract| contract < wanted);
-            if row < contracts.len() && contracts.get(row) == wanted {
-                rows.push(row as u32);
-            }
-        }
-        is_first = false;
-    }
+    let wanted = contract_list::read(path).map_err(|source| EvaluateError::List { path: path.to_owned(), source })?;
+    let row_of = |wanted: &String| {
+        let row = first_row(contracts, |contract| contract < wanted.as_str());
+        (row < contracts.len() && contracts.get(row) == wanted).then_some(row as u32)
+    };
+    let mut rows: Vec<u32> = wanted.iter().filter_map(row_of).collect();
     rows.sort_unstable();
     Ok(rows.into_iter().collect())
 }

@@ -60,7 +60,7 @@ combine! {
     FormatFlags { format }
     SourceFlags { require_all_days, cache, refresh, offline, verify, jobs }
     HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname }
-    RulesFlags { rules }
+    RulesFlags { rules, exclude_contract }
     EtlDateFlags { etl_date }
     ThreadFlags { threads }
     LimitFlags { max_reject_ratio, max_rejects_kept }
@@ -192,6 +192,10 @@ pub(crate) struct RulesFlags {
     /// Name of built-in rules (default, seed) or a rules file [default: default]
     #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     pub(crate) rules: Option<String>,
+
+    /// A contract whose records are rejected as `excluded`, besides those of the rules; may be given more than once
+    #[arg(long, value_name = "CONTRACT")]
+    pub(crate) exclude_contract: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

@@ -150,6 +150,10 @@ struct RulesArgs {
     /// Name of built-in rules (default, seed) or a rules file [default: those of variables and settings file]
     #[arg(value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     name: Option<String>,
+
+    /// A contract to exclude besides; may be given more than once
+    #[arg(long, value_name = "CONTRACT")]
+    exclude_contract: Vec<String>,
 }
 
 #[derive(Debug, Args)]

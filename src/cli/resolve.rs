@@ -189,7 +189,10 @@ impl Command {
                 };
                 (Verb::Execute(Job::Doctor), settings)
             }
-            Command::Rules(args) => (Verb::Rules, Settings { rules: RulesFlags { rules: args.name }, ..none }),
+            Command::Rules(args) => (
+                Verb::Rules,
+                Settings { rules: RulesFlags { rules: args.name, exclude_contract: args.exclude_contract }, ..none },
+            ),
             Command::Config => (Verb::Config, none),
             Command::Completions(args) => (Verb::Completions(args.shell, args.folder), none),
         }
@@ -402,21 +405,10 @@ impl Resolver<'_> {
         })
     }
 
-    /// A preset wins over a file of the same name, which can be written `./default`.
     fn rules(&self) -> Result<Rules, Error> {
-        let name = self.settings.rules.rules.as_deref().unwrap_or("default");
-        if let Some(rules) = Rules::preset(name) {
-            return Ok(rules);
-        }
-        let text = std::fs::read_to_string(name).map_err(|e| {
-            usage(
-                format!("the rules `{name}` cannot be read: {e}"),
-                "name a TOML file, or one of the built-in rules `default` and `seed`",
-            )
-        })?;
-        Rules::parse(&text).map_err(|e| {
-            usage(format!("{name}: {e}"), "correct that line; the README shows the built-in rules to start from")
-        })
+        let RulesFlags { rules, exclude_contract } = &self.settings.rules;
+        let rules = super::rules::read(rules.as_deref().unwrap_or("default"))?;
+        Ok(if exclude_contract.is_empty() { rules } else { rules.excluding(exclude_contract.iter().cloned()) })
     }
 
     fn warehouse(&self) -> Result<WarehousePlan, Error> {

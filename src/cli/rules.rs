@@ -1,15 +1,71 @@
-//! `viewmart rules`: the rules in force, as a file that could be given to `--rules`.
+//! The rules that a command line names: read, with the files they name themselves, and shown as a file that could be
+//! given to `--rules`.
 
-use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::plan::ResultForm;
-use crate::engine::rules::{Rules, TasteRule};
+use crate::contract_list;
+use crate::engine::rules::{References, Rules};
+use crate::error::Error;
+
+/// Most rules files in a chain of `extends`: one that leads back to itself ends here.
+const MAX_CHAIN: usize = 8;
+
+/// The built-in rules or the rules file `name`. Built-in rules win over a file of the same name, which can be written
+/// `./default`.
+pub(super) fn read(name: &str) -> Result<Rules, Error> {
+    if let Some(rules) = Rules::preset(name) {
+        return Ok(rules);
+    }
+    let text = std::fs::read_to_string(name).map_err(|e| Error::Usage {
+        what: format!("the rules `{name}` cannot be read: {e}"),
+        advice: Some("name a TOML file, or one of the built-in rules `default` and `seed`".to_owned()),
+    })?;
+    Rules::parse_with(&text, &mut Beside::new(Path::new(name), 1)).map_err(|e| Error::Usage {
+        what: format!("{name}: {e}"),
+        advice: Some("correct that line; `viewmart rules` shows the built-in rules to start from".to_owned()),
+    })
+}
+
+/// The files beside a rules file.
+struct Beside {
+    folder: PathBuf,
+    /// Place of the rules file in the chain of `extends`, from 1.
+    chain: usize,
+}
+
+impl Beside {
+    fn new(rules: &Path, chain: usize) -> Beside {
+        Beside { folder: rules.parent().unwrap_or(Path::new("")).to_owned(), chain }
+    }
+}
+
+impl References for Beside {
+    fn base(&mut self, name: &str) -> Result<Rules, String> {
+        if let Some(rules) = Rules::preset(name) {
+            return Ok(rules);
+        }
+        if self.chain == MAX_CHAIN {
+            return Err(format!("more than {MAX_CHAIN} files extend each other; does one of them extend itself?"));
+        }
+        let path = self.folder.join(name);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| format!("`{}` is neither built-in rules nor can be read as a file: {e}", path.display()))?;
+        Rules::parse_with(&text, &mut Beside::new(&path, self.chain + 1))
+            .map_err(|e| format!("{}: {e}", path.display()))
+    }
+
+    fn contracts(&mut self, name: &str) -> Result<Vec<String>, String> {
+        let path = self.folder.join(name);
+        contract_list::read(&path).map_err(|e| format!("`{}` cannot be read: {e}", path.display()))
+    }
+}
 
 /// The rules as TOML with their hashes, or both as JSON.
 pub(super) fn show(rules: &Rules, form: ResultForm) -> String {
-    let toml = to_toml(rules);
+    let toml = rules.to_toml();
     match form {
         ResultForm::Table => format!(
             "# sha256 {}\n# record rules {}\n# label rules  {}\n{toml}",
@@ -28,36 +84,44 @@ pub(super) fn show(rules: &Rules, form: ResultForm) -> String {
     }
 }
 
-fn to_toml(rules: &Rules) -> String {
-    let list = |texts: &mut dyn Iterator<Item = &str>| texts.map(quoted).collect::<Vec<_>>().join(", ");
-    let taste = match rules.labels.taste {
-        TasteRule::Positive => "positive",
-        TasteRule::Nonzero => "nonzero",
-    };
-    let mut toml = format!(
-        "name = {}\n[record]\nmin_seconds = {}\nmax_seconds = {}\nexclude_contracts = [{}]\n[labels]\ntaste = \"{taste}\"\n[category]\n",
-        quoted(&rules.name),
-        rules.record.min_seconds,
-        rules.record.max_seconds,
-        list(&mut rules.record.exclude_contracts.iter().map(String::as_str)),
-    );
-    for category in rules.labels.order {
-        let mut apps = rules.record.apps.iter().filter(|(_, of)| **of == category).map(|(app, _)| app.as_str());
-        // Writing to a String cannot fail.
-        let _ = writeln!(toml, "{} = [{}]", category.name(), list(&mut apps));
-    }
-    toml
-}
-
-/// A basic string of TOML: one of JSON, but for one control character more.
-fn quoted(text: &str) -> String {
-    json!(text).to_string().replace('\u{7f}', "\\u007f")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::rules::{DEFAULT_TOML, SEED_TOML};
+
+    #[test]
+    fn rules_files_name_others_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("base.toml", "extends = 'default'\nname = 'base'\n[record]\nexclude_file = 'lists/out.csv'\n");
+        write("top.toml", "extends = 'base.toml'\n[record]\nmax_seconds = 7\n");
+        write("loop.toml", "extends = 'loop.toml'\n");
+        write("broken.toml", "extends = 'wrong.toml'\n");
+        write("wrong.toml", "extends = 'default'\n[record]\nmax = 7\n");
+        write("gone.toml", "extends = 'default'\n[record]\nexclude_file = 'gone.csv'\n");
+        std::fs::create_dir(folder.path().join("lists")).unwrap();
+        write("lists/out.csv", "\u{feff}Contract,note\nHN2,\"a, b\"\nHN1\n");
+        let read = |name: &str| super::read(folder.path().join(name).to_str().unwrap());
+        let rules = read("top.toml").unwrap();
+        let expected =
+            DEFAULT_TOML.replace("\"default\"", "\"base\"").replace("86400", "7").replace("= []", "= ['HN1', 'HN2']");
+        assert_eq!(rules, Rules::parse(&expected).unwrap());
+        let check = |name: &str, line: usize, what: &str| {
+            let message = read(name).unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("{name}: line {line}: {}", what.split('|').next().unwrap())),
+                "{message}"
+            );
+            assert!(message.ends_with(what.split('|').next_back().unwrap()), "{message}");
+        };
+        check("loop.toml", 1, "extends: |more than 8 files extend each other; does one of them extend itself?");
+        check(
+            "broken.toml",
+            1,
+            "extends: |expected one of `min_seconds`, `max_seconds`, `exclude_contracts`, `exclude_file`",
+        );
+        check("gone.toml", 3, "exclude_file: |No such file or directory (os error 2)");
+    }
 
     #[test]
     fn rules_that_are_shown_are_the_rules() {

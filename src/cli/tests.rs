@@ -56,6 +56,20 @@ fn flags_beat_variables_beat_the_file_beats_defaults() {
 }
 
 #[test]
+fn contracts_are_excluded_by_flag_variable_and_file() {
+    let check = |arguments: &[&str], variables: &[(&str, &str)], file: &str, expected: &[&str]| {
+        let rules = transform(arguments, variables, file).unwrap().engine.rules;
+        assert_eq!(rules.record.exclude_contracts, expected);
+        let base = crate::engine::rules::Rules::preset("default").unwrap();
+        assert_eq!(rules.sha256 == base.sha256, expected.is_empty());
+    };
+    check(&[], &[], "", &[]);
+    check(&["--exclude-contract=0", "--exclude-contract", "HN 1"], &[], "exclude_contract = ['9']", &["0", "HN 1"]);
+    check(&[], &[("VIEWMART_EXCLUDE_CONTRACT", "0")], "exclude_contract = ['9']", &["0"]);
+    check(&[], &[], "exclude_contract = ['9', '0']", &["0", "9"]);
+}
+
+#[test]
 fn the_same_values_are_refused_wherever_they_stand() {
     let check = |key: &str, value: &str, part: &str| {
         let flag = format!("--{}={value}", key.replace('_', "-"));

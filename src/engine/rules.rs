@@ -1,15 +1,15 @@
 //! The rules of a run: bounds on seconds, excluded contracts, how taste is read, which app is in
 //! which category.
 
+mod parse;
 mod text;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use sha2::{Digest, Sha256};
-use toml::Spanned;
+
+pub use parse::{NoReferences, References, RulesError};
 
 /// The five fixed categories. The order here is the order of the columns in every table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,16 +118,6 @@ pub const DEFAULT_TOML: &str = include_str!("rules/default.toml");
 /// The built-in preset `seed`, which reproduces the original pipeline.
 pub const SEED_TOML: &str = include_str!("rules/seed.toml");
 
-/// Rules that cannot be used. `line` is 1-based.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct RulesError {
-    /// Line of the text that is wrong, 1-based.
-    pub line: usize,
-    /// What is wrong with it.
-    pub what: String,
-}
-
 impl Rules {
     /// The built-in rules `default` or `seed`, or `None` for any other name.
     pub fn preset(name: &str) -> Option<Rules> {
@@ -139,83 +129,23 @@ impl Rules {
         Rules::parse(text).ok()
     }
 
-    /// Reads rules from TOML.
-    ///
-    /// # Errors
-    /// What is wrong and on which line: not TOML, an unknown key, a category missing, unknown or
-    /// given twice, an app in two categories, bounds the wrong way round, an empty file.
-    pub fn parse(text: &str) -> Result<Rules, RulesError> {
-        let error = |offset: usize, what: String| RulesError { line: line_of(text, offset), what };
-        if text.trim().is_empty() {
-            return Err(error(
-                0,
-                "the rules are empty; start from `viewmart run --help` or the preset in the README".into(),
-            ));
-        }
-        let parsed: Text =
-            toml::from_str(text).map_err(|e| error(e.span().map_or(0, |span| span.start), e.message().to_owned()))?;
-        let name = parsed.name.get_ref();
-        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-            let what = "`name` must have 1 to 100 characters and no control characters".to_owned();
-            return Err(error(parsed.name.span().start, what));
-        }
-        let RecordText { min_seconds, max_seconds, mut exclude_contracts } = parsed.record;
-        if *min_seconds.get_ref() > *max_seconds.get_ref() {
-            return Err(error(max_seconds.span().start, "`max_seconds` is below `min_seconds`".into()));
-        }
-        exclude_contracts.sort_unstable();
-        exclude_contracts.dedup();
+    /// These rules, which reject the records of `contracts` too.
+    #[must_use]
+    pub fn excluding(self, contracts: impl IntoIterator<Item = String>) -> Rules {
+        let Rules { name, sha256: _, mut record, labels } = self;
+        record.exclude_contracts.extend(contracts);
+        Rules::with_hashes(name, record, labels)
+    }
 
-        let (order, apps) = read_categories(&parsed.category, &error)?;
-        let (min_seconds, max_seconds) = (min_seconds.into_inner(), max_seconds.into_inner());
-        let mut record = RecordRules { sha256: String::new(), min_seconds, max_seconds, exclude_contracts, apps };
-        let mut labels = LabelRules { sha256: String::new(), taste: parsed.labels.taste, order };
+    /// Rules of these parts, whose hashes are made here.
+    fn with_hashes(name: String, mut record: RecordRules, mut labels: LabelRules) -> Rules {
+        record.exclude_contracts.sort_unstable();
+        record.exclude_contracts.dedup();
         record.sha256 = sha256(&record.canonical());
         labels.sha256 = sha256(&labels.canonical());
-        let sha256 = sha256(&whole_canonical(name, &record, &labels));
-        Ok(Rules { name: name.clone(), sha256, record, labels })
+        let sha256 = sha256(&whole_canonical(&name, &record, &labels));
+        Rules { name, sha256, record, labels }
     }
-}
-
-/// The order of the categories, and the category of each app.
-///
-/// # Errors
-/// What `error` makes of an offset and what is wrong there.
-fn read_categories(
-    category_text: &Spanned<CategoryText>,
-    error: &dyn Fn(usize, String) -> RulesError,
-) -> Result<([Category; 5], BTreeMap<String, Category>), RulesError> {
-    let mut order = Vec::new();
-    let mut apps = BTreeMap::new();
-    for (category_name, category_apps) in category_text.get_ref().0.iter() {
-        let at = category_name.span().start;
-        let name = category_name.get_ref();
-        let Some(category) = Category::named(name) else {
-            let known = Category::ALL.map(Category::name).join(", ");
-            return Err(error(at, format!("`{name}` is not a category; the categories are {known}")));
-        };
-        order.push(category);
-        for app in category_apps {
-            if app.get_ref().is_empty() {
-                return Err(error(app.span().start, format!("an app of `{name}` has no name")));
-            }
-            if let Some(other) = apps.insert(app.get_ref().clone(), category) {
-                let what = format!("app `{}` is in `{}` and again in `{name}`", app.get_ref(), other.name());
-                return Err(error(app.span().start, what));
-            }
-        }
-    }
-    let order: [Category; 5] = order.try_into().map_err(|found: Vec<Category>| {
-        let missing: Vec<&str> = Category::ALL.iter().filter(|c| !found.contains(c)).map(|c| c.name()).collect();
-        let what = format!("[category] lacks {}; give it an empty list if it has no app", missing.join(", "));
-        error(category_text.span().start, what)
-    })?;
-
-    if apps.len() > MAX_APPS {
-        let what = format!("[category] names {} apps; at most {MAX_APPS} are possible", apps.len());
-        return Err(error(category_text.span().start, what));
-    }
-    Ok((order, apps))
 }
 
 impl RecordRules {
@@ -310,76 +240,6 @@ fn sha256(text: &str) -> String {
 #[repr(transparent)]
 pub struct Taste(pub u8);
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Text {
-    name: Spanned<String>,
-    #[serde(default)]
-    record: RecordText,
-    #[serde(default)]
-    labels: LabelsText,
-    category: Spanned<CategoryText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RecordText {
-    min_seconds: Spanned<i64>,
-    max_seconds: Spanned<i64>,
-    exclude_contracts: Vec<String>,
-}
-
-impl Default for RecordText {
-    fn default() -> Self {
-        RecordText {
-            min_seconds: Spanned::new(0..0, 0),
-            max_seconds: Spanned::new(0..0, 86_400),
-            exclude_contracts: Vec::new(),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LabelsText {
-    taste: TasteRule,
-}
-
-impl Default for LabelsText {
-    fn default() -> Self {
-        LabelsText { taste: TasteRule::Positive }
-    }
-}
-
-/// `[category]` in the order of the text, which is what breaks ties.
-struct CategoryText(Vec<(Spanned<String>, Vec<Spanned<String>>)>);
-
-impl<'de> Deserialize<'de> for CategoryText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = CategoryText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of apps for each category")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CategoryText, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(CategoryText(entries))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -444,29 +304,6 @@ mod tests {
         let seed = Rules::preset("seed").unwrap();
         assert_eq!(base.sha256, "8fab9eff549bd2c6fbe3af2a1b73e3c3a75a6ad8bac53c4070c6aa1f75570aba");
         assert_eq!(seed.sha256, "47dada8bf03f49c3a47058a42634b2749d488b2a69f379e9e83fc006ab4ed664");
-    }
-
-    #[test]
-    fn errors_name_the_line() {
-        let check = |text: Result<Rules, RulesError>, line: usize, what: &str| {
-            let error = text.unwrap_err();
-            assert_eq!(error.line, line, "{error}");
-            assert!(error.what.contains(what), "{error}");
-        };
-        check(Rules::parse(" \n"), 1, "empty");
-        check(
-            with(|t| t.replace("[\"CHILD\"]", "[\"CHILD\", \"SPORT\"]")),
-            12,
-            "app `SPORT` is in `Child` and again in `Sport`",
-        );
-        check(with(|t| t.replace("Child =", "Kids =")), 11, "`Kids` is not a category");
-        check(with(|t| t.replace("Child = [\"CHILD\"]\n", "")), 8, "lacks Child");
-        check(with(|t| t.replace("max_seconds", "max_secs")), 4, "max_secs");
-        check(with(|t| t.replace("86400", "-1")), 4, "below `min_seconds`");
-        check(with(|t| t.replace("\"positive\"", "\"any\"")), 7, "any");
-        check(with(|t| t.replace("= 0", "= zero")), 3, "");
-        check(with(|t| t.replace("name = \"default\"", "name = \"\"")), 1, "`name`");
-        check(with(|t| t + "Tv = []\n"), 14, "");
     }
 
     #[test]
