@@ -22,23 +22,23 @@ pub struct Diagnosis {
 
 const JSON_ARRAY: Diagnosis = Diagnosis {
     what: "a JSON array; wanted is one object a line",
-    next: "write one record a line: jq -c '.[]' FILE > FILE.ndjson",
+    next: "write one record a line: jq -c '.[]' FILE > FILE.new && mv FILE.new FILE",
 };
 const SEARCH_RESPONSE: Diagnosis = Diagnosis {
     what: "a saved search response; its records are in hits.hits",
-    next: "write one record a line: jq -c '.hits.hits[]' FILE > FILE.ndjson",
+    next: "write one record a line: jq -c '.hits.hits[]' FILE > FILE.new && mv FILE.new FILE",
 };
 const PRETTY_JSON: Diagnosis = Diagnosis {
     what: "JSON spread over several lines; wanted is one object a line",
-    next: "write one record a line: jq -c . FILE > FILE.ndjson",
+    next: "write one record a line: jq -c . FILE > FILE.new && mv FILE.new FILE",
 };
 const BULK: Diagnosis = Diagnosis {
     what: "an Elasticsearch bulk file: action lines stand between the documents, which have no `_source`",
-    next: "drop the action lines and wrap the documents: jq -c 'select(has(\"index\") or has(\"create\") | not) | {_source: .}' FILE > FILE.ndjson",
+    next: "drop the action lines and wrap the documents: jq -c 'select(has(\"index\") or has(\"create\") | not) | {_source: .}' FILE > FILE.new && mv FILE.new FILE",
 };
 const FLAT: Diagnosis = Diagnosis {
     what: "a record without `_source`: its fields stand at the top",
-    next: "wrap the records: jq -c '{_source: .}' FILE > FILE.ndjson",
+    next: "wrap the records: jq -c '{_source: .}' FILE > FILE.new && mv FILE.new FILE",
 };
 const LFS_POINTER: Diagnosis =
     Diagnosis { what: "a Git LFS pointer; the data itself was not fetched", next: "fetch the data: git lfs pull" };
@@ -52,15 +52,15 @@ const XML: Diagnosis = Diagnosis {
 };
 const UTF16: Diagnosis = Diagnosis {
     what: "UTF-16 text; wanted is UTF-8",
-    next: "convert it: iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8, then put that in its place",
+    next: "convert it: iconv -f UTF-16 -t UTF-8 FILE > FILE.new && mv FILE.new FILE",
 };
 const LONE_CR: Diagnosis = Diagnosis {
     what: "text whose lines end in lone CR, so that the whole file is one line",
-    next: "convert the line ends: tr '\\r' '\\n' < FILE > FILE.lf, then put that in its place",
+    next: "convert the line ends: tr '\\r' '\\n' < FILE > FILE.new && mv FILE.new FILE",
 };
 const PYTHON_DICT: Diagnosis = Diagnosis {
     what: "Python's print of a dict, which is not JSON",
-    next: "write JSON: python3 -c 'import ast, json, sys; [print(json.dumps(ast.literal_eval(l))) for l in sys.stdin]' < FILE > FILE.ndjson",
+    next: "write JSON: python3 -c 'import ast, json, sys; [print(json.dumps(ast.literal_eval(l))) for l in sys.stdin]' < FILE > FILE.new && mv FILE.new FILE",
 };
 const BACKSLASH_QUOTES: Diagnosis = Diagnosis {
     what: "CSV with quotes escaped by a backslash; RFC 4180 doubles them",
@@ -68,7 +68,7 @@ const BACKSLASH_QUOTES: Diagnosis = Diagnosis {
 };
 const TWO_OBJECTS: Diagnosis = Diagnosis {
     what: "several objects on one line: the line ends between them are lost",
-    next: "write one record a line: jq -c . FILE > FILE.ndjson",
+    next: "write one record a line: jq -c . FILE > FILE.new && mv FILE.new FILE",
 };
 const NOT_A_NUMBER: Diagnosis = Diagnosis {
     what: "a record with NaN or Infinity, which JSON does not have",
@@ -80,7 +80,7 @@ const CUT_OFF: Diagnosis = Diagnosis {
 };
 const NUMBER_AS_TEXT: Diagnosis = Diagnosis {
     what: "a TotalDuration that is text; wanted is an integer",
-    next: "write it as a number: jq -c '._source.TotalDuration |= tonumber' FILE > FILE.ndjson",
+    next: "write it as a number: jq -c '._source.TotalDuration |= tonumber' FILE > FILE.new && mv FILE.new FILE",
 };
 const THOUSANDS: Diagnosis = Diagnosis {
     what: "a TotalDuration with thousands separators",
@@ -88,11 +88,11 @@ const THOUSANDS: Diagnosis = Diagnosis {
 };
 const FRACTION: Diagnosis = Diagnosis {
     what: "a TotalDuration written with a fraction or an exponent; wanted is an integer",
-    next: "write it as an integer: jq -c '._source.TotalDuration |= floor' FILE > FILE.ndjson",
+    next: "write it as an integer: jq -c '._source.TotalDuration |= floor' FILE > FILE.new && mv FILE.new FILE",
 };
 const NUMERIC_CONTRACT: Diagnosis = Diagnosis {
     what: "a Contract that is a number; wanted is text",
-    next: "write it as text: jq -c '._source.Contract |= tostring' FILE > FILE.ndjson",
+    next: "write it as text: jq -c '._source.Contract |= tostring' FILE > FILE.new && mv FILE.new FILE",
 };
 const ZEROS: Diagnosis = Diagnosis {
     what: "NUL bytes, as a file has that was made in full length and never written",

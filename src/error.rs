@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use crate::gate::Refusal;
 use crate::lake::LakeError;
 use crate::month_file::MonthFileError;
 use crate::warehouse::WarehouseError;
@@ -50,22 +51,9 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// Too many records were rejected.
-    #[error(
-        "{rejected} of {read} records were rejected ({percent:.2} %), the limit is {limit_percent:.2} %: {counts}; nothing was published"
-    )]
-    RejectLimit {
-        /// Rejected records that count against the limit.
-        rejected: u64,
-        /// Records read.
-        read: u64,
-        /// Their share in percent.
-        percent: f64,
-        /// The limit in percent.
-        limit_percent: f64,
-        /// Reasons and counts, `reason count, …`.
-        counts: String,
-    },
+    /// Limits are passed.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
     /// The ledger does not balance.
     #[error("the ledger does not balance: {what}; nothing was published")]
     Ledger {
@@ -96,9 +84,7 @@ pub enum DataError {
 impl Advice for DataError {
     fn advice(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
-            DataError::RejectLimit { .. } => {
-                "read rejects-refused.ndjson in the output folder; raise --max-reject-ratio if these records may be lost"
-            }
+            DataError::Refused(refusal) => return Some(Cow::Owned(refusal.advice())),
             DataError::Ledger { .. } => "this is a bug worth reporting",
             DataError::Header { .. } => {
                 "the header needs Contract, TotalDuration and AppName, or one column _source with the JSON object"
@@ -126,7 +112,7 @@ impl Error {
         match self {
             Error::Usage { .. } => "usage",
             Error::Lake(_) => "lake",
-            Error::Data(DataError::RejectLimit { .. }) => "reject_limit",
+            Error::Data(DataError::Refused(refusal)) => refusal.kind(),
             Error::Data(DataError::Ledger { .. }) => "ledger",
             Error::Data(DataError::Header { .. }) => "header",
             Error::Data(DataError::Overflow { .. }) => "overflow",

@@ -1,33 +1,259 @@
-//! The gate before anything is published: the ledger balances and not too much was rejected.
+//! The gate before anything is published: the ledger balances, no limit is passed, and what was kept is worth a month.
+//!
+//! It reads counts that the scan has made anyway, by file, day and month. Data is looked at again only where something is
+//! refused or warned of, to show an example and say what it is.
 
-use crate::engine::ledger::{Ledger, Reason};
+mod evidence;
+mod refusal;
+
+pub use evidence::{Evidence, Example};
+pub use refusal::{Breach, BreachKind, Refusal};
+
+use std::collections::BTreeSet;
+
+use crate::engine::ledger::{DayLedger, FileLedger, Ledger, Reason, RecordCounts};
 use crate::engine::month::{MonthTable, sum};
 use crate::engine::rules::Category;
 use crate::error::DataError;
+use crate::report::{counted, dates, grouped};
 
-/// Refuses a month that does not balance, or of which more than `max_reject_ratio` of the records were rejected.
+/// Smallest day or file that the limit holds for by itself, in records: of fewer a handful says little.
+const MIN_RECORDS: u64 = 1000;
+/// Fewest rejected records for which a day or a file is refused by itself.
+const MIN_REJECTED: u64 = 3;
+
+/// What lets a month through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Largest fraction of records that may be rejected: of the month, and of each larger day and file. With 1 everything
+    /// passes that was read, an empty month too.
+    pub max_reject_ratio: f64,
+    /// Largest fraction of records whose app is in no category.
+    pub max_unmapped_ratio: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { max_reject_ratio: 0.05, max_unmapped_ratio: 1.0 }
+    }
+}
+
+/// Lets a month through that balances and passes no limit.
 ///
 /// # Errors
-/// [`DataError::Ledger`] or [`DataError::RejectLimit`].
-pub fn accept(table: &MonthTable, max_reject_ratio: f64) -> Result<(), DataError> {
+/// [`DataError::Ledger`] or [`DataError::Refused`], with examples out of `evidence`.
+pub fn accept(table: &MonthTable, limits: &Limits, evidence: &Evidence<'_>) -> Result<(), DataError> {
     check_balance(table)?;
-    let ledger = &table.ledger;
-    if ledger.reject_ratio() <= max_reject_ratio {
+    let judge = Judge { table, limits, evidence };
+    let breaches = judge.breaches();
+    if breaches.is_empty() {
         return Ok(());
     }
-    let counted: Vec<Reason> = Reason::ALL.into_iter().filter(|r| r.counts_against_limit()).collect();
-    let counts: Vec<String> = counted
-        .iter()
-        .filter(|reason| ledger.n_rejected_for(**reason) > 0)
-        .map(|reason| format!("{reason} {}", ledger.n_rejected_for(*reason)))
-        .collect();
-    Err(DataError::RejectLimit {
-        rejected: counted.iter().map(|reason| ledger.n_rejected_for(*reason)).sum(),
-        read: ledger.read,
-        percent: ledger.reject_ratio() * 100.0,
-        limit_percent: max_reject_ratio * 100.0,
-        counts: counts.join(", "),
-    })
+    let examples = evidence.examples(&judge.scope(&breaches));
+    Err(DataError::Refused(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() })))
+}
+
+/// What is held against what.
+struct Judge<'a> {
+    table: &'a MonthTable,
+    limits: &'a Limits,
+    evidence: &'a Evidence<'a>,
+}
+
+impl Judge<'_> {
+    fn breaches(&self) -> Vec<Breach> {
+        let mut breaches = Vec::new();
+        if self.limits.max_reject_ratio < 1.0 {
+            breaches.extend(self.open_quotes());
+            match self.month_over().or_else(|| self.nothing_kept()) {
+                // What is wrong with the whole month need not be said of its days.
+                Some(breach) => breaches.push(breach),
+                None => breaches.extend(self.malformed_files().into_iter().chain(self.empty_days()).chain(self.over())),
+            }
+        }
+        breaches.extend(self.unmapped());
+        breaches
+    }
+
+    fn files(&self) -> &[FileLedger] {
+        &self.table.detail.files
+    }
+
+    fn open_quotes(&self) -> Option<Breach> {
+        let open: Vec<&FileLedger> = self.files().iter().filter(|file| file.file.open_quote().is_some()).collect();
+        let places = open.iter().map(|file| self.evidence.place(&file.file, file.file.open_quote().unwrap_or(0)));
+        let what = "a quote is opened that is never closed, so all behind it is one record";
+        Breach::of(BreachKind::OpenQuote, &open, |_| format!("{what}: {}", named(places)))
+    }
+
+    fn nothing_kept(&self) -> Option<Breach> {
+        let ledger = &self.table.ledger;
+        if ledger.kept > 0 {
+            return None;
+        }
+        let all: Vec<&FileLedger> = self.files().iter().collect();
+        let files = counted(self.table.provenance.input_files, "file");
+        let text = match ledger.read {
+            0 => format!("no record is in the {files} of {}", self.table.month),
+            n => format!(
+                "no record of {} was kept: {} of {} records were rejected: {}{}",
+                self.table.month,
+                grouped(ledger.n_rejected()),
+                grouped(n),
+                reasons(|reason| ledger.n_rejected_for(reason), |_| true),
+                self.apps(),
+            ),
+        };
+        Some(Breach { kind: BreachKind::NothingKept, text, files: uris(&all) })
+    }
+
+    fn month_over(&self) -> Option<Breach> {
+        let (ledger, limit) = (&self.table.ledger, self.limits.max_reject_ratio);
+        if ledger.reject_ratio() <= limit {
+            return None;
+        }
+        let bad: u64 = Reason::ALL.iter().filter(|r| r.counts_against_limit()).map(|r| ledger.n_rejected_for(*r)).sum();
+        let none_kept = match ledger.kept {
+            0 => format!("; no record of {} was kept", self.table.month),
+            _ => String::new(),
+        };
+        let text = format!(
+            "{bad} of {} records were rejected ({:.2} %), the limit is {:.2} %: {}{none_kept}",
+            ledger.read,
+            ledger.reject_ratio() * 100.0,
+            limit * 100.0,
+            reasons(|reason| ledger.n_rejected_for(reason), Reason::counts_against_limit),
+        );
+        let files: Vec<&FileLedger> = self.files().iter().filter(|file| file.counts.n_bad() > 0).collect();
+        Some(Breach { kind: BreachKind::Rejected, text, files: uris(&files) })
+    }
+
+    /// Files that hold no record at all but something else.
+    fn malformed_files(&self) -> Option<Breach> {
+        let files: Vec<&FileLedger> = self.files().iter().filter(|file| is_no_data(file)).collect();
+        Breach::of(BreachKind::Malformed, &files, |files| {
+            let name = |file: &&FileLedger| {
+                format!("{} ({})", self.evidence.name(&file.file), counted(file.counts.read, "record"))
+            };
+            format!("every record is malformed in {}", named(files.iter().map(name)))
+        })
+    }
+
+    /// Days that have records and keep none, unless their files have been named already.
+    fn empty_days(&self) -> Option<Breach> {
+        let days = self.table.detail.by_day();
+        let days: Vec<_> = days.iter().filter(|(_, day)| day.counts.read > 0 && day.counts.kept == 0).collect();
+        let is_empty = |file: &&FileLedger| days.iter().any(|(day, _)| **day == file.file.day) && !is_no_data(file);
+        let files: Vec<&FileLedger> =
+            self.files().iter().filter(is_empty).filter(|file| file.counts.read > 0).collect();
+        let named_days: BTreeSet<_> = files.iter().map(|file| file.file.day).collect();
+        Breach::of(BreachKind::NothingKept, &files, |_| {
+            let text = |(day, of_day): &(_, &DayLedger)| self.day_text(*day, &of_day.counts, |_| true);
+            let days = days.iter().filter(|(day, _)| named_days.contains(day)).map(|(day, of)| (**day, *of));
+            format!("no record was kept of {}", named(days.map(|day| text(&day))))
+        })
+    }
+
+    /// Larger days over the limit, and larger files that no such day names.
+    fn over(&self) -> Vec<Breach> {
+        let is_over = |counts: &RecordCounts| {
+            counts.read >= MIN_RECORDS
+                && counts.n_bad() >= MIN_REJECTED
+                && counts.reject_ratio() > self.limits.max_reject_ratio
+        };
+        let is_said = |file: &FileLedger| is_no_data(file);
+        let by_day = self.table.detail.by_day();
+        let days: Vec<_> = by_day.iter().filter(|(_, of)| is_over(&of.counts) && of.counts.kept > 0).collect();
+        let of_days: Vec<&FileLedger> =
+            self.files().iter().filter(|file| days.iter().any(|(day, _)| **day == file.file.day)).collect();
+        let files: Vec<&FileLedger> =
+            self.files().iter().filter(|file| is_over(&file.counts) && !is_said(file)).collect();
+        let limit = format!("more than {:.2} % of the records were rejected", self.limits.max_reject_ratio * 100.0);
+        let days = Breach::of(BreachKind::Rejected, &of_days, |_| {
+            let text = days.iter().map(|(day, of)| self.day_text(**day, &of.counts, Reason::counts_against_limit));
+            format!("{limit} of {}", named(text))
+        });
+        let files = Breach::of(BreachKind::Rejected, &files, |files| {
+            let text = |file: &&FileLedger| {
+                format!("{} ({})", self.evidence.name(&file.file), share(&file.counts, Reason::counts_against_limit))
+            };
+            format!("{limit} in {}", named(files.iter().map(text)))
+        });
+        days.into_iter().chain(files).collect()
+    }
+
+    fn unmapped(&self) -> Option<Breach> {
+        let ledger = &self.table.ledger;
+        let n_unmapped = ledger.n_rejected_for(Reason::UnmappedApp);
+        let ratio = if ledger.read == 0 { 0.0 } else { n_unmapped as f64 / ledger.read as f64 };
+        if ratio <= self.limits.max_unmapped_ratio {
+            return None;
+        }
+        let files: Vec<&FileLedger> =
+            self.files().iter().filter(|file| file.counts.n_rejected_for(Reason::UnmappedApp) > 0).collect();
+        let text = format!(
+            "the app of {n_unmapped} of {} records is in no category ({:.2} %), the limit is {:.2} %{}",
+            ledger.read,
+            ratio * 100.0,
+            self.limits.max_unmapped_ratio * 100.0,
+            self.apps(),
+        );
+        Some(Breach { kind: BreachKind::Unmapped, text, files: uris(&files) })
+    }
+
+    /// The most frequent apps without a category, for a message.
+    fn apps(&self) -> String {
+        match self.table.ledger.unmapped_app.is_empty() {
+            true => String::new(),
+            false => {
+                format!("; apps in no category: {}", crate::report::most_frequent(&self.table.ledger.unmapped_app))
+            }
+        }
+    }
+
+    fn day_text(&self, day: crate::engine::calendar::Day, counts: &RecordCounts, which: fn(Reason) -> bool) -> String {
+        format!("{} ({})", dates(self.table.month, &[day]).concat(), share(counts, which))
+    }
+
+    /// The files that breaches are about.
+    fn scope<'a>(&'a self, breaches: &[Breach]) -> Vec<&'a FileLedger> {
+        let uris: BTreeSet<&str> = breaches.iter().flat_map(|breach| &breach.files).map(String::as_str).collect();
+        self.files().iter().filter(|file| uris.contains(file.file.uri.as_str())).collect()
+    }
+}
+
+/// Whether the file has bytes, and none of them are a record.
+fn is_no_data(file: &FileLedger) -> bool {
+    file.counts.read > 0 && file.counts.n_rejected_for(Reason::Malformed) == file.counts.read
+}
+
+fn uris(files: &[&FileLedger]) -> Vec<String> {
+    files.iter().map(|file| file.file.uri.clone()).collect()
+}
+
+/// `reason count, …` of the reasons that are asked for and have a record.
+fn reasons(n_rejected: impl Fn(Reason) -> u64, which: fn(Reason) -> bool) -> String {
+    let counts = Reason::ALL.into_iter().filter(|reason| which(*reason)).map(|reason| (reason, n_rejected(reason)));
+    let texts: Vec<String> =
+        counts.filter(|(_, records)| *records > 0).map(|(reason, records)| format!("{reason} {records}")).collect();
+    texts.join(", ")
+}
+
+/// `58 of 1000 records: malformed 50, no_app 8`.
+fn share(counts: &RecordCounts, which: fn(Reason) -> bool) -> String {
+    let n: u64 = Reason::ALL.into_iter().filter(|reason| which(*reason)).map(|r| counts.n_rejected_for(r)).sum();
+    format!("{n} of {}: {}", counted(counts.read, "record"), reasons(|reason| counts.n_rejected_for(reason), which))
+}
+
+/// The first ten, and how many more.
+fn named(names: impl IntoIterator<Item = String>) -> String {
+    const SHOWN: usize = 10;
+    let names: Vec<String> = names.into_iter().collect();
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        n_more => format!("{shown} and {n_more} more"),
+    }
 }
 
 /// Every record is accounted for, and the table holds exactly the seconds of the kept ones.

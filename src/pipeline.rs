@@ -61,7 +61,7 @@ fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let mut pages = DashboardFiles::stage(&out, live)?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
-    steps::accept(&made, plan.engine.max_reject_ratio, &out)?;
+    steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     files.write_rejects(&made.rejects)?;
     let stages = draw::load_and_draw(&mut *warehouse, &made.table, &look, &mut pages, start.clock, talk)?;
     made.stages.extend(stages);
@@ -93,7 +93,7 @@ fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> 
     let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref(), MonthFileChoice::Write)?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
-    steps::accept(&made, plan.engine.max_reject_ratio, &out)?;
+    steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     let clock = StageClock::start("write");
     let n_bytes = files.write_month(&made.table)?;
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));

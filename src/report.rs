@@ -333,7 +333,7 @@ fn short(sha256: &str) -> &str {
 }
 
 /// The most frequent apps and how many more there are. App names are outside data: control characters are escaped.
-fn most_frequent(apps: &std::collections::BTreeMap<String, u64>) -> String {
+pub fn most_frequent(apps: &std::collections::BTreeMap<String, u64>) -> String {
     const SHOWN: usize = 5;
     let mut by_count: Vec<(&String, &u64)> = apps.iter().collect();
     by_count.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));

@@ -63,7 +63,7 @@ combine! {
     RulesFlags { rules, exclude_contract }
     EtlDateFlags { etl_date }
     ThreadFlags { threads }
-    LimitFlags { max_reject_ratio, max_rejects_kept }
+    LimitFlags { max_reject_ratio, max_unmapped_ratio, max_rejects_kept }
     WarehouseFlags { warehouse, mart_db, defaults_file, load_connections }
     RenderFlags { mask_contracts, mask_key_file, hyperd }
     OutFlags { out }
@@ -217,9 +217,12 @@ pub(crate) struct ThreadFlags {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Transform")]
 pub(crate) struct LimitFlags {
-    /// Stop when more than this fraction of the records is rejected [default: 0.05]
+    /// Stop when more than this fraction of the records of the month, a day or a file is rejected; 1 lets all pass [default: 0.05]
     #[arg(long, value_name = "0..1")]
     pub(crate) max_reject_ratio: Option<Ratio>,
+    /// Stop when the app of more than this fraction of the records is in no category [default: 1]
+    #[arg(long, value_name = "0..1")]
+    pub(crate) max_unmapped_ratio: Option<Ratio>,
     /// Rejected records to write to rejects.ndjson; all are counted [default: 1000000]
     #[arg(long, value_name = "N")]
     pub(crate) max_rejects_kept: Option<usize>,

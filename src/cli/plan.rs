@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use super::values::{Ratio, Threads};
+use super::values::Threads;
 use crate::console::ProgressChoice;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
+use crate::gate::Limits;
 use crate::generate::GenerateOptions;
 use crate::lake::LakeOptions;
 use crate::warehouse::{OpenOptions, WarehouseUrl};
@@ -124,8 +125,8 @@ pub struct EnginePlan {
     pub etl_date: Date,
     /// Threads that scan.
     pub threads: Threads,
-    /// Largest fraction of rejected records that is published.
-    pub max_reject_ratio: Ratio,
+    /// What is published.
+    pub limits: Limits,
     /// Rejected records that are written down.
     pub max_rejects_kept: usize,
 }

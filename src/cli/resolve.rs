@@ -24,6 +24,7 @@ use crate::dashboard::mask;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
 use crate::error::{Advice as _, Error};
+use crate::gate::Limits;
 use crate::generate::{Dirt, GenerateOptions};
 use crate::lake::source::hdfs::DatanodeAddress;
 use crate::lake::{Caching, HdfsOptions, LakeOptions, ListOptions, Verify};
@@ -395,12 +396,17 @@ impl Resolver<'_> {
     }
 
     fn engine(&self) -> Result<EnginePlan, Error> {
-        let LimitFlags { max_reject_ratio, max_rejects_kept } = self.settings.limits;
+        let LimitFlags { max_reject_ratio, max_unmapped_ratio, max_rejects_kept } = self.settings.limits;
+        let defaults = Limits::default();
+        let limits = Limits {
+            max_reject_ratio: max_reject_ratio.map_or(defaults.max_reject_ratio, Ratio::get),
+            max_unmapped_ratio: max_unmapped_ratio.map_or(defaults.max_unmapped_ratio, Ratio::get),
+        };
         Ok(EnginePlan {
             rules: self.rules()?,
             etl_date: self.etl_date(),
             threads: self.threads(),
-            max_reject_ratio: max_reject_ratio.unwrap_or(Ratio::DEFAULT_LIMIT),
+            limits,
             max_rejects_kept: max_rejects_kept.unwrap_or(1_000_000),
         })
     }

@@ -39,7 +39,7 @@ fn transform(arguments: &[&str], variables: &[(&str, &str)], file: &str) -> Resu
 fn flags_beat_variables_beat_the_file_beats_defaults() {
     let check = |arguments: &[&str], variables: &[(&str, &str)], file: &str, expected: (usize, f64, &str)| {
         let plan = transform(arguments, variables, file).unwrap().engine;
-        assert_eq!((plan.threads.get(), plan.max_reject_ratio.get(), plan.rules.name.as_str()), expected);
+        assert_eq!((plan.threads.get(), plan.limits.max_reject_ratio, plan.rules.name.as_str()), expected);
     };
     let n_processors = Threads::all().get();
     check(&[], &[], "", (n_processors, 0.05, "default"));

@@ -65,9 +65,6 @@ impl FromStr for Jobs {
 pub struct Ratio(f64);
 
 impl Ratio {
-    /// The default of `--max-reject-ratio`.
-    pub(super) const DEFAULT_LIMIT: Ratio = Ratio(0.05);
-
     /// The fraction itself.
     pub fn get(self) -> f64 {
         self.0

@@ -199,6 +199,9 @@ impl RecordCounts {
     }
 }
 
+/// The fact that a quote is never closed, before its byte.
+const OPEN_QUOTE: &str = "a quote that is never closed, opened at byte ";
+
 /// A data file, or the part of one that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
@@ -238,6 +241,16 @@ impl InputFile {
             [range] => *range == (0..self.n_bytes),
             _ => false,
         }
+    }
+
+    /// Notes that a quote is open at its end, which takes all behind it into one record.
+    pub fn note_open_quote(&mut self, offset: u64) {
+        self.facts.insert(format!("{OPEN_QUOTE}{offset}"));
+    }
+
+    /// Where the quote stands, unpacked, that is still open at its end.
+    pub fn open_quote(&self) -> Option<u64> {
+        self.facts.iter().find_map(|fact| fact.strip_prefix(OPEN_QUOTE)?.parse().ok())
     }
 
     /// How many of its bytes were read.

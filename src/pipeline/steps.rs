@@ -7,13 +7,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::artifacts::{self, LiveChoice};
-use crate::cli::Ratio;
 use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, WarehousePlan};
 use crate::console::{self, Progress, Unit};
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{OutFolder, StagedFile};
+use crate::gate::{Evidence, Limits};
 use crate::lake::{DataFile, Lake, LakeError, Listing};
 use crate::report::{self, InputReport, Report, StageTiming};
 use crate::transform::{self, TransformOptions, Transformed};
@@ -105,8 +105,8 @@ pub(super) fn make_month(
 }
 
 /// Lets the month through the gate, or writes down what was rejected of it.
-pub(super) fn accept(made: &Transformed, max_reject_ratio: Ratio, out: &OutFolder) -> Result<(), Error> {
-    let accepted = gate::accept(&made.table, max_reject_ratio.get());
+pub(super) fn accept(made: &Transformed, listing: &Listing, limits: &Limits, out: &OutFolder) -> Result<(), Error> {
+    let accepted = gate::accept(&made.table, limits, &Evidence::of_scan(&listing.files, &made.rejects));
     if accepted.is_err() {
         artifacts::write_refused_rejects(&made.rejects, out)?;
     }

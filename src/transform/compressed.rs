@@ -25,6 +25,7 @@ pub(super) struct CompressedInput {
     at: usize,
     record: Record,
     ended: bool,
+    open_quote: Option<u64>,
 }
 
 /// What is known of the record that starts at `at`.
@@ -64,7 +65,15 @@ impl Input for CompressedInput {
         }
     }
 
-    fn consume(&mut self, next: usize) {
+    fn open_quote(&self) -> Option<u64> {
+        match self.record {
+            Record::Rejected(state) => self.open_quote.filter(|_| state == QuoteState::Quoted),
+            Record::Usual | Record::TooLong => self.open_quote,
+        }
+    }
+
+    fn consume(&mut self, next: usize, open_quote: Option<u64>) {
+        self.open_quote = open_quote;
         if self.record == Record::TooLong {
             let state = self.state_after(QuoteState::FieldStart, self.at);
             self.record = Record::Rejected(state);
@@ -93,6 +102,7 @@ impl CompressedInput {
             at: 0,
             record: Record::Usual,
             ended: false,
+            open_quote: None,
         })
     }
 

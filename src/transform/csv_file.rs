@@ -18,13 +18,14 @@ pub(super) struct CsvFile {
     /// What the next window shows after the part that is scanned. A record is looked at again in
     /// windows that grow sixteenfold, in a file of [`super::input::ALONE_BYTES`] at most.
     n_tail_bytes: usize,
+    open_quote: Option<u64>,
 }
 
 impl CsvFile {
     /// A file whose records start at `records_start`.
     pub fn new(file: FileMeta, layout: CsvLayout, mapped: MappedFile, records_start: u64) -> CsvFile {
         let n_tail_bytes = WINDOW_TAIL_BYTES;
-        CsvFile { file, layout, mapped, window: Window::default(), at: records_start, n_tail_bytes }
+        CsvFile { file, layout, mapped, window: Window::default(), at: records_start, n_tail_bytes, open_quote: None }
     }
 
     /// Where the window starts: one byte early, which says whether a record starts at `at`.
@@ -68,10 +69,16 @@ impl Input for CsvFile {
         Ok(Some(InputChunk { file: &self.file, layout: Some(self.layout), chunk }))
     }
 
-    fn consume(&mut self, next: usize) {
+    fn consume(&mut self, next: usize, open_quote: Option<u64>) {
+        self.open_quote = open_quote;
         let next = self.base() + next as u64;
         // None means that a record is longer than the window.
         self.n_tail_bytes = if next > self.at { WINDOW_TAIL_BYTES } else { self.n_tail_bytes.saturating_mul(16) };
         self.at = next.max(self.at);
+    }
+
+    fn open_quote(&self) -> Option<u64> {
+        // The last window goes to the end of the file.
+        self.open_quote
     }
 }

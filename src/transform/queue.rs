@@ -140,6 +140,13 @@ impl<'a> Queue<'a> {
             || lock(&self.failure).as_ref().is_none_or(|first| (uri, offset) < (first.uri.as_str(), first.offset))
     }
 
+    /// Notes that a quote is still open at the end of a file.
+    pub fn note_open_quote(&self, id: FileId, offset: u64) {
+        if let Some(file) = lock(&self.arriving).inputs.get_mut(id.0 as usize) {
+            file.note_open_quote(offset);
+        }
+    }
+
     fn first_failure(&self) -> Option<String> {
         self.has_failed.load(Ordering::Acquire).then(|| lock(&self.failure).as_ref().map(|first| first.uri.clone()))?
     }

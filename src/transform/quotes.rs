@@ -58,6 +58,12 @@ impl QuoteChain {
         }
     }
 
+    /// The state at the end of the file, once all splits have been looked through.
+    pub fn end_state(&self) -> Option<QuoteState> {
+        let links = self.lock();
+        links.states.get(links.maps.len()).copied()
+    }
+
     /// Says that split number `i` could not be read: none of those after it waits any longer.
     pub fn break_off(&self, i: usize) {
         let mut links = self.lock();

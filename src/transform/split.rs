@@ -1,7 +1,7 @@
 //! A part of a mapped file: the records that start in it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, QuoteTransition, first_record_start};
 use crate::engine::scan::lines::first_line_start;
@@ -20,6 +20,8 @@ struct SplitFile {
     quotes: QuoteChain,
     mapped: MappedFile,
     n_unfinished: AtomicUsize,
+    /// CSV only: the last quote that the window of a split opens and does not close; 0 when there is none.
+    open_quote: AtomicU64,
 }
 
 /// The records of a mapped file whose first byte lies in `start..end`.
@@ -41,6 +43,8 @@ enum Progress {
     Mapped,
     Scanned,
     Finished,
+    /// As the last one of its file.
+    FinishedLast,
 }
 
 /// The splits of a file whose records start at `records_start`, in order.
@@ -60,6 +64,7 @@ pub(super) fn of_file(
         quotes: QuoteChain::new(if layout.is_some() { starts.len() } else { 0 }),
         mapped,
         n_unfinished: AtomicUsize::new(starts.len()),
+        open_quote: AtomicU64::new(0),
     });
     let ends: Vec<u64> = starts.iter().skip(1).copied().chain([n_bytes]).collect();
     starts.into_iter().zip(ends).enumerate().map(move |(number, (start, end))| Split {
@@ -84,7 +89,7 @@ impl Input for Split {
     fn n_bytes_read(&self) -> u64 {
         match self.progress {
             Progress::Fresh | Progress::Mapped => 0,
-            Progress::Scanned | Progress::Finished => self.end - self.start,
+            Progress::Scanned | Progress::Finished | Progress::FinishedLast => self.end - self.start,
         }
     }
 
@@ -105,15 +110,25 @@ impl Input for Split {
                 self.progress = Progress::Finished;
                 // The last one of a file makes sure that it is still as it was listed.
                 if self.file.n_unfinished.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    self.progress = Progress::FinishedLast;
                     self.file.mapped.check_unchanged()?;
                 }
                 Ok(None)
             }
-            Progress::Mapped | Progress::Finished => Ok(None),
+            Progress::Mapped | Progress::Finished | Progress::FinishedLast => Ok(None),
         }
     }
 
-    fn consume(&mut self, _: usize) {
+    fn open_quote(&self) -> Option<u64> {
+        let is_open = self.progress == Progress::FinishedLast
+            && self.file.layout.is_some()
+            && self.file.quotes.end_state() == Some(QuoteState::Quoted);
+        // A window may end within quotes that a later split closes; the last that opens one is that of the last record.
+        is_open.then(|| self.file.open_quote.load(Ordering::Relaxed)).filter(|offset| *offset > 0)
+    }
+
+    fn consume(&mut self, _: usize, open_quote: Option<u64>) {
+        self.file.open_quote.fetch_max(open_quote.unwrap_or(0), Ordering::Relaxed);
         self.window = Window::default();
         self.progress = Progress::Scanned;
     }
@@ -237,7 +252,7 @@ mod tests {
             let mut n_shown = 0;
             for mut split in splits {
                 n_shown += split.next_chunk().unwrap().unwrap().chunk.window.len() as u64;
-                split.consume(0);
+                split.consume(0, None);
                 assert!(split.next_chunk().unwrap().is_none());
             }
             let n_tails = 40 * (WINDOW_TAIL_BYTES as u64 + 1);

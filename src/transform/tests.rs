@@ -244,6 +244,7 @@ fn a_quote_that_is_never_closed_is_one_reject_in_splits_as_for_one_thread() {
     // The last has a quote that is doubled and one that closes before the one that stays open.
     for (n_bytes, more, n_rejects) in [(100 << 20, "", 1), (20 << 20, "", 1), (70 << 20, "\n\"A\",\"V\"\"", 2)] {
         let text = format!("Contract,AppName,TotalDuration\nA,VOD,5\nB,VOD,5{more}\n\"C,VOD,5\n");
+        let quote = text.find("\"C").map(|at| at as u64);
         let file = write(folder.path(), &[("20220401.csv", text.into_bytes())]).remove(0);
         std::fs::File::options().write(true).open(&file.path).unwrap().set_len(n_bytes).unwrap();
         let file = write(folder.path(), &[]).remove(0);
@@ -251,10 +252,29 @@ fn a_quote_that_is_never_closed_is_one_reject_in_splits_as_for_one_thread() {
             let mut files = ReadyFiles::new([file.clone()]);
             let made = transform_files(&mut files, &options(2), &Progress::hidden(), alone_bytes).unwrap();
             let offsets: Vec<u64> = made.rejects.iter().map(|(_, reject)| reject.offset).collect();
+            assert_eq!(made.table.detail.files[0].file.open_quote(), quote, "{n_bytes} bytes, {more}");
             (made.table.ledger, offsets)
         };
         let (alone, split) = (made(u64::MAX), made(0));
         assert_eq!(alone, split);
         assert_eq!((alone.0.kept, alone.1.len()), (2, n_rejects), "{n_bytes} bytes, {more}");
     }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_told_of_packed_files_too() {
+    let header = "Contract,AppName,TotalDuration\nA,VOD,5\n";
+    let long = "x".repeat(crate::engine::scan::record::MAX_LINE_BYTES + (9 << 20));
+    let check = |rest: &str, expected: Option<u64>| {
+        let folder = tempfile::tempdir().unwrap();
+        let content = gzip(format!("{header}{rest}").as_bytes());
+        let files = write(folder.path(), &[("20220401.csv.gz", content)]);
+        let made = transform(&mut ReadyFiles::new(files), &options(1), &Progress::hidden()).unwrap();
+        assert_eq!(made.table.detail.files[0].file.open_quote(), expected, "{}", &rest[..20]);
+    };
+    let open = header.len() as u64 + 2;
+    check("B,\"VOD,5\nC,VOD,5\nD,VOD,5\n", Some(open));
+    check(&format!("B,\"VOD,5\n{long}"), Some(open));
+    check(&format!("B,\"VOD,5\n{long}\",5\nC,VOD,5\n"), None);
+    check(&format!("B,\"VOD\",5{long}\nC,VOD,5\n"), None);
 }

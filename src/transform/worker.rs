@@ -116,16 +116,22 @@ impl Worker {
                 return Ok(false);
             }
             let n_read_before = input.n_bytes_read();
-            let Some(chunk) = input.next_chunk()? else { break };
-            let next = self.scan_chunk(&chunk, shared, context);
-            input.consume(next);
+            let Some(chunk) = input.next_chunk()? else {
+                if let Some(offset) = input.open_quote() {
+                    shared.queue.note_open_quote(input.file().id, offset);
+                }
+                break;
+            };
+            let (next, open_quote) = self.scan_chunk(&chunk, shared, context);
+            input.consume(next, open_quote);
             shared.progress.advance(input.n_bytes_read() - n_read_before);
         }
         Ok(true)
     }
 
-    /// Gives the place in the window where the first record starts that was not scanned.
-    fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> usize {
+    /// Gives the place in the window where the first record starts that was not scanned, and the quote that the window
+    /// opens and does not close.
+    fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> (usize, Option<u64>) {
         let n_before = self.collector.n_waiting();
         let mut rejects = RejectBatch::new(shared.reject_limit);
         let InputChunk { file, layout, chunk } = input;
@@ -134,9 +140,12 @@ impl Worker {
             None => {
                 let owned = chunk.owned.clone();
                 scan_lines(chunk.window, owned, chunk.base, &shared.scanner, &mut self.lines, &mut sink);
-                chunk.owned.end
+                (chunk.owned.end, None)
             }
-            Some(layout) => scan_csv(chunk, &shared.scanner, reader_of(&mut self.csv, layout), &mut sink),
+            Some(layout) => {
+                let reader = reader_of(&mut self.csv, layout);
+                (scan_csv(chunk, &shared.scanner, reader, &mut sink), reader.take_open_quote())
+            }
         };
         drop(sink);
         shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);

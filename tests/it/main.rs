@@ -9,6 +9,7 @@ mod lake;
 mod months;
 mod plain;
 mod readme;
+mod real_months;
 mod run;
 mod tiny;
 mod transform;

@@ -39,17 +39,30 @@ pub struct CsvReader {
     /// A field whose quotes were doubled.
     unquoted: Vec<u8>,
     learned: Learned,
+    open_quote: Option<u64>,
 }
 
 impl CsvReader {
     /// A reader of files of this layout.
     pub fn new(layout: CsvLayout) -> CsvReader {
-        CsvReader { layout, exact: ExactReader::new(), unquoted: Vec::new(), learned: Learned::default() }
+        CsvReader {
+            layout,
+            exact: ExactReader::new(),
+            unquoted: Vec::new(),
+            learned: Learned::default(),
+            open_quote: None,
+        }
     }
 
     /// The layout of the files that this reads.
     pub fn layout(&self) -> CsvLayout {
         self.layout
+    }
+
+    /// The quote, by its byte in the file, that the window of the last scan opens and does not
+    /// close; once.
+    pub fn take_open_quote(&mut self) -> Option<u64> {
+        self.open_quote.take()
     }
 
     /// Reads the record at `start` and routes it, whatever it looks like; gives where the next one
@@ -69,6 +82,7 @@ impl CsvReader {
         if chunk.end == ChunkEnd::Truncated && record.next >= window.len() {
             return start;
         }
+        self.open_quote = record.open_quote.map(|at| chunk.base + at as u64);
         let raw = record.content(window, start);
         if raw.is_empty() {
             return record.next;

@@ -58,6 +58,8 @@ pub(super) struct Record {
     pub(super) end: usize,
     /// Where the next record begins.
     pub(super) next: usize,
+    /// The quote that opens its last field, if nothing in the window closes it.
+    pub(super) open_quote: Option<usize>,
 }
 
 impl Record {
@@ -70,7 +72,8 @@ impl Record {
 /// Reads the record that begins at `start` and calls `field` with the place of every field, from 0,
 /// and the field.
 pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field: impl FnMut(usize, Field)) -> Record {
-    let mut record = Record { n_fields: 0, is_well_formed: true, end: window.len(), next: window.len() };
+    let mut record =
+        Record { n_fields: 0, is_well_formed: true, end: window.len(), next: window.len(), open_quote: None };
     let mut at = start;
     loop {
         let (content, end) = if window.get(at) == Some(&b'"') {
@@ -83,6 +86,7 @@ pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field:
                 }
                 None => {
                     record.is_well_formed = false;
+                    record.open_quote = Some(at);
                     (content, window.len())
                 }
             }

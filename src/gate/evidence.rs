@@ -1,0 +1,181 @@
+//! What is shown of data that is refused or warned of: an example with its place, and what it is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Read as _};
+
+use crate::diagnosis::{self, Diagnosis, HEAD_BYTES};
+use crate::engine::ledger::{FileLedger, InputFile, Reason};
+use crate::engine::scan::reject::{Reject, Rejects};
+use crate::lake::DataFile;
+use crate::lake::read::compressed;
+
+/// Characters shown of a record.
+const EXCERPT_CHARS: usize = 120;
+
+/// Reasons for which an example is shown: the most frequent.
+const N_EXAMPLES: usize = 2;
+
+/// The files and rejects of a month, as far as they are at hand.
+#[derive(Debug, Default)]
+pub struct Evidence<'a> {
+    rejects: Option<&'a Rejects>,
+    /// By canonical name.
+    files: BTreeMap<String, &'a DataFile>,
+}
+
+/// A rejected record, or the start of a file that holds none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Why it was rejected.
+    pub reason: Reason,
+    /// The file, as the user named it.
+    pub file: String,
+    /// Its line, counted from 1, where the file could be read again.
+    pub line: Option<u64>,
+    /// Its first byte, unpacked.
+    pub offset: u64,
+    /// The start of its text.
+    pub excerpt: String,
+    /// What it is, where that is known.
+    pub diagnosis: Option<Diagnosis>,
+}
+
+impl<'a> Evidence<'a> {
+    /// That of a scan of `files`.
+    pub fn of_scan(files: &'a [DataFile], rejects: &'a Rejects) -> Evidence<'a> {
+        Evidence { rejects: Some(rejects), files: files.iter().map(|file| (file.canonical_uri(), file)).collect() }
+    }
+
+    /// Whether records are at hand.
+    pub fn sees_records(&self) -> bool {
+        self.rejects.is_some()
+    }
+
+    /// The file as the user named it.
+    pub(super) fn name<'f>(&'f self, file: &'f InputFile) -> &'f str {
+        self.files.get(&file.uri).map_or(file.uri.as_str(), |file| file.uri.as_str())
+    }
+
+    /// `FILE, line 3, byte 51`; the line where the file can be read.
+    pub(super) fn place(&self, file: &InputFile, offset: u64) -> String {
+        let line = self.files.get(&file.uri).and_then(|file| line_of(file, offset));
+        place(self.name(file), line, offset)
+    }
+
+    /// The first rejects in `files` for each of the most frequent reasons there.
+    pub(super) fn examples(&self, files: &[&FileLedger]) -> Vec<Example> {
+        let Some(rejects) = self.rejects else { return Vec::new() };
+        let mut counts: Vec<(u64, Reason)> = Reason::ALL
+            .into_iter()
+            .map(|reason| (files.iter().map(|file| file.counts.n_rejected_for(reason)).sum(), reason))
+            .filter(|(records, reason)| *records > 0 && *reason != Reason::Excluded)
+            .collect();
+        // What counts against the limit first, then by frequency.
+        counts.sort_by_key(|(records, reason)| (!reason.counts_against_limit(), std::cmp::Reverse(*records), *reason));
+        let by_name: BTreeMap<&str, &&DataFile> = files
+            .iter()
+            .filter_map(|file| self.files.get(&file.file.uri))
+            .map(|file| (file.uri.as_str(), file))
+            .collect();
+        counts.truncate(N_EXAMPLES);
+        let example = |(_, reason): (u64, Reason)| {
+            let wanted = |(file, reject): &(&str, Reject<'_>)| reject.reason == reason && by_name.contains_key(file);
+            let (name, reject) = rejects.iter().find(wanted)?;
+            Some(Example::of(by_name.get(name)?, &reject))
+        };
+        counts.into_iter().filter_map(example).collect()
+    }
+}
+
+impl Example {
+    fn of(file: &DataFile, reject: &Reject<'_>) -> Example {
+        let of_file = || match reject.reason {
+            Reason::Malformed => diagnosis::of_head(&head(file)?),
+            _ => None,
+        };
+        Example {
+            reason: reject.reason,
+            file: file.uri.clone(),
+            line: line_of(file, reject.offset),
+            offset: reject.offset,
+            excerpt: excerpt(reject.raw),
+            diagnosis: of_file().or_else(|| diagnosis::of_record(reject.reason, reject.raw)),
+        }
+    }
+
+    /// What to do about it.
+    pub fn next(&self) -> Option<String> {
+        let name = match self.file.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-=+:".contains(&b)) {
+            true => self.file.clone(),
+            false => format!("'{}'", self.file.replace('\'', "'\\''")),
+        };
+        self.diagnosis.map(|diagnosis| diagnosis.next.replace("FILE", &name))
+    }
+}
+
+impl fmt::Display for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Example { reason, file, line, offset, excerpt, diagnosis } = self;
+        write!(f, "{reason}, for example {}: `{excerpt}`", place(file, *line, *offset))?;
+        diagnosis.map_or(Ok(()), |diagnosis| write!(f, ": this is {}", diagnosis.what))
+    }
+}
+
+fn place(file: &str, line: Option<u64>, offset: u64) -> String {
+    match line {
+        Some(line) => format!("{file}, line {line}, byte {offset}"),
+        None => format!("{file}, byte {offset}"),
+    }
+}
+
+/// The first characters, without any that a terminal would obey.
+fn excerpt(raw: &[u8]) -> String {
+    // No character has more than four bytes.
+    let text = String::from_utf8_lossy(raw.get(..4 * EXCERPT_CHARS + 4).unwrap_or(raw));
+    let mut shown: String = text.chars().take(EXCERPT_CHARS).collect();
+    if shown.len() < text.len() || raw.len() > 4 * EXCERPT_CHARS + 4 {
+        shown.push('…');
+    }
+    shown.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// The first bytes of the file, unpacked; none where it can no longer be read.
+fn head(file: &DataFile) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    compressed::open(file).ok()?.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
+/// The number of the line in which a byte lies; none where the file can no longer be read.
+fn line_of(file: &DataFile, offset: u64) -> Option<u64> {
+    let mut before = BufReader::with_capacity(1 << 20, compressed::open(file).ok()?.take(offset));
+    let mut line = 1;
+    loop {
+        let n_bytes = match before.fill_buf().ok()? {
+            [] => return Some(line),
+            bytes => {
+                line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+                bytes.len()
+            }
+        };
+        before.consume(n_bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn excerpts_are_short_and_harmless() {
+        let check = |raw: &[u8], expected: &str| assert_eq!(excerpt(raw), expected);
+        check(b"plain", "plain");
+        check(b"", "");
+        check("é\u{1b}[2J\t".as_bytes(), "é\\u{1b}[2J\\t");
+        check(b"\xff", "\u{fffd}");
+        check("é".repeat(120).as_bytes(), &"é".repeat(120));
+        check("é".repeat(121).as_bytes(), &format!("{}…", "é".repeat(120)));
+        check(&b"x".repeat(9000), &format!("{}…", "x".repeat(120)));
+    }
+}

@@ -1,0 +1,109 @@
+//! Why a month is not let through, in words.
+
+use std::fmt;
+
+use super::evidence::Example;
+use crate::engine::ledger::FileLedger;
+
+/// A month that is not let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong; at least one.
+    pub breaches: Vec<Breach>,
+    /// Records or files that show it.
+    pub examples: Vec<Example>,
+    /// Whether the records were at hand, or only the counts of a month file.
+    pub sees_records: bool,
+}
+
+/// A limit that is passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Which one.
+    pub kind: BreachKind,
+    /// Counts, and the first days or files.
+    pub text: String,
+    /// The files that it is about, by their canonical names.
+    pub files: Vec<String>,
+}
+
+/// Which limit is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreachKind {
+    /// Too many records were rejected.
+    Rejected,
+    /// Nothing was kept.
+    NothingKept,
+    /// A file is no data.
+    Malformed,
+    /// A quote takes all that comes behind it.
+    OpenQuote,
+    /// Too many records are of apps that nobody mapped.
+    Unmapped,
+}
+
+impl BreachKind {
+    /// A word for machines.
+    pub fn name(self) -> &'static str {
+        match self {
+            BreachKind::Rejected => "reject_limit",
+            BreachKind::NothingKept => "nothing_kept",
+            BreachKind::Malformed => "no_data",
+            BreachKind::OpenQuote => "open_quote",
+            BreachKind::Unmapped => "unmapped_limit",
+        }
+    }
+}
+
+impl Breach {
+    /// None where there is no such file.
+    pub(super) fn of(
+        kind: BreachKind,
+        files: &[&FileLedger],
+        text: impl FnOnce(&[&FileLedger]) -> String,
+    ) -> Option<Breach> {
+        (!files.is_empty()).then(|| Breach { kind, text: text(files), files: super::uris(files) })
+    }
+}
+
+impl Refusal {
+    /// A word for machines: of the first thing that is wrong.
+    pub fn kind(&self) -> &'static str {
+        self.breaches.first().map_or("reject_limit", |breach| breach.kind.name())
+    }
+
+    /// What to do next.
+    pub fn advice(&self) -> String {
+        let mut advice: Vec<String> = Vec::new();
+        for next in self.examples.iter().filter_map(Example::next) {
+            if !advice.contains(&next) {
+                advice.push(next);
+            }
+        }
+        let is = |kind: BreachKind| self.breaches.iter().any(|breach| breach.kind == kind);
+        if is(BreachKind::OpenQuote) {
+            advice.push("close or remove that quote in the file".to_owned());
+        }
+        if is(BreachKind::Unmapped) {
+            advice.push("put these apps into categories of the rules, or raise --max-unmapped-ratio".to_owned());
+        }
+        advice.push(match self.sees_records {
+            true => "read rejects-refused.ndjson in the output folder; raise --max-reject-ratio if these records may \
+                     be lost (1 lets everything pass)"
+                .to_owned(),
+            false => "see the records with `viewmart transform LAKE`; raise --max-reject-ratio if they may be lost"
+                .to_owned(),
+        });
+        advice.join("; ")
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let breaches: Vec<&str> = self.breaches.iter().map(|breach| breach.text.as_str()).collect();
+        write!(f, "{}; nothing was published", breaches.join("; "))?;
+        self.examples.iter().try_for_each(|example| write!(f, "\n  {example}"))
+    }
+}
+
+impl std::error::Error for Refusal {}
