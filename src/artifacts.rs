@@ -3,6 +3,7 @@
 //! All of them are begun before the warehouse is touched, so that a file that cannot be written is known by then; they
 //! get their names together at the end.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,14 +11,17 @@ use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 use crate::engine::scan::reject::Rejects;
 use crate::error::Error;
-use crate::fs::atomic::{self, OutFolder, StagedFile};
-use crate::report::Report;
+use crate::fs::atomic::{self, LOCK_NAME, OutFolder, StagedFile};
+use crate::fs::target;
+use crate::report::{Refusal, Report};
 use crate::{month_file, rejects};
 
 /// Rejected records of the published month.
 const REJECTS: &str = "rejects.ndjson";
 /// Rejected records of a month that was refused because of them.
 const REFUSED_REJECTS: &str = "rejects-refused.ndjson";
+/// What became of a run that did not publish.
+const REFUSED_REPORT: &str = "report-refused.json";
 /// The throughput report.
 const REPORT: &str = "report.json";
 /// The dashboard for the browser.
@@ -29,13 +33,24 @@ const LIVE_WORKBOOK: &str = "viewmart.twb";
 /// The connection alone.
 const LIVE_SOURCE: &str = "viewmart.tds";
 
-/// What is written of a month besides its dashboards.
+/// What is written of a month besides its dashboards. Report and rejects have two names, that of the newest and one of
+/// the month, under which they stay when another month is made.
 #[derive(Debug)]
 pub struct MonthFiles {
     month_file: Option<StagedFile>,
     rejects: StagedFile,
     /// In the output folder, and where the user wants it too.
     reports: Vec<StagedFile>,
+}
+
+/// The name of a file that is kept by month; `name` is that of the newest one.
+fn name_of_month(month: Month, name: &str) -> String {
+    format!("month-{month}.{name}")
+}
+
+/// Begins the newest file of that name, which is kept by month too.
+fn stage_by_month(out: &OutFolder, month: Month, name: &str) -> Result<StagedFile, Error> {
+    out.stage(name)?.also_as(&out.path().join(name_of_month(month, name)))
 }
 
 /// Whether the month file is written too.
@@ -62,9 +77,21 @@ impl MonthFiles {
             MonthFileChoice::Write => Some(out.stage(&format!("month-{month}.parquet"))?),
             MonthFileChoice::Skip => None,
         };
-        let mut reports = vec![out.stage(REPORT)?];
+        let rejects = stage_by_month(out, month, REJECTS)?;
+        let mut reports = vec![stage_by_month(out, month, REPORT)?];
         reports.extend(report.map(StagedFile::create).transpose()?);
-        Ok(MonthFiles { month_file, rejects: out.stage(REJECTS)?, reports })
+        check_no_longer_refused(out, month)?;
+        Ok(MonthFiles { month_file, rejects, reports })
+    }
+
+    /// All of them.
+    pub fn files(&self) -> impl Iterator<Item = &StagedFile> {
+        self.month_file.iter().chain([&self.rejects]).chain(&self.reports)
+    }
+
+    /// All names that they will have.
+    pub fn names(&self) -> impl Iterator<Item = PathBuf> {
+        self.files().flat_map(StagedFile::names).map(Path::to_owned)
     }
 
     /// Writes the month file, where it is wanted; returns its size in bytes.
@@ -141,9 +168,24 @@ impl DashboardFiles {
             LiveChoice::Write => {
                 Some(LiveFiles { workbook: out.stage(LIVE_WORKBOOK)?, source: out.stage(LIVE_SOURCE)? })
             }
-            LiveChoice::Skip | LiveChoice::Remove => None,
+            LiveChoice::Skip => None,
+            LiveChoice::Remove => {
+                [LIVE_WORKBOOK, LIVE_SOURCE].iter().try_for_each(|name| out.check_removable(name))?;
+                None
+            }
         };
         Ok(DashboardFiles { page: out.stage(DASHBOARD)?, package: out.stage(WORKBOOK)?, live })
+    }
+
+    /// All of them.
+    pub fn files(&self) -> impl Iterator<Item = &StagedFile> {
+        let live = self.live.iter().flat_map(|live| [&live.workbook, &live.source]);
+        [&self.page, &self.package].into_iter().chain(live)
+    }
+
+    /// All names that they will have.
+    pub fn names(&self) -> impl Iterator<Item = PathBuf> {
+        self.files().flat_map(StagedFile::names).map(Path::to_owned)
     }
 
     /// All of them.
@@ -153,13 +195,41 @@ impl DashboardFiles {
     }
 }
 
+/// Refuses outputs of which two are one file, or one is a file that the command reads or works in: `others`, each with a
+/// word for it.
+///
+/// # Errors
+/// [`Error::Clash`].
+pub fn refuse_clashes<'a>(
+    files: impl IntoIterator<Item = &'a StagedFile>,
+    out: &OutFolder,
+    others: impl IntoIterator<Item = (PathBuf, &'static str)>,
+) -> Result<(), Error> {
+    let lock = (out.path().join(LOCK_NAME), "the lock of the output folder");
+    // Where the warehouse is unless it is named.
+    let databases = ["warehouse.db", "mart.db"].map(|name| (out.path().join(name), "a file of the warehouse"));
+    let taken = databases
+        .into_iter()
+        .chain(others)
+        .chain([lock])
+        .filter_map(|(path, what)| Some((target::place(&path)?, format!("this is {what}, {}", path.display()))));
+    let mut taken: HashMap<PathBuf, String> = taken.collect();
+    // Devices and pipes take what several outputs say.
+    for name in files.into_iter().filter(|file| file.is_file()).flat_map(StagedFile::names) {
+        let Some(place) = target::place(name) else { continue };
+        if let Some(clash) = taken.insert(place, format!("another output has that file too, {}", name.display())) {
+            return Err(Error::Clash { path: name.to_owned(), clash });
+        }
+    }
+    Ok(())
+}
+
 /// Publishes all files at once; returns where they are.
 ///
 /// # Errors
 /// [`Error::Output`].
 pub fn publish(files: Vec<StagedFile>, out: &OutFolder, live: LiveChoice) -> Result<Vec<PathBuf>, Error> {
     let paths = atomic::publish(files)?;
-    out.remove(REFUSED_REJECTS)?;
     if live == LiveChoice::Remove {
         [LIVE_WORKBOOK, LIVE_SOURCE].iter().try_for_each(|name| out.remove(name))?;
     }
@@ -170,8 +240,8 @@ pub fn publish(files: Vec<StagedFile>, out: &OutFolder, live: LiveChoice) -> Res
 ///
 /// # Errors
 /// [`Error::Output`].
-pub fn write_refused_rejects(rejects: &Rejects, out: &OutFolder) -> Result<(), Error> {
-    let mut file = out.stage(REFUSED_REJECTS)?;
+pub fn write_refused_rejects(rejects: &Rejects, month: Month, out: &OutFolder) -> Result<(), Error> {
+    let mut file = stage_by_month(out, month, REFUSED_REJECTS)?;
     file.write_with(|w| rejects::write(rejects.iter(), w))?;
     atomic::publish(vec![file]).map(drop)
 }
@@ -194,4 +264,37 @@ pub fn find_files_of_month(out: &Path, month: Month) -> Vec<PathBuf> {
     }
     files.retain(|path| path.exists());
     files
+}
+
+/// Writes down what became of a run that did not publish, beside the report of the last good one.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn write_refused_report(refusal: &Refusal, out: &OutFolder) -> Result<(), Error> {
+    let mut file = stage_by_month(out, refusal.month, REFUSED_REPORT)?;
+    file.write_with(|w| w.write_all(refusal.to_json().as_bytes()))?;
+    atomic::publish(vec![file]).map(drop)
+}
+
+/// What is there of a run of `month` that was refused, and whether it is the newest of such runs.
+fn refused_names(out: &OutFolder, month: Month) -> Vec<String> {
+    let mut names: Vec<String> = [REFUSED_REJECTS, REFUSED_REPORT].map(|name| name_of_month(month, name)).to_vec();
+    let newest = fs::read(out.path().join(REFUSED_REPORT)).ok();
+    let newest: Option<serde_json::Value> = newest.and_then(|text| serde_json::from_slice(&text).ok());
+    if newest.is_some_and(|report| report["month"] == month.to_string()) {
+        names.extend([REFUSED_REJECTS, REFUSED_REPORT].map(str::to_owned));
+    }
+    names
+}
+
+fn check_no_longer_refused(out: &OutFolder, month: Month) -> Result<(), Error> {
+    refused_names(out, month).iter().try_for_each(|name| out.check_removable(name))
+}
+
+/// Removes what an earlier run of `month` left that was refused: the month is published now. That of other months stays.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn remove_refused(out: &OutFolder, month: Month) -> Result<(), Error> {
+    refused_names(out, month).iter().try_for_each(|name| out.remove(name))
 }

@@ -16,8 +16,8 @@ use crate::error::{DataError, Error};
 use crate::lake::read::compressed;
 use crate::lake::read::mapped::MappedFile;
 use crate::lake::{Compression, DataFile, LakeError, ReadyFiles};
-use crate::report::{grouped, size};
 use crate::transform::{self, TransformOptions};
+use crate::units::{grouped, size};
 
 /// Bytes that a thread counts at a time.
 const WINDOW_BYTES: usize = 16 << 20;

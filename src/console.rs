@@ -1,6 +1,8 @@
-//! Progress on a terminal: the only module besides `main` that writes to stderr while stages run.
+//! Progress and messages on a terminal: the only module besides `main` that writes to stderr while stages run.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -69,5 +71,69 @@ impl Progress {
 
 /// A message for the person at the terminal. A stderr that is gone is no reason to fail.
 pub fn say(message: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "{message}");
+    let _ = writeln!(std::io::stderr(), "{}", escaped(&message.to_string()));
+}
+
+/// The text as a terminal may see it. Names of files, apps and columns come from outside: what could move the cursor,
+/// colour the screen or turn the direction of writing stands as an escape. Line ends and tabs are ours.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    Cow::Owned(safe)
+}
+
+fn is_unsafe(c: char) -> bool {
+    let turns_direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() && c != '\n' && c != '\t' || turns_direction || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Tells whom a run waits for, once, when the wait is long enough to be noticed.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    since: Instant,
+    is_told: bool,
+}
+
+impl Waiting {
+    /// A wait that is longer than this is told.
+    pub const SILENT: Duration = Duration::from_secs(2);
+
+    /// The wait begins.
+    pub fn begin() -> Waiting {
+        Waiting { since: Instant::now(), is_told: false }
+    }
+
+    /// How long it has taken.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// To be called while it lasts; `whom` is read after "waiting for ".
+    pub fn tell(&mut self, whom: impl FnOnce() -> String) {
+        if !self.is_told && self.elapsed() >= Waiting::SILENT {
+            self.is_told = true;
+            say(format_args!("waiting for {}", whom()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_steers_a_terminal() {
+        let check = |text: &str, expected: &str| assert_eq!(escaped(text), expected);
+        check("two\nlines\tand é 日", "two\nlines\tand é 日");
+        check("a\u{1b}[2Jb", "a\\u{1b}[2Jb");
+        check("\r\u{7}\u{7f}", "\\r\\u{7}\\u{7f}");
+        check("c1 \u{9b}31m", "c1 \\u{9b}31m");
+        check("exe\u{202e}fdp", "exe\\u{202e}fdp");
+        check("\u{2028}", "\\u{2028}");
+    }
 }

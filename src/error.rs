@@ -35,6 +35,20 @@ pub enum Error {
     /// The warehouse or the mart failed. Exit code 5.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
+    /// Another run holds the output folder. Exit code 6.
+    #[error("{folder}: another viewmart is writing to this folder", folder = folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Two outputs of one command, or an output and what it reads, are the same file. Exit code 6.
+    #[error("{path}: {clash}", path = path.display())]
+    Clash {
+        /// The output.
+        path: PathBuf,
+        /// What else it is.
+        clash: String,
+    },
     /// An output file could not be written or read back. Exit code 6.
     #[error("{path}: {doing} failed: {source}", path = path.display())]
     Output {
@@ -103,7 +117,7 @@ impl Error {
             Error::Lake(_) => "lake",
             Error::Data(_) => "data",
             Error::Warehouse(_) => "warehouse",
-            Error::Output { .. } => "output",
+            Error::Busy { .. } | Error::Clash { .. } | Error::Output { .. } => "output",
         }
     }
 
@@ -123,6 +137,8 @@ impl Error {
             Error::Warehouse(WarehouseError::Stale { .. }) => "stale",
             Error::Warehouse(WarehouseError::Address { .. }) => "address",
             Error::Warehouse(WarehouseError::OptionFile { .. }) => "option_file",
+            Error::Busy { .. } => "busy",
+            Error::Clash { .. } => "clash",
             Error::Output { .. } => "output",
         }
     }
@@ -134,7 +150,7 @@ impl Error {
             Error::Lake(_) => 3,
             Error::Data(_) => 4,
             Error::Warehouse(_) => 5,
-            Error::Output { .. } => 6,
+            Error::Busy { .. } | Error::Clash { .. } | Error::Output { .. } => 6,
         }
     }
 }
@@ -146,7 +162,29 @@ impl Advice for Error {
             Error::Lake(error) => error.advice(),
             Error::Data(error) => error.advice(),
             Error::Warehouse(error) => error.advice(),
-            Error::Output { .. } => Some("make room or give the folder write permission, then run again".into()),
+            Error::Busy { .. } => Some("wait for that run to end, or name another folder with --out".into()),
+            Error::Clash { .. } => Some("name another file with --report, or another folder with --out".into()),
+            Error::Output { source, .. } => Some(advice_on(source).into()),
         }
+    }
+}
+
+/// What to do about an error of the operating system with an output file.
+fn advice_on(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room there or name a place with more, then run again"
+        }
+        ErrorKind::PermissionDenied => "give this user write permission there, or name another place",
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only; name another place",
+        ErrorKind::IsADirectory => "a folder has the name of the file: move it away, or name another place",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "a file has the name of a folder: move it away, or name another place"
+        }
+        ErrorKind::NotFound => "check the spelling of the path, and that it was not removed meanwhile",
+        ErrorKind::BrokenPipe => "whoever reads it ended too early; run again when it reads to the end",
+        ErrorKind::InvalidFilename => "name a place with a shorter path",
+        _ => "look after the disk or server that holds it, then run again",
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::ledger::{DayLedger, FileLedger, Ledger, Reason, RecordCounts}
 use crate::engine::month::{MonthTable, sum};
 use crate::engine::rules::Category;
 use crate::error::DataError;
-use crate::report::{counted, dates, grouped};
+use crate::units::{counted, dates, grouped, most_frequent};
 
 /// Smallest day or file that the limit holds for by itself, in records: of fewer a handful says little.
 const MIN_RECORDS: u64 = 1000;
@@ -206,7 +206,7 @@ impl Judge<'_> {
         match self.table.ledger.unmapped_app.is_empty() {
             true => String::new(),
             false => {
-                format!("; apps in no category: {}", crate::report::most_frequent(&self.table.ledger.unmapped_app))
+                format!("; apps in no category: {}", most_frequent(&self.table.ledger.unmapped_app))
             }
         }
     }

@@ -61,6 +61,9 @@ pub mod rejects;
 pub mod bench;
 
 #[cfg(feature = "program")]
+pub mod check;
+
+#[cfg(feature = "program")]
 pub mod doctor;
 
 #[cfg(feature = "program")]
@@ -80,6 +83,12 @@ pub mod pipeline;
 
 #[cfg(feature = "program")]
 pub mod console;
+
+#[cfg(feature = "program")]
+pub mod timing;
+
+#[cfg(feature = "program")]
+pub mod units;
 
 #[cfg(feature = "program")]
 pub mod report;

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use viewmart::cli::plan::{Messages, Plan, ResultForm};
 use viewmart::cli::{self, Cli, Failure, Request, Resolved, Variables};
 use viewmart::error::Error;
-use viewmart::pipeline;
+use viewmart::{console, pipeline};
 
 fn main() -> ExitCode {
     let variables = Variables::of_process();
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Err(refused) => return print_failure(&Failure::from(&refused.error), refused.results),
     };
     for warning in warnings {
-        let _ = writeln!(io::stderr(), "warning: {warning}");
+        console::say(format_args!("warning: {warning}"));
     }
     let form = match &request {
         Request::Execute(plan) => plan.console.results,
@@ -51,7 +51,7 @@ fn execute(plan: &Plan) -> Result<u8, Error> {
     let outcome = pipeline::carry_out(plan)?;
     match (plan.console.results, plan.console.messages) {
         (ResultForm::Json, _) => print(&outcome.to_json())?,
-        (ResultForm::Table, Messages::Shown) => print(&outcome.to_string())?,
+        (ResultForm::Table, Messages::Shown) => print(&console::escaped(&outcome.to_string()))?,
         (ResultForm::Table, Messages::Quiet) => {}
     }
     Ok(outcome.exit_code())

@@ -10,7 +10,8 @@ use crate::doctor::Diagnosis;
 use crate::engine::calendar::{Day, Month};
 use crate::generate::GenerateSummary;
 use crate::lake::{Listing, PruneSummary, PullSummary};
-use crate::report::{Report, counted, date_runs, dates, size};
+use crate::report::Report;
+use crate::units::{counted, date_runs, dates, size};
 
 mod months;
 

@@ -11,20 +11,22 @@ use crate::cli::plan::{
 use crate::console::{Progress, Unit};
 use crate::dashboard::model::DashboardModel;
 use crate::dashboard::tableau::WarehouseRows;
+use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::OutFolder;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, MonthList, Outcome};
-use crate::report::StageClock;
+use crate::timing::StageClock;
 use crate::warehouse::Missing;
 use crate::{artifacts, bench, doctor, gate, mart, month_file};
 
+mod attempt;
 mod draw;
 mod steps;
 
+use attempt::Attempt;
 use draw::Rendering;
-use steps::Start;
 
 /// Carries out a plan.
 ///
@@ -51,30 +53,44 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
 }
 
 fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let start = Start::now();
+    let mut attempt = Attempt::begin();
+    let done = run_to_end(plan, talk, &mut attempt);
+    attempt.end(done, Some(&plan.out), Some(&plan.warehouse))
+}
+
+fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
     let look = Rendering::prepare(&plan.render)?;
-    let (lake, listing) = steps::list(&plan.lake)?;
+    let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
+    attempt.take_listing(&listing, &plan.engine);
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     let live = look.live_choice(&*warehouse);
     let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref(), MonthFileChoice::Skip)?;
     let mut pages = DashboardFiles::stage(&out, live)?;
+    let inputs = steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
+    artifacts::refuse_clashes(files.files().chain(pages.files()), &out, inputs)?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
+    attempt.take_table(&made.table);
     steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     files.write_rejects(&made.rejects)?;
-    let stages = draw::load_and_draw(&mut *warehouse, &made.table, &look, &mut pages, start.clock, talk)?;
-    made.stages.extend(stages);
+    let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, &mut pages, attempt, talk)?;
+    made.stages.extend(drawn.stages);
 
-    let report = steps::report(&listing, &plan.engine, made, &start);
+    let mut report = steps::report(&listing, &plan.engine, made, attempt);
+    report.outputs = files.names().chain(pages.names()).collect();
+    report.published = Some(steps::published(&plan.warehouse, &*warehouse, drawn.run, pages.page.target()));
     files.write_report(&report)?;
     let files = files.into_files().into_iter().chain(pages.into_files()).collect();
     steps::publish(files, &out, live, talk)?;
+    artifacts::remove_refused(&out, listing.month)?;
     Ok(Outcome::Report(Box::new(report)))
 }
 
 fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let (lake, listing) = steps::list(&plan.lake)?;
+    let (lake, listing) = steps::list(&plan.lake, &mut Vec::new())?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let mut arrivals = lake.arrivals(&listing, steps::watch_pull(&lake, &listing, talk))?;
     for file in &mut arrivals {
         file?;
@@ -87,30 +103,52 @@ fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let start = Start::now();
-    let (lake, listing) = steps::list(&plan.lake)?;
+    let mut attempt = Attempt::begin();
+    let done = transform_to_end(plan, talk, &mut attempt);
+    attempt.end(done, Some(&plan.out), None)
+}
+
+fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
+    let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
+    attempt.take_listing(&listing, &plan.engine);
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let out = OutFolder::open(&plan.out)?;
     let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref(), MonthFileChoice::Write)?;
+    artifacts::refuse_clashes(files.files(), &out, steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
+    attempt.take_table(&made.table);
     steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     let clock = StageClock::start("write");
     let n_bytes = files.write_month(&made.table)?;
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));
     files.write_rejects(&made.rejects)?;
 
-    let report = steps::report(&listing, &plan.engine, made, &start);
+    let mut report = steps::report(&listing, &plan.engine, made, attempt);
+    report.outputs = files.names().collect();
     files.write_report(&report)?;
     steps::publish(files.into_files(), &out, LiveChoice::Skip, talk)?;
+    artifacts::remove_refused(&out, listing.month)?;
     Ok(Outcome::Report(Box::new(report)))
 }
 
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let start = Start::now();
     let table = month_file::read(&plan.month_file)?;
-    gate::check_balance(&table)?;
+    let mut attempt = Attempt::begin();
+    attempt.take_table(&table);
+    let done = load_to_end(plan, talk, &table, &mut attempt);
+    attempt.end(done, None, Some(&plan.warehouse))
+}
+
+fn load_to_end(
+    plan: &LoadPlan,
+    talk: ConsolePlan,
+    table: &MonthTable,
+    attempt: &mut Attempt,
+) -> Result<Outcome, Error> {
+    gate::check_balance(table)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
-    steps::load_month(&mut *warehouse, &table, start.clock, talk)?;
+    steps::load_month(&mut *warehouse, table, attempt, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 
@@ -132,6 +170,7 @@ fn draw_dashboard(plan: &DashboardPlan, talk: ConsolePlan) -> Result<Outcome, Er
     let out = OutFolder::open(&plan.out)?;
     let live = look.live_choice(&*warehouse);
     let mut pages = DashboardFiles::stage(&out, live)?;
+    artifacts::refuse_clashes(pages.files(), &out, steps::inputs(None, None, Some(&plan.warehouse)))?;
     let (subject, server) = (draw::subject_of_model(&model, month), warehouse.server());
     let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected };
     let note = draw::write_package(&mut pages.package, &subject, &mut rows, &look)?;

@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use serde_json::json;
 
 use super::plan::ResultForm;
+use crate::console::escaped;
 use crate::error::{Advice as _, Error};
 use crate::warehouse::url::redact;
 
@@ -97,9 +98,9 @@ impl From<&Error> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "viewmart: {}", self.message)?;
+        writeln!(f, "viewmart: {}", escaped(&self.message))?;
         match &self.next {
-            Some(next) => writeln!(f, "  next: {next}"),
+            Some(next) => writeln!(f, "  next: {}", escaped(next)),
             None => Ok(()),
         }
     }

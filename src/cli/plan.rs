@@ -129,6 +129,8 @@ pub struct EnginePlan {
     pub limits: Limits,
     /// Rejected records that are written down.
     pub max_rejects_kept: usize,
+    /// The files that rules and settings come from.
+    pub sources: Vec<PathBuf>,
 }
 
 /// Where the tables are.

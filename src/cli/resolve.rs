@@ -11,7 +11,7 @@ use super::flags::{
     Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, RenderFlags, RulesFlags, Settings, SourceFlags,
     WarehouseFlags,
 };
-use super::places::{Entry, Grammar, Place, Variables};
+use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan,
     MaskKey, Messages, MissingDays, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task, TransformPlan,
@@ -226,7 +226,8 @@ fn resolve_onto(settings: &mut Settings, cli: Cli, variables: &Variables, today:
     let of_file = grammar.read_file(file.as_deref())?;
     *settings = settings.clone().over(grammar.parse(&of_file)?);
     let console = console(&settings.console);
-    let resolver = Resolver { settings: settings.clone(), variables, today };
+    let settings_file = file.or_else(|| Some(PathBuf::from(SETTINGS_FILE)).filter(|path| path.exists()));
+    let resolver = Resolver { settings: settings.clone(), variables, today, settings_file };
     let request = match verb {
         Verb::Rules => Request::Print(super::rules::show(&resolver.rules()?, console.results)),
         Verb::Config => {
@@ -277,6 +278,8 @@ struct Resolver<'a> {
     settings: Settings,
     variables: &'a Variables,
     today: Date,
+    /// Where settings come from.
+    settings_file: Option<PathBuf>,
 }
 
 impl Resolver<'_> {
@@ -408,7 +411,13 @@ impl Resolver<'_> {
             threads: self.threads(),
             limits,
             max_rejects_kept: max_rejects_kept.unwrap_or(1_000_000),
+            sources: self.settings_file.iter().cloned().chain(self.rules_file()).collect(),
         })
+    }
+
+    /// The file that the rules come from, where it is no preset.
+    fn rules_file(&self) -> Option<PathBuf> {
+        self.settings.rules.rules.as_ref().filter(|name| Rules::preset(name).is_none()).map(PathBuf::from)
     }
 
     fn rules(&self) -> Result<Rules, Error> {

@@ -1,20 +1,17 @@
 //! Output files: written aside, forced to disk, renamed at the end. A reader finds the old file or the new one, whole.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter, Seek as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::error::Error;
-use crate::fs::flush::Flusher;
 use crate::fs::lock::{TryLock, try_lock};
+use crate::fs::part::{PART_PREFIX, PartFile, remove_dead_parts};
+use crate::fs::target::{self, Target, folder_of};
 
-/// Files being written begin with this.
-const PART_PREFIX: &str = ".viewmart-part-";
-
-/// What a killed run left behind begins so, and is removed by the next.
-const LEFTOVER_PREFIXES: [&str; 2] = [PART_PREFIX, ".viewmart-tableau-"];
+/// Folders with which a killed run drew a workbook begin so, and are removed by the next.
+const SCRATCH_PREFIX: &str = ".viewmart-tableau-";
 
 /// Held by the run that writes into the folder, and the sign by which a lake around it knows the folder.
 pub const LOCK_NAME: &str = ".viewmart-lock";
@@ -31,7 +28,7 @@ impl OutFolder {
     /// Makes the folder when missing, locks it and removes what a killed run left in it.
     ///
     /// # Errors
-    /// [`Error::Output`]; also when another run holds the folder.
+    /// [`Error::Output`]; [`Error::Busy`] when another run holds the folder.
     pub fn open(path: &Path) -> Result<OutFolder, Error> {
         let error = |doing| move |source| Error::Output { path: path.to_owned(), doing, source };
         fs::create_dir_all(path).map_err(error("making the output folder"))?;
@@ -43,9 +40,7 @@ impl OutFolder {
             .open(&lock_path)
             .map_err(error("locking the output folder"))?;
         if try_lock(&lock).map_err(error("locking the output folder"))? == TryLock::Busy {
-            let source =
-                io::Error::other("another viewmart is writing to this folder; wait for it or choose another --out");
-            return Err(error("locking the output folder")(source));
+            return Err(Error::Busy { folder: path.to_owned() });
         }
         remove_leftovers(path).map_err(error("removing what an earlier run left behind"))?;
         Ok(OutFolder { path: path.to_owned(), _lock: lock })
@@ -77,16 +72,29 @@ impl OutFolder {
             _ => Ok(()),
         }
     }
+
+    /// Whether [`OutFolder::remove`] can remove it: a folder of that name would stay.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn check_removable(&self, name: &str) -> Result<(), Error> {
+        let path = self.path.join(name);
+        if path.is_dir() && !path.is_symlink() {
+            let source = io::ErrorKind::IsADirectory.into();
+            return Err(Error::Output { path, doing: "removing an outdated file", source });
+        }
+        Ok(())
+    }
 }
 
 fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    remove_dead_parts(folder)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name();
-        if !LEFTOVER_PREFIXES.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
-            continue;
+        // Only who has the lock of the folder makes them.
+        if entry.file_name().as_encoded_bytes().starts_with(SCRATCH_PREFIX.as_bytes()) {
+            fs::remove_dir_all(entry.path())?;
         }
-        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
     }
     Ok(())
 }
@@ -95,62 +103,84 @@ fn remove_leftovers(folder: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub struct StagedFile {
     writer: BufWriter<PartFile>,
-    target: PathBuf,
-}
-
-/// Bytes after which those of a file are sent to the disk, while more are written.
-const FLUSH_BYTES: usize = 4 << 20;
-
-/// A file that is sent to the disk piece by piece.
-#[derive(Debug)]
-pub struct PartFile {
-    file: NamedTempFile,
-    flusher: Flusher,
-}
-
-impl Write for PartFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n_bytes = self.file.write(bytes)?;
-        self.flusher.wrote(n_bytes, || self.file.reopen())?;
-        Ok(n_bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Seek for PartFile {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
-    }
+    /// As the user knows it.
+    name: PathBuf,
+    target: Target,
+    /// More names that it gets.
+    copies: Vec<PathBuf>,
+    /// Those of the file that it replaces.
+    permissions: Option<Permissions>,
 }
 
 impl StagedFile {
-    /// Begins the file `target`, whose folder is made when missing.
+    /// Begins the file `name`, whose folder is made when missing, and removes what killed runs left in it.
     ///
     /// # Errors
     /// [`Error::Output`].
-    pub fn create(target: &Path) -> Result<StagedFile, Error> {
-        let error = |source| Error::Output { path: target.to_owned(), doing: "creating the file", source };
-        if target.is_dir() {
-            return Err(error(io::ErrorKind::IsADirectory.into()));
-        }
-        // The file must lie in the folder of its target: a rename across file systems is not atomic.
-        let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(error)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(PART_PREFIX);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder).map_err(error)?;
-        let part = PartFile { file, flusher: Flusher::new(FLUSH_BYTES) };
-        Ok(StagedFile { writer: BufWriter::with_capacity(1 << 20, part), target: target.to_owned() })
+    pub fn create(name: &Path) -> Result<StagedFile, Error> {
+        StagedFile::create_in(name).map_err(|source| Error::Output {
+            path: name.to_owned(),
+            doing: "creating the file",
+            source,
+        })
     }
 
-    /// Where the file will be.
+    fn create_in(name: &Path) -> io::Result<StagedFile> {
+        let target = Target::of(name)?;
+        // The file must lie in the folder of its target: a rename across file systems is not atomic.
+        let folder = match &target {
+            Target::File(path) => folder_of(path).to_owned(),
+            Target::Stream(path) => {
+                check_writable(path)?;
+                std::env::temp_dir()
+            }
+            Target::Stdout => std::env::temp_dir(),
+        };
+        fs::create_dir_all(&folder)?;
+        // Leftovers do no harm where they cannot be removed.
+        let _ = remove_dead_parts(&folder);
+        let part = PartFile::create(&folder)?;
+        let writer = BufWriter::with_capacity(1 << 20, part);
+        let permissions = target.as_file().and_then(target::permissions);
+        let file = StagedFile { writer, name: name.to_owned(), target, copies: Vec::new(), permissions };
+        file.protect()?;
+        Ok(file)
+    }
+
+    /// The same file under another name too, in the same file where the file system can do that. A file in place of
+    /// either keeps its permissions.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn also_as(mut self, name: &Path) -> Result<StagedFile, Error> {
+        let failed = |source| Error::Output { path: name.to_owned(), doing: "creating the file", source };
+        let target = Target::of(name).map_err(failed)?;
+        self.permissions = self.permissions.or_else(|| target.as_file().and_then(target::permissions));
+        self.protect().map_err(failed)?;
+        self.copies.push(name.to_owned());
+        Ok(self)
+    }
+
+    /// Keeps from others what they may not read later, and from nobody what he has to write now.
+    fn protect(&self) -> io::Result<()> {
+        let Some(permissions) = &self.permissions else { return Ok(()) };
+        let file = self.writer.get_ref().file.as_file();
+        file.set_permissions(Permissions::from_mode(permissions.mode() & 0o7777 | 0o600))
+    }
+
+    /// Where the file will be, as the user knows it.
     pub fn target(&self) -> &Path {
-        &self.target
+        &self.name
+    }
+
+    /// All names that it gets.
+    pub fn names(&self) -> impl Iterator<Item = &Path> {
+        [&self.name].into_iter().chain(&self.copies).map(PathBuf::as_path)
+    }
+
+    /// Whether it takes the place of a file, and is not written through to a device or pipe.
+    pub fn is_file(&self) -> bool {
+        self.target.as_file().is_some()
     }
 
     /// Where the file is now, for writers that want a path.
@@ -163,7 +193,7 @@ impl StagedFile {
     /// # Errors
     /// [`Error::Output`].
     pub fn write_with<T>(&mut self, fill: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<T>) -> Result<T, Error> {
-        fill(&mut self.writer).map_err(|source| self.failed("writing the file", source))
+        fill(&mut self.writer).map_err(|source| failed(&self.name, "writing the file", source))
     }
 
     /// Writes with `fill`, which may seek and has an error of its own.
@@ -174,47 +204,125 @@ impl StagedFile {
         fill(&mut self.writer)
     }
 
-    fn failed(&self, doing: &'static str, source: io::Error) -> Error {
-        Error::Output { path: self.target.clone(), doing, source }
-    }
-
     /// Forces the bytes to disk; only the rename is left.
-    fn finish(mut self) -> Result<(NamedTempFile, PathBuf), Error> {
-        self.writer.flush().map_err(|e| self.failed("writing the file", e))?;
-        self.writer.get_ref().file.as_file().sync_all().map_err(|e| self.failed("writing the file to disk", e))?;
-        let StagedFile { writer, target } = self;
-        match writer.into_inner() {
-            Ok(part) => Ok((part.file, target)),
-            Err(e) => Err(Error::Output { path: target, doing: "writing the file", source: e.into_error() }),
+    fn finish(mut self) -> Result<Finished, Error> {
+        let StagedFile { writer, name, target, copies, permissions } = {
+            self.writer.flush().map_err(|e| failed(&self.name, "writing the file", e))?;
+            self
+        };
+        let part = writer.into_inner().map_err(|e| failed(&name, "writing the file", e.into_error()))?;
+        let file = part.file.as_file();
+        let ready = match &permissions {
+            Some(permissions) => file.set_permissions(permissions.clone()),
+            None => Ok(()),
+        };
+        ready.and_then(|()| file.sync_all()).map_err(|e| failed(&name, "writing the file to disk", e))?;
+        Ok(Finished { part, name, target, copies })
+    }
+}
+
+/// Whether this user may write to a device or pipe. It is not opened, as that could wait for a reader.
+fn check_writable(path: &Path) -> io::Result<()> {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(io::Error::from)
+}
+
+fn failed(path: &Path, doing: &'static str, source: io::Error) -> Error {
+    Error::Output { path: path.to_owned(), doing, source }
+}
+
+/// A file whose bytes are on the disk.
+struct Finished {
+    part: PartFile,
+    name: PathBuf,
+    target: Target,
+    copies: Vec<PathBuf>,
+}
+
+impl Finished {
+    /// Gives it its names; returns all of them, and the folders that changed.
+    fn publish(self, folders: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
+        let Finished { part, name, target, copies } = self;
+        let mut file = part.file;
+        let renaming = |source| failed(&name, "renaming the finished file", source);
+        match &target {
+            Target::Stream(path) => {
+                let mut stream = target::open_stream(path).map_err(renaming)?;
+                copy(file.as_file_mut(), &mut stream).map_err(|e| failed(&name, "writing to it", e))?;
+            }
+            Target::Stdout => {
+                let mut stdout = io::stdout();
+                copy(file.as_file_mut(), &mut stdout).map_err(|e| failed(&name, "writing to it", e))?;
+            }
+            Target::File(path) => {
+                // Open to the end: its lock keeps others from taking its second name for a leftover.
+                let _open = match file.persist(path) {
+                    Ok(open) => open,
+                    // A file that is mounted by itself can be written, but not replaced.
+                    Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => {
+                        file = error.file;
+                        let mut mounted = File::options().write(true).truncate(true).open(path).map_err(renaming)?;
+                        copy(file.as_file_mut(), &mut mounted).map_err(renaming)?;
+                        mounted
+                    }
+                    Err(error) => return Err(renaming(error.error)),
+                };
+                folders.push(folder_of(path).to_owned());
+                for copy in &copies {
+                    give_name(path, copy, folders)
+                        .map_err(|source| failed(copy, "giving the file its name", source))?;
+                }
+            }
+        }
+        Ok([name].into_iter().chain(copies).collect())
+    }
+}
+
+fn copy(from: &mut File, to: &mut impl Write) -> io::Result<()> {
+    from.rewind()?;
+    io::copy(from, to)?;
+    to.flush()
+}
+
+/// Gives the file at `path` the name `copy` too: a hard link, or a file with the same bytes.
+fn give_name(path: &Path, copy: &Path, folders: &mut Vec<PathBuf>) -> io::Result<()> {
+    let Target::File(end) = Target::of(copy)? else {
+        return fs::copy(path, copy).map(drop);
+    };
+    let folder = folder_of(&end);
+    folders.push(folder.to_owned());
+    let linked = tempfile::Builder::new().prefix(PART_PREFIX).make_in(folder, |aside| fs::hard_link(path, aside));
+    match linked {
+        Ok(aside) => aside.persist(&end).map(drop).map_err(|error| error.error),
+        // A file system without hard links, or another one.
+        Err(_) => {
+            let mut part = PartFile::create(folder)?;
+            io::copy(&mut File::open(path)?, &mut part)?;
+            part.file.as_file().set_permissions(fs::metadata(path)?.permissions())?;
+            part.file.as_file().sync_all()?;
+            part.file.persist(&end).map(drop).map_err(|error| error.error)
         }
     }
 }
 
-/// Publishes files: first all of them are forced to disk, then all are renamed, so that a full disk changes nothing.
-/// Returns where they are.
+/// Publishes files: first all of them are forced to disk, then all are renamed, so that a full disk changes nothing; last
+/// come devices and pipes, whose readers find the files by then. Returns where they are.
 ///
 /// # Errors
 /// [`Error::Output`].
 pub fn publish(files: Vec<StagedFile>) -> Result<Vec<PathBuf>, Error> {
-    let finished = files.into_iter().map(StagedFile::finish).collect::<Result<Vec<_>, Error>>()?;
-    let mut targets = Vec::new();
-    for (file, target) in finished {
-        let error = |doing, source| Error::Output { path: target.clone(), doing, source };
-        file.persist(&target).map_err(|e| error("renaming the finished file", e.error))?;
-        targets.push(target);
+    let mut finished = files.into_iter().map(StagedFile::finish).collect::<Result<Vec<_>, Error>>()?;
+    finished.sort_by_key(|file| file.target.as_file().is_none());
+    let (mut names, mut folders) = (Vec::new(), Vec::new());
+    for file in finished {
+        names.extend(file.publish(&mut folders)?);
     }
-    let mut folders: Vec<&Path> = targets.iter().filter_map(|target| target.parent()).collect();
     folders.sort_unstable();
     folders.dedup();
     for folder in folders {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        File::open(folder).and_then(|f| f.sync_all()).map_err(|source| Error::Output {
-            path: folder.to_owned(),
-            doing: "writing the folder to disk",
-            source,
-        })?;
+        let synced = File::open(&folder).and_then(|f| f.sync_all());
+        synced.map_err(|source| Error::Output { path: folder, doing: "writing the folder to disk", source })?;
     }
-    Ok(targets)
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -245,8 +353,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = OutFolder::open(folder.path()).unwrap();
         drop(staged(&out, "a", "new"));
-        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(names, [LOCK_NAME]);
+        assert_eq!(names(folder.path()), [LOCK_NAME]);
     }
 
     #[test]
@@ -275,5 +382,102 @@ mod tests {
         fs::create_dir(folder.path().join("report.json")).unwrap();
         let error = OutFolder::open(folder.path()).unwrap().stage("report.json").unwrap_err().to_string();
         assert!(error.contains("report.json"), "{error}");
+    }
+
+    /// Names in a folder, in order.
+    fn names(folder: &Path) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_part_that_is_written_is_no_leftover() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(other.path().join(format!("{PART_PREFIX}dead")), "half").unwrap();
+        let mut file = StagedFile::create(&other.path().join("report.json")).unwrap();
+        assert_eq!(names(other.path()).len(), 1, "that of the killed run is gone");
+        // Another run that has this folder as its own.
+        let folder = OutFolder::open(other.path()).unwrap();
+        folder.stage("other").unwrap();
+        file.write_with(|w| w.write_all(b"new")).unwrap();
+        publish(vec![file]).unwrap();
+        assert_eq!(fs::read_to_string(other.path().join("report.json")).unwrap(), "new");
+        assert!(names(one.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_keeps_its_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutFolder::open(folder.path()).unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o7777;
+        let check = |given: &[(&str, u32)], expected: u32| {
+            for (name, mode) in given {
+                fs::write(folder.path().join(name), "old").unwrap();
+                fs::set_permissions(folder.path().join(name), Permissions::from_mode(*mode)).unwrap();
+            }
+            let file = staged(&out, "a", "new").also_as(&folder.path().join("b")).unwrap();
+            let while_written = file.path().metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(while_written & !0o600, expected & !0o600, "{given:?}");
+            publish(vec![file]).unwrap();
+            assert_eq!((mode("a"), mode("b")), (expected, expected), "{given:?}");
+            for name in ["a", "b"] {
+                fs::remove_file(folder.path().join(name)).unwrap();
+            }
+        };
+        publish(vec![staged(&out, "fresh", "")]).unwrap();
+        check(&[], mode("fresh"));
+        check(&[("a", 0o600)], 0o600);
+        check(&[("a", 0o440)], 0o440);
+        check(&[("b", 0o600)], 0o600);
+        check(&[("a", 0o664), ("b", 0o600)], 0o664);
+    }
+
+    #[test]
+    fn other_names_lead_to_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutFolder::open(folder.path()).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (text, month) in [("one", "march"), ("two", "april")] {
+            publish(vec![staged(&out, "report", text).also_as(&at(month)).unwrap()]).unwrap();
+        }
+        assert_eq!(
+            ["report", "march", "april"].map(|name| fs::read_to_string(at(name)).unwrap()),
+            ["two", "one", "two"]
+        );
+        let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(at(name)).unwrap());
+        assert_eq!(inode("report"), inode("april"));
+        assert_eq!(names(folder.path()), [LOCK_NAME, "april", "march", "report"]);
+    }
+
+    #[test]
+    fn links_are_followed_and_devices_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        fs::write(at("real/file"), "old").unwrap();
+        std::os::unix::fs::symlink("real/file", at("link")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = at("pipe");
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        let file = |name: &Path| {
+            let mut file = StagedFile::create(name).unwrap();
+            file.write_with(|w| w.write_all(b"new")).unwrap();
+            file
+        };
+        let written = publish(vec![file(&at("pipe")), file(Path::new("/dev/null")), file(&at("link"))]).unwrap();
+        assert_eq!(written, [at("link"), at("pipe"), "/dev/null".into()]);
+        assert_eq!(reader.join().unwrap(), "new");
+        assert_eq!(fs::read_to_string(at("real/file")).unwrap(), "new");
+        assert!(at("link").is_symlink());
+        assert_eq!(names(folder.path()), ["link", "pipe", "real"]);
+        assert_eq!(names(&at("real")), ["file"]);
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        // A full device is noticed.
+        let error = publish(vec![file(Path::new("/dev/full"))]).unwrap_err().to_string();
+        assert!(error.starts_with("/dev/full: "), "{error}");
     }
 }

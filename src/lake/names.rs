@@ -5,6 +5,7 @@
 use jiff::civil::Date;
 
 use super::{Compression, Format};
+use crate::engine::calendar::Month;
 
 /// Years that a name can mean. Outside of them a run of digits is taken for something else, such as seconds since 1970.
 pub(crate) const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
@@ -17,8 +18,11 @@ pub fn is_left_out(name: &str) -> bool {
 /// Whether this program writes a file of this name into its output folder.
 pub fn is_output(name: &str) -> bool {
     let is_database = |stem: &str| name.strip_prefix(stem).is_some_and(|end| end.is_empty() || end.starts_with('-'));
-    let is_month = || name.starts_with("month-") && name.ends_with(".parquet");
-    ["rejects.ndjson", "rejects-refused.ndjson", "report.json", "dashboard.html"].contains(&name)
+    let is_month = || {
+        let month = name.strip_prefix("month-").and_then(|rest| rest.split_once('.'));
+        month.is_some_and(|(month, _)| month.parse::<Month>().is_ok())
+    };
+    ["rejects.ndjson", "rejects-refused.ndjson", "report.json", "report-refused.json", "dashboard.html"].contains(&name)
         || ["viewmart.twbx", "viewmart.twb", "viewmart.tds"].contains(&name)
         || is_database("warehouse.db")
         || is_database("mart.db")
@@ -182,7 +186,14 @@ mod tests {
     #[test]
     fn outputs_are_known_by_name() {
         let check = |name: &str, expected: bool| assert_eq!(is_output(name), expected, "{name}");
-        for name in ["rejects.ndjson", "report.json", "warehouse.db", "mart.db-journal", "month-2022-04.parquet"] {
+        for name in [
+            "rejects.ndjson",
+            "report.json",
+            "warehouse.db",
+            "mart.db-journal",
+            "month-2022-04.parquet",
+            "month-2022-04.report.json",
+        ] {
             check(name, true);
         }
         for name in ["20220401.ndjson", "rejects-20220401.ndjson", "warehouse.db.json", "2022-04.parquet", ""] {

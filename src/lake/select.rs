@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Compression, DataFile, Format, LakeError, Listing, names};
 use crate::engine::calendar::{Day, Month};
-use crate::report::counted;
+use crate::units::counted;
 
 /// What to take from a lake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

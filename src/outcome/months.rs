@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::engine::calendar::Month;
 use crate::mart::months::{MonthLine, StandingRun};
-use crate::report::grouped;
+use crate::units::grouped;
 
 /// The months of a warehouse.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
+use super::attempt::Attempt;
 use super::steps::{load_month, note, usage};
 use crate::artifacts::{DashboardFiles, LiveChoice, LiveFiles};
 use crate::cli::plan::{ConsolePlan, MaskKey, RenderPlan};
@@ -19,8 +20,8 @@ use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::StagedFile;
 use crate::mart;
-use crate::report::{StageClock, StageTiming};
-use crate::warehouse::{RunClock, ServerAddress, Warehouse, WarehouseError};
+use crate::timing::{StageClock, StageTiming};
+use crate::warehouse::{ServerAddress, Warehouse, WarehouseError};
 
 /// What it takes to render the dashboards.
 pub(super) struct Rendering {
@@ -45,6 +46,13 @@ impl Rendering {
     }
 }
 
+/// A month that was published and drawn.
+pub(super) struct Drawn {
+    /// The run that is drawn.
+    pub run: i64,
+    pub stages: [StageTiming; 4],
+}
+
 /// The month in warehouse and mart, and the files that show it. The packaged workbook holds the rows of `table` and
 /// nothing that the warehouse makes of them, so it is written meanwhile.
 pub(super) fn load_and_draw(
@@ -52,9 +60,9 @@ pub(super) fn load_and_draw(
     table: &MonthTable,
     look: &Rendering,
     files: &mut DashboardFiles,
-    clock: RunClock,
+    attempt: &mut Attempt,
     talk: ConsolePlan,
-) -> Result<[StageTiming; 4], Error> {
+) -> Result<Drawn, Error> {
     let n_rows = table.n_rows() as u64;
     let server = warehouse.server();
     let subject = Subject { month: table.month, provenance: provenance_of_table(table) };
@@ -68,7 +76,7 @@ pub(super) fn load_and_draw(
     };
     let mut build = || {
         let stage = StageClock::start("load");
-        load_month(warehouse, table, clock, talk)?;
+        load_month(warehouse, table, attempt, talk)?;
         let load = stage.stop(0, n_rows);
         let stage = StageClock::start("mart");
         mart::build(warehouse, table.month)?;
@@ -76,8 +84,9 @@ pub(super) fn load_and_draw(
         let stage = StageClock::start("dashboard");
         let model = read_standing_month(warehouse, table.month)?;
         warn_of_stale_months(&model, table.month);
+        let run = find_month(&model, table.month, warehouse)?.mart_run;
         write_page(page, &model, table.month, look)?;
-        Ok::<_, Error>([load, mart, stage.stop(0, 0)])
+        Ok::<_, Error>((run, [load, mart, stage.stop(0, 0)]))
     };
     let (workbook, built) = thread::scope(|scope| {
         let workbook = scope.spawn(write_workbook);
@@ -85,11 +94,11 @@ pub(super) fn load_and_draw(
         (workbook.join().unwrap_or_else(|panic| resume_unwind(panic)), built)
     });
     // Of two errors that of the warehouse is told, whichever was first.
-    let [load, mart, dashboard] = built?;
+    let (run, [load, mart, dashboard]) = built?;
     let (said, workbook) = workbook?;
     note(said, talk);
     write_live(live.as_mut(), &subject, server)?;
-    Ok([load, mart, workbook, dashboard])
+    Ok(Drawn { run, stages: [load, mart, workbook, dashboard] })
 }
 
 /// The model with `month` as it stands. Another run of the month that is published between a mart and the reading of it
@@ -105,7 +114,6 @@ fn read_standing_month(warehouse: &mut dyn Warehouse, month: Month) -> Result<Da
         mart::build(warehouse, month)?;
         model = DashboardModel::read(warehouse, Some(month))?;
     }
-    find_month(&model, month, warehouse)?;
     Ok(model)
 }
 

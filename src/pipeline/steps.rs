@@ -1,11 +1,12 @@
 //! The steps that commands share.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::attempt::Attempt;
 use crate::artifacts::{self, LiveChoice};
 use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, WarehousePlan};
 use crate::console::{self, Progress, Unit};
@@ -15,43 +16,70 @@ use crate::error::Error;
 use crate::fs::atomic::{OutFolder, StagedFile};
 use crate::gate::{Evidence, Limits};
 use crate::lake::{DataFile, Lake, LakeError, Listing};
-use crate::report::{self, InputReport, Report, StageTiming};
+use crate::report::{InputReport, Published, Report};
+use crate::timing::{StageTiming, peak_rss_bytes};
 use crate::transform::{self, TransformOptions, Transformed};
-use crate::warehouse::{Missing, RunClock, Warehouse, WarehouseError};
+use crate::units::dates;
+use crate::warehouse::{Missing, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
 use crate::{gate, mart};
 
-/// When a run began.
-pub(super) struct Start {
-    instant: Instant,
-    pub clock: RunClock,
-}
-
-impl Start {
-    pub fn now() -> Start {
-        Start { instant: Instant::now(), clock: RunClock { started: Timestamp::now() } }
-    }
-}
-
-/// The lake and the files of the month in it.
-pub(super) fn list(plan: &LakePlan) -> Result<(Lake, Listing), Error> {
+/// The lake and the files of the month in it. What looked odd there is told, and added to `warnings`.
+pub(super) fn list(plan: &LakePlan, warnings: &mut Vec<RunWarning>) -> Result<(Lake, Listing), Error> {
     let lake = Lake::open(&plan.inputs, &plan.options)?;
     let listing = lake.list()?;
-    for warning in lake.warnings() {
-        console::say(format_args!("warning: {warning}"));
-    }
-    if plan.missing_days == MissingDays::Refuse && !listing.missing_days.is_empty() {
-        let days: Vec<String> = report::dates(listing.month, &listing.missing_days);
-        return Err(Error::Lake(
-            LakeError::at(plan.inputs.join(", "), format!("no file for {}", days.join(", ")))
-                .advise("bring these days into the lake, or run without --require-all-days"),
-        ));
+    for text in lake.warnings() {
+        console::say(format_args!("warning: {text}"));
+        warnings.push(RunWarning { kind: "lake".to_owned(), text });
     }
     Ok((lake, listing))
 }
 
+/// Refuses a month in which days are missing, where all are wanted.
+pub(super) fn refuse_missing_days(plan: &LakePlan, listing: &Listing) -> Result<(), Error> {
+    if plan.missing_days == MissingDays::Report || listing.missing_days.is_empty() {
+        return Ok(());
+    }
+    let days = dates(listing.month, &listing.missing_days).join(", ");
+    Err(Error::Lake(
+        LakeError::at(plan.inputs.join(", "), format!("no file for {days}"))
+            .advise("bring these days into the lake, or run without --require-all-days"),
+    ))
+}
+
+/// The files that a command reads or works in, each with a word for it: no output may take their place.
+pub(super) fn inputs(
+    listing: Option<&Listing>,
+    engine: Option<&EnginePlan>,
+    warehouse: Option<&WarehousePlan>,
+) -> Vec<(PathBuf, &'static str)> {
+    let mut inputs: Vec<(PathBuf, &'static str)> = Vec::new();
+    let files = listing.into_iter().flat_map(|listing| &listing.files);
+    inputs.extend(files.map(|file| (file.path.clone(), "a data file")));
+    let sources = engine.into_iter().flat_map(|engine| &engine.sources);
+    inputs.extend(sources.map(|path| (path.clone(), "a file of rules or settings")));
+    for path in warehouse.and_then(database_files).into_iter().flatten() {
+        // What SQLite puts beside a file while it works on it.
+        for ending in ["", "-journal", "-wal", "-shm"] {
+            let mut path = path.clone().into_os_string();
+            path.push(ending);
+            inputs.push((path.into(), "a file of the warehouse"));
+        }
+    }
+    inputs
+}
+
+/// The files of warehouse and mart, where they are files.
+fn database_files(plan: &WarehousePlan) -> Option<[PathBuf; 2]> {
+    let WarehouseUrl::Sqlite(path) = &plan.url else { return None };
+    // A path that cannot be one is told by whoever opens it.
+    let warehouse = SqliteWarehouse::open(path, plan.options.mart_db.as_deref()).ok()?;
+    Some([warehouse.path().to_owned(), warehouse.mart_path().to_owned()])
+}
+
 /// All files of the month, on this machine.
 pub(super) fn pull(plan: &LakePlan, talk: ConsolePlan) -> Result<(Listing, Vec<DataFile>), Error> {
-    let (lake, listing) = list(plan)?;
+    let (lake, listing) = list(plan, &mut Vec::new())?;
+    refuse_missing_days(plan, &listing)?;
     let files = lake.arrivals(&listing, watch_pull(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
     Ok((listing, files))
 }
@@ -108,7 +136,7 @@ pub(super) fn make_month(
 pub(super) fn accept(made: &Transformed, listing: &Listing, limits: &Limits, out: &OutFolder) -> Result<(), Error> {
     let accepted = gate::accept(&made.table, limits, &Evidence::of_scan(&listing.files, &made.rejects));
     if accepted.is_err() {
-        artifacts::write_refused_rejects(&made.rejects, out)?;
+        artifacts::write_refused_rejects(&made.rejects, made.table.month, out)?;
     }
     Ok(accepted?)
 }
@@ -127,13 +155,15 @@ pub(super) fn open_warehouse(plan: &WarehousePlan, missing: Missing) -> Result<B
 pub(super) fn load_month(
     warehouse: &mut dyn Warehouse,
     table: &MonthTable,
-    clock: RunClock,
+    attempt: &mut Attempt,
     talk: ConsolePlan,
 ) -> Result<(), Error> {
     let progress = Progress::start(talk.progress(), "load", table.n_rows() as u64, Unit::Rows);
-    let loaded = warehouse.load(table, clock, &progress);
+    let loaded = warehouse.publish(table, &attempt.record_of(table), &progress);
     progress.finish();
-    Ok(loaded?)
+    loaded?;
+    attempt.set_published();
+    Ok(())
 }
 
 /// The month asked for, or the only one in the warehouse.
@@ -168,8 +198,8 @@ pub(super) fn publish(
     Ok(paths)
 }
 
-/// What a run of these files says of itself.
-pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, start: &Start) -> Report {
+/// What a run of these files says of itself, but for where it was published and which files it left.
+pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, attempt: &Attempt) -> Report {
     let Transformed { table, stages, backend, .. } = made;
     Report {
         month: listing.month,
@@ -186,12 +216,27 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, st
         },
         contracts: table.n_rows() as u64,
         ledger: table.ledger,
+        warnings: attempt.warnings.iter().map(|warning| warning.text.clone()).collect(),
+        started: attempt.started(),
+        finished: Timestamp::now(),
+        published: None,
+        outputs: Vec::new(),
         stages,
-        wall_s: start.instant.elapsed().as_secs_f64(),
-        peak_rss_bytes: report::peak_rss_bytes().unwrap_or(0),
+        wall_s: attempt.elapsed_s(),
+        peak_rss_bytes: peak_rss_bytes().unwrap_or(0),
         threads: plan.threads.get(),
         backend,
     }
+}
+
+/// Where a month was published.
+pub(super) fn published(plan: &WarehousePlan, warehouse: &dyn Warehouse, run: i64, page: &Path) -> Published {
+    let mart = match (database_files(plan), warehouse.server()) {
+        (Some([_, mart]), _) => mart.display().to_string(),
+        (None, Some(server)) => plan.options.mart_db.clone().unwrap_or_else(|| format!("{}_mart", server.database)),
+        (None, None) => String::new(),
+    };
+    Published { run, warehouse: warehouse.address(), mart, page: page.to_owned() }
 }
 
 /// A message that is no error.

@@ -37,7 +37,7 @@ use crate::engine::scan::record::RecordFilter;
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::lake::FileStream;
-use crate::report::{StageClock, StageTiming};
+use crate::timing::{StageClock, StageTiming};
 
 use queue::{Queue, lock};
 use worker::{Shared, Worker};

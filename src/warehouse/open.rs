@@ -2,7 +2,7 @@
 
 use super::mysql::{self, MysqlOptions, MysqlWarehouse};
 use super::{MartSchema, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
-use crate::doctor::{Check, Part, Verdict};
+use crate::check::{Check, Part, Verdict};
 
 /// What is needed besides the address.
 #[derive(Clone, Debug, Default)]

@@ -88,7 +88,8 @@ pub fn report() -> serde_json::Value {
             "unmapped_app": {"XYZ": 1}
         },
         "seconds": {"kept": 87053, "by_category": {"Movie": 82, "Sport": 120, "Child": 100, "Relax": 250, "Tv": 86501}},
-        "contracts": 7
+        "contracts": 7,
+        "warnings": []
     })
 }
 

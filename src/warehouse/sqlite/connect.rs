@@ -3,22 +3,19 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::SqliteWarehouse;
 use super::fault::NO_MONTH;
-use crate::console;
+use crate::console::Waiting;
 use crate::warehouse::schema::Names;
 use crate::warehouse::schema::version::{Misfit, SCHEMA_VERSION, TOO_OLD, UPGRADE_ADVICE};
 use crate::warehouse::{Missing, WarehouseError};
 
 /// How long to wait for another process that holds a lock: it may be loading a month of its own.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(600);
-
-/// A wait that is longer than this is reported.
-const SILENT_WAIT: Duration = Duration::from_secs(2);
 
 /// Longest pause between two tries for a lock.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
@@ -209,21 +206,16 @@ impl Files {
 /// Lets `connection` wait up to `limit` for each lock on the file at `path`, and say so when that takes long.
 fn wait_for_locks(connection: &mut Connection, path: &Path, limit: Duration) -> rusqlite::Result<()> {
     let path = path.to_owned();
-    let mut since = Instant::now();
-    let mut is_reported = false;
+    let mut waiting = Waiting::begin();
     connection.busy_handler(Some(move |n_tries: i32| {
         if n_tries == 0 {
-            (since, is_reported) = (Instant::now(), false);
+            waiting = Waiting::begin();
         }
-        let waited = since.elapsed();
+        let waited = waiting.elapsed();
         if waited >= limit {
             return false;
         }
-        if waited >= SILENT_WAIT && !is_reported {
-            is_reported = true;
-            let (path, limit_s) = (path.display(), limit.as_secs());
-            console::say(format_args!("waiting for another process that uses {path}, for up to {limit_s} s"));
-        }
+        waiting.tell(|| format!("another process that uses {}, for up to {} s", path.display(), limit.as_secs()));
         let pause = Duration::from_millis(1 << n_tries.clamp(0, 10));
         thread::sleep(pause.min(MAX_PAUSE).min(limit.saturating_sub(waited)));
         true

@@ -1,0 +1,192 @@
+//! `report.json` field by field: core types stay free of a wire format.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use super::Report;
+use crate::engine::ledger::{Ledger, Reason};
+use crate::engine::rules::Category;
+use crate::timing::StageTiming;
+use crate::units::dates;
+
+impl Report {
+    /// The text of `report.json`, with a final line end.
+    pub fn to_json(&self) -> String {
+        // Writing to memory fails only for maps whose keys are not strings, and there are none here.
+        let mut text = serde_json::to_string_pretty(&Wire(self)).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+struct Wire<'a>(&'a Report);
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let report = self.0;
+        let ledger = &report.ledger;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("engine", crate::ENGINE)?;
+        map.serialize_entry("month", &report.month.to_string())?;
+        map.serialize_entry("etl_date", &report.etl_date.to_string())?;
+        map.serialize_entry("rules", &Ordered(vec![("name", &report.rules_name), ("sha256", &report.rules_sha256)]))?;
+        map.serialize_entry(
+            "input",
+            &serde_json::json!({
+                "files": report.input.files,
+                "bytes": report.input.bytes,
+                "days": report.input.days,
+                "missing_days": dates(report.month, &report.input.missing_days),
+                "skipped_files": report.input.skipped_files,
+            }),
+        )?;
+        map.serialize_entry("records", &RecordsWire::of(ledger))?;
+        let by_category = Ordered(Category::ALL.map(|c| (c.name(), ledger.seconds[c as usize])).to_vec());
+        map.serialize_entry("seconds", &SecondsWire { kept: ledger.n_seconds(), by_category })?;
+        map.serialize_entry("contracts", &report.contracts)?;
+        map.serialize_entry("warnings", &report.warnings)?;
+        map.serialize_entry("started", &clock_time(report.started))?;
+        map.serialize_entry("finished", &clock_time(report.finished))?;
+        map.serialize_entry("run", &report.published.as_ref().map(|published| published.run.to_string()))?;
+        map.serialize_entry("warehouse", &report.published.as_ref().map(|published| &published.warehouse))?;
+        let outputs: Vec<String> = report.outputs.iter().map(|path| path.display().to_string()).collect();
+        map.serialize_entry("outputs", &outputs)?;
+        map.serialize_entry("stages", &report.stages.iter().map(StageWire::of).collect::<Vec<_>>())?;
+        map.serialize_entry("wall_s", &millis(report.wall_s))?;
+        map.serialize_entry("peak_rss_bytes", &report.peak_rss_bytes)?;
+        map.serialize_entry("threads", &report.threads)?;
+        map.serialize_entry("backend", report.backend)?;
+        map.end()
+    }
+}
+
+/// An object whose keys keep their order.
+pub(super) struct Ordered<V>(pub(super) Vec<(&'static str, V)>);
+
+impl<V: Serialize> Serialize for Ordered<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+#[derive(serde::Serialize)]
+pub(super) struct RecordsWire<'a> {
+    read: u64,
+    kept: u64,
+    rejected: Ordered<u64>,
+    unmapped_app: &'a BTreeMap<String, u64>,
+}
+
+impl RecordsWire<'_> {
+    pub(super) fn of(ledger: &Ledger) -> RecordsWire<'_> {
+        let rejected = Ordered(Reason::ALL.map(|reason| (reason.name(), ledger.n_rejected_for(reason))).to_vec());
+        RecordsWire { read: ledger.read, kept: ledger.kept, rejected, unmapped_app: &ledger.unmapped_app }
+    }
+}
+
+/// A moment in UTC, to the millisecond.
+pub(super) fn clock_time(moment: Timestamp) -> String {
+    format!("{moment:.3}")
+}
+
+#[derive(serde::Serialize)]
+struct SecondsWire {
+    kept: i128,
+    by_category: Ordered<i128>,
+}
+
+#[derive(serde::Serialize)]
+struct StageWire {
+    name: &'static str,
+    wall_s: f64,
+    cpu_s: f64,
+    bytes: u64,
+    records: u64,
+    bytes_per_s: u64,
+    records_per_s: u64,
+}
+
+impl StageWire {
+    fn of(stage: &StageTiming) -> StageWire {
+        StageWire {
+            name: stage.name,
+            wall_s: millis(stage.wall_s),
+            cpu_s: millis(stage.cpu_s),
+            bytes: stage.bytes,
+            records: stage.records,
+            bytes_per_s: stage.bytes_per_s(),
+            records_per_s: stage.records_per_s(),
+        }
+    }
+}
+
+/// Rounded to a tenth of a millisecond: more digits would only look exact.
+pub(super) fn millis(seconds: f64) -> f64 {
+    (seconds * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::fixture::sample;
+
+    #[test]
+    fn json_is_the_documented_one() {
+        let expected = serde_json::json!({
+            "engine": crate::ENGINE,
+            "month": "2022-04",
+            "etl_date": "2022-05-01",
+            "rules": {"name": "default", "sha256": "0123456789abcdef".repeat(4)},
+            "input": {"files": 2, "bytes": 1500, "days": 28, "missing_days": ["2022-04-03", "2022-04-30"], "skipped_files": 1},
+            "records": {
+                "read": 10, "kept": 6,
+                "rejected": {
+                    "malformed": 1, "no_contract": 0, "long_contract": 0, "no_app": 0, "bad_duration": 0,
+                    "negative_duration": 0, "over_day": 0, "unmapped_app": 3, "excluded": 0
+                },
+                "unmapped_app": {"A\u{1b}[2J": 3}
+            },
+            "seconds": {
+                "kept": 12_345_678_901_234_567_900_u64,
+                "by_category": {"Movie": 1, "Sport": 2, "Child": 3, "Relax": 4, "Tv": 12_345_678_901_234_567_890_u64}
+            },
+            "contracts": 1_234_567,
+            "warnings": ["3 records of an app in no category"],
+            "started": "2022-05-01T01:02:03.004Z",
+            "finished": "2022-05-01T01:02:03.629Z",
+            "run": "7",
+            "warehouse": "sqlite:out/warehouse.db",
+            "outputs": ["out/dashboard.html", "out/report.json"],
+            "stages": [{"name": "scan", "wall_s": 0.5, "cpu_s": 0.75, "bytes": 1500, "records": 10, "bytes_per_s": 3000, "records_per_s": 20}],
+            "wall_s": 0.625,
+            "peak_rss_bytes": 2048,
+            "threads": 2,
+            "backend": "scalar"
+        });
+        let text = sample().to_json();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected);
+        let place = |key: &str| text.find(key).unwrap_or_else(|| panic!("no {key}"));
+        let keys = [
+            "engine",
+            "month",
+            "etl_date",
+            "rules",
+            "input",
+            "records",
+            "malformed",
+            "excluded",
+            "seconds",
+            "contracts",
+            "warnings",
+            "started",
+            "finished",
+            "run",
+            "warehouse",
+            "outputs",
+            "stages",
+            "backend",
+        ];
+        assert!(keys.windows(2).all(|pair| place(&format!("\"{}\"", pair[0])) < place(&format!("\"{}\"", pair[1]))));
+    }
+}

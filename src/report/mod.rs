@@ -1,0 +1,130 @@
+//! What a run did and how fast: `report.json`, and the same as a table.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::engine::calendar::{Day, Month};
+use crate::engine::ledger::Ledger;
+
+mod json;
+mod refusal;
+mod table;
+
+pub use refusal::Refusal;
+
+pub use crate::timing::{StageClock, StageTiming};
+pub use crate::units::{counted, date_runs, dates, grouped, most_frequent, size};
+
+/// The lake as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputReport {
+    /// Data files of the month.
+    pub files: u64,
+    /// Their size as stored.
+    pub bytes: u64,
+    /// Days that have at least one file.
+    pub days: u64,
+    /// Days of the month that have none, ascending.
+    pub missing_days: Vec<Day>,
+    /// Files that were skipped: hidden, temporary, of other months.
+    pub skipped_files: u64,
+}
+
+/// A month in a warehouse, with its mart and dashboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Number of the run, column `Id` of `etl_run`.
+    pub run: i64,
+    /// Address of the warehouse, without any password.
+    pub warehouse: String,
+    /// Where the mart is.
+    pub mart: String,
+    /// The page for the browser.
+    pub page: PathBuf,
+}
+
+/// The throughput report of one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The month.
+    pub month: Month,
+    /// The column `Date`.
+    pub etl_date: Date,
+    /// Name of the rules.
+    pub rules_name: String,
+    /// Hash of the rules, 64 hex digits.
+    pub rules_sha256: String,
+    /// What was read.
+    pub input: InputReport,
+    /// What became of every record.
+    pub ledger: Ledger,
+    /// Customers, that is rows of `customer_behavior`.
+    pub contracts: u64,
+    /// What was not as it should be, although nothing failed, one line each.
+    pub warnings: Vec<String>,
+    /// When the run began.
+    pub started: Timestamp,
+    /// When all was made that the report tells of.
+    pub finished: Timestamp,
+    /// Where the month was published, where it was.
+    pub published: Option<Published>,
+    /// The files written, the report itself among them.
+    pub outputs: Vec<PathBuf>,
+    /// The stages in the order in which they ended.
+    pub stages: Vec<StageTiming>,
+    /// Elapsed time of the whole run.
+    pub wall_s: f64,
+    /// See [`crate::timing::peak_rss_bytes`]; 0 where the system does not tell.
+    pub peak_rss_bytes: u64,
+    /// Threads that scanned.
+    pub threads: usize,
+    /// The vector instructions that scanned, for example `avx512`.
+    pub backend: &'static str,
+}
+
+#[cfg(test)]
+pub(crate) mod fixture {
+    use super::*;
+    use crate::engine::ledger::Reason;
+
+    /// A report with something in every field.
+    pub fn sample() -> Report {
+        let mut ledger = Ledger { read: 10, kept: 6, ..Ledger::default() };
+        ledger.rejected[Reason::Malformed as usize] = 1;
+        ledger.rejected[Reason::UnmappedApp as usize] = 3;
+        ledger.unmapped_app.insert("A\u{1b}[2J".into(), 3);
+        ledger.seconds = [1, 2, 3, 4, 12_345_678_901_234_567_890];
+        Report {
+            month: "2022-04".parse().unwrap(),
+            etl_date: "2022-05-01".parse().unwrap(),
+            rules_name: "default".into(),
+            rules_sha256: "0123456789abcdef".repeat(4),
+            input: InputReport {
+                files: 2,
+                bytes: 1500,
+                days: 28,
+                missing_days: vec![Day::new(3).unwrap(), Day::new(30).unwrap()],
+                skipped_files: 1,
+            },
+            ledger,
+            contracts: 1_234_567,
+            warnings: vec!["3 records of an app in no category".into()],
+            started: "2022-05-01T01:02:03.004Z".parse().unwrap(),
+            finished: "2022-05-01T01:02:03.629Z".parse().unwrap(),
+            published: Some(Published {
+                run: 7,
+                warehouse: "sqlite:out/warehouse.db".into(),
+                mart: "out/mart.db".into(),
+                page: "out/dashboard.html".into(),
+            }),
+            outputs: vec!["out/dashboard.html".into(), "out/report.json".into()],
+            stages: vec![StageTiming { name: "scan", wall_s: 0.5, cpu_s: 0.75, bytes: 1500, records: 10 }],
+            wall_s: 0.625,
+            peak_rss_bytes: 2048,
+            threads: 2,
+            backend: "scalar",
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The report as a table: first what people ask for, then what each stage took.
+
+use std::fmt;
+
+use super::Report;
+use crate::engine::ledger::Reason;
+use crate::engine::rules::Category;
+use crate::units::{counted, date_runs, grouped, hours, most_frequent, percent, size};
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = self.rules_sha256.get(..8).unwrap_or(&self.rules_sha256);
+        writeln!(f, "{}  month {}  rules {} {hash}", crate::ENGINE, self.month, self.rules_name)?;
+        writeln!(f)?;
+        self.write_input(f)?;
+        self.write_audience(f)?;
+        self.write_records(f)?;
+        for (place, warning) in self.warnings.iter().enumerate() {
+            writeln!(f, "{:<11}{warning}", if place == 0 { "warnings" } else { "" })?;
+        }
+        writeln!(f)?;
+        self.write_stages(f)?;
+        self.write_places(f)
+    }
+}
+
+impl Report {
+    fn write_input(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let input = &self.input;
+        let missing = match input.missing_days.as_slice() {
+            [] => "none missing".to_owned(),
+            days => format!("missing {}", date_runs(self.month, days)),
+        };
+        let (files, days) = (counted(input.files, "file"), counted(input.days, "day"));
+        writeln!(f, "input      {files}, {}, {days}, {missing}", size(input.bytes))?;
+        if input.skipped_files > 0 {
+            let skipped = counted(input.skipped_files, "file");
+            writeln!(f, "skipped    {skipped}: hidden, temporary, no data or of other months")?;
+        }
+        Ok(())
+    }
+
+    /// Customers and what they watched, the largest category first.
+    fn write_audience(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.ledger.n_seconds();
+        writeln!(f, "customers  {}", grouped(self.contracts))?;
+        let per_customer = match i128::from(self.contracts) {
+            0 => String::new(),
+            n_customers => format!(", {} per customer", hours(total / n_customers)),
+        };
+        writeln!(f, "watched    {}{per_customer}", hours(total))?;
+        let mut categories = Category::ALL.map(|category| (category.name(), self.ledger.seconds[category as usize]));
+        categories.sort_by_key(|(_, seconds)| std::cmp::Reverse(*seconds));
+        for (name, seconds) in categories {
+            writeln!(f, "  {name:<7}{:>16} {:>8}", hours(seconds), percent(seconds, total))?;
+        }
+        Ok(())
+    }
+
+    fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ledger, read) = (&self.ledger, i128::from(self.ledger.read));
+        let rejected = ledger.n_rejected();
+        writeln!(
+            f,
+            "records    {} read = {} kept + {} rejected ({})",
+            grouped(ledger.read),
+            grouped(ledger.kept),
+            grouped(rejected),
+            percent(rejected.into(), read)
+        )?;
+        for reason in Reason::ALL.into_iter().filter(|reason| ledger.n_rejected_for(*reason) > 0) {
+            let records = ledger.n_rejected_for(reason);
+            write!(f, "  {:<18}{:>13} {:>8}", reason.name(), grouped(records), percent(records.into(), read))?;
+            match reason {
+                Reason::UnmappedApp => writeln!(f, "  {}", most_frequent(&ledger.unmapped_app))?,
+                _ => writeln!(f)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_stages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let titles = ["stage", "wall s", "cpu s", "data", "records", "data/s", "records/s"];
+        let [stage, wall, cpu, data, records, data_rate, records_rate] = titles;
+        writeln!(f, "{stage:<11}{wall:>9}{cpu:>9}{data:>12}{records:>16}{data_rate:>14}{records_rate:>16}")?;
+        for stage in &self.stages {
+            let or_dash = |n: u64, text: String| if n == 0 { "-".to_owned() } else { text };
+            let data = or_dash(stage.bytes, size(stage.bytes));
+            let data_rate = or_dash(stage.bytes, format!("{}/s", size(stage.bytes_per_s())));
+            let records = or_dash(stage.records, grouped(stage.records));
+            let records_rate = or_dash(stage.records, grouped(stage.records_per_s()));
+            writeln!(
+                f,
+                "{:<11}{:>9.3}{:>9.3}{data:>12}{records:>16}{data_rate:>14}{records_rate:>16}",
+                stage.name, stage.wall_s, stage.cpu_s
+            )?;
+        }
+        writeln!(
+            f,
+            "{:<11}{:>9.3}           peak memory {}, {}, {}",
+            "total",
+            self.wall_s,
+            size(self.peak_rss_bytes),
+            counted(self.threads as u64, "thread"),
+            self.backend
+        )
+    }
+
+    /// Where the month is now, and last what to look at.
+    fn write_places(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        if let Some(published) = &self.published {
+            writeln!(f, "warehouse  {}, run {}", published.warehouse, published.run)?;
+            writeln!(f, "mart       {}", published.mart)?;
+        }
+        for (place, path) in self.outputs.iter().enumerate() {
+            writeln!(f, "{:<11}{}", if place == 0 { "files" } else { "" }, path.display())?;
+        }
+        match &self.published {
+            Some(published) => writeln!(f, "open       {}", published.page.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::fixture::sample;
+
+    #[test]
+    fn people_read_hours_shares_and_places() {
+        let mut report = sample();
+        report.ledger.seconds = [3600, 7200, 0, 1800, 23_400];
+        let expected = format!(
+            "\
+{}  month 2022-04  rules default 01234567
+
+input      2 files, 1.50 kB, 28 days, missing 2022-04-03, 2022-04-30
+skipped    1 file: hidden, temporary, no data or of other months
+customers  1 234 567
+watched    10.0 h, 0.0 h per customer
+  Tv                6.5 h   65.0 %
+  Sport             2.0 h   20.0 %
+  Movie             1.0 h   10.0 %
+  Relax             0.5 h    5.0 %
+  Child             0.0 h    0.0 %
+records    10 read = 6 kept + 4 rejected (40.0 %)
+  malformed                     1   10.0 %
+  unmapped_app                  3   30.0 %  \"A\\u{{1b}}[2J\" 3
+warnings   3 records of an app in no category
+
+stage         wall s    cpu s        data         records        data/s       records/s
+scan           0.500    0.750     1.50 kB              10     3.00 kB/s              20
+total          0.625           peak memory 2.05 kB, 2 threads, scalar
+
+warehouse  sqlite:out/warehouse.db, run 7
+mart       out/mart.db
+files      out/dashboard.html
+           out/report.json
+open       out/dashboard.html
+",
+            crate::ENGINE
+        );
+        assert_eq!(report.to_string(), expected);
+    }
+}
