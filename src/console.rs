@@ -61,6 +61,25 @@ impl Progress {
         }
     }
 
+    /// Says that `n` units that were done have to be done again.
+    pub fn take_back(&self, n: u64) {
+        if let Some(bar) = &self.bar {
+            bar.dec(n);
+        }
+    }
+
+    /// A watcher that counts and shows nothing.
+    #[cfg(test)]
+    pub(crate) fn unseen(total: u64) -> Progress {
+        Progress { bar: Some(ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden())) }
+    }
+
+    /// How many units are done.
+    #[cfg(test)]
+    pub(crate) fn position(&self) -> Option<u64> {
+        self.bar.as_ref().map(ProgressBar::position)
+    }
+
     /// Removes the bar.
     pub fn finish(self) {
         if let Some(bar) = self.bar {

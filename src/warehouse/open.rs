@@ -38,7 +38,7 @@ pub fn examine(url: &WarehouseUrl, options: &OpenOptions, mart: &MartSchema) -> 
         WarehouseUrl::Mysql(address) => {
             let mysql = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
             let mut checks: Vec<Check> =
-                mysql::warehouse_checks(address, &mysql).into_iter().map(Check::from).collect();
+                mysql::warehouse_checks(address, &mysql, mart).into_iter().map(Check::from).collect();
             if checks.iter().all(|check| check.verdict != Verdict::Failed) {
                 checks.push(check_of(open(url, options).and_then(|mut warehouse| {
                     let n_months = warehouse.months()?.len();

@@ -2,17 +2,20 @@
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use mysql::prelude::Queryable as _;
 use mysql::{ClientIdentity, Conn, DriverError, Error, LocalInfileHandler, OptsBuilder, SslOpts};
 
 use super::failure::{Failure, ForeignFile};
-use super::publish::STAGING_PREFIX;
+use super::session::{self, Server};
+use super::staging::STAGING_PREFIX;
 use super::stream;
 use super::url::{MysqlUrl, OptionFile, Secret, Target, TlsMode, check_database};
+use super::wait::TELL_AFTER;
+use crate::console;
 use crate::warehouse::schema::Names;
 use crate::warehouse::{ServerAddress, WarehouseError};
 
@@ -31,8 +34,10 @@ pub struct MysqlOptions {
     pub connect_timeout: Duration,
     /// Longest wait for the answer to one statement.
     pub statement_timeout: Duration,
-    /// Longest wait for a lock of another session, and for another viewmart.
+    /// Longest wait for a lock of another session.
     pub lock_timeout: Duration,
+    /// Longest wait for another viewmart on the same warehouse.
+    pub turn_timeout: Duration,
     /// Longest time in which a broken connection is tried again, counted from its first failure.
     pub retry_for: Duration,
 }
@@ -47,6 +52,7 @@ impl Default for MysqlOptions {
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(1800),
             lock_timeout: Duration::from_secs(60),
+            turn_timeout: Duration::from_secs(3600),
             retry_for: Duration::from_secs(30),
         }
     }
@@ -73,6 +79,8 @@ pub(super) struct Place {
     pub connect_timeout: Duration,
     pub statement_timeout: Duration,
     password: Option<Secret>,
+    /// See [`Server::grants_literally`]; what the last connection found.
+    grants_literally: Arc<AtomicBool>,
 }
 
 impl Place {
@@ -84,8 +92,13 @@ impl Place {
     /// The statements that give the account what it needs.
     pub(super) fn grants(&self) -> String {
         let account = format!("'{}'@'%'", self.user.replace('\'', "''"));
+        // `_` and `%` stand for anything there.
+        let pattern = |database: &String| match self.grants_literally.load(Ordering::Relaxed) {
+            true => database.clone(),
+            false => database.replace('_', "\\_").replace('%', "\\%"),
+        };
         [&self.names.warehouse, &self.names.mart]
-            .map(|database| format!("GRANT {PRIVILEGES} ON {database}.* TO {account};"))
+            .map(|database| format!("GRANT {PRIVILEGES} ON {}.* TO {account};", pattern(database)))
             .join(" ")
     }
 
@@ -98,6 +111,7 @@ impl Place {
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(60),
             password: Some(Secret::new("hunter2")),
+            grants_literally: Arc::default(),
         }
     }
 }
@@ -110,67 +124,9 @@ pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// A text as a literal, for sessions with the `sql_mode` of [`Connector::connect`].
+/// A text as a literal, for sessions with the `sql_mode` of [`session::begin`].
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-/// Which server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Product {
-    Mysql,
-    Mariadb,
-}
-
-/// What the server is and allows, asked once per connection.
-#[derive(Clone, Debug)]
-pub(super) struct Server {
-    pub product: Product,
-    /// As the server writes it.
-    pub version: String,
-    /// Major and minor.
-    pub release: (u16, u16),
-    /// Binary without padding.
-    pub collation: &'static str,
-    /// Whether `LOAD DATA LOCAL` is allowed.
-    pub local_infile: LocalInfile,
-    /// `max_allowed_packet`, in bytes.
-    pub max_packet_bytes: u64,
-}
-
-/// `local_infile` of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LocalInfile {
-    Allowed,
-    Refused,
-}
-
-impl Server {
-    /// Whether an exchanged partition may go unchecked; the rows are checked before.
-    pub(super) fn exchanges_without_validation(&self) -> bool {
-        match self.product {
-            Product::Mysql => true,
-            Product::Mariadb => self.release >= (11, 4),
-        }
-    }
-
-    /// `MySQL 9.7.4` or `MariaDB 10.11.19`.
-    pub(super) fn name(&self) -> String {
-        let version = self.version.split(['-', '+', ' ']).next().unwrap_or(&self.version);
-        match self.product {
-            Product::Mysql => format!("MySQL {version}"),
-            Product::Mariadb => format!("MariaDB {version}"),
-        }
-    }
-
-    /// What is wrong with the server's age, if anything.
-    pub(super) fn too_old(&self) -> Option<String> {
-        let (oldest, text) = match self.product {
-            Product::Mysql => ((8, 0), "MySQL 8.0"),
-            Product::Mariadb => ((10, 6), "MariaDB 10.6"),
-        };
-        (self.release < oldest).then(|| format!("the server is {}; the oldest that serves is {text}", self.name()))
-    }
 }
 
 /// Opens connections to one server.
@@ -180,6 +136,9 @@ pub(super) struct Connector {
     pub database: String,
     pub mart_db: String,
     pub lock_timeout: Duration,
+    pub turn_timeout: Duration,
+    /// Numbers of the connections that were opened.
+    own: Arc<Mutex<Vec<u32>>>,
     /// See [`Names::work`].
     work: String,
     target: Target,
@@ -206,9 +165,11 @@ impl Connector {
             connect_timeout: options.connect_timeout,
             statement_timeout: options.statement_timeout,
             password: target.password.clone(),
+            grants_literally: Arc::default(),
         };
         let work = format!("{}.{STAGING_PREFIX}{:016x}_", place.names.warehouse, stream::random());
-        Ok(Connector { place, database, mart_db, lock_timeout: options.lock_timeout, work, target })
+        let MysqlOptions { lock_timeout, turn_timeout, .. } = *options;
+        Ok(Connector { place, database, mart_db, lock_timeout, turn_timeout, own: Arc::default(), work, target })
     }
 
     /// Where the server is, for other programs.
@@ -234,11 +195,16 @@ impl Connector {
             (_, tried) => tried,
         };
         let mut conn = tried.map_err(|e| Failure::new(&self.place, "connecting", &e))?;
-        let server = self.begin_session(&mut conn).map_err(|e| Failure::new(&self.place, "connecting", &e))?;
-        if let Some(why) = server.too_old() {
-            return Err(Failure::plain(&self.place, "connecting", why, Some("load into a newer server".to_owned())));
-        }
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).push(conn.connection_id());
+        let server = session::begin(&self.place, &mut conn)?;
+        self.place.grants_literally.store(server.grants_literally, Ordering::Relaxed);
         Ok((conn, server))
+    }
+
+    /// Whether it is the number of a connection that was opened here.
+    pub(super) fn is_own(&self, id: u64) -> bool {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.iter().any(|number| u64::from(*number) == id)
     }
 
     fn tls(&self, mode: TlsMode) -> Option<SslOpts> {
@@ -283,59 +249,39 @@ impl Connector {
         let logging_in = thread::Builder::new().name("mysql-login".to_owned());
         logging_in.spawn(move || sender.send(Conn::new(opts))).map_err(Error::IoError)?;
         // A little more than the limit of the connection itself, so that its own error comes first.
-        match receiver.recv_timeout(self.place.connect_timeout + Duration::from_millis(500)) {
+        let longest = self.place.connect_timeout + Duration::from_millis(500);
+        let answer = match receiver.recv_timeout(TELL_AFTER.min(longest)) {
+            Err(mpsc::RecvTimeoutError::Timeout) if longest > TELL_AFTER => {
+                let (address, longest_s) = (&self.place.address, self.place.connect_timeout.as_secs());
+                console::say(format_args!("waiting: {address}: no answer yet from the server ({longest_s} s at most)"));
+                receiver.recv_timeout(longest - TELL_AFTER)
+            }
+            answer => answer,
+        };
+        match answer {
             Ok(result) => result,
             Err(mpsc::RecvTimeoutError::Timeout) => Err(DriverError::ConnectTimeout.into()),
             // The client gave up on an answer it could not read.
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(DriverError::UnexpectedPacket.into()),
         }
     }
-
-    fn begin_session(&self, conn: &mut Conn) -> Result<Server, Error> {
-        let (version, binlog_format, local_infile, max_packet_bytes): (String, Option<String>, bool, u64) = conn
-            .query_first(
-                "SELECT VERSION(), IF(@@log_bin, @@binlog_format, NULL), @@local_infile, @@max_allowed_packet",
-            )?
-            .ok_or(DriverError::UnexpectedPacket)?;
-        let product = if version.to_ascii_lowercase().contains("mariadb") { Product::Mariadb } else { Product::Mysql };
-        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
-        let release = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        let (collation, unlimited) = match product {
-            Product::Mysql => ("utf8mb4_0900_bin", "max_execution_time = 0"),
-            // A transaction of ours may wait for the statement of another connection.
-            Product::Mariadb => (
-                "utf8mb4_nopad_bin",
-                "max_statement_time = 0, idle_transaction_timeout = 0, idle_write_transaction_timeout = 0",
-            ),
-        };
-        let server = Server {
-            product,
-            version,
-            release,
-            collation,
-            local_infile: if local_infile { LocalInfile::Allowed } else { LocalInfile::Refused },
-            max_packet_bytes,
-        };
-        if server.too_old().is_some() {
-            return Ok(server);
-        }
-        let lock_s = self.lock_timeout.as_secs().max(1);
-        conn.query_drop(format!("SET NAMES utf8mb4 COLLATE {collation}"))?;
-        // Strict, with backslash escapes, and without the padding of CHAR that other modes add.
-        conn.query_drop(format!(
-            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
-             lock_wait_timeout = {lock_s}, innodb_lock_wait_timeout = {lock_s}, wait_timeout = 86400, \
-             net_read_timeout = 600, net_write_timeout = 600, {unlimited}"
-        ))?;
-        // Reads of a month for its mart need no locks on its rows. Statement-based binary logs need them.
-        if binlog_format.as_deref() != Some("STATEMENT") {
-            conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
-        }
-        Ok(server)
-    }
 }
 
 /// The answer to a wish for a file that was not offered.
 pub(super) fn refused(name: &[u8]) -> std::io::Error {
     std::io::Error::other(ForeignFile(String::from_utf8_lossy(name).chars().take(200).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_for_one_database() {
+        let place = Place::for_tests();
+        assert!(place.grants().contains("CREATE VIEW ON `tv`.* TO 'etl'@'%'; GRANT SELECT"), "{}", place.grants());
+        assert!(place.grants().ends_with("ON `tv\\_mart`.* TO 'etl'@'%';"), "{}", place.grants());
+        place.grants_literally.store(true, Ordering::Relaxed);
+        assert!(place.grants().ends_with("ON `tv_mart`.* TO 'etl'@'%';"), "{}", place.grants());
+    }
 }

@@ -8,14 +8,17 @@
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, Server, quoted};
+use super::connect::{Connector, quoted};
 use super::failure::Failure;
-use super::publish::{STAGING_PREFIX, drop_leftovers, has_partition, partition, run, take_back, tidied};
+use super::publish::{drop_leftovers, has_partition, partition, rolled_back, run, run_patiently, take_back, tidied};
+use super::session::{self, Server};
+use super::staging::{self, Exchange, STAGING_PREFIX};
 use super::stream;
+use super::wait::patiently;
 use crate::engine::calendar::Month;
 use crate::warehouse::MartSchema;
 use crate::warehouse::run::mark_dropped;
-use crate::warehouse::schema::{self, Comments, Dialect, MART_RUN};
+use crate::warehouse::schema::{self, MART_RUN};
 
 const DOING: &str = "removing the month";
 
@@ -29,11 +32,12 @@ pub(super) fn drop_month(
 ) -> Result<(), Failure> {
     drop_leftovers(connector, conn)?;
     let mut recorder = connector.connect()?.0;
-    run(connector, &mut recorder, DOING, "START TRANSACTION")?;
-    let of_mart = mart.tables.iter().copied().chain([&MART_RUN]).map(schema::Table::delete_month);
-    for sql in of_mart.chain([schema::DAILY_ACTIVITY.delete_month(), mark_dropped()]) {
-        run(connector, &mut recorder, DOING, &connector.names().fill_month(&sql, month))?;
-    }
+    patiently(connector, || {
+        let removed = remove_rows(connector, &mut recorder, month, mart);
+        rolled_back(&mut recorder, removed)
+    })?;
+    // Nothing of ours is in the way of a COMMIT, which cannot be tried twice.
+    session::wait_in_server(&connector.place, &mut recorder, DOING, connector.lock_timeout)?;
     let commit = |recorder: &mut Conn| recorder.query_drop("COMMIT");
     let failed = |e: mysql::Error| Failure::new(&connector.place, DOING, &e);
     if !has_partition(connector, conn, DOING, month)? {
@@ -42,20 +46,28 @@ pub(super) fn drop_month(
 
     let warehouse = &connector.place.names.warehouse;
     let staging = format!("{warehouse}.{}", quoted(&format!("{STAGING_PREFIX}{:016x}", stream::random())));
-    let (customers, partition) = (format!("{warehouse}.{}", schema::CUSTOMER_BEHAVIOR.name), partition(month));
-    let definition =
-        schema::CUSTOMER_BEHAVIOR.definition(Dialect::Mysql { collation: server.collation }, Comments::LeftOut);
-    run(connector, conn, DOING, &format!("CREATE TABLE {staging} {definition}"))?;
-    let exchange = format!("ALTER TABLE {customers} EXCHANGE PARTITION {partition} WITH TABLE {staging}");
-    let dropped = run(connector, conn, DOING, &exchange).and_then(|()| {
+    let (customers, partition) = (staging::customers(connector), partition(month));
+    let exchange = Exchange { table: &customers, partition: &partition, staging: &staging };
+    let exchanged = staging::create(connector, conn, server, &customers, &staging)
+        .and_then(|()| exchange.make(connector, conn, server, DOING));
+    let dropped = exchanged.and_then(|()| {
         let committed = commit(&mut recorder);
         // A connection that broke says neither yes nor no: the next drop or run makes the tables agree.
         if matches!(committed, Err(mysql::Error::MySqlError(_))) {
-            take_back(connector, conn, &exchange)?;
+            take_back(connector, conn, server, exchange)?;
         }
         committed.map_err(failed)?;
-        run(connector, conn, DOING, &format!("ALTER TABLE {customers} DROP PARTITION {partition}"))
+        run_patiently(connector, conn, DOING, &format!("ALTER TABLE {customers} DROP PARTITION {partition}"))
     });
     let tidy = run(connector, conn, DOING, &format!("DROP TABLE IF EXISTS {staging}"));
     tidied(dropped, tidy)
+}
+
+/// Removes the month from the mart and the days, and marks its runs, in a transaction that is left open.
+fn remove_rows(connector: &Connector, recorder: &mut Conn, month: Month, mart: &MartSchema) -> Result<(), Failure> {
+    run(connector, recorder, DOING, "START TRANSACTION")?;
+    let of_mart = mart.tables.iter().copied().chain([&MART_RUN]).map(schema::Table::delete_month);
+    of_mart
+        .chain([schema::DAILY_ACTIVITY.delete_month(), mark_dropped()])
+        .try_for_each(|sql| run(connector, recorder, DOING, &connector.names().fill_month(&sql, month)))
 }

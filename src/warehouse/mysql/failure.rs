@@ -12,6 +12,8 @@ use crate::warehouse::WarehouseError;
 pub(super) enum Chance {
     /// The connection broke, or the server resolved a deadlock at our cost: the same may work now.
     Passing,
+    /// Another session held a lock that is needed, for as long as the server waits at once.
+    Waiting,
     /// It will fail again.
     Lasting,
 }
@@ -21,11 +23,13 @@ pub(super) enum Chance {
 pub(super) struct Failure {
     pub error: WarehouseError,
     pub chance: Chance,
+    /// The server's number for it.
+    pub code: Option<u16>,
 }
 
 impl From<WarehouseError> for Failure {
     fn from(error: WarehouseError) -> Failure {
-        Failure { error, chance: Chance::Lasting }
+        Failure { error, chance: Chance::Lasting, code: None }
     }
 }
 
@@ -54,17 +58,32 @@ impl Failure {
             other => Meaning::lasting(other.to_string(), None),
         };
         let why = place.blot(&one_line(&why));
-        Failure { error: WarehouseError::Database { at: place.address.clone(), doing, why, advice }, chance }
+        let code = if let Error::MySqlError(e) = error { Some(e.code) } else { None };
+        Failure { error: WarehouseError::Database { at: place.address.clone(), doing, why, advice }, chance, code }
     }
 
     /// A failure in our own words.
     pub(super) fn plain(place: &Place, doing: &'static str, why: String, advice: Option<String>) -> Failure {
         let error = WarehouseError::Database { at: place.address.clone(), doing, why: place.blot(&why), advice };
-        Failure { error, chance: Chance::Lasting }
+        Failure::from(error)
     }
 
     pub(super) fn is_passing(&self) -> bool {
         self.chance == Chance::Passing
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.chance == Chance::Waiting
+    }
+
+    /// With other advice, where the server's number is one of `codes`.
+    pub(super) fn with_advice_for(mut self, codes: &[u16], other: &str) -> Failure {
+        if let (Some(code), WarehouseError::Database { advice, .. }) = (self.code, &mut self.error)
+            && codes.contains(&code)
+        {
+            *advice = Some(other.to_owned());
+        }
+        self
     }
 }
 
@@ -115,6 +134,7 @@ fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
             FULL_ADVICE.to_owned()
         }
         1153 | 1301 => PACKET_ADVICE.to_owned(),
+        1197 | 1705 | 3100 => LOG_ADVICE.to_owned(),
         3159 => {
             "the server takes TLS connections only: give `?ssl-mode=REQUIRED`, or one of VERIFY_CA and VERIFY_IDENTITY"
                 .to_owned()
@@ -125,7 +145,7 @@ fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
         }
         // Deadlock, and waits for locks that ended.
         1213 => return Meaning::passing(why, "run again; another session works on the same tables"),
-        1205 => return Meaning::lasting(why, Some(LOCK_ADVICE.to_owned())),
+        1205 => return Meaning { why, advice: Some(LOCK_ADVICE.to_owned()), chance: Chance::Waiting },
         // Shutdown, killed connection or statement, connection lost inside the server.
         1053 | 1077 | 1927 | 1317 | 2006 | 2013 | 3169 | 1152 | 1158..=1161 | 1184 => {
             return Meaning::passing(why, "see the server's log for why it ended the connection, then run again");
@@ -138,6 +158,8 @@ fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
 }
 
 const FULL_ADVICE: &str = "make room on the server's disk or raise the limit of its tablespace, then run again";
+const LOG_ADVICE: &str = "the server cannot log so large a transaction: raise max_binlog_cache_size and \
+                          max_binlog_stmt_cache_size (in a group group_replication_transaction_size_limit), then run again";
 const LOCK_ADVICE: &str =
     "find who holds the table (SHOW PROCESSLIST, an open transaction will do) and end it, then run again";
 /// What to do where the server refuses `LOAD DATA LOCAL`.
@@ -249,7 +271,7 @@ mod tests {
             );
             assert_eq!(failure.chance, chance, "{text}");
         };
-        use Chance::{Lasting, Passing};
+        use Chance::{Lasting, Passing, Waiting};
         check(server(1045, "Access denied\nhunter2"), "Access denied ***", "VIEWMART_MYSQL_PASSWORD", Lasting);
         check(server(1044, "Access denied"), "(error 1044)", "GRANT", Lasting);
         check(server(1049, "Unknown database"), "1049", "CREATE DATABASE `tv`", Lasting);
@@ -258,9 +280,10 @@ mod tests {
         check(server(1030, "Got error 28 from storage engine"), "28", "make room", Lasting);
         check(server(1030, "Got error 168 from storage engine"), "168", "", Lasting);
         check(server(1153, "Got a packet bigger"), "packet", "max_allowed_packet", Lasting);
+        check(server(1197, "Multi-statement transaction required more"), "1197", "max_binlog_cache_size", Lasting);
         check(server(3159, "Connections using insecure transport are prohibited"), "insecure", "ssl-mode", Lasting);
         check(server(1213, "Deadlock found"), "Deadlock", "run again", Passing);
-        check(server(1205, "Lock wait timeout exceeded"), "Lock wait", "SHOW PROCESSLIST", Lasting);
+        check(server(1205, "Lock wait timeout exceeded"), "Lock wait", "SHOW PROCESSLIST", Waiting);
         check(server(1053, "Server shutdown in progress"), "shutdown", "log", Passing);
         let refused = ("h:1".to_owned(), "refused".to_owned(), io::ErrorKind::ConnectionRefused);
         check(DriverError::CouldNotConnect(Some(refused)).into(), "h:1: refused", "start the server", Passing);

@@ -6,9 +6,11 @@
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, Server, literal};
+use super::connect::{Connector, literal};
 use super::failure::Failure;
-use super::publish::{at_once, connections, drop_leftovers, run, tidied};
+use super::publish::{at_once, connections, drop_leftovers, rolled_back, run, run_patiently, tidied};
+use super::session::Server;
+use super::wait::patiently;
 use crate::engine::calendar::Month;
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{Dialect, PartOfMonth};
@@ -31,11 +33,12 @@ pub(super) fn publish(
     let names = connector.names();
     for table in &script.work_tables {
         // Another viewmart cannot have one of the same name, this one may have left one behind.
-        run(connector, conn, DOING, &names.fill(&table.create(Dialect::Mysql { collation: server.collation })))?;
+        let sql = names.fill(&table.create(Dialect::Mysql { collation: server.collation }));
+        run_patiently(connector, conn, DOING, &sql)?;
     }
     let filled = count(connector, conn, month, script, bounds, n_connections)
         .and_then(|()| check(connector, conn, month, script))
-        .and_then(|()| fill(connector, conn, month, script));
+        .and_then(|()| patiently(connector, || fill(connector, conn, month, script)));
     let mut dropped = Ok(());
     for table in &script.work_tables {
         let sql = format!("DROP TABLE IF EXISTS {}", names.fill(&table.qualified()));
@@ -64,7 +67,7 @@ fn count(
         let part = PartOfMonth { number, range };
         script.passes.iter().try_for_each(|pass| {
             let sql = pass.table.insert(&pass.sql);
-            run(connector, conn, DOING, &connector.names().fill_part(&sql, month, part))
+            run_patiently(connector, conn, DOING, &connector.names().fill_part(&sql, month, part))
         })
     });
     counted.map(drop)
@@ -104,8 +107,5 @@ fn fill(connector: &Connector, conn: &mut Conn, month: Month, script: &MartScrip
         .chain(script.inserts())
         .try_for_each(|sql| run(connector, conn, DOING, &names.fill_month(&sql, month)))
         .and_then(|()| run(connector, conn, DOING, "COMMIT"));
-    if filled.is_err() {
-        let _ = conn.query_drop("ROLLBACK");
-    }
-    filled
+    rolled_back(conn, filled)
 }

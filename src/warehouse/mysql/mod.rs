@@ -12,14 +12,14 @@
 //! ```sql
 //! CREATE USER 'etl'@'%' IDENTIFIED BY '…';
 //! GRANT SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW ON `tv`.* TO 'etl'@'%';
-//! GRANT SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW ON `tv_mart`.* TO 'etl'@'%';
+//! GRANT SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW ON `tv\_mart`.* TO 'etl'@'%';
 //! ```
 //!
 //! With these the account may create both databases itself. Readers need `SELECT` alone.
 
 use std::fmt;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql::Conn;
 use mysql::consts::ColumnType;
@@ -35,20 +35,26 @@ use crate::engine::month::MonthTable;
 mod connect;
 mod drop;
 mod failure;
+mod lock;
 mod mart;
 mod prepare;
 mod probe;
 mod publish;
 mod rows;
+mod session;
+mod staging;
 mod stream;
 mod url;
+mod wait;
 
 pub use connect::{MysqlOptions, PRIVILEGES};
 pub use probe::{Finding, Outcome, warehouse_checks};
 pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
-use connect::{Connector, LocalInfile, Server, literal};
-use failure::{Failure, LOCAL_INFILE_ADVICE};
+use connect::Connector;
+use failure::{Chance, Failure, LOCAL_INFILE_ADVICE};
+use session::{LocalInfile, Server};
+use wait::{Wait, patiently};
 
 /// A MySQL or MariaDB server that holds warehouse and mart, connected.
 pub struct MysqlWarehouse {
@@ -89,11 +95,7 @@ impl MysqlWarehouse {
         mut step: impl FnMut(&Connector, &mut Conn, &Server) -> Result<T, Failure>,
     ) -> Result<T, WarehouseError> {
         self.again_and_again(|connector, conn, server| {
-            let lock = lock(connector, conn)?;
-            let result = step(connector, conn, server);
-            // Without a connection the lock is gone by itself.
-            let _ = conn.query_drop(format!("DO RELEASE_LOCK({})", literal(&lock)));
-            result
+            lock::locked(connector, conn, server, |conn| step(connector, conn, server))
         })
     }
 
@@ -101,7 +103,7 @@ impl MysqlWarehouse {
         &mut self,
         mut step: impl FnMut(&Connector, &mut Conn, &Server) -> Result<T, Failure>,
     ) -> Result<T, WarehouseError> {
-        let mut first_failed: Option<Instant> = None;
+        let mut wait: Option<Wait> = None;
         let mut pause = Duration::from_millis(200);
         loop {
             let connected = match self.session.take() {
@@ -119,39 +121,21 @@ impl MysqlWarehouse {
                 },
                 Err(failure) => failure,
             };
-            let since = *first_failed.get_or_insert_with(Instant::now);
-            if !failure.is_passing() || since.elapsed() + pause > self.options.retry_for {
+            // Steps that wait for locks themselves give up with a failure that lasts; the others only read.
+            let longest = match failure.chance {
+                Chance::Passing => self.options.retry_for,
+                Chance::Waiting => self.options.lock_timeout,
+                Chance::Lasting => return Err(failure.error),
+            };
+            let wait = wait.get_or_insert_with(|| Wait::new(longest));
+            if wait.ends_within(pause) {
                 return Err(failure.error);
             }
+            wait.tell(|| format!("{}; trying again", failure.error));
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(4));
         }
     }
-}
-
-/// Takes the lock of this warehouse, which ends with the connection at the latest. Gives its name.
-fn lock(connector: &Connector, conn: &mut Conn) -> Result<String, Failure> {
-    let doing = "waiting for another viewmart";
-    // Names of locks are shared by the whole server and have at most 64 characters.
-    let name = format!("viewmart {:.50}", hex_sha256(&connector.database));
-    let sql = format!("SELECT GET_LOCK({0}, {1}), IS_USED_LOCK({0})", literal(&name), connector.lock_timeout.as_secs());
-    let row: Option<(Option<u8>, Option<u64>)> =
-        conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
-    match row {
-        Some((Some(1), _)) => Ok(name),
-        row => {
-            let holder = row.and_then(|(_, holder)| holder).map_or("unknown".to_owned(), |id| id.to_string());
-            let waited_s = connector.lock_timeout.as_secs();
-            let why = format!("connection {holder} has been loading into this warehouse for more than {waited_s} s");
-            let advice = format!("wait for that run, or end it with KILL {holder}");
-            Err(Failure::plain(&connector.place, doing, why, Some(advice)))
-        }
-    }
-}
-
-fn hex_sha256(text: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Warehouse for MysqlWarehouse {
@@ -196,9 +180,12 @@ impl Warehouse for MysqlWarehouse {
             if Schema::of_warehouse().standing(&found) != Ok(Standing::Current) {
                 return Ok(());
             }
-            publish::run(connector, conn, publish::RECORDING, "START TRANSACTION")?;
-            publish::record_run(connector, conn, server, run)?;
-            publish::run(connector, conn, publish::RECORDING, "COMMIT")
+            patiently(connector, || {
+                publish::run(connector, conn, publish::RECORDING, "START TRANSACTION")?;
+                let recorded = publish::record_run(connector, conn, server, run)
+                    .and_then(|()| publish::run(connector, conn, publish::RECORDING, "COMMIT"));
+                publish::rolled_back(conn, recorded)
+            })
         })
     }
 
@@ -228,7 +215,7 @@ impl Warehouse for MysqlWarehouse {
             let rows = rows.map_err(|e| match &e {
                 // A month was exchanged while it was read: the same works now.
                 mysql::Error::MySqlError(error) if error.code == 1412 => {
-                    Failure { chance: failure::Chance::Passing, ..failed(e) }
+                    Failure { chance: Chance::Passing, ..failed(e) }
                 }
                 _ => failed(e),
             })?;

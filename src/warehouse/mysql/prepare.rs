@@ -3,9 +3,12 @@
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, Server, literal};
+use super::connect::{Connector, literal};
 use super::failure::Failure;
-use super::publish::{self, run};
+use super::publish::{self, run, run_patiently};
+use super::session::Server;
+use super::staging::{self, NO_MONTH};
+use super::wait::patiently;
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{self, Database, Dialect};
 use crate::warehouse::{MartSchema, Missing};
@@ -15,6 +18,61 @@ const MAKING: &str = "creating the tables";
 
 /// The table of one row that holds the version of a database's schema.
 const VERSION_TABLE: &str = "schema_version";
+
+/// What both databases hold, and how far they are.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    schemas: [Schema<'a>; 2],
+    found: [Found; 2],
+    standings: [Standing; 2],
+    /// The number of the warehouse, once it has one.
+    id: Option<String>,
+}
+
+impl Look<'_> {
+    /// What a run would do about it, in a few words.
+    pub(super) fn word(&self) -> &'static str {
+        match &self.standings {
+            [Standing::Empty, _] => "a run makes it",
+            [_, Standing::Empty] => "a run makes its mart",
+            [Standing::Older, _] | [_, Standing::Older] => "a run brings it up to date",
+            [Standing::Current, Standing::Current] => "ready",
+        }
+    }
+
+    pub(super) fn has_customers(&self) -> bool {
+        self.found[0].columns.contains_key(schema::CUSTOMER_BEHAVIOR.name)
+    }
+}
+
+/// Looks at both databases and touches neither.
+///
+/// # Errors
+/// What would stop a run: one of them is newer, or not ours, or belongs to another warehouse.
+pub(super) fn look<'a>(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    mart: &'a MartSchema,
+) -> Result<Look<'a>, Failure> {
+    refuse_same_database(connector, server)?;
+    let schemas = [Schema::of_warehouse(), Schema::of_mart(mart)];
+    let mut look = |schema: &Schema<'_>| {
+        let found = read_found(connector, conn, schema.database)?;
+        let standing = schema.standing(&found).map_err(|misfit| {
+            let name = connector.names().fill(schema.database.placeholder());
+            Failure::plain(&connector.place, LOOKING, misfit.why(&name), Some(misfit.advice()))
+        })?;
+        Ok::<_, Failure>((found, standing))
+    };
+    let [(warehouse, standing), (mart_found, mart_standing)] = [look(&schemas[0])?, look(&schemas[1])?];
+    refuse_unpartitioned(connector, conn, &warehouse)?;
+    let id = read_id(connector, conn, &warehouse, Database::Warehouse)?;
+    if let Some(other) = read_id(connector, conn, &mart_found, Database::Mart)? {
+        refuse_other_mart(connector, id.as_deref(), &other)?;
+    }
+    Ok(Look { schemas, found: [warehouse, mart_found], standings: [standing, mart_standing], id })
+}
 
 /// See [`crate::warehouse::Warehouse::prepare`]. The caller holds the lock. Views and tables that are there are left
 /// alone: to replace one would stop its readers.
@@ -26,44 +84,54 @@ pub(super) fn prepare(
     missing: Missing,
 ) -> Result<(), Failure> {
     let collation = server.collation;
-    let schemas = [Schema::of_warehouse(), Schema::of_mart(mart)];
     // Both are looked at before either is touched.
-    let mut found = Vec::new();
-    for schema in &schemas {
-        let columns = read_found(connector, conn, schema.database)?;
-        let standing = schema.standing(&columns).map_err(|misfit| {
-            let name = connector.names().fill(schema.database.placeholder());
-            Failure::plain(&connector.place, LOOKING, misfit.why(&name), Some(misfit.advice()))
-        })?;
-        found.push((columns, standing));
-    }
-    refuse_unpartitioned(connector, conn, &found[0].0)?;
-    if found[0].1 == Standing::Empty && missing == Missing::Refuse {
+    let Look { schemas, found, standings, id } = look(connector, conn, server, mart)?;
+    if standings[0] == Standing::Empty && missing == Missing::Refuse {
         let why = "there is no warehouse in this database".to_owned();
         let advice = "load a month first, with `viewmart run` or `viewmart load`".to_owned();
         return Err(Failure::plain(&connector.place, LOOKING, why, Some(advice)));
     }
-    let id = match read_id(connector, conn, &found[0].0, Database::Warehouse)? {
+    let id = match id {
         Some(id) => id,
         None => crate::warehouse::new_id(&connector.place.address)?,
     };
-    if let Some(other) = read_id(connector, conn, &found[1].0, Database::Mart)?.filter(|other| *other != id) {
-        let mart = &connector.place.names.mart;
-        let why = format!("{mart} is the mart of another warehouse ({other}, this one is {id})");
-        let advice =
-            format!("name another one with --mart-db, or drop it (DROP DATABASE {mart}) if that warehouse is gone");
-        return Err(Failure::plain(&connector.place, LOOKING, why, Some(advice)));
-    }
     for (database, name) in [(Database::Warehouse, &connector.database), (Database::Mart, &connector.mart_db)] {
         create_database(connector, conn, database, name, collation)?;
     }
     publish::drop_leftovers(connector, conn)?;
-    for (schema, (found, standing)) in schemas.iter().zip(&found) {
+    for ((schema, found), standing) in schemas.iter().zip(&found).zip(&standings) {
         if *standing != Standing::Current {
             bring_up_to_date(connector, conn, schema, found, Dialect::Mysql { collation }, &id)?;
         }
     }
-    Ok(())
+    // Another warehouse, under its own lock, may have made the same mart meanwhile.
+    match select_id(connector, conn, Database::Mart)? {
+        Some(other) => refuse_other_mart(connector, Some(&id), &other),
+        None => Ok(()),
+    }
+}
+
+/// A mart in the warehouse's own database, spelled otherwise.
+fn refuse_same_database(connector: &Connector, server: &Server) -> Result<(), Failure> {
+    let Connector { database, mart_db, .. } = connector;
+    if !server.folds_names || database.to_lowercase() != mart_db.to_lowercase() {
+        return Ok(());
+    }
+    let why = format!("{mart_db} and {database} are one database on this server");
+    let advice = "the mart needs a database of its own, give another name with --mart-db".to_owned();
+    Err(Failure::plain(&connector.place, LOOKING, why, Some(advice)))
+}
+
+/// A mart that was made from the warehouse with the number `other`.
+fn refuse_other_mart(connector: &Connector, id: Option<&str>, other: &str) -> Result<(), Failure> {
+    if id == Some(other) {
+        return Ok(());
+    }
+    let (mart, this) = (&connector.place.names.mart, id.map_or("new".to_owned(), |id| id.to_owned()));
+    let why = format!("{mart} is the mart of another warehouse ({other}, this one is {this})");
+    let advice =
+        format!("name another one with --mart-db, or drop it (DROP DATABASE {mart}) if that warehouse is gone");
+    Err(Failure::plain(&connector.place, LOOKING, why, Some(advice)))
 }
 
 /// Makes what is missing in one database. A crash leaves some of it, which the next run completes: the version is
@@ -81,9 +149,9 @@ fn bring_up_to_date(
     for statement in schema.upgrade(found, dialect) {
         let mut sql = names.fill(&statement);
         if statement == customers {
-            sql += publish::NO_MONTH_YET;
+            sql += &staging::partitioned();
         }
-        run(connector, conn, MAKING, &sql)?;
+        run_patiently(connector, conn, MAKING, &sql)?;
     }
     let (version_table, id_table) =
         (schema.database.qualify(VERSION_TABLE), schema.database.qualify(schema::WAREHOUSE_ID.name));
@@ -92,14 +160,19 @@ fn bring_up_to_date(
             "CREATE TABLE IF NOT EXISTS {version_table} (Version INT NOT NULL, PRIMARY KEY (Version)) ENGINE = InnoDB"
         ),
         format!("INSERT INTO {id_table} (Id) SELECT '{id}' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {id_table})"),
+    ] {
+        run_patiently(connector, conn, MAKING, &names.fill(&sql))?;
+    }
+    let written = [
         "START TRANSACTION".to_owned(),
         format!("DELETE FROM {version_table}"),
         format!("INSERT INTO {version_table} (Version) VALUES ({SCHEMA_VERSION})"),
         "COMMIT".to_owned(),
-    ] {
-        run(connector, conn, MAKING, &names.fill(&sql))?;
-    }
-    Ok(())
+    ];
+    patiently(connector, || {
+        let written = written.iter().try_for_each(|sql| run(connector, conn, MAKING, &names.fill(sql)));
+        publish::rolled_back(conn, written)
+    })
 }
 
 /// What a database holds; nothing where it does not exist.
@@ -133,6 +206,10 @@ fn read_id(
     if !found.columns.contains_key(schema::WAREHOUSE_ID.name) {
         return Ok(None);
     }
+    select_id(connector, conn, database)
+}
+
+fn select_id(connector: &Connector, conn: &mut Conn, database: Database) -> Result<Option<String>, Failure> {
     let sql = format!("SELECT Id FROM {}", database.qualify(schema::WAREHOUSE_ID.name));
     conn.query_first(connector.names().fill(&sql)).map_err(|e| Failure::new(&connector.place, LOOKING, &e))
 }
@@ -179,7 +256,7 @@ fn refuse_unpartitioned(connector: &Connector, conn: &mut Conn, found: &Found) -
     }
     let sql = format!(
         "SELECT 1 FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{name}' \
-         AND PARTITION_NAME = 'p_none'",
+         AND PARTITION_NAME = '{NO_MONTH}'",
         literal(&connector.database)
     );
     let partition: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, LOOKING, &e))?;

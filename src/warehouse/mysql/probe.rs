@@ -1,17 +1,23 @@
 //! What `viewmart doctor` asks of a MySQL warehouse before any work is done.
 //!
-//! Rights are not read but tried, on a staging table that is dropped again: what roles, patterns and proxies add up to
-//! is the server's to say. Data of the warehouse is neither read nor changed.
+//! Rights are not read but tried, under the lock of a run, on staging tables that are dropped again: what roles, patterns
+//! and proxies add up to is the server's to say. Data of the warehouse is neither read nor changed. What is left behind
+//! when this is cut off breaks no reader and no dump, and the next run or look removes it.
 
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, LocalInfile, MysqlOptions, Server, literal, quoted};
+use super::connect::{Connector, MysqlOptions, literal, quoted};
 use super::failure::{Failure, LOCAL_INFILE_ADVICE};
-use super::publish::{self, STAGING_PREFIX};
+use super::lock::{self, Turn};
+use super::prepare;
+use super::publish;
+use super::session::{LocalInfile, Server};
+use super::staging::{self, STAGING_PREFIX};
 use super::stream;
 use super::url::MysqlUrl;
 use crate::error::Advice as _;
+use crate::warehouse::MartSchema;
 use crate::warehouse::schema::{self, Comments, Dialect};
 
 /// How a look at the server ended.
@@ -61,7 +67,7 @@ const GOOD_FREE_BYTES: u64 = 2 << 30;
 
 /// Looks at connection, version, rights, `local_infile`, packet size, character set, write access and disk space.
 /// What cannot be looked at is left out. The last finding of a server that does not answer says why.
-pub fn warehouse_checks(url: &MysqlUrl, options: &MysqlOptions) -> Vec<Finding> {
+pub fn warehouse_checks(url: &MysqlUrl, options: &MysqlOptions, mart: &MartSchema) -> Vec<Finding> {
     let connector = match Connector::new(url, options) {
         Ok(connector) => connector,
         Err(error) => return vec![Finding::failed("address", &error.into())],
@@ -79,9 +85,7 @@ pub fn warehouse_checks(url: &MysqlUrl, options: &MysqlOptions) -> Vec<Finding> 
     findings.extend(character_set(&connector, &mut conn, &server));
     findings.extend(read_only(&mut conn));
     findings.extend(files(&mut conn, &server));
-    for database in [&connector.database, &connector.mart_db] {
-        findings.push(rights(&connector, &mut conn, &server, database));
-    }
+    findings.extend(under_lock(&connector, &mut conn, &server, mart));
     findings.extend(disk(&mut conn));
     findings
 }
@@ -145,26 +149,47 @@ fn files(conn: &mut Conn, server: &Server) -> Option<Finding> {
     })
 }
 
-fn rights(connector: &Connector, conn: &mut Conn, server: &Server, database: &str) -> Finding {
-    let what = if *database == connector.database { "rights" } else { "rights, mart" };
-    match try_rights(connector, conn, server, database) {
-        Ok(Some(finding)) => Finding { what, ..finding },
-        Ok(None) => Finding::good(what, format!("the account may do all that is needed in {}", quoted(database))),
-        Err(failure) => Finding::failed(what, &failure),
+/// Tables and rights. A run that is at work shows both better than a look could.
+fn under_lock(connector: &Connector, conn: &mut Conn, server: &Server, mart: &MartSchema) -> Vec<Finding> {
+    let what = "tables";
+    match lock::try_locked(connector, conn, server, |conn| Ok(look(connector, conn, server, mart))) {
+        Ok(Turn::Ours(findings)) => findings,
+        Ok(Turn::Of(other)) => vec![Finding::good(what, format!("another viewmart works on them: {other}"))],
+        Err(failure) => vec![Finding::failed(what, &failure)],
     }
 }
 
-/// Does once what a load does, with no row. A database that is not there yet is no fault.
+fn look(connector: &Connector, conn: &mut Conn, server: &Server, mart: &MartSchema) -> Vec<Finding> {
+    let what = "tables";
+    let look = match prepare::look(connector, conn, server, mart) {
+        Ok(look) => look,
+        Err(failure) => return vec![Finding::failed(what, &failure)],
+    };
+    let mut findings = vec![Finding::good(what, format!("{}: {}", connector.place.address, look.word()))];
+    for database in [&connector.database, &connector.mart_db] {
+        let what = if *database == connector.database { "rights" } else { "rights, mart" };
+        let like = (*database == connector.database && look.has_customers()).then(|| staging::customers(connector));
+        findings.push(match try_rights(connector, conn, server, database, like.as_deref()) {
+            Ok(Some(finding)) => Finding { what, ..finding },
+            Ok(None) => Finding::good(what, format!("the account may do all that is needed in {}", quoted(database))),
+            Err(failure) => Finding::failed(what, &failure),
+        });
+    }
+    findings
+}
+
+/// Does once what a load does, with no row; `customers` are those that are there. A database that is not there yet is no
+/// fault.
 fn try_rights(
     connector: &Connector,
     conn: &mut Conn,
     server: &Server,
     database: &str,
+    customers: Option<&str>,
 ) -> Result<Option<Finding>, Failure> {
-    let doing = "trying the account's rights";
     let name = quoted(database);
     let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(database));
-    let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, TRYING, &e))?;
     if found.is_none() {
         let found = format!("the database {name} does not exist, or the account may not see it");
         let advice = format!(
@@ -175,27 +200,42 @@ fn try_rights(
         );
         return Ok(Some(Finding::warning("", found, advice)));
     }
-    // Named as a staging table, so that a run would remove it if this were cut off.
-    let scratch = format!("{STAGING_PREFIX}{:016x}", stream::random());
-    let (table, other, view) =
-        (format!("{name}.{scratch}"), format!("{name}.{scratch}_other"), format!("{name}.{scratch}_view"));
-    let definition =
-        schema::CUSTOMER_BEHAVIOR.definition(Dialect::Mysql { collation: server.collation }, Comments::LeftOut);
-    let tried = [
-        format!("CREATE TABLE {table} {definition}{}", publish::NO_MONTH_YET),
-        format!("CREATE TABLE {other} {definition}"),
-        format!("ALTER TABLE {table} ADD PARTITION (PARTITION p200001 VALUES IN ('2000-01-01'))"),
-        format!("ALTER TABLE {table} EXCHANGE PARTITION p200001 WITH TABLE {other}"),
-        format!("INSERT INTO {table} SELECT * FROM {other}"),
-        format!("DELETE FROM {table} WHERE Month = '2000-01-01'"),
-        format!("CREATE VIEW {view} AS SELECT Contract FROM {table}"),
-    ]
-    .iter()
-    .try_for_each(|sql| publish::run(connector, conn, doing, sql));
+    publish::drop_leftovers(connector, conn)?;
+    // Named as staging tables, so that a run would remove them if this were cut off.
+    let scratch = format!("{name}.{STAGING_PREFIX}{:016x}", stream::random());
+    // Such a name needs no quotes.
+    let (table, other, view) = (&scratch, &format!("{scratch}_other"), &format!("{scratch}_view"));
+    let tried = try_steps(connector, conn, server, [table, other, view], customers);
     let dropped = [format!("DROP VIEW IF EXISTS {view}"), format!("DROP TABLE IF EXISTS {other}, {table}")]
         .iter()
-        .try_for_each(|sql| publish::run(connector, conn, doing, sql));
+        .try_for_each(|sql| publish::run_patiently(connector, conn, TRYING, sql));
     tried.and(dropped).map(|()| None)
+}
+
+const TRYING: &str = "trying the account's rights";
+
+fn try_steps(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    [table, other, view]: [&str; 3],
+    customers: Option<&str>,
+) -> Result<(), Failure> {
+    let definition =
+        schema::CUSTOMER_BEHAVIOR.definition(Dialect::Mysql { collation: server.collation }, Comments::LeftOut);
+    let run = |conn: &mut Conn, sql: &str| publish::run_patiently(connector, conn, TRYING, sql);
+    run(conn, &format!("CREATE TABLE {table} {definition}{}", staging::partitioned()))?;
+    staging::create(connector, conn, server, customers.unwrap_or(table), other)?;
+    for sql in [
+        format!("ALTER TABLE {table} ADD PARTITION (PARTITION p200001 VALUES IN ('2000-01-01'))"),
+        format!("INSERT INTO {table} SELECT * FROM {table} WHERE FALSE"),
+        format!("DELETE FROM {table} WHERE Month = '2000-01-01'"),
+        // Of no table: a view whose table is gone stops every dump of the database.
+        format!("CREATE VIEW {view} AS SELECT 1 AS One"),
+    ] {
+        run(conn, &sql)?;
+    }
+    Ok(())
 }
 
 /// Room on the disk of the server's data, where that is a disk of this machine.

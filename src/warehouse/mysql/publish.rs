@@ -4,14 +4,18 @@
 //!
 //! 1. A lock by name keeps a second viewmart out. It ends with the connection, whatever becomes of the program.
 //! 2. Staging tables of dead runs are dropped. Only viewmart makes tables of that name, and only under the lock.
-//! 3. The rows go into a staging table of this run, over several connections. A crash leaves a staging table: see 2.
-//! 4. The database counts and adds up the staging table; the result must equal the columns and their ledger.
+//! 3. A staging table of this run is made like `customer_behavior`, and exchanged for its empty partition once: what
+//!    somebody changed in the table since stops a run here. Then the rows go in, over several connections. A crash leaves
+//!    a staging table: see 2.
+//! 4. The database counts and adds up the staging table for connections that did not load it; the result must equal the
+//!    columns and their ledger.
 //! 5. `customer_behavior` gets an empty partition for the month, if it has none: readers see no difference.
 //! 6. A transaction on a second connection replaces `daily_activity` of the month and adds the run to `etl_run`, all but
 //!    its `COMMIT`. What a server can refuse it refuses here, and a crash takes it back.
 //! 7. `EXCHANGE PARTITION` swaps the staged rows for those of the month. It is atomic for readers and for crashes. It
 //!    locks no table of the transaction, which waits on its own connection: a change of a table commits what its
-//!    connection has open.
+//!    connection has open. It waits for readers a second at a time, so that it does not happen long after this program
+//!    is gone.
 //! 8. `COMMIT` on the second connection, the very next thing that the server hears. If it refuses, the partition is
 //!    exchanged back. A crash between 7 and 8, one round trip, leaves the new customers beside the old days: each table
 //!    is whole, and the next run makes them agree.
@@ -25,21 +29,21 @@ use jiff::Timestamp;
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, Server, literal, quoted};
-use super::failure::Failure;
-use super::stream;
+use super::connect::{Connector, literal, quoted};
+use super::failure::{Chance, Failure};
+use super::session::{self, Server};
+use super::staging::{self, Exchange, STAGING_PREFIX};
+use super::stream::{self, Counted};
+use super::wait::patiently;
 use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
-use crate::warehouse::schema::{self, Comments, Dialect};
+use crate::warehouse::schema;
 use crate::warehouse::{RunRecord, Value, checks};
 
 /// The step that replaces the days of the month and adds the run, for messages.
 pub(super) const RECORDING: &str = "recording the run";
-
-/// What every staging table's name begins with.
-pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
 
 /// Stages, checks and publishes `table`. The caller holds the lock.
 pub(super) fn load(
@@ -54,28 +58,32 @@ pub(super) fn load(
     drop_leftovers(connector, conn)?;
     let staging_name = format!("{STAGING_PREFIX}{:016x}", stream::random());
     let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
-    let definition =
-        schema::CUSTOMER_BEHAVIOR.definition(Dialect::Mysql { collation: server.collation }, Comments::LeftOut);
-    let creating = "creating the staging table";
-    run(connector, conn, creating, &format!("CREATE TABLE {staging} {definition}"))?;
+    let customers = staging::customers(connector);
+    let created = staging::create(connector, conn, server, &customers, &staging);
     // What is the same in every row is neither sent nor parsed.
     let defaults = format!(
         "ALTER TABLE {staging} ALTER Month SET DEFAULT '{}', ALTER Date SET DEFAULT '{}'",
         table.month.first_day(),
         table.etl_date
     );
-    run(connector, conn, creating, &defaults)?;
-    let published = stage(connector, server, &staging, table, progress, n_connections)
-        .and_then(|()| publish(connector, conn, server, &staging, table, record));
+    let counted = Counted::new(progress);
+    let published = created
+        .and_then(|()| run_patiently(connector, conn, "creating the staging table", &defaults))
+        .and_then(|()| stage(connector, server, &staging, table, &counted, n_connections))
+        .and_then(|()| publish(connector, conn, server, [&customers, &staging], table, record));
     let dropped = run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {staging}"));
+    if published.is_err() {
+        // A repetition loads all rows again.
+        counted.take_back();
+    }
     tidied(published, dropped)
 }
 
-/// The result of a step whose tables have been `dropped`. Whatever a broken connection leaves of them is dropped by the next
-/// run; the result of this one does not depend on it.
+/// The result of a step whose tables have been `dropped`. Whatever a broken connection or a reader leaves of them is dropped
+/// by the next run; the result of this one does not depend on it.
 pub(super) fn tidied(result: Result<(), Failure>, dropped: Result<(), Failure>) -> Result<(), Failure> {
     result.and(match dropped {
-        Err(failure) if !failure.is_passing() => Err(failure),
+        Err(failure) if failure.chance == Chance::Lasting => Err(failure),
         _ => Ok(()),
     })
 }
@@ -85,18 +93,43 @@ pub(super) fn run(connector: &Connector, conn: &mut Conn, doing: &'static str, s
     conn.query_drop(sql).map_err(|e| Failure::new(&connector.place, doing, &e))
 }
 
-/// Drops the staging tables of runs that did not come to their end. The caller holds the lock.
+/// Runs a statement without rows that is a transaction by itself, as soon as no lock of another is in its way.
+pub(super) fn run_patiently(
+    connector: &Connector,
+    conn: &mut Conn,
+    doing: &'static str,
+    sql: &str,
+) -> Result<(), Failure> {
+    patiently(connector, || run(connector, conn, doing, sql))
+}
+
+/// The result of a transaction, which is over also when it failed.
+pub(super) fn rolled_back<T>(conn: &mut Conn, result: Result<T, Failure>) -> Result<T, Failure> {
+    if result.is_err() {
+        let _ = conn.query_drop("ROLLBACK");
+    }
+    result
+}
+
+/// Drops the staging tables, and the views that tried the account's rights, of runs that did not come to their end. The
+/// caller holds the lock.
 pub(super) fn drop_leftovers(connector: &Connector, conn: &mut Conn) -> Result<(), Failure> {
     let doing = "removing what a broken-off run left";
-    let sql = format!(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND LEFT(TABLE_NAME, {}) = '{STAGING_PREFIX}'",
-        literal(&connector.database),
-        STAGING_PREFIX.len(),
-    );
-    let names: Vec<String> = conn.query(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
-    for name in names {
-        let sql = format!("DROP TABLE IF EXISTS {}.{}", connector.place.names.warehouse, quoted(&name));
-        run(connector, conn, doing, &sql)?;
+    for (database, quoted_database) in
+        [(&connector.database, &connector.place.names.warehouse), (&connector.mart_db, &connector.place.names.mart)]
+    {
+        let sql = format!(
+            "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} \
+             AND LEFT(TABLE_NAME, {}) = '{STAGING_PREFIX}'",
+            literal(database),
+            STAGING_PREFIX.len(),
+        );
+        let found: Vec<(String, String)> = conn.query(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+        for (name, table_type) in found {
+            let kind = if table_type == "VIEW" { "VIEW" } else { "TABLE" };
+            let sql = format!("DROP {kind} IF EXISTS {quoted_database}.{}", quoted(&name));
+            run_patiently(connector, conn, doing, &sql)?;
+        }
     }
     Ok(())
 }
@@ -118,18 +151,24 @@ fn stage(
     server: &Server,
     staging: &str,
     table: &MonthTable,
-    progress: &Progress,
+    counted: &Counted<'_>,
     n_connections: usize,
 ) -> Result<(), Failure> {
     let ranges = ranges(table.n_rows(), n_connections);
-    let mut conns = connections(connector, ranges.len())?;
-    at_once(&mut conns, ranges, |conn, rows| {
-        stream::load_range(conn, server, staging, table, rows, progress)
-            .map_err(|e| Failure::new(&connector.place, "staging rows", &e))
-            .and_then(|()| refuse_warnings(connector, conn))
+    let n_ranges = ranges.len();
+    at_once(&mut connections(connector, n_ranges)?, ranges, |conn, rows| {
+        stream::transactions(server, table, rows).into_iter().try_for_each(|rows| {
+            patiently(connector, || {
+                let loaded = stream::load_range(conn, server, staging, table, rows.clone(), counted);
+                loaded.map_err(|e| Failure::new(&connector.place, "staging rows", &e))
+            })?;
+            refuse_warnings(connector, conn)
+        })
     })?;
 
-    // Parts of the key's whole range, so that rows nobody sent would be counted too.
+    // Those that loaded would see their own rows even if these were never committed: others look. They do so in parts of
+    // the key's whole range, so that rows nobody sent would be counted too.
+    let mut conns = connections(connector, n_ranges)?;
     let bounds: Vec<String> = bounds(table, n_connections).into_iter().map(literal).collect();
     let sums = checks::customer_sums(table);
     let (select, month) = (checks::select(&sums), table.month.first_day());
@@ -209,36 +248,39 @@ fn publish(
     connector: &Connector,
     conn: &mut Conn,
     server: &Server,
-    staging: &str,
+    [customers, staging]: [&str; 2],
     table: &MonthTable,
     record: &RunRecord,
 ) -> Result<(), Failure> {
     add_partition(connector, conn, table)?;
-    let exchange = format!(
-        "ALTER TABLE {}.{} EXCHANGE PARTITION {} WITH TABLE {staging}{}",
-        connector.place.names.warehouse,
-        schema::CUSTOMER_BEHAVIOR.name,
-        partition(table.month),
-        if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" },
-    );
+    let exchange = Exchange { table: customers, partition: &partition(table.month), staging };
     // Before the customers change, so that only its COMMIT has to follow them.
     let mut recorder = connector.connect()?.0;
-    replace_days(connector, &mut recorder, table)?;
-    record_run(connector, &mut recorder, server, record)?;
-    run(connector, conn, "publishing the month", &exchange)?;
+    patiently(connector, || {
+        let recorded = replace_days(connector, &mut recorder, table)
+            .and_then(|()| record_run(connector, &mut recorder, server, record));
+        rolled_back(&mut recorder, recorded)
+    })?;
+    session::wait_in_server(&connector.place, &mut recorder, RECORDING, connector.lock_timeout)?;
+    exchange.make(connector, conn, server, "publishing the month")?;
     let committed = recorder.query_drop("COMMIT");
     // A connection that broke says neither yes nor no: the next run makes the tables agree.
     if matches!(committed, Err(mysql::Error::MySqlError(_))) {
-        take_back(connector, conn, &exchange)?;
+        take_back(connector, conn, server, exchange)?;
     }
     committed.map_err(|e| Failure::new(&connector.place, RECORDING, &e))
 }
 
 /// Gives readers the old month again after the server refused the smaller tables, on a new connection if need be.
-pub(super) fn take_back(connector: &Connector, conn: &mut Conn, exchange: &str) -> Result<(), Failure> {
+pub(super) fn take_back(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    exchange: Exchange<'_>,
+) -> Result<(), Failure> {
     let doing = "taking the month back";
-    match run(connector, conn, doing, exchange) {
-        Err(failure) if failure.is_passing() => run(connector, &mut connector.connect()?.0, doing, exchange),
+    match exchange.make(connector, conn, server, doing) {
+        Err(failure) if failure.is_passing() => exchange.make(connector, &mut connector.connect()?.0, server, doing),
         result => result,
     }
 }
@@ -261,7 +303,7 @@ fn add_partition(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> 
         partition(table.month),
         table.month.first_day()
     );
-    run(connector, conn, doing, &sql)
+    run_patiently(connector, conn, doing, &sql)
 }
 
 /// Whether `customer_behavior` has a partition for the month.
@@ -352,10 +394,6 @@ fn day_values(table: &MonthTable, day: &DayActivity) -> Option<String> {
     let (month, users, records) = (table.month.first_day(), day.active_users, day.records);
     Some(format!("('{month}', '{date}', {users}, {records}, {}, {total})", seconds.join(", ")))
 }
-
-/// The partitions of `customer_behavior` when it is made: the months come later, one each. A list needs one value, and
-/// no month is NULL.
-pub(super) const NO_MONTH_YET: &str = " PARTITION BY LIST COLUMNS (Month) (PARTITION p_none VALUES IN (NULL))";
 
 #[cfg(test)]
 mod tests {

@@ -5,16 +5,18 @@
 //! no copy of the table is made.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, Error, LocalInfileHandler};
 
-use super::connect::{LocalInfile, Server, refused};
+use super::connect::refused;
 use super::failure::BrokenOff;
+use super::session::{LocalInfile, Server};
 use crate::console::Progress;
 use crate::engine::month::MonthTable;
 use crate::engine::rules::Category;
@@ -31,11 +33,58 @@ const INSERT_BYTES: usize = 1 << 20;
 /// Most bytes of a row in either encoding: 100 characters of 4 bytes, each byte escaped, and nine other columns.
 const MAX_ROW_BYTES: usize = 1400;
 
+/// Most bytes of rows that are loaded in one transaction. Servers that replicate hold a transaction back until it is
+/// whole, and groups of servers refuse one of more than 143 MB.
+const TRANSACTION_BYTES: u64 = 64 << 20;
+
+/// Bytes of a row in the server's log besides its texts: nine numbers and dates, lengths, and what tells rows apart.
+const LOGGED_ROW_BYTES: u64 = 96;
+
 /// The columns that are sent. `Month` and `Date` are the same in every row and are defaults of the staging table.
 const COLUMNS: &str = "Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, TvDuration, \
                        TotalDuration, MostWatch, Taste, Activeness";
 
-/// Loads the rows `rows` of `table` into the table `staging` (quoted, with its database).
+/// Rows that were counted as loaded, to be taken back if they were not.
+#[derive(Debug)]
+pub(super) struct Counted<'a> {
+    progress: &'a Progress,
+    n_rows: AtomicU64,
+}
+
+impl<'a> Counted<'a> {
+    pub(super) fn new(progress: &'a Progress) -> Counted<'a> {
+        Counted { progress, n_rows: AtomicU64::new(0) }
+    }
+
+    fn advance(&self, n_rows: u64) {
+        self.n_rows.fetch_add(n_rows, Ordering::Relaxed);
+        self.progress.advance(n_rows);
+    }
+
+    pub(super) fn take_back(&self) {
+        self.progress.take_back(self.n_rows.swap(0, Ordering::Relaxed));
+    }
+}
+
+/// Parts `rows` into what is loaded in one transaction each, so that the server can log it.
+pub(super) fn transactions(server: &Server, table: &MonthTable, rows: Range<usize>) -> Vec<Range<usize>> {
+    let max_bytes = TRANSACTION_BYTES.min(server.max_transaction_bytes / 2);
+    let mut ranges = Vec::new();
+    let (mut first, mut n_bytes) = (rows.start, 0);
+    for row in rows.clone() {
+        let texts = [table.contracts.get(row), table.most_watch(row), table.taste(row)];
+        let row_bytes = LOGGED_ROW_BYTES + texts.iter().map(|text| text.len() as u64).sum::<u64>();
+        if n_bytes + row_bytes > max_bytes && row > first {
+            ranges.push(first..row);
+            (first, n_bytes) = (row, 0);
+        }
+        n_bytes += row_bytes;
+    }
+    ranges.push(first..rows.end);
+    ranges
+}
+
+/// Loads the rows `rows` of `table`, one transaction, into the table `staging` (quoted, with its database).
 ///
 /// The server's own count of warnings is an error here: `LOAD DATA LOCAL` turns errors of data into warnings.
 pub(super) fn load_range(
@@ -44,12 +93,18 @@ pub(super) fn load_range(
     staging: &str,
     table: &MonthTable,
     rows: Range<usize>,
-    progress: &Progress,
+    counted: &Counted<'_>,
 ) -> Result<(), Error> {
-    match server.local_infile {
-        LocalInfile::Allowed => load_infile(conn, staging, table, rows, progress),
-        LocalInfile::Refused => insert_rows(conn, server, staging, table, rows, progress),
+    let now = Counted::new(counted.progress);
+    let loaded = match server.local_infile {
+        LocalInfile::Allowed => load_infile(conn, staging, table, rows, &now),
+        LocalInfile::Refused => insert_rows(conn, server, staging, table, rows, &now),
+    };
+    match &loaded {
+        Ok(()) => drop(counted.n_rows.fetch_add(now.n_rows.into_inner(), Ordering::Relaxed)),
+        Err(_) => now.take_back(),
     }
+    loaded
 }
 
 /// A part of the stream of rows.
@@ -64,7 +119,7 @@ fn load_infile(
     staging: &str,
     table: &MonthTable,
     rows: Range<usize>,
-    progress: &Progress,
+    counted: &Counted<'_>,
 ) -> Result<(), Error> {
     // The server has to ask for exactly this name, once.
     let offered = format!("viewmart-rows-{:016x}", random());
@@ -75,18 +130,30 @@ fn load_infile(
         let _ = give_back.send(Vec::with_capacity(CHUNK_BYTES + MAX_ROW_BYTES));
     }
     conn.set_local_infile_handler(Some(offer(offered.clone(), full, give_back)));
+    let offer = Offer { conn };
     // The bytes are UTF-8 as they stand: a server that reads them as such takes each character by itself.
     let statement = format!(
         "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {staging} CHARACTER SET binary \
          FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({COLUMNS})"
     );
     thread::scope(|scope| {
-        scope.spawn(move || encode_rows(table, rows, &filled, &empty, progress));
-        let result = conn.query_drop(statement);
-        // Takes the handler's ends of the channels away: an encoder that still waits comes to its end.
-        conn.set_local_infile_handler(None);
-        result
+        // Moved in here, so that it ends before the encoder is waited for, also by a panic.
+        let offer = offer;
+        scope.spawn(move || encode_rows(table, rows, &filled, &empty, counted));
+        offer.conn.query_drop(statement)
     })
+}
+
+/// A connection whose handler has rows to give out, for as long as this lives. Its end takes the handler's ends of the
+/// channels away: an encoder that still waits for one of them comes to its end too.
+struct Offer<'a> {
+    conn: &'a mut Conn,
+}
+
+impl Drop for Offer<'_> {
+    fn drop(&mut self) {
+        self.conn.set_local_infile_handler(None);
+    }
 }
 
 /// The handler that gives out the rows for the one name `offered`, once, and nothing for any other wish.
@@ -97,19 +164,23 @@ fn offer(offered: String, full: Receiver<Part>, give_back: Sender<Vec<u8>>) -> L
             return Err(refused(name));
         }
         let (full, give_back) = stream.take().ok_or_else(|| refused(name))?;
-        loop {
-            match full.recv() {
-                Ok(Part::Rows(mut buffer)) => {
-                    writer.write_all(&buffer)?;
-                    buffer.clear();
-                    // The encoder may be through with its rows.
-                    let _ = give_back.send(buffer);
-                }
-                Ok(Part::End) => return Ok(()),
-                Err(_) => return Err(std::io::Error::other(BrokenOff)),
-            }
-        }
+        hand_out(&full, &give_back, writer)
     })
+}
+
+fn hand_out(full: &Receiver<Part>, give_back: &Sender<Vec<u8>>, writer: &mut dyn Write) -> std::io::Result<()> {
+    loop {
+        match full.recv() {
+            Ok(Part::Rows(mut buffer)) => {
+                writer.write_all(&buffer)?;
+                buffer.clear();
+                // The encoder may be through with its rows.
+                let _ = give_back.send(buffer);
+            }
+            Ok(Part::End) => return Ok(()),
+            Err(_) => return Err(std::io::Error::other(BrokenOff)),
+        }
+    }
 }
 
 fn encode_rows(
@@ -117,7 +188,7 @@ fn encode_rows(
     rows: Range<usize>,
     filled: &SyncSender<Part>,
     empty: &Receiver<Vec<u8>>,
-    progress: &Progress,
+    counted: &Counted<'_>,
 ) {
     let mut row = rows.start;
     while row < rows.end {
@@ -131,7 +202,7 @@ fn encode_rows(
         if filled.send(Part::Rows(buffer)).is_err() {
             return;
         }
-        progress.advance((row - first) as u64);
+        counted.advance((row - first) as u64);
     }
     let _ = filled.send(Part::End);
 }
@@ -196,13 +267,22 @@ fn insert_rows(
     staging: &str,
     table: &MonthTable,
     rows: Range<usize>,
-    progress: &Progress,
+    counted: &Counted<'_>,
 ) -> Result<(), Error> {
     let max_bytes = insert_bytes(server.max_packet_bytes);
     let head = format!("INSERT INTO {staging} ({COLUMNS}) VALUES ");
     let mut statement = head.clone();
     let mut n_waiting = 0;
     conn.query_drop("START TRANSACTION")?;
+    let insert = |conn: &mut Conn, statement: &str, n_rows: u64| {
+        let inserted = conn.query_drop(statement);
+        match &inserted {
+            Ok(()) => counted.advance(n_rows),
+            // The next START TRANSACTION would commit what is open.
+            Err(_) => drop(conn.query_drop("ROLLBACK")),
+        }
+        inserted
+    };
     for row in rows {
         if n_waiting > 0 {
             statement.push(',');
@@ -210,15 +290,13 @@ fn insert_rows(
         push_values(&mut statement, table, row);
         n_waiting += 1;
         if statement.len() >= max_bytes {
-            conn.query_drop(&statement)?;
-            progress.advance(n_waiting);
+            insert(conn, &statement, n_waiting)?;
             statement.truncate(head.len());
             n_waiting = 0;
         }
     }
     if n_waiting > 0 {
-        conn.query_drop(&statement)?;
-        progress.advance(n_waiting);
+        insert(conn, &statement, n_waiting)?;
     }
     conn.query_drop("COMMIT")
 }
@@ -263,6 +341,8 @@ pub(super) fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::rules::Rules;
+    use crate::warehouse::fixture::month_table;
 
     #[test]
     fn escapes() {
@@ -284,6 +364,89 @@ mod tests {
             push_integer(&mut buffer, number);
             assert_eq!(String::from_utf8(buffer).unwrap(), number.to_string());
         }
+    }
+
+    fn month() -> MonthTable {
+        let customers: Vec<(String, [i64; 5], u8)> = (0..20_000).map(|i| (format!("C{i:07}"), [i; 5], 1)).collect();
+        let customers: Vec<_> =
+            customers.iter().map(|(name, seconds, days)| (name.as_str(), *seconds, *days)).collect();
+        month_table("2022-04", &Rules::preset("default").unwrap(), &customers)
+    }
+
+    #[test]
+    fn transactions_are_as_large_as_the_server_logs_them() {
+        let table = month();
+        let check = |max_transaction_bytes: u64, rows: Range<usize>, n_expected: usize| {
+            let server = Server { max_transaction_bytes, ..Server::for_tests() };
+            let ranges = transactions(&server, &table, rows.clone());
+            assert_eq!(ranges.len(), n_expected, "{max_transaction_bytes}");
+            assert_eq!((ranges[0].start, ranges[n_expected - 1].end), (rows.start, rows.end));
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start && !pair[0].is_empty()));
+        };
+        check(u64::MAX, 0..20_000, 1);
+        check(u64::MAX, 7..7, 1);
+        // A row has 8 bytes of contract, a MostWatch of 5 and a Taste of 26.
+        let row_bytes = LOGGED_ROW_BYTES + 8 + 5 + 26;
+        check(2 * 1000 * row_bytes, 1..20_000, 20);
+        check(4096, 0..150, 10);
+        check(1, 0..3, 3);
+    }
+
+    /// Lets the encoder run against `take`, with buffers as in a load.
+    fn encode_against<T: Send>(take: impl FnOnce(Receiver<Part>, Sender<Vec<u8>>) -> T + Send) -> T {
+        let (table, progress) = (month(), Progress::hidden());
+        let counted = Counted::new(&progress);
+        let (filled, full) = sync_channel(N_BUFFERS);
+        let (give_back, empty) = channel();
+        (0..N_BUFFERS).for_each(|_| give_back.send(Vec::new()).unwrap());
+        let (table, counted) = (&table, &counted);
+        thread::scope(|scope| {
+            scope.spawn(move || encode_rows(table, 0..table.n_rows(), &filled, &empty, counted));
+            take(full, give_back)
+        })
+    }
+
+    #[test]
+    fn an_encoder_ends_with_the_one_that_takes_its_rows() {
+        encode_against(|full, give_back| drop((full, give_back)));
+        // One buffer is taken and never comes back.
+        encode_against(|full, give_back| drop((full.recv().unwrap(), give_back)));
+        struct Broken;
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let error = encode_against(|full, give_back| hand_out(&full, &give_back, &mut Broken)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+        let mut rows = Vec::new();
+        encode_against(|full, give_back| hand_out(&full, &give_back, &mut rows)).unwrap();
+        assert_eq!(rows.iter().filter(|byte| **byte == b'\n').count(), 20_000);
+    }
+
+    #[test]
+    fn rows_that_are_loaded_again_count_once() {
+        let progress = Progress::unseen(10);
+        let first = Counted::new(&progress);
+        first.advance(7);
+        first.take_back();
+        first.take_back();
+        assert_eq!(progress.position(), Some(0));
+        Counted::new(&progress).advance(10);
+        assert_eq!(progress.position(), Some(10));
+    }
+
+    #[test]
+    fn a_load_fails_when_its_encoder_is_gone() {
+        let (filled, full) = sync_channel(1);
+        let (give_back, _empty) = channel();
+        filled.send(Part::Rows(b"A\n".to_vec())).unwrap();
+        drop(filled);
+        let error = hand_out(&full, &give_back, &mut Vec::new()).unwrap_err();
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<BrokenOff>()), "{error}");
     }
 
     #[test]

@@ -84,9 +84,11 @@ impl Table {
                 let _ = write!(text, "  PRIMARY KEY ({key})\n) WITHOUT ROWID");
             }
             Dialect::Mysql { collation } => {
+                // Other row formats, which a server may have as its default, cannot hold a key with the name of an app.
                 let _ = write!(
                     text,
-                    "  PRIMARY KEY ({key})\n) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 COLLATE = {collation}"
+                    "  PRIMARY KEY ({key})\n) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4 COLLATE = \
+                     {collation}"
                 );
                 if comments == Comments::Kept {
                     let _ = write!(text, " COMMENT = {}", comment_literal(self.comment));

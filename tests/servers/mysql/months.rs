@@ -6,7 +6,8 @@ use viewmart::engine::calendar::Month;
 use viewmart::mart::{self, months};
 use viewmart::warehouse::{Missing, SqliteWarehouse, Value, Warehouse};
 
-use super::{clock, everything, n_staging_tables, random_month, shared};
+use super::fixture::{clock, everything, n_staging_tables, shared};
+use super::made::random_month;
 
 fn load_two_months(warehouse: &mut dyn Warehouse) -> [Month; 2] {
     [("2022-04", 300), ("2022-05", 200)].map(|(month, n_customers)| {

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::Shutdown;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -19,10 +19,12 @@ use viewmart::engine::rules::{Category, Rules};
 use viewmart::month_file;
 use viewmart::warehouse::mysql::PRIVILEGES;
 
-use super::{POINTS, Proxy, Server, assert_finished, assert_one_of, odd, random_month, rogue_server, shared};
+use super::fixture::{Server, assert_finished, assert_one_of, odd, shared};
+use super::made::random_month;
+use super::proxy::{POINTS, Proxy, rogue_server};
 use crate::support::{Finished, Workplace};
 
-const PASSWORD: &str = "the right w0rd";
+pub(super) const PASSWORD: &str = "the right w0rd";
 
 /// A month of the same customers whose rows and ledger agree, as a month file must: all was watched on one day.
 fn provable(table: &MonthTable) -> MonthTable {
@@ -65,13 +67,18 @@ fn provable(table: &MonthTable) -> MonthTable {
     Partial::from_rows((0..table.n_rows()).map(row), ledger).finish(meta).unwrap()
 }
 
-/// `viewmart load` of this month, with a password in the environment.
-fn load(work: &Workplace, table: &MonthTable, url: &str, password: &str) -> Finished {
+/// `viewmart load` of this month, with a password in the environment, to be started.
+pub(super) fn load_command(work: &Workplace, table: &MonthTable, url: &str, password: &str) -> Command {
     let mut file = fs::File::create(work.path("month.parquet")).unwrap();
     month_file::write(&provable(table), &mut file).unwrap();
     let mut command = work.command(["load", "month.parquet", "--warehouse", url]);
     command.env("HOME", work.path("")).env("VIEWMART_MYSQL_PASSWORD", password);
-    Finished::of(command.output().unwrap())
+    command
+}
+
+/// The same, to its end.
+pub(super) fn load(work: &Workplace, table: &MonthTable, url: &str, password: &str) -> Finished {
+    Finished::of(load_command(work, table, url, password).output().unwrap())
 }
 
 /// The load fails with exit code 5 and these words, and the password stands in nothing that it says or writes.
@@ -100,7 +107,7 @@ fn assert_not_in_files(folder: &Path, password: &str) {
 }
 
 /// An account with [`PASSWORD`] and no rights, and no database of this name. Gives the address.
-fn account(server: &Server, database: &str) -> String {
+pub(super) fn account(server: &Server, database: &str) -> String {
     let mut root = server.root();
     for sql in [
         format!("DROP DATABASE IF EXISTS {database}"),
@@ -113,7 +120,7 @@ fn account(server: &Server, database: &str) -> String {
     format!("mysql://{database}@127.0.0.1:{}/{database}", server.port)
 }
 
-fn grant(server: &Server, database: &str, privileges: &str) {
+pub(super) fn grant(server: &Server, database: &str, privileges: &str) {
     for name in [database.to_owned(), format!("{database}_mart")] {
         server.root().query_drop(format!("CREATE DATABASE IF NOT EXISTS {name}")).unwrap();
         server.root().query_drop(format!("GRANT {privileges} ON {name}.* TO {database}")).unwrap();
@@ -182,7 +189,7 @@ fn what_a_guarded_server_refuses_exits_5_and_shows_no_password() {
 
 /// The customers and days of this month stand.
 #[track_caller]
-fn assert_customers(server: &Server, database: &str, table: &MonthTable) {
+pub(super) fn assert_customers(server: &Server, database: &str, table: &MonthTable) {
     let expected = (table.n_rows() as u64, table.total.iter().sum::<i64>());
     for (name, count) in [("customer_behavior", "COUNT(*)"), ("daily_activity", "SUM(ActiveUsers)")] {
         let sql = format!("SELECT {count}, CAST(SUM(TotalDuration) AS SIGNED) FROM {database}.{name}");

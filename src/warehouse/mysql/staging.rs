@@ -1,0 +1,113 @@
+//! The table that a month is loaded into before readers see it, and its exchange for the month that they see.
+//!
+//! It is made like `customer_behavior` as that table is, with the indexes, conditions and options that somebody added to
+//! it: the servers exchange tables of the same definition only. Whether they would is tried with an empty partition
+//! before any row is loaded.
+
+use mysql::Conn;
+
+use super::connect::Connector;
+use super::failure::Failure;
+use super::publish::{run, run_patiently};
+use super::session::Server;
+use super::wait::patiently;
+use crate::warehouse::schema;
+
+/// What every staging table's name begins with.
+pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
+
+/// The partition that no month is in. A list needs one value, and no month is NULL.
+pub(super) const NO_MONTH: &str = "p_none";
+
+/// How the customers are made: the months come later, a partition each.
+pub(super) fn partitioned() -> String {
+    format!(" PARTITION BY LIST COLUMNS (Month) (PARTITION {NO_MONTH} VALUES IN (NULL))")
+}
+
+const CREATING: &str = "creating the staging table";
+
+/// Makes the empty table `staging` (quoted, with its database) like `table`, and tries the exchange.
+pub(super) fn create(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    table: &str,
+    staging: &str,
+) -> Result<(), Failure> {
+    run_patiently(connector, conn, CREATING, &format!("CREATE TABLE {staging} LIKE {table}"))?;
+    run_patiently(connector, conn, CREATING, &format!("ALTER TABLE {staging} REMOVE PARTITIONING"))?;
+    let exchange = Exchange { table, partition: NO_MONTH, staging };
+    // A reader may have it for long: whether it is in the way in the end, the end will tell.
+    match exchange.tried(connector, conn, server, TRYING) {
+        Err(failure) if failure.is_waiting() => Ok(()),
+        result => result.map_err(|failure| failure.with_advice_for(DIFFERS, &rebuild(table))),
+    }
+}
+
+const TRYING: &str = "trying to exchange an empty partition";
+
+/// Tables have different definitions, and attributes that do not match.
+const DIFFERS: &[u16] = &[1736, 1731];
+
+fn rebuild(table: &str) -> String {
+    format!(
+        "somebody changed {table} in a way that months cannot be exchanged with; rebuild it (ALTER TABLE {table} FORCE), \
+         or take the change back"
+    )
+}
+
+/// The swap of a partition for the staging table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exchange<'a> {
+    /// The partitioned table, quoted and with its database.
+    pub table: &'a str,
+    pub partition: &'a str,
+    /// The other table, quoted and with its database.
+    pub staging: &'a str,
+}
+
+/// Row formats that a partition may have without the table's definition saying so, as in tables of version 0.1.
+const ROW_FORMATS: [&str; 3] = ["DYNAMIC", "COMPACT", "REDUNDANT"];
+
+impl Exchange<'_> {
+    /// Makes it as soon as no reader is in its way.
+    pub(super) fn make(
+        &self,
+        connector: &Connector,
+        conn: &mut Conn,
+        server: &Server,
+        doing: &'static str,
+    ) -> Result<(), Failure> {
+        patiently(connector, || self.tried(connector, conn, server, doing))
+            .map_err(|failure| failure.with_advice_for(DIFFERS, &rebuild(self.table)))
+    }
+
+    /// Tries it. A partition keeps the row format that was the server's when it was made, which no view shows to an
+    /// ordinary account: where it is another one, the staging table gets it.
+    fn tried(
+        &self,
+        connector: &Connector,
+        conn: &mut Conn,
+        server: &Server,
+        doing: &'static str,
+    ) -> Result<(), Failure> {
+        let Exchange { table, partition, staging } = self;
+        let unchecked = if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" };
+        let exchange = format!("ALTER TABLE {table} EXCHANGE PARTITION {partition} WITH TABLE {staging}{unchecked}");
+        let mut result = run(connector, conn, doing, &exchange);
+        for format in ROW_FORMATS {
+            match &result {
+                Err(failure) if failure.code == Some(1731) && failure.error.to_string().contains("ROW_FORMAT") => {}
+                _ => break,
+            }
+            run(connector, conn, doing, &format!("ALTER TABLE {staging} ROW_FORMAT = {format}"))?;
+            result = run(connector, conn, doing, &exchange);
+        }
+        result
+    }
+}
+
+/// The customers of every month, quoted and with their database.
+pub(super) fn customers(connector: &Connector) -> String {
+    connector.names().fill(&schema::CUSTOMER_BEHAVIOR.qualified())
+}

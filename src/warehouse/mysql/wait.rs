@@ -1,0 +1,247 @@
+//! Waiting for what others hold. The server waits a second at most, and the waiting is repeated here: what waits in the
+//! server goes on after this program is gone. Who is waited for is told.
+
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mysql::Conn;
+use mysql::prelude::Queryable as _;
+
+use super::connect::{Connector, literal};
+use super::failure::{Chance, Failure};
+use super::session::Server;
+use crate::console;
+use crate::warehouse::WarehouseError;
+
+/// Longest wait for a lock inside the server, in seconds: the smallest that it takes.
+pub(super) const SERVER_WAIT_S: u64 = 1;
+
+/// Waits below this are nobody's concern.
+pub(super) const TELL_AFTER: Duration = Duration::from_secs(2);
+
+/// Time until a wait is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// Time between two tries, in which those that queue behind us have their turn.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// One wait: how long it is, and whether it has been told.
+#[derive(Debug)]
+pub(super) struct Wait {
+    since: Instant,
+    longest: Duration,
+    told: Option<Instant>,
+}
+
+impl Wait {
+    pub(super) fn new(longest: Duration) -> Wait {
+        Wait { since: Instant::now(), longest, told: None }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.since.elapsed() >= self.longest
+    }
+
+    /// Whether it is over by then.
+    pub(super) fn ends_within(&self, time: Duration) -> bool {
+        self.since.elapsed() + time > self.longest
+    }
+
+    /// Says what is waited for, when it is time to.
+    pub(super) fn tell(&mut self, what: impl FnOnce() -> String) {
+        let is_due = match self.told {
+            None => self.since.elapsed() >= TELL_AFTER,
+            Some(told) => told.elapsed() >= TELL_AGAIN,
+        };
+        if is_due {
+            self.told = Some(Instant::now());
+            let (what, waited_s, longest_s) = (what(), self.since.elapsed().as_secs(), self.longest.as_secs());
+            console::say(format_args!("waiting: {what} ({waited_s} s so far, {longest_s} s at most)"));
+        }
+    }
+}
+
+/// Runs a step of one statement, or of one transaction that it begins anew, until no lock of another is in its way, or
+/// the time for that is over.
+pub(super) fn patiently<T>(connector: &Connector, mut step: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut wait = Wait::new(connector.lock_timeout);
+    loop {
+        match step() {
+            Err(failure) if failure.chance == Chance::Waiting => {
+                if wait.is_over() {
+                    return Err(given_up(failure, &who_holds(connector), connector.lock_timeout));
+                }
+                wait.tell(|| held_up(&failure.error, &who_holds(connector)));
+                thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn held_up(error: &WarehouseError, holders: &Holders) -> String {
+    let (at, doing) = match error {
+        WarehouseError::Database { at, doing, .. } => (at.as_str(), *doing),
+        _ => ("", ""),
+    };
+    format!("{at}: {doing}: another session holds what is needed: {holders}")
+}
+
+fn given_up(failure: Failure, holders: &Holders, waited: Duration) -> Failure {
+    let error = match failure.error {
+        WarehouseError::Database { at, doing, why, .. } => {
+            let why = format!("{why}; waited {} s for another session: {holders}", waited.as_secs());
+            WarehouseError::Database { at, doing, why, advice: Some(holders.advice()) }
+        }
+        other => other,
+    };
+    Failure::from(error)
+}
+
+/// A connection of somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub id: u64,
+    pub user: String,
+    pub host: String,
+    /// Since when it does what it does, in seconds.
+    pub time_s: i64,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Holder { id, user, host, time_s } = self;
+        write!(f, "connection {id} of {}@{} ({time_s} s)", user.escape_debug(), host.escape_debug())
+    }
+}
+
+/// Who may hold a lock on our tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Holders {
+    found: Vec<Holder>,
+    /// The server named them itself; else they only work with these databases.
+    are_certain: bool,
+}
+
+/// Names of this many are listed.
+const MAX_LISTED: usize = 3;
+
+impl fmt::Display for Holders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.found.is_empty() {
+            return f.write_str("this account may not see which one");
+        }
+        if !self.are_certain {
+            f.write_str("probably ")?;
+        }
+        let listed: Vec<String> = self.found.iter().take(MAX_LISTED).map(Holder::to_string).collect();
+        f.write_str(&listed.join(", "))?;
+        match self.found.len().saturating_sub(MAX_LISTED) {
+            0 => Ok(()),
+            n_more => write!(f, " and {n_more} more"),
+        }
+    }
+}
+
+impl Holders {
+    fn advice(&self) -> String {
+        match self.found.first() {
+            Some(holder) => {
+                format!("wait until it is done, or end it with KILL {}, then run again", holder.id)
+            }
+            None => {
+                "let an administrator find who holds the table (SHOW PROCESSLIST; an open transaction will do) and \
+                     end it, then run again"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// Looks for those who hold locks on tables of ours, on a connection of its own.
+fn who_holds(connector: &Connector) -> Holders {
+    let Ok((mut conn, server)) = connector.connect() else { return Holders::default() };
+    let databases = format!("{}, {}", literal(&connector.database), literal(&connector.mart_db));
+    for (are_certain, sql) in questions(&server, &databases) {
+        // Most accounts may not ask everything.
+        let rows: Vec<(u64, String, Option<String>, Option<i64>)> = conn.query(sql).unwrap_or_default();
+        let found: Vec<Holder> = rows
+            .into_iter()
+            .filter(|(id, ..)| !connector.is_own(*id))
+            .map(|(id, user, host, time_s)| Holder {
+                id,
+                user,
+                host: host.unwrap_or_default(),
+                time_s: time_s.unwrap_or_default(),
+            })
+            .collect();
+        if !found.is_empty() {
+            return Holders { found, are_certain };
+        }
+    }
+    Holders::default()
+}
+
+/// What is asked, in order, and whether the answer is certain.
+fn questions(server: &Server, databases: &str) -> [(bool, String); 3] {
+    let of_locks = if server.is_mysql() {
+        format!(
+            "SELECT DISTINCT t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_HOST, t.PROCESSLIST_TIME \
+             FROM performance_schema.metadata_locks AS l \
+             JOIN performance_schema.threads AS t ON t.THREAD_ID = l.OWNER_THREAD_ID \
+             WHERE l.OBJECT_TYPE = 'TABLE' AND l.LOCK_STATUS = 'GRANTED' AND l.OBJECT_SCHEMA IN ({databases}) \
+             AND t.PROCESSLIST_ID IS NOT NULL ORDER BY t.PROCESSLIST_TIME DESC"
+        )
+    } else {
+        format!(
+            "SELECT DISTINCT p.ID, p.USER, p.HOST, p.TIME FROM information_schema.METADATA_LOCK_INFO AS l \
+             JOIN information_schema.PROCESSLIST AS p ON p.ID = l.THREAD_ID \
+             WHERE l.TABLE_SCHEMA IN ({databases}) ORDER BY p.TIME DESC"
+        )
+    };
+    let of_transactions = "SELECT p.ID, p.USER, p.HOST, p.TIME FROM information_schema.INNODB_TRX AS x \
+                           JOIN information_schema.PROCESSLIST AS p ON p.ID = x.trx_mysql_thread_id \
+                           ORDER BY p.TIME DESC";
+    let of_processes = format!(
+        "SELECT ID, USER, HOST, TIME FROM information_schema.PROCESSLIST \
+         WHERE DB IN ({databases}) AND ID <> CONNECTION_ID() ORDER BY TIME DESC"
+    );
+    [(true, of_locks), (false, of_transactions.to_owned()), (false, of_processes)]
+}
+
+/// Who a connection is, as far as the account may see.
+pub(super) fn holder(conn: &mut Conn, id: u64) -> Option<Holder> {
+    let sql = format!("SELECT USER, HOST, TIME FROM information_schema.PROCESSLIST WHERE ID = {id}");
+    let row: Option<(String, Option<String>, Option<i64>)> = conn.query_first(sql).ok()?;
+    let (user, host, time_s) = row?;
+    Some(Holder { id, user, host: host.unwrap_or_default(), time_s: time_s.unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_are_listed_as_far_as_they_are_known() {
+        let holder = |id: u64| Holder { id, user: "bi".to_owned(), host: "10.0.0.3:51234".to_owned(), time_s: 40 };
+        let check = |ids: &[u64], are_certain: bool, expected: &str, advice: &str| {
+            let holders = Holders { found: ids.iter().map(|id| holder(*id)).collect(), are_certain };
+            assert_eq!(holders.to_string(), expected);
+            assert!(holders.advice().contains(advice), "{}", holders.advice());
+        };
+        check(&[], false, "this account may not see which one", "SHOW PROCESSLIST");
+        check(&[7], true, "connection 7 of bi@10.0.0.3:51234 (40 s)", "KILL 7,");
+        let three = "connection 1 of bi@10.0.0.3:51234 (40 s), connection 2 of bi@10.0.0.3:51234 (40 s), \
+                     connection 3 of bi@10.0.0.3:51234 (40 s)";
+        check(&[1, 2, 3, 4, 5], false, &format!("probably {three} and 2 more"), "KILL 1,");
+    }
+
+    #[test]
+    fn a_short_wait_is_not_told() {
+        let mut wait = Wait::new(Duration::ZERO);
+        wait.tell(|| unreachable!("told at once"));
+        assert!(wait.is_over());
+        assert!(!Wait::new(Duration::from_secs(3600)).is_over());
+    }
+}

@@ -1,0 +1,88 @@
+//! What somebody changed in `customer_behavior` since it was made.
+
+use mysql::prelude::Queryable as _;
+use viewmart::console::Progress;
+use viewmart::mart;
+use viewmart::warehouse::Warehouse as _;
+use viewmart::warehouse::mysql::{Outcome, warehouse_checks};
+
+use super::fixture::{
+    Server, assert_finished, assert_message, assert_rows, clock, load_and_build, n_staging_tables, odd, options, shared,
+};
+use super::made::random_month;
+
+/// After this change the doctor is content, and two months are loaded, the second over the first.
+#[track_caller]
+fn assert_loads(server: &Server, database: &str, changes: &[&str]) {
+    drop(server.fresh(database));
+    let months = [random_month("2022-04", 300, 1), random_month("2022-04", 200, 2), random_month("2022-04", 100, 3)];
+    load_and_build(&server.url(database), &months[0], 1).unwrap();
+    let mut root = server.root();
+    changes
+        .iter()
+        .for_each(|sql| root.query_drop(sql.replace("{table}", &format!("{database}.customer_behavior"))).unwrap());
+    let findings = warehouse_checks(&server.url(database), &options(), &mart::schema());
+    assert!(findings.iter().all(|finding| finding.outcome != Outcome::Failed), "{changes:?}: {findings:?}");
+    for table in &months[1..] {
+        load_and_build(&server.url(database), table, 1).unwrap_or_else(|error| panic!("{changes:?}: {error}"));
+        assert_finished(server, database, table);
+    }
+}
+
+#[test]
+fn a_changed_table_takes_months_as_before() {
+    for server in shared() {
+        for changes in [
+            &["ALTER TABLE {table} ADD INDEX by_total (TotalDuration)"][..],
+            &["ALTER TABLE {table} COMMENT = 'customers', MODIFY Activeness INT NOT NULL COMMENT 'days'"],
+            &["ALTER TABLE {table} ADD CONSTRAINT not_negative CHECK (TotalDuration >= 0)"],
+            &["ALTER TABLE {table} ROW_FORMAT = COMPRESSED"],
+            &["ALTER TABLE {table} STATS_PERSISTENT = 0"],
+            &["CREATE TRIGGER altered.guard BEFORE INSERT ON {table} FOR EACH ROW SET NEW.TotalDuration = 0"],
+        ] {
+            assert_loads(&server, "altered", changes);
+        }
+    }
+}
+
+#[test]
+fn a_changed_default_of_the_row_format_stops_nothing() {
+    let (_guard, servers) = odd();
+    for server in servers {
+        let compact = "SET GLOBAL innodb_default_row_format = compact";
+        // As version 0.1 made it; and then months of both formats.
+        let as_before = "ALTER TABLE {table} ROW_FORMAT = DEFAULT";
+        let other_month = "ALTER TABLE {table} ADD PARTITION (PARTITION p202205 VALUES IN ('2022-05-01'))";
+        for changes in [&[as_before, compact][..], &[as_before, compact, other_month], &[compact]] {
+            assert_loads(&server, "formats", changes);
+            let mut root = server.root();
+            root.query_drop("SET GLOBAL innodb_default_row_format = dynamic").unwrap();
+            let may = random_month("2022-05", 100, 4);
+            load_and_build(&server.url("formats"), &may, 1).unwrap();
+        }
+    }
+}
+
+/// A column that came and went leaves its mark on every row there is.
+#[test]
+fn a_change_that_stops_exchanges_is_named_before_any_row_is_loaded() {
+    let [_, mysql] = shared();
+    let mut warehouse = mysql.fresh("marked");
+    let months = [random_month("2022-04", 300, 1), random_month("2022-04", 200, 2)];
+    warehouse.load(&months[0], clock(), &Progress::hidden()).unwrap();
+    let mut root = mysql.root();
+    root.query_drop("ALTER TABLE marked.customer_behavior ADD COLUMN note INT").unwrap();
+    root.query_drop("ALTER TABLE marked.customer_behavior DROP COLUMN note").unwrap();
+    let error = warehouse.load(&months[1], clock(), &Progress::hidden()).unwrap_err();
+    let advice = "rebuild it (ALTER TABLE `marked`.customer_behavior FORCE)";
+    assert_message(&error, "trying to exchange an empty partition failed", advice);
+    let findings = warehouse_checks(&mysql.url("marked"), &options(), &mart::schema());
+    let rights = findings.iter().find(|finding| finding.what == "rights").unwrap();
+    assert_eq!(rights.outcome, Outcome::Failed);
+    assert!(rights.advice.as_ref().unwrap().contains(advice), "{rights:?}");
+    assert_rows(&mut warehouse, &months[0]);
+    assert_eq!(n_staging_tables(&mysql, "marked"), 0);
+    root.query_drop("ALTER TABLE marked.customer_behavior FORCE").unwrap();
+    warehouse.load(&months[1], clock(), &Progress::hidden()).unwrap();
+    assert_rows(&mut warehouse, &months[1]);
+}

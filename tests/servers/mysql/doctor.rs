@@ -1,0 +1,93 @@
+//! What the doctor says.
+
+use mysql::prelude::Queryable as _;
+use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, Outcome, Secret, warehouse_checks};
+
+use super::fixture::{assert_message, n_staging_tables, odd, options, refused, shared, take_lock};
+
+#[test]
+fn the_doctor_sees_what_is_wrong() {
+    let check = |url: &MysqlUrl, options: &MysqlOptions, expected: &[(&str, Outcome)]| {
+        let findings = warehouse_checks(url, options, &viewmart::mart::schema());
+        for (what, outcome) in expected {
+            let found = findings.iter().find(|finding| finding.what == *what);
+            assert_eq!(found.map(|finding| finding.outcome), Some(*outcome), "{what}: {findings:?}");
+            assert_eq!(found.unwrap().advice.is_some(), *outcome != Outcome::Good, "{what}: {findings:?}");
+        }
+        let n_wrong = findings.iter().filter(|finding| finding.outcome != Outcome::Good).count();
+        assert_eq!(n_wrong, expected.iter().filter(|(_, outcome)| *outcome != Outcome::Good).count(), "{findings:?}");
+    };
+    use Outcome::{Failed, Good, Warning};
+    for server in shared() {
+        drop(server.fresh("examined"));
+        let all = ["connection", "version", "local_infile", "packet size", "character set", "write access", "rights"];
+        check(&server.url("examined"), &options(), &all.map(|what| (what, Good)));
+        check(&server.url("not_there"), &options(), &[("rights", Warning), ("rights, mart", Warning)]);
+        assert_eq!(n_staging_tables(&server, "examined"), 0);
+
+        let mut root = server.root();
+        root.query_drop("DROP USER IF EXISTS reader").unwrap();
+        root.query_drop("CREATE USER reader").unwrap();
+        root.query_drop("GRANT SELECT, CREATE, DROP ON examined.* TO reader").unwrap();
+        root.query_drop("GRANT ALL ON examined_mart.* TO reader").unwrap();
+        let url = MysqlUrl::parse(&format!("mysql://reader@127.0.0.1:{}/examined", server.port)).unwrap();
+        check(&url, &options(), &[("rights", Failed), ("rights, mart", Good)]);
+        assert_eq!(n_staging_tables(&server, "examined"), 0);
+        let wrong = MysqlOptions { password: Some(Secret::new("wrong password")), ..options() };
+        check(&url, &wrong, &[("connection", Failed)]);
+    }
+    let (_guard, servers) = odd();
+    for server in servers {
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 16384").unwrap();
+        server.root().query_drop("SET GLOBAL read_only = 1").unwrap();
+        drop(server.fresh("examined"));
+        let expected =
+            [("local_infile", Warning), ("packet size", Warning), ("write access", Warning), ("rights", Good)];
+        check(&server.url("examined"), &options(), &expected);
+        server.root().query_drop("SET GLOBAL read_only = 0").unwrap();
+        server.kill();
+    }
+}
+
+#[test]
+fn the_doctor_keeps_out_of_a_run_and_leaves_nothing() {
+    for server in shared() {
+        drop(server.fresh("visited"));
+        let mut root = server.root();
+        // What a look that was cut off leaves.
+        let scratch = "viewmart_staging_0123456789abcdef";
+        for database in ["visited", "visited_mart"] {
+            root.query_drop(format!("CREATE TABLE {database}.{scratch} (One INT)")).unwrap();
+            root.query_drop(format!("CREATE VIEW {database}.{scratch}_view AS SELECT 1 AS One")).unwrap();
+        }
+        let look = || warehouse_checks(&server.url("visited"), &options(), &viewmart::mart::schema());
+        take_lock(&mut root, "visited");
+        let findings = look();
+        let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
+        assert_eq!(tables.outcome, Outcome::Good);
+        let holder = format!("another viewmart works on them: connection {} of root@", root.connection_id());
+        assert!(tables.found.starts_with(&holder), "{tables:?}");
+        assert_eq!(n_staging_tables(&server, "visited"), 2);
+        root.query_drop("DO RELEASE_ALL_LOCKS()").unwrap();
+        let findings = look();
+        assert!(findings.iter().all(|finding| finding.outcome == Outcome::Good), "{findings:?}");
+        for database in ["visited", "visited_mart"] {
+            assert_eq!(n_staging_tables(&server, database), 0);
+        }
+    }
+}
+
+#[test]
+fn the_doctor_refuses_what_a_run_refuses() {
+    for server in shared() {
+        drop(server.fresh("unlike"));
+        let mut root = server.root();
+        root.query_drop("UPDATE unlike_mart.warehouse_id SET Id = 'another'").unwrap();
+        let findings = warehouse_checks(&server.url("unlike"), &options(), &viewmart::mart::schema());
+        let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
+        assert_eq!(tables.outcome, Outcome::Failed);
+        assert!(tables.found.contains("`unlike_mart` is the mart of another warehouse (another,"), "{tables:?}");
+        let error = refused(&server.url("unlike"), options());
+        assert_message(&error, "`unlike_mart` is the mart of another warehouse (another,", "--mart-db");
+    }
+}

@@ -1,0 +1,247 @@
+//! Rows, days and runs arrive as they are, on every server.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use mysql::prelude::Queryable as _;
+use viewmart::console::Progress;
+use viewmart::engine::month::Contracts;
+use viewmart::engine::rules::Category;
+use viewmart::mart;
+use viewmart::warehouse::mysql::{MysqlOptions, MysqlWarehouse};
+use viewmart::warehouse::{CustomerRow, Missing, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
+
+use super::fixture::{
+    assert_message, assert_rows, clock, everything, flavours, n_staging_tables, odd, options, shared,
+};
+use super::made::{hostile_month, month_table, random_month};
+
+#[test]
+fn hostile_contracts_arrive_unchanged() {
+    for server in flavours() {
+        for n_connections in [1, 2, 3, 7] {
+            let mut warehouse = server.fresh("hostile");
+            let table = hostile_month("2022-04");
+            let mut warehouse_of_n = {
+                let options = MysqlOptions { load_connections: n_connections.try_into().unwrap(), ..options() };
+                MysqlWarehouse::open(&server.url("hostile"), options).unwrap()
+            };
+            warehouse_of_n.load(&table, clock(), &Progress::hidden()).unwrap();
+            assert_rows(&mut warehouse, &table);
+            assert_eq!(n_staging_tables(&server, "hostile"), 0);
+            assert_eq!(warehouse.take_warnings(), Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn a_month_streams_as_it_was_loaded() {
+    for server in flavours() {
+        let mut warehouse = server.fresh("streamed");
+        let table = hostile_month("2022-04");
+        let other = random_month("2022-05", 10, 1);
+        for table in [&table, &other] {
+            warehouse.load(table, clock(), &Progress::hidden()).unwrap();
+        }
+        let mut row = 0;
+        let mut each = |found: CustomerRow<'_>| {
+            assert_eq!(found.contract, table.contracts.get(row), "{server:?}");
+            let seconds: [i64; 5] = std::array::from_fn(|category| table.seconds[category][row]);
+            assert_eq!(
+                (found.seconds, found.total, found.activeness),
+                (seconds, table.total[row], table.activeness[row])
+            );
+            assert_eq!((found.most_watch, found.taste), (table.most_watch(row), table.taste(row)));
+            assert_eq!(found.etl_date, table.etl_date);
+            row += 1;
+            ControlFlow::Continue(())
+        };
+        warehouse.for_each_row(table.month, &mut each).unwrap();
+        assert_eq!(row, table.n_rows(), "{server:?}");
+
+        let mut n_rows = 0;
+        let mut first = |_: CustomerRow<'_>| {
+            n_rows += 1;
+            ControlFlow::Break(())
+        };
+        warehouse.for_each_row(table.month, &mut first).unwrap();
+        assert_eq!(n_rows, 1);
+        assert_eq!(warehouse.months().unwrap(), [], "the connection still answers");
+    }
+}
+
+#[test]
+fn days_and_runs_are_recorded() {
+    for server in flavours() {
+        let mut warehouse = server.fresh("recorded");
+        let table = hostile_month("2022-04");
+        warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+        let mut ask = |sql: &str| warehouse.query(table.month, sql).unwrap();
+        let text = |text: &str| Value::Text(text.to_owned());
+        let n = Value::Integer(table.n_rows() as i64);
+        let days = ask("SELECT Month, Day, ActiveUsers, Records FROM {warehouse}.daily_activity");
+        assert_eq!(days, [vec![text("2022-04-01"), text("2022-04-03"), n.clone(), n.clone()]]);
+        let runs = ask(
+            "SELECT Id, Month, Started, Finished > Started, RulesName, Engine, InputFiles, InputBytes, RecordsRead, \
+             RecordsKept, Rejected_malformed, Rejected_no_app, Rejected_unmapped_app FROM {warehouse}.etl_run",
+        );
+        let run = [
+            Value::Integer(1),
+            text("2022-04-01"),
+            text("2022-05-01 01:02:03.004"),
+            Value::Integer(1),
+            text("it's \\ a \"name\""),
+            text(viewmart::ENGINE),
+            Value::Integer(2),
+            Value::Integer(1 << 40),
+            Value::Integer(table.n_rows() as i64 + 10),
+            n,
+            Value::Integer(3),
+            Value::Integer(0),
+            Value::Integer(7),
+        ];
+        assert_eq!(runs, [run]);
+        let apps = ask("SELECT Run, App, Records FROM {warehouse}.etl_run_app WHERE Category = '' ORDER BY App");
+        let app = |app: &str, records: i64| vec![Value::Integer(1), text(app), Value::Integer(records)];
+        assert_eq!(apps, [app("O'N\\E", 4), app("{mart}", 3)]);
+    }
+}
+
+#[test]
+fn a_rerun_replaces_its_month_and_no_other() {
+    for server in flavours() {
+        let mut warehouse = server.fresh("rerun");
+        let [march, april, other_april, none] = [
+            random_month("2022-03", 500, 1),
+            random_month("2022-04", 3000, 2),
+            random_month("2022-04", 2000, 3),
+            random_month("2022-04", 0, 4),
+        ];
+        for table in [&april, &march, &other_april] {
+            warehouse.load(table, clock(), &Progress::hidden()).unwrap();
+            assert_rows(&mut warehouse, table);
+        }
+        assert_rows(&mut warehouse, &march);
+        warehouse.load(&none, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &none);
+        assert_rows(&mut warehouse, &march);
+        assert_eq!(n_staging_tables(&server, "rerun"), 0);
+    }
+}
+
+#[test]
+fn a_random_month_is_the_same_on_every_server_and_any_number_of_connections() {
+    let table = random_month("2022-04", 20_000, 7);
+    let sql = "SELECT COUNT(*), SUM(TotalDuration), SUM(Activeness), MIN(Contract), MAX(Contract) \
+               FROM {warehouse}.customer_behavior WHERE Month = {month}";
+    let mut answers = Vec::new();
+    for server in flavours() {
+        for n_connections in [1, 4] {
+            let mut warehouse = server.fresh("random");
+            let options = MysqlOptions { load_connections: n_connections.try_into().unwrap(), ..options() };
+            let mut warehouse_of_n = MysqlWarehouse::open(&server.url("random"), options).unwrap();
+            warehouse_of_n.load(&table, clock(), &Progress::hidden()).unwrap();
+            assert_rows(&mut warehouse, &table);
+            answers.push(warehouse.query(table.month, sql).unwrap());
+        }
+    }
+    let total: i64 = table.total.iter().sum();
+    assert_eq!(answers[0][0][..2], [Value::Integer(20_000), Value::Integer(total)]);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[test]
+fn without_local_infile_rows_go_in_by_insert() {
+    let (_guard, servers) = odd();
+    for server in servers {
+        let table = hostile_month("2022-04");
+        let mut warehouse = server.fresh("inserted");
+        let warnings = warehouse.take_warnings();
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("local_infile") && warnings[0].contains("SET PERSIST"), "{warnings:?}");
+        warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &table);
+
+        // Packets are cut to what the server takes. New connections have the new size.
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 16384").unwrap();
+        let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), options()).unwrap();
+        let table = random_month("2022-04", 5000, 5);
+        warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &table);
+
+        // A name that does not fit: the run is not recorded, and the month taken back.
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 1024").unwrap();
+        let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), options()).unwrap();
+        let mut other = random_month("2022-04", 50, 6);
+        other.ledger.unmapped_app = BTreeMap::from([("😀".repeat(500), 7)]);
+        other.activity.clear();
+        let error = warehouse.load(&other, clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, "recording the run failed", "SET GLOBAL max_allowed_packet");
+        server.root().query_drop("SET GLOBAL max_allowed_packet = 67108864").unwrap();
+        let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), options()).unwrap();
+        assert_rows(&mut warehouse, &table);
+        let n_days = warehouse.query(table.month, "SELECT COUNT(*) FROM {warehouse}.daily_activity").unwrap();
+        assert_eq!(n_days, [[Value::Integer(1)]]);
+        warehouse.load(&other, clock(), &Progress::hidden()).unwrap();
+        assert_rows(&mut warehouse, &other);
+    }
+}
+
+#[test]
+fn warehouse_and_mart_are_the_same_on_every_server() {
+    for table in [hostile_month("2022-04"), random_month("2022-04", 5000, 9), random_month("2022-04", 0, 9)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sqlite = SqliteWarehouse::open(&folder.path().join("warehouse.db"), None).unwrap();
+        let fill = |warehouse: &mut dyn Warehouse| {
+            mart::prepare(warehouse, Missing::Create).unwrap();
+            // The second time replaces the first.
+            for started in ["2022-05-01T01:02:03Z", "2022-05-01T04:05:06.789Z"] {
+                let clock = RunClock { started: started.parse().unwrap() };
+                warehouse.load(&table, clock, &Progress::hidden()).unwrap();
+                mart::build(warehouse, table.month).unwrap();
+            }
+            assert_eq!(warehouse.months().unwrap(), [table.month]);
+            everything(warehouse, table.month)
+        };
+        let expected = fill(&mut sqlite);
+        for server in flavours() {
+            let found = fill(&mut server.fresh("compared"));
+            for (expected, found) in expected.iter().zip(found) {
+                assert_eq!(found, *expected, "{server:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sum_past_64_bits_is_an_error() {
+    for server in shared() {
+        let mut warehouse = server.fresh("overflow");
+        let rows = ["A", "B"].map(|contract| (contract.to_owned(), ([i64::MAX / 2 + 1, 0, 0, 0, 0], 1)));
+        let mut table = month_table("2022-04", BTreeMap::from(rows));
+        table.activity.clear();
+        let error = warehouse.load(&table, clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, "the seconds of MovieDuration do not fit in 64 bits", "max_seconds");
+    }
+}
+
+#[test]
+fn a_ledger_that_disagrees_with_the_rows_publishes_nothing() {
+    for server in shared() {
+        let mut warehouse = server.fresh("disagreeing");
+        let good = random_month("2022-04", 100, 1);
+        warehouse.load(&good, clock(), &Progress::hidden()).unwrap();
+        let mut bad = random_month("2022-04", 100, 2);
+        bad.ledger.seconds[Category::Tv as usize] += 1;
+        let error = warehouse.load(&bad, clock(), &Progress::hidden()).unwrap_err();
+        assert_message(&error, "the sum of TvDuration of customer_behavior is", "run again");
+        // Two rows with one key: the database keeps one of them.
+        let mut bad = random_month("2022-04", 2, 2);
+        bad.contracts = Contracts::default();
+        ["A", "A"].iter().for_each(|contract| bad.contracts.push(contract));
+        let error = warehouse.load(&bad, clock(), &Progress::hidden()).unwrap_err();
+        assert!(matches!(error, WarehouseError::Check { .. } | WarehouseError::Database { .. }), "{error}");
+        assert_rows(&mut warehouse, &good);
+        assert_eq!(n_staging_tables(&server, "disagreeing"), 0);
+    }
+}
