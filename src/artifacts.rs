@@ -13,6 +13,7 @@ use crate::engine::scan::reject::Rejects;
 use crate::error::Error;
 use crate::fs::atomic::{self, LOCK_NAME, OutFolder, StagedFile};
 use crate::fs::target;
+use crate::month_file::{Merge, MergeWriteError};
 use crate::report::{Refusal, Report};
 use crate::{month_file, rejects};
 
@@ -37,7 +38,8 @@ const LIVE_SOURCE: &str = "viewmart.tds";
 /// the month, under which they stay when another month is made.
 #[derive(Debug)]
 pub struct MonthFiles {
-    month_file: Option<StagedFile>,
+    /// The month file.
+    pub month_file: StagedFile,
     rejects: StagedFile,
     /// In the output folder, and where the user wants it too.
     reports: Vec<StagedFile>,
@@ -53,30 +55,13 @@ fn stage_by_month(out: &OutFolder, month: Month, name: &str) -> Result<StagedFil
     out.stage(name)?.also_as(&out.path().join(name_of_month(month, name)))
 }
 
-/// Whether the month file is written too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MonthFileChoice {
-    /// It is.
-    Write,
-    /// It is not.
-    Skip,
-}
-
 impl MonthFiles {
     /// Begins the files of `month` in `out`, and the report at `report` too.
     ///
     /// # Errors
     /// [`Error::Output`].
-    pub fn stage(
-        out: &OutFolder,
-        month: Month,
-        report: Option<&Path>,
-        month_file: MonthFileChoice,
-    ) -> Result<MonthFiles, Error> {
-        let month_file = match month_file {
-            MonthFileChoice::Write => Some(out.stage(&format!("month-{month}.parquet"))?),
-            MonthFileChoice::Skip => None,
-        };
+    pub fn stage(out: &OutFolder, month: Month, report: Option<&Path>) -> Result<MonthFiles, Error> {
+        let month_file = stage_month_file(out, month)?;
         let rejects = stage_by_month(out, month, REJECTS)?;
         let mut reports = vec![stage_by_month(out, month, REPORT)?];
         reports.extend(report.map(StagedFile::create).transpose()?);
@@ -86,22 +71,12 @@ impl MonthFiles {
 
     /// All of them.
     pub fn files(&self) -> impl Iterator<Item = &StagedFile> {
-        self.month_file.iter().chain([&self.rejects]).chain(&self.reports)
+        [&self.month_file, &self.rejects].into_iter().chain(&self.reports)
     }
 
     /// All names that they will have.
     pub fn names(&self) -> impl Iterator<Item = PathBuf> {
         self.files().flat_map(StagedFile::names).map(Path::to_owned)
-    }
-
-    /// Writes the month file, where it is wanted; returns its size in bytes.
-    ///
-    /// # Errors
-    /// [`Error::Output`].
-    pub fn write_month(&mut self, table: &MonthTable) -> Result<u64, Error> {
-        let Some(file) = &mut self.month_file else { return Ok(0) };
-        file.write_with(|w| month_file::write(table, w))?;
-        Ok(file.path().metadata().map_or(0, |m| m.len()))
     }
 
     /// Writes the rejected records.
@@ -123,8 +98,37 @@ impl MonthFiles {
 
     /// All of them.
     pub fn into_files(self) -> Vec<StagedFile> {
-        self.month_file.into_iter().chain([self.rejects]).chain(self.reports).collect()
+        [self.month_file, self.rejects].into_iter().chain(self.reports).collect()
     }
+}
+
+/// Begins the month file alone.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn stage_month_file(out: &OutFolder, month: Month) -> Result<StagedFile, Error> {
+    out.stage(&format!("month-{month}.parquet"))
+}
+
+/// Writes the month file; returns its size in bytes.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn write_month(file: &mut StagedFile, table: &MonthTable) -> Result<u64, Error> {
+    file.write_with(|w| month_file::write(table, w))?;
+    Ok(file.path().metadata().map_or(0, |m| m.len()))
+}
+
+/// Writes the month file of merged parts; returns its number of rows.
+///
+/// # Errors
+/// [`Error::Data`] of the parts, [`Error::Output`].
+pub fn write_merged(file: &mut StagedFile, merge: Merge) -> Result<u64, Error> {
+    let path = file.target().to_owned();
+    file.fill(|w| merge.write(w)).map_err(|error| match error {
+        MergeWriteError::Parts(error) => error.into(),
+        MergeWriteError::Output(source) => Error::Output { path, doing: "writing the file", source },
+    })
 }
 
 /// The dashboards of a month.

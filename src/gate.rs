@@ -11,7 +11,8 @@ pub use refusal::{Breach, BreachKind, Refusal};
 
 use std::collections::BTreeSet;
 
-use crate::engine::ledger::{DayLedger, FileLedger, Ledger, Reason, RecordCounts};
+use crate::engine::calendar::Month;
+use crate::engine::ledger::{DayLedger, FileLedger, Ledger, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::{MonthTable, sum};
 use crate::engine::rules::Category;
 use crate::error::DataError;
@@ -44,7 +45,21 @@ impl Default for Limits {
 /// [`DataError::Ledger`] or [`DataError::Refused`], with examples out of `evidence`.
 pub fn accept(table: &MonthTable, limits: &Limits, evidence: &Evidence<'_>) -> Result<(), DataError> {
     check_balance(table)?;
-    let judge = Judge { table, limits, evidence };
+    check_limits(table.month, &table.ledger, &table.detail, limits, evidence)
+}
+
+/// Lets a month through that passes no limit, by its ledger alone.
+///
+/// # Errors
+/// [`DataError::Refused`], with examples out of `evidence`.
+pub fn check_limits(
+    month: Month,
+    ledger: &Ledger,
+    detail: &LedgerDetail,
+    limits: &Limits,
+    evidence: &Evidence<'_>,
+) -> Result<(), DataError> {
+    let judge = Judge { month, ledger, detail, limits, evidence };
     let breaches = judge.breaches();
     if breaches.is_empty() {
         return Ok(());
@@ -55,7 +70,9 @@ pub fn accept(table: &MonthTable, limits: &Limits, evidence: &Evidence<'_>) -> R
 
 /// What is held against what.
 struct Judge<'a> {
-    table: &'a MonthTable,
+    month: Month,
+    ledger: &'a Ledger,
+    detail: &'a LedgerDetail,
     limits: &'a Limits,
     evidence: &'a Evidence<'a>,
 }
@@ -76,7 +93,7 @@ impl Judge<'_> {
     }
 
     fn files(&self) -> &[FileLedger] {
-        &self.table.detail.files
+        &self.detail.files
     }
 
     fn open_quotes(&self) -> Option<Breach> {
@@ -87,17 +104,17 @@ impl Judge<'_> {
     }
 
     fn nothing_kept(&self) -> Option<Breach> {
-        let ledger = &self.table.ledger;
+        let ledger = self.ledger;
         if ledger.kept > 0 {
             return None;
         }
         let all: Vec<&FileLedger> = self.files().iter().collect();
-        let files = counted(self.table.provenance.input_files, "file");
+        let files = counted(self.files().len() as u64, "file");
         let text = match ledger.read {
-            0 => format!("no record is in the {files} of {}", self.table.month),
+            0 => format!("no record is in the {files} of {}", self.month),
             n => format!(
                 "no record of {} was kept: {} of {} records were rejected: {}{}",
-                self.table.month,
+                self.month,
                 grouped(ledger.n_rejected()),
                 grouped(n),
                 reasons(|reason| ledger.n_rejected_for(reason), |_| true),
@@ -108,13 +125,13 @@ impl Judge<'_> {
     }
 
     fn month_over(&self) -> Option<Breach> {
-        let (ledger, limit) = (&self.table.ledger, self.limits.max_reject_ratio);
+        let (ledger, limit) = (self.ledger, self.limits.max_reject_ratio);
         if ledger.reject_ratio() <= limit {
             return None;
         }
         let bad: u64 = Reason::ALL.iter().filter(|r| r.counts_against_limit()).map(|r| ledger.n_rejected_for(*r)).sum();
         let none_kept = match ledger.kept {
-            0 => format!("; no record of {} was kept", self.table.month),
+            0 => format!("; no record of {} was kept", self.month),
             _ => String::new(),
         };
         let text = format!(
@@ -141,7 +158,7 @@ impl Judge<'_> {
 
     /// Days that have records and keep none, unless their files have been named already.
     fn empty_days(&self) -> Option<Breach> {
-        let days = self.table.detail.by_day();
+        let days = self.detail.by_day();
         let days: Vec<_> = days.iter().filter(|(_, day)| day.counts.read > 0 && day.counts.kept == 0).collect();
         let is_empty = |file: &&FileLedger| days.iter().any(|(day, _)| **day == file.file.day) && !is_no_data(file);
         let files: Vec<&FileLedger> =
@@ -162,7 +179,7 @@ impl Judge<'_> {
                 && counts.reject_ratio() > self.limits.max_reject_ratio
         };
         let is_said = |file: &FileLedger| is_no_data(file);
-        let by_day = self.table.detail.by_day();
+        let by_day = self.detail.by_day();
         let days: Vec<_> = by_day.iter().filter(|(_, of)| is_over(&of.counts) && of.counts.kept > 0).collect();
         let of_days: Vec<&FileLedger> =
             self.files().iter().filter(|file| days.iter().any(|(day, _)| **day == file.file.day)).collect();
@@ -183,7 +200,7 @@ impl Judge<'_> {
     }
 
     fn unmapped(&self) -> Option<Breach> {
-        let ledger = &self.table.ledger;
+        let ledger = self.ledger;
         let n_unmapped = ledger.n_rejected_for(Reason::UnmappedApp);
         let ratio = if ledger.read == 0 { 0.0 } else { n_unmapped as f64 / ledger.read as f64 };
         if ratio <= self.limits.max_unmapped_ratio {
@@ -203,16 +220,16 @@ impl Judge<'_> {
 
     /// The most frequent apps without a category, for a message.
     fn apps(&self) -> String {
-        match self.table.ledger.unmapped_app.is_empty() {
+        match self.ledger.unmapped_app.is_empty() {
             true => String::new(),
             false => {
-                format!("; apps in no category: {}", most_frequent(&self.table.ledger.unmapped_app))
+                format!("; apps in no category: {}", most_frequent(&self.ledger.unmapped_app))
             }
         }
     }
 
     fn day_text(&self, day: crate::engine::calendar::Day, counts: &RecordCounts, which: fn(Reason) -> bool) -> String {
-        format!("{} ({})", dates(self.table.month, &[day]).concat(), share(counts, which))
+        format!("{} ({})", dates(self.month, &[day]).concat(), share(counts, which))
     }
 
     /// The files that breaches are about.

@@ -26,6 +26,8 @@ pub enum Outcome {
     Extracted(Extracted),
     /// Of `generate`.
     Generated(GenerateSummary),
+    /// Of `merge`.
+    Merged(Merged),
     /// Of `load`.
     Loaded(Loaded),
     /// Of `mart`.
@@ -77,6 +79,19 @@ impl Extracted {
             pruned,
         }
     }
+}
+
+/// A month file of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The month.
+    pub month: Month,
+    /// Files that were merged.
+    pub parts: u64,
+    /// Rows of the new file.
+    pub rows: u64,
+    /// The new file.
+    pub path: PathBuf,
 }
 
 /// A month in a warehouse.
@@ -135,6 +150,9 @@ impl Outcome {
                 "files": g.files.len(), "records": g.n_records, "bytes": g.n_bytes, "stored_bytes": g.n_stored_bytes,
                 "elapsed_s": g.elapsed_s,
             }),
+            Outcome::Merged(m) => json!({
+                "month": m.month.to_string(), "parts": m.parts, "rows": m.rows, "file": m.path.display().to_string(),
+            }),
             Outcome::Loaded(l) => json!({"month": l.month.to_string(), "rows": l.rows, "warehouse": l.warehouse}),
             Outcome::Mart(m) => json!({"month": m.month.to_string(), "warehouse": m.warehouse}),
             Outcome::Dashboard(d) => {
@@ -181,6 +199,14 @@ impl fmt::Display for Outcome {
                 counted(g.n_records, "record"),
                 size(g.n_stored_bytes),
                 g.elapsed_s
+            ),
+            Outcome::Merged(m) => writeln!(
+                f,
+                "month {}: {} of {} in {}",
+                m.month,
+                counted(m.rows, "row"),
+                counted(m.parts, "part"),
+                m.path.display()
             ),
             Outcome::Loaded(l) => writeln!(f, "month {}: {} in {}", l.month, counted(l.rows, "row"), l.warehouse),
             Outcome::Mart(m) => writeln!(f, "month {}: mart rebuilt in {}", m.month, m.warehouse),

@@ -3,9 +3,9 @@
 //! Nothing that a reader could see changes before the data has passed the gate and every output file is begun: then the
 //! warehouse publishes the month, then the mart, then the files get their names.
 
-use crate::artifacts::{DashboardFiles, LiveChoice, MonthFileChoice, MonthFiles};
+use crate::artifacts::{self, DashboardFiles, LiveChoice, MonthFiles};
 use crate::cli::plan::{
-    ConsolePlan, DashboardPlan, DropPlan, ExtractPlan, LoadPlan, MartPlan, Plan, PrunePolicy, RunPlan, Task,
+    ConsolePlan, DashboardPlan, DropPlan, ExtractPlan, LoadPlan, MartPlan, MergePlan, Plan, PrunePolicy, RunPlan, Task,
     TransformPlan, WarehousePlan,
 };
 use crate::console::{Progress, Unit};
@@ -14,12 +14,13 @@ use crate::dashboard::tableau::WarehouseRows;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::OutFolder;
+use crate::gate::Evidence;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
-use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, MonthList, Outcome};
+use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
 use crate::timing::StageClock;
 use crate::warehouse::Missing;
-use crate::{artifacts, bench, doctor, gate, mart, month_file};
+use crate::{bench, doctor, gate, mart};
 
 mod attempt;
 mod draw;
@@ -38,6 +39,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Run(plan) => run(plan, talk),
         Task::Extract(plan) => extract(plan, talk),
         Task::Transform(plan) => transform(plan, talk),
+        Task::Merge(plan) => merge(plan, talk),
         Task::Load(plan) => load(plan, talk),
         Task::Mart(plan) => build_mart(plan),
         Task::Dashboard(plan) => draw_dashboard(plan, talk),
@@ -66,7 +68,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     let live = look.live_choice(&*warehouse);
-    let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref(), MonthFileChoice::Skip)?;
+    let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
     let mut pages = DashboardFiles::stage(&out, live)?;
     let inputs = steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
     artifacts::refuse_clashes(files.files().chain(pages.files()), &out, inputs)?;
@@ -75,7 +77,8 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     attempt.take_table(&made.table);
     steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     files.write_rejects(&made.rejects)?;
-    let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, &mut pages, attempt, talk)?;
+    let month_file = &mut files.month_file;
+    let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, month_file, &mut pages, attempt, talk)?;
     made.stages.extend(drawn.stages);
 
     let mut report = steps::report(&listing, &plan.engine, made, attempt);
@@ -113,14 +116,14 @@ fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attem
     attempt.take_listing(&listing, &plan.engine);
     steps::refuse_missing_days(&plan.lake, &listing)?;
     let out = OutFolder::open(&plan.out)?;
-    let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref(), MonthFileChoice::Write)?;
+    let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
     artifacts::refuse_clashes(files.files(), &out, steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table);
     steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     let clock = StageClock::start("write");
-    let n_bytes = files.write_month(&made.table)?;
+    let n_bytes = artifacts::write_month(&mut files.month_file, &made.table)?;
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));
     files.write_rejects(&made.rejects)?;
 
@@ -132,9 +135,21 @@ fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attem
     Ok(Outcome::Report(Box::new(report)))
 }
 
+fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
+    let merge = steps::open_parts(&plan.parts)?;
+    let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
+    gate::check_limits(month, &ledger.total(), ledger, &plan.parts.limits, &Evidence::default())?;
+    let out = OutFolder::open(&plan.out)?;
+    let mut file = artifacts::stage_month_file(&out, month)?;
+    let n_rows = artifacts::write_merged(&mut file, merge)?;
+    let path = file.target().to_owned();
+    steps::publish_files(vec![file], talk)?;
+    Ok(Outcome::Merged(Merged { month, parts: n_parts as u64, rows: n_rows, path }))
+}
+
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let table = month_file::read(&plan.month_file)?;
     let mut attempt = Attempt::begin();
+    let table = steps::open_parts(&plan.parts)?.into_table()?;
     attempt.take_table(&table);
     let done = load_to_end(plan, talk, &table, &mut attempt);
     attempt.end(done, None, Some(&plan.warehouse))
@@ -146,7 +161,7 @@ fn load_to_end(
     table: &MonthTable,
     attempt: &mut Attempt,
 ) -> Result<Outcome, Error> {
-    gate::check_balance(table)?;
+    gate::accept(table, &plan.parts.limits, &Evidence::default())?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))

@@ -52,18 +52,21 @@ macro_rules! combine {
 
 combine! {
     Settings {
-        lake, month, format, source, hdfs, rules, etl_date, threads, limits, warehouse, render, out, report, prune,
-        generate, bench, console
+        lake, month, format, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, warehouse, render,
+        out, report, prune, generate, bench, console
     }
     LakeFlags { lake }
     MonthFlags { month }
     FormatFlags { format }
-    SourceFlags { require_all_days, cache, refresh, offline, verify, jobs }
+    DayFlags { require_all_days }
+    SourceFlags { cache, refresh, offline, verify, jobs }
     HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname }
+    PartFlags { allow_partial }
     RulesFlags { rules, exclude_contract }
     EtlDateFlags { etl_date }
     ThreadFlags { threads }
-    LimitFlags { max_reject_ratio, max_unmapped_ratio, max_rejects_kept }
+    LimitFlags { max_reject_ratio, max_unmapped_ratio }
+    RejectFlags { max_rejects_kept }
     WarehouseFlags { warehouse, mart_db, defaults_file, load_connections }
     RenderFlags { mask_contracts, mask_key_file, hyperd }
     OutFlags { out }
@@ -84,9 +87,13 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) format: FormatFlags,
     #[command(flatten)]
+    pub(crate) days: DayFlags,
+    #[command(flatten)]
     pub(crate) source: SourceFlags,
     #[command(flatten)]
     pub(crate) hdfs: HdfsFlags,
+    #[command(flatten)]
+    pub(crate) parts: PartFlags,
     #[command(flatten)]
     pub(crate) rules: RulesFlags,
     #[command(flatten)]
@@ -95,6 +102,8 @@ pub(crate) struct Settings {
     pub(crate) threads: ThreadFlags,
     #[command(flatten)]
     pub(crate) limits: LimitFlags,
+    #[command(flatten)]
+    pub(crate) rejects: RejectFlags,
     #[command(flatten)]
     pub(crate) warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -137,11 +146,16 @@ pub(crate) struct FormatFlags {
 
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Lake")]
-pub(crate) struct SourceFlags {
+pub(crate) struct DayFlags {
     /// Stop when a day of the month has no file
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) require_all_days: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Lake")]
+pub(crate) struct SourceFlags {
     /// Folder for files pulled from a remote lake [default: ~/.cache/viewmart]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache: Option<PathBuf>,
@@ -187,6 +201,15 @@ pub(crate) struct HdfsFlags {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Parts")]
+pub(crate) struct PartFlags {
+    /// Take parts that do not make up their data files, or lack tasks of --plan
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) allow_partial: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Transform")]
 pub(crate) struct RulesFlags {
     /// Name of built-in rules (default, seed) or a rules file [default: default]
@@ -223,6 +246,11 @@ pub(crate) struct LimitFlags {
     /// Stop when the app of more than this fraction of the records is in no category [default: 1]
     #[arg(long, value_name = "0..1")]
     pub(crate) max_unmapped_ratio: Option<Ratio>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transform")]
+pub(crate) struct RejectFlags {
     /// Rejected records to write to rejects.ndjson; all are counted [default: 1000000]
     #[arg(long, value_name = "N")]
     pub(crate) max_rejects_kept: Option<usize>,

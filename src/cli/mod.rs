@@ -29,8 +29,9 @@ use schema::SchemaFormat;
 use values::MonthChoice;
 
 use flags::{
-    BenchFlags, ConsoleFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags, LimitFlags, MonthFlags,
-    OutFlags, PruneFlags, RenderFlags, ReportFlags, RulesFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+    BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags, LimitFlags,
+    MonthFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags, RulesFlags, SourceFlags,
+    ThreadFlags, WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
@@ -71,11 +72,19 @@ Examples:
   viewmart transform data/2022-04 --out april
   viewmart transform 'logs/202204*.csv.gz' --rules rules.toml")]
     Transform(TransformArgs),
-    /// Load a month file into the warehouse, published at once
-    #[command(after_help = "\
+    /// Make one month file of those of its parts
+    #[command(mut_arg("rules", |arg| arg.help(PART_RULES)), mut_arg("etl_date", |arg| arg.help(PART_DATE)), after_help = "\
+Examples:
+  viewmart merge april/part-*.parquet --out april
+  viewmart merge parts --plan tasks.jsonl --out april
+  viewmart merge month-2022-04.parquet --rules other-labels.toml --out relabelled")]
+    Merge(MergeArgs),
+    /// Load month files into the warehouse, merged and published at once
+    #[command(mut_arg("rules", |arg| arg.help(PART_RULES)), mut_arg("etl_date", |arg| arg.help(PART_DATE)), after_help = "\
 Examples:
   viewmart load viewmart-out/month-2022-04.parquet
-  viewmart load april/month-2022-04.parquet --warehouse mysql://etl@db.example/tv")]
+  viewmart load april/month-2022-04.parquet --warehouse mysql://etl@db.example/tv
+  viewmart load parts --plan tasks.jsonl")]
     Load(LoadArgs),
     /// Rebuild the data mart of a month inside the warehouse
     #[command(after_help = "\
@@ -175,6 +184,8 @@ struct RunArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    days: DayFlags,
+    #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     hdfs: HdfsFlags,
@@ -186,6 +197,8 @@ struct RunArgs {
     threads: ThreadFlags,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    rejects: RejectFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -205,6 +218,8 @@ struct ExtractArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    days: DayFlags,
+    #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     prune: PruneFlags,
@@ -221,6 +236,8 @@ struct TransformArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    days: DayFlags,
+    #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     hdfs: HdfsFlags,
@@ -233,16 +250,53 @@ struct TransformArgs {
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
+    rejects: RejectFlags,
+    #[command(flatten)]
     out: OutFlags,
     #[command(flatten)]
     report: ReportFlags,
 }
 
+/// Help of flags that have other defaults where parts are merged.
+const PART_RULES: &str = "Rules that label the customers; their record half must be that of the parts, which decided the \
+    records [default: those of the parts]";
+const PART_DATE: &str = "The column Date of every row [default: the latest of the parts]";
+
+/// Month files, and what they must be.
+#[derive(Debug, Args)]
+struct PartsArgs {
+    /// Month files, and folders of them
+    #[arg(value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath, required = true)]
+    parts: Vec<PathBuf>,
+    /// Task list of `viewmart plan` that the parts must make up
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Parts")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    flags: PartFlags,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    days: DayFlags,
+    #[command(flatten)]
+    rules: RulesFlags,
+    #[command(flatten)]
+    etl_date: EtlDateFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
+}
+
+#[derive(Debug, Args)]
+struct MergeArgs {
+    #[command(flatten)]
+    parts: PartsArgs,
+    #[command(flatten)]
+    out: OutFlags,
+}
+
 #[derive(Debug, Args)]
 struct LoadArgs {
-    /// Month file that `viewmart transform` wrote
-    #[arg(value_name = "MONTH.parquet")]
-    month_file: PathBuf,
+    #[command(flatten)]
+    parts: PartsArgs,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -323,6 +377,8 @@ struct BenchArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    days: DayFlags,
+    #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     hdfs: HdfsFlags,
@@ -340,6 +396,8 @@ struct DoctorArgs {
     month: MonthFlags,
     #[command(flatten)]
     format: FormatFlags,
+    #[command(flatten)]
+    days: DayFlags,
     #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]

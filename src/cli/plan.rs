@@ -12,6 +12,7 @@ use crate::engine::rules::Rules;
 use crate::gate::Limits;
 use crate::generate::GenerateOptions;
 use crate::lake::LakeOptions;
+use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
 /// A valid command.
@@ -32,8 +33,10 @@ pub enum Task {
     Extract(Box<ExtractPlan>),
     /// `viewmart transform`.
     Transform(Box<TransformPlan>),
+    /// `viewmart merge`.
+    Merge(Box<MergePlan>),
     /// `viewmart load`.
-    Load(LoadPlan),
+    Load(Box<LoadPlan>),
     /// `viewmart mart`.
     Mart(MartPlan),
     /// `viewmart dashboard`.
@@ -208,11 +211,37 @@ pub struct TransformPlan {
     pub report: Option<PathBuf>,
 }
 
+/// Month files that together are a month, or a part of one.
+#[derive(Clone, Debug)]
+pub struct PartsPlan {
+    /// Files, and folders of them.
+    pub inputs: Vec<PathBuf>,
+    /// What the files do not say.
+    pub options: MergeOptions,
+    /// The task list that they must make up, where there is one.
+    pub tasks: Option<PathBuf>,
+    /// What becomes of parts that are not all of what they should be.
+    pub gaps: GapPolicy,
+    /// What a day without a file is.
+    pub missing_days: MissingDays,
+    /// What is published of the whole.
+    pub limits: Limits,
+}
+
+/// `viewmart merge`.
+#[derive(Clone, Debug)]
+pub struct MergePlan {
+    /// What is merged.
+    pub parts: PartsPlan,
+    /// Folder of the output file.
+    pub out: PathBuf,
+}
+
 /// `viewmart load`.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
-    /// The month file.
-    pub month_file: PathBuf,
+    /// What is loaded.
+    pub parts: PartsPlan,
     /// Where the tables go.
     pub warehouse: WarehousePlan,
 }

@@ -14,12 +14,12 @@ use super::flags::{
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan,
-    MaskKey, Messages, MissingDays, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task, TransformPlan,
-    WarehousePlan,
+    MaskKey, MergePlan, Messages, MissingDays, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task,
+    TransformPlan, WarehousePlan,
 };
 use super::schema::SchemaFormat;
 use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
-use super::{Cli, Command, Refused, listing};
+use super::{Cli, Command, PartsArgs, Refused, listing};
 use crate::dashboard::mask;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
@@ -28,6 +28,7 @@ use crate::gate::Limits;
 use crate::generate::{Dirt, GenerateOptions};
 use crate::lake::source::hdfs::DatanodeAddress;
 use crate::lake::{Caching, HdfsOptions, LakeOptions, ListOptions, Verify};
+use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
@@ -65,7 +66,8 @@ enum Job {
     Run,
     Extract,
     Transform,
-    Load(PathBuf),
+    Merge(Parts),
+    Load(Parts),
     Mart,
     Dashboard,
     Drop(MonthChoice),
@@ -73,6 +75,21 @@ enum Job {
     Generate(PathBuf),
     Bench,
     Doctor,
+}
+
+/// Month files as they were typed.
+struct Parts {
+    inputs: Vec<PathBuf>,
+    tasks: Option<PathBuf>,
+}
+
+impl PartsArgs {
+    /// The files, and the settings that their flags give.
+    fn split(self) -> (Parts, Settings) {
+        let PartsArgs { parts, plan, flags, month, days, rules, etl_date, limits } = self;
+        let settings = Settings { parts: flags, month, days, rules, etl_date, limits, ..Settings::default() };
+        (Parts { inputs: parts, tasks: plan }, settings)
+    }
 }
 
 impl Command {
@@ -85,12 +102,14 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
                     rules: args.rules,
                     etl_date: args.etl_date,
                     threads: args.threads,
                     limits: args.limits,
+                    rejects: args.rejects,
                     warehouse: args.warehouse,
                     render: args.render,
                     out: args.out,
@@ -104,6 +123,7 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    days: args.days,
                     source: args.source,
                     prune: args.prune,
                     hdfs: args.hdfs,
@@ -116,22 +136,29 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
                     rules: args.rules,
                     etl_date: args.etl_date,
                     threads: args.threads,
                     limits: args.limits,
+                    rejects: args.rejects,
                     out: args.out,
                     report: args.report,
                     ..none
                 };
                 (Verb::Execute(Job::Transform), settings)
             }
-            Command::Load(args) => (
-                Verb::Execute(Job::Load(args.month_file)),
-                Settings { warehouse: args.warehouse, out: args.out, ..none },
-            ),
+            Command::Merge(args) => {
+                let (parts, settings) = args.parts.split();
+                (Verb::Execute(Job::Merge(parts)), Settings { out: args.out, ..settings })
+            }
+            Command::Load(args) => {
+                let (parts, settings) = args.parts.split();
+                let settings = Settings { warehouse: args.warehouse, out: args.out, ..settings };
+                (Verb::Execute(Job::Load(parts)), settings)
+            }
             Command::Mart(args) => (
                 Verb::Execute(Job::Mart),
                 Settings { month: args.month, warehouse: args.warehouse, out: args.out, ..none },
@@ -169,6 +196,7 @@ impl Command {
                     month: args.month,
                     bench: args.bench,
                     format: args.format,
+                    days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
                     rules: args.rules,
@@ -182,6 +210,7 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
                     warehouse: args.warehouse,
@@ -303,7 +332,10 @@ impl Resolver<'_> {
                 out: self.out()?,
                 report: self.settings.report.report.clone(),
             })),
-            Job::Load(month_file) => Task::Load(LoadPlan { month_file, warehouse: self.warehouse()? }),
+            Job::Merge(parts) => Task::Merge(Box::new(MergePlan { parts: self.parts(parts)?, out: self.out()? })),
+            Job::Load(parts) => {
+                Task::Load(Box::new(LoadPlan { parts: self.parts(parts)?, warehouse: self.warehouse()? }))
+            }
             Job::Mart => Task::Mart(MartPlan { month: self.month()?, warehouse: self.warehouse()? }),
             Job::Dashboard => Task::Dashboard(Box::new(DashboardPlan {
                 month: self.month()?,
@@ -338,7 +370,7 @@ impl Resolver<'_> {
                 "name its folder, file, glob or URI on the command line, or as `lake` in the settings file",
             ));
         }
-        let SourceFlags { require_all_days, cache, refresh, offline, verify, jobs } = &self.settings.source;
+        let SourceFlags { cache, refresh, offline, verify, jobs } = &self.settings.source;
         let defaults = LakeOptions::default();
         let options = LakeOptions {
             list: ListOptions { month: self.month()?, format: self.settings.format.format.map(FormatName::format) },
@@ -358,8 +390,37 @@ impl Resolver<'_> {
             n_jobs: jobs.map_or(defaults.n_jobs, Jobs::get),
             hdfs: self.hdfs()?,
         };
-        let missing_days = if *require_all_days == Some(true) { MissingDays::Refuse } else { MissingDays::Report };
-        Ok(LakePlan { inputs, options, missing_days })
+        Ok(LakePlan { inputs, options, missing_days: self.missing_days() })
+    }
+
+    fn missing_days(&self) -> MissingDays {
+        if self.settings.days.require_all_days == Some(true) { MissingDays::Refuse } else { MissingDays::Report }
+    }
+
+    fn parts(&self, Parts { inputs, tasks }: Parts) -> Result<PartsPlan, Error> {
+        let RulesFlags { rules, exclude_contract } = &self.settings.rules;
+        let is_of_parts = rules.is_none() && exclude_contract.is_empty();
+        Ok(PartsPlan {
+            inputs,
+            options: MergeOptions {
+                month: self.month()?,
+                rules: (!is_of_parts).then(|| self.rules()).transpose()?,
+                etl_date: self.settings.etl_date.etl_date,
+            },
+            tasks,
+            gaps: if self.settings.parts.allow_partial == Some(true) { GapPolicy::Accept } else { GapPolicy::Refuse },
+            missing_days: self.missing_days(),
+            limits: self.limits(),
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        let LimitFlags { max_reject_ratio, max_unmapped_ratio } = self.settings.limits;
+        let defaults = Limits::default();
+        Limits {
+            max_reject_ratio: max_reject_ratio.map_or(defaults.max_reject_ratio, Ratio::get),
+            max_unmapped_ratio: max_unmapped_ratio.map_or(defaults.max_unmapped_ratio, Ratio::get),
+        }
     }
 
     fn hdfs(&self) -> Result<HdfsOptions, Error> {
@@ -399,19 +460,13 @@ impl Resolver<'_> {
     }
 
     fn engine(&self) -> Result<EnginePlan, Error> {
-        let LimitFlags { max_reject_ratio, max_unmapped_ratio, max_rejects_kept } = self.settings.limits;
-        let defaults = Limits::default();
-        let limits = Limits {
-            max_reject_ratio: max_reject_ratio.map_or(defaults.max_reject_ratio, Ratio::get),
-            max_unmapped_ratio: max_unmapped_ratio.map_or(defaults.max_unmapped_ratio, Ratio::get),
-        };
         Ok(EnginePlan {
             rules: self.rules()?,
             etl_date: self.etl_date(),
             threads: self.threads(),
-            limits,
-            max_rejects_kept: max_rejects_kept.unwrap_or(1_000_000),
             sources: self.settings_file.iter().cloned().chain(self.rules_file()).collect(),
+            limits: self.limits(),
+            max_rejects_kept: self.settings.rejects.max_rejects_kept.unwrap_or(1_000_000),
         })
     }
 

@@ -156,7 +156,7 @@ pub struct MonthMeta<'a> {
 }
 
 /// Where a month table comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
     /// Name and version of the engine, [`crate::ENGINE`].
     pub engine: String,

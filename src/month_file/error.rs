@@ -95,6 +95,22 @@ pub enum MonthFileError {
         /// Each with the bytes that are missing.
         missing: Vec<String>,
     },
+    /// A task list that cannot be read as one.
+    #[error("{plan}: {why}", plan = plan.display())]
+    TaskList {
+        /// The file.
+        plan: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Parts that are not the tasks of a list.
+    #[error("{plan}: the parts are not its tasks: {}", list(.differences), plan = plan.display())]
+    NotAsPlanned {
+        /// The task list.
+        plan: PathBuf,
+        /// What is missing, too much or other than planned.
+        differences: Vec<String>,
+    },
 }
 
 /// Why two files cannot be merged.
@@ -155,6 +171,18 @@ pub enum FileFlaw {
     /// Columns and metadata that cannot both be true.
     #[error(transparent)]
     Content(#[from] Flaw),
+    /// A value that does not follow from the others of its row and the rules.
+    #[error("{column} of row {row} is {found}, it must be {expected}")]
+    Cell {
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// The value.
+        found: String,
+        /// What it must be.
+        expected: String,
+    },
 }
 
 impl Advice for MonthFileError {
@@ -185,7 +213,11 @@ impl Advice for MonthFileError {
             MonthFileError::Overflow(_) => "bound the seconds of a record with `max_seconds` in the rules",
             MonthFileError::TooManyApps { .. } => "AppName seems to hold something else than names of apps",
             MonthFileError::Incomplete { .. } => {
-                "give the parts that are missing too, or load what is there with --allow-partial"
+                "give the parts that are missing too, or take what is there with --allow-partial"
+            }
+            MonthFileError::TaskList { .. } => "make the list again with `viewmart plan`",
+            MonthFileError::NotAsPlanned { .. } => {
+                "run the tasks that are missing and leave other parts out; if the lake has changed, plan it again"
             }
         }))
     }
@@ -193,11 +225,14 @@ impl Advice for MonthFileError {
 
 impl From<MonthFileError> for Error {
     fn from(error: MonthFileError) -> Error {
-        use MonthFileError::{Empty, Missing, Months, OtherMonth, OtherRecords, Read};
+        use MonthFileError::{Empty, Missing, Months, OtherMonth, OtherRecords, Read, TaskList};
         match error {
-            Missing { .. } | Empty { .. } | Months { .. } | OtherMonth { .. } | OtherRecords { .. } => {
-                Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) }
-            }
+            Missing { .. }
+            | Empty { .. }
+            | Months { .. }
+            | OtherMonth { .. }
+            | OtherRecords { .. }
+            | TaskList { .. } => Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) },
             Read { file, source } => Error::Output { path: file, doing: "reading the month file", source },
             error => Error::Data(DataError::MonthFile(Box::new(error))),
         }

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use super::metadata::{Metadata, check_sums};
 use super::read::FileRows;
 use super::write::{Encoder, ROW_GROUP_ROWS, Writer, check_apps};
-use super::{FileFlaw, Mismatch, MonthFileError};
+use super::{FileFlaw, GapPolicy, Mismatch, MonthFileError, TaskList};
 use crate::engine::aggregate::days;
 use crate::engine::calendar::Month;
 use crate::engine::columns::COLUMNS;
@@ -122,14 +122,17 @@ impl Merge {
         self.ledger.files.iter().map(|ledger| &ledger.file).filter(|file| !file.is_whole()).map(gaps).collect()
     }
 
-    /// Whether the parts make up the files they name.
+    /// Whether the parts make up the files they name, and are the tasks of a list where there is one. With
+    /// [`GapPolicy::Accept`] some may be missing, but none may be too much.
     ///
     /// # Errors
-    /// [`MonthFileError::Incomplete`].
-    pub fn check_whole(&self) -> Result<(), MonthFileError> {
+    /// [`MonthFileError::Incomplete`], [`MonthFileError::NotAsPlanned`].
+    pub fn check_whole(&self, tasks: Option<&TaskList>, gaps: GapPolicy) -> Result<(), MonthFileError> {
+        tasks.map_or(Ok(()), |tasks| tasks.check(&self.ledger, gaps))?;
         let missing = self.incomplete();
         match missing.len() {
             0 => Ok(()),
+            _ if gaps == GapPolicy::Accept => Ok(()),
             n_files => Err(MonthFileError::Incomplete { n_files, missing }),
         }
     }
@@ -215,14 +218,7 @@ impl Groups<'_> {
         if partial.n_rows() == 0 {
             return Ok(None);
         }
-        let provenance = Provenance {
-            engine: String::new(),
-            rules_name: String::new(),
-            rules_sha256: String::new(),
-            rules_text: String::new(),
-            input_files: 0,
-            input_bytes: 0,
-        };
+        let provenance = Provenance::default();
         let meta = MonthMeta { month: self.month, etl_date: self.etl_date, labels: &self.rules.labels, provenance };
         Ok(Some(partial.finish(meta)?))
     }

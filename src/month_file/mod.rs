@@ -11,8 +11,9 @@
 //!                                             \-> MonthTable
 //! ```
 //!
-//! Reading takes contracts, days and seconds alone and makes the other columns anew, so that a file never says more than
-//! it can prove: the rows are held against the ledger, and labels follow from the rules.
+//! Reading takes contracts, days and seconds and makes the other columns anew, so that a file never says more than it can
+//! prove: the rows are held against the ledger, and the labels in the file against those that follow from its rules. A
+//! file that was tampered with and given a checksum that fits is refused all the same.
 
 mod chunk;
 mod encode;
@@ -20,6 +21,7 @@ mod error;
 mod merge;
 mod metadata;
 mod read;
+mod tasks;
 mod write;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ use crate::error::Error;
 
 pub use error::{FileFlaw, Mismatch, MonthFileError};
 pub use merge::{Merge, MergeOptions, MergeWriteError};
+pub use tasks::{GapPolicy, TaskList};
 pub use write::{check_apps, write};
 
 /// Version of what stands in the metadata.

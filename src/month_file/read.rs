@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::Compression;
+use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
@@ -17,10 +18,11 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
 use super::metadata::{Entries, Header};
-use super::{FileFlaw, MonthFileError, columns, schema};
-use crate::engine::columns::COLUMNS;
-use crate::engine::month::Contracts;
-use crate::engine::partial::{Row, RowCheck, RowStream, activity};
+use super::{FileFlaw, MonthFileError, columns, days_since_epoch, schema};
+use crate::engine::columns::{COLUMNS, Cell, Column, ColumnType};
+use crate::engine::ledger::LedgerDetail;
+use crate::engine::month::{Contracts, MonthMeta, MonthTable, Provenance};
+use crate::engine::partial::{Overflow, Partial, Row, RowCheck, RowStream, activity};
 use crate::engine::rules::Category;
 
 /// The columns lie behind the four bytes with which every Parquet file begins.
@@ -50,25 +52,28 @@ pub(super) struct FileRows<R> {
     /// Row groups that were begun.
     n_groups: usize,
     group: Option<GroupColumns>,
-    batch: Batch,
+    /// Rows with their labels, which the file gives too.
+    batch: MonthTable,
     /// Rows of the batch that were reached: the cursor stands at the last of them.
     n_reached: usize,
     check: RowCheck,
 }
 
-/// The columns of a row group that are read, while they are.
+/// The columns of a row group while they are read.
 struct GroupColumns {
     n_missing: usize,
     contracts: ColumnReaderImpl<ByteArrayType>,
     days: ColumnReaderImpl<Int32Type>,
     seconds: [ColumnReaderImpl<Int64Type>; Category::ALL.len()],
+    /// The columns that follow from those.
+    others: Vec<(&'static Column, OtherColumn)>,
 }
 
-#[derive(Default)]
-struct Batch {
-    contracts: Contracts,
-    days: Vec<u32>,
-    seconds: [Vec<i64>; Category::ALL.len()],
+/// A column that is only compared.
+enum OtherColumn {
+    Ints(ColumnReaderImpl<Int32Type>),
+    BigInts(ColumnReaderImpl<Int64Type>),
+    Texts(ColumnReaderImpl<ByteArrayType>),
 }
 
 impl FileRows<File> {
@@ -92,7 +97,7 @@ impl<R: ChunkReader + 'static> FileRows<R> {
         let (metadata, header) = opened.map_err(|failure| failure.at(&path))?;
         let check = RowCheck::new(header.month);
         let (n_groups, n_reached) = (0, 0);
-        let batch = Batch::default();
+        let batch = labelled(Partial::default(), &header).map_err(|failure| failure.at(&path))?;
         Ok(FileRows {
             path,
             reader: Arc::new(reader),
@@ -116,9 +121,10 @@ impl<R: ChunkReader + 'static> FileRows<R> {
             if let Some(group) = self.group.as_mut().filter(|group| group.n_missing > 0) {
                 let n_rows = group.n_missing.min(BATCH_ROWS);
                 group.n_missing -= n_rows;
-                self.batch = group.read(n_rows)?;
+                self.batch = labelled(group.read(n_rows)?, &self.header)?;
                 self.n_reached = 0;
-                return Ok(true);
+                let n_before = self.check.n_rows();
+                return group.compare_others(&self.batch, n_before).map(|()| true);
             }
             let Some(group) = self.metadata.row_groups().get(self.n_groups) else { break };
             self.group = Some(GroupColumns::new(&self.reader, group)?);
@@ -143,31 +149,35 @@ impl<R: ChunkReader + 'static> RowStream for FileRows<R> {
     type Error = MonthFileError;
 
     fn advance(&mut self) -> Result<bool, MonthFileError> {
-        if self.n_reached == self.batch.days.len() {
+        if self.n_reached == self.batch.n_rows() {
             let filled = guarded(|| self.fill());
             if !filled.map_err(|failure| failure.at(&self.path))? {
                 return Ok(false);
             }
         }
         self.n_reached += 1;
-        let row = self.batch.row(self.n_reached - 1);
-        let checked = self.check.check(row);
+        let checked = self.check.check(row_of(&self.batch, self.n_reached - 1));
         checked.map(|()| true).map_err(|flaw| Failure::from(FileFlaw::from(flaw)).at(&self.path))
     }
 
     fn row(&self) -> Row<'_> {
-        self.batch.row(self.n_reached.saturating_sub(1))
+        row_of(&self.batch, self.n_reached.saturating_sub(1))
     }
 }
 
-impl Batch {
-    fn row(&self, row: usize) -> Row<'_> {
-        Row {
-            contract: self.contracts.get(row),
-            days: self.days[row],
-            seconds: std::array::from_fn(|category| self.seconds[category][row]),
-        }
+fn row_of(table: &MonthTable, row: usize) -> Row<'_> {
+    Row {
+        contract: table.contracts.get(row),
+        days: table.days[row],
+        seconds: std::array::from_fn(|category| table.seconds[category][row]),
     }
+}
+
+/// Rows with the labels that they must have.
+fn labelled(rows: Partial, header: &Header) -> Result<MonthTable, Failure> {
+    let (labels, provenance) = (&header.rules.labels, Provenance::default());
+    let meta = MonthMeta { month: header.month, etl_date: header.etl_date, labels, provenance };
+    rows.finish(meta).map_err(Failure::Overflow)
 }
 
 impl GroupColumns {
@@ -182,11 +192,25 @@ impl GroupColumns {
                 return Err(damaged(format!("column {name} is compressed")));
             }
             let pages = SerializedPageReader::new(Arc::clone(reader), chunk, n_missing, None).map_err(Failure::of)?;
-            Ok((chunk.column_descr_ptr(), Box::new(pages)))
+            Ok((chunk.column_descr_ptr(), Box::new(pages) as Box<dyn PageReader>))
         };
+        let duration = |category: Category| format!("{}Duration", category.name());
         let seconds = |category: Category| {
-            let (descriptor, pages) = pages(&format!("{}Duration", category.name()))?;
+            let (descriptor, pages) = pages(&duration(category))?;
             Ok::<_, Failure>(ColumnReaderImpl::new(descriptor, pages))
+        };
+        let other = |column: &'static Column| {
+            let (descriptor, pages) = pages(column.name)?;
+            let reader = match column.column_type {
+                ColumnType::Date | ColumnType::Int => OtherColumn::Ints(ColumnReaderImpl::new(descriptor, pages)),
+                ColumnType::BigInt => OtherColumn::BigInts(ColumnReaderImpl::new(descriptor, pages)),
+                ColumnType::Text { .. } => OtherColumn::Texts(ColumnReaderImpl::new(descriptor, pages)),
+            };
+            Ok::<_, Failure>((column, reader))
+        };
+        let is_other = |column: &&Column| {
+            !matches!(column.name, "Contract" | "Days")
+                && Category::ALL.iter().all(|category| duration(*category) != column.name)
         };
         let [movie, sport, child, relax, tv] = Category::ALL.map(seconds);
         let (contract, contract_pages) = pages("Contract")?;
@@ -196,39 +220,83 @@ impl GroupColumns {
             contracts: ColumnReaderImpl::new(contract, contract_pages),
             days: ColumnReaderImpl::new(days, days_pages),
             seconds: [movie?, sport?, child?, relax?, tv?],
+            others: columns().filter(is_other).map(other).collect::<Result<_, _>>()?,
         })
     }
 
     /// The next rows.
-    fn read(&mut self, n_rows: usize) -> Result<Batch, Failure> {
-        let mut batch = Batch::default();
-        let (mut texts, mut days): (Vec<ByteArray>, Vec<i32>) = Default::default();
-        read_values(&mut self.contracts, n_rows, &mut texts)?;
-        for text in &texts {
-            batch.contracts.push(text.as_utf8().map_err(|_| damaged("a contract is not UTF-8"))?);
+    fn read(&mut self, n_rows: usize) -> Result<Partial, Failure> {
+        let mut contracts = Contracts::default();
+        for text in read_values(&mut self.contracts, n_rows)? {
+            contracts.push(text.as_utf8().map_err(|_| damaged("a contract is not UTF-8"))?);
         }
-        read_values(&mut self.days, n_rows, &mut days)?;
-        batch.days = days.into_iter().map(i32::cast_unsigned).collect();
-        for (column, seconds) in self.seconds.iter_mut().zip(&mut batch.seconds) {
-            read_values(column, n_rows, seconds)?;
+        let days = read_values(&mut self.days, n_rows)?.into_iter().map(i32::cast_unsigned).collect();
+        let mut seconds = <[_; Category::ALL.len()]>::default();
+        for (column, seconds) in self.seconds.iter_mut().zip(&mut seconds) {
+            *seconds = read_values(column, n_rows)?.into();
         }
-        Ok(batch)
+        Ok(Partial { contracts, days, seconds, ledger: LedgerDetail::default() })
+    }
+
+    /// Reads the other columns of the rows that were read last and holds them against `expected`. The first row is the
+    /// one at `n_before` in the file.
+    fn compare_others(&mut self, expected: &MonthTable, n_before: usize) -> Result<(), Failure> {
+        for (column, reader) in &mut self.others {
+            let values = column.values(expected);
+            let flaw = |row: usize, found: String| {
+                let expected = match values.cell(row) {
+                    Cell::Date(date) => date.to_string(),
+                    Cell::Text(text) => format!("`{text}`"),
+                    Cell::Integer(number) => number.to_string(),
+                };
+                Failure::from(FileFlaw::Cell { row: n_before + row, column: column.name, found, expected })
+            };
+            match reader {
+                OtherColumn::Ints(reader) => {
+                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
+                        let is_right = match values.cell(row) {
+                            Cell::Date(date) => found == days_since_epoch(date),
+                            cell => cell == Cell::Integer(found.into()),
+                        };
+                        is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
+                    }
+                }
+                OtherColumn::BigInts(reader) => {
+                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
+                        let is_right = values.cell(row) == Cell::Integer(found);
+                        is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
+                    }
+                }
+                OtherColumn::Texts(reader) => {
+                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
+                        let is_right = matches!(values.cell(row), Cell::Text(text) if text.as_bytes() == found.data());
+                        is_right.then_some(()).ok_or_else(|| flaw(row, excerpt(found.data())))?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-fn read_values<T: DataType>(
-    column: &mut ColumnReaderImpl<T>,
-    n_rows: usize,
-    values: &mut Vec<T::T>,
-) -> Result<(), Failure> {
+/// A text as a message shows it.
+fn excerpt(text: &[u8]) -> String {
+    const MAX_CHARS: usize = 60;
+    let text = String::from_utf8_lossy(text);
+    let shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
+    format!("`{shown}{}`", if text.chars().nth(MAX_CHARS).is_some() { "…" } else { "" })
+}
+
+fn read_values<T: DataType>(column: &mut ColumnReaderImpl<T>, n_rows: usize) -> Result<Vec<T::T>, Failure> {
+    let mut values = Vec::new();
     while values.len() < n_rows {
         let n_missing = n_rows - values.len();
-        let (n_read, _, _) = column.read_records(n_missing, None, None, values).map_err(Failure::of)?;
+        let (n_read, _, _) = column.read_records(n_missing, None, None, &mut values).map_err(Failure::of)?;
         if n_read == 0 {
             return Err(damaged(format!("{n_missing} values are missing")));
         }
     }
-    Ok(())
+    Ok(values)
 }
 
 /// What the file says of itself, if this program wrote it.
@@ -289,6 +357,7 @@ fn data_crc<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R) -> Result<u3
 enum Failure {
     Io(io::Error),
     Flaw(FileFlaw),
+    Overflow(Overflow),
 }
 
 impl Failure {
@@ -307,6 +376,7 @@ impl Failure {
         match self {
             Failure::Io(source) => MonthFileError::Read { file, source },
             Failure::Flaw(flaw) => MonthFileError::Unusable { file, flaw },
+            Failure::Overflow(overflow) => MonthFileError::Overflow(overflow),
         }
     }
 }

@@ -181,7 +181,10 @@ fn what_contradicts_the_metadata_is_refused() {
         names.iter().for_each(|name| contracts.push(name));
         contracts
     };
-    check(&|t| t.seconds[1][0] = 3, "the seconds of Sport are 3 in its rows, 2 by file and 2 by app");
+    check(
+        &|t| (t.seconds[1][0], t.total[0]) = (3, 16),
+        "the seconds of Sport are 3 in its rows, 2 by file and 2 by app",
+    );
     check(
         &|t| t.contracts = renamed(["B", "A"]),
         "row 1 is not after the one before: contracts must ascend byte by byte",
@@ -209,12 +212,24 @@ fn what_contradicts_the_metadata_is_refused() {
 
 /// Labels follow from seconds, days and rules: what the file says of them is not believed.
 #[test]
-fn labels_that_are_wrong_in_the_file_are_made_right() {
+fn what_does_not_follow_from_the_row_is_refused() {
     let good = month_of(&[("A", 0b11, [1, 2, 3, 4, 5]), ("B", 0b10, [1, 0, 0, 0, 0])]);
-    let mut table = good.clone();
-    (table.most_watch[0], table.taste[1], table.activeness[0], table.total[1]) =
-        (3, crate::engine::rules::Taste(9), 30, 99);
-    assert_eq!(read_back(&written(&table, 1)), good);
+    let check = |change: &dyn Fn(&mut MonthTable), message: &str| {
+        let mut table = good.clone();
+        change(&mut table);
+        for group_rows in [1, 2] {
+            assert_eq!(flaw_of(&written(&table, group_rows)).to_string(), message);
+        }
+    };
+    check(&|t| t.most_watch[0] = 3, "MostWatch of row 0 is `Relax`, it must be `Tv`");
+    check(&|t| t.most_watch[1] = MonthTable::NOTHING_WATCHED, "MostWatch of row 1 is `No`, it must be `Movie`");
+    check(&|t| t.taste[1] = crate::engine::rules::Taste(9), "Taste of row 1 is `Relax_Sport`, it must be `Movie`");
+    check(
+        &|t| t.taste_labels[31] = "x".repeat(5_000),
+        &format!("Taste of row 0 is `{}…`, it must be `Relax_Movie_Child_Sport_Tv`", "x".repeat(60)),
+    );
+    check(&|t| t.activeness[0] = 30, "Activeness of row 0 is 30, it must be 2");
+    check(&|t| t.total[1] = 99, "TotalDuration of row 1 is 99, it must be 1");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::attempt::Attempt;
 use super::steps::{load_month, note, usage};
-use crate::artifacts::{DashboardFiles, LiveChoice, LiveFiles};
+use crate::artifacts::{self, DashboardFiles, LiveChoice, LiveFiles};
 use crate::cli::plan::{ConsolePlan, MaskKey, RenderPlan};
 use crate::console;
 use crate::dashboard::html::{self, RenderOptions};
@@ -50,15 +50,16 @@ impl Rendering {
 pub(super) struct Drawn {
     /// The run that is drawn.
     pub run: i64,
-    pub stages: [StageTiming; 4],
+    pub stages: [StageTiming; 5],
 }
 
-/// The month in warehouse and mart, and the files that show it. The packaged workbook holds the rows of `table` and
-/// nothing that the warehouse makes of them, so it is written meanwhile.
+/// The month in warehouse and mart, and the files that show it. Month file and packaged workbook hold the rows of `table`
+/// and nothing that the warehouse makes of them, so they are written meanwhile.
 pub(super) fn load_and_draw(
     warehouse: &mut dyn Warehouse,
     table: &MonthTable,
     look: &Rendering,
+    month_file: &mut StagedFile,
     files: &mut DashboardFiles,
     attempt: &mut Attempt,
     talk: ConsolePlan,
@@ -67,12 +68,15 @@ pub(super) fn load_and_draw(
     let server = warehouse.server();
     let subject = Subject { month: table.month, provenance: provenance_of_table(table) };
     let DashboardFiles { page, package, live } = files;
-    let write_workbook = || {
+    let write_rows = || {
+        // The processor time is in that of the stages beside these.
+        let stage = |name, wall_s, bytes| StageTiming { name, wall_s, cpu_s: 0.0, bytes, records: n_rows };
+        let begun = Instant::now();
+        let n_bytes = artifacts::write_month(month_file, table)?;
+        let write = stage("write", begun.elapsed().as_secs_f64(), n_bytes);
         let begun = Instant::now();
         let note = write_package(package, &subject, &mut TableRows(table), look)?;
-        // Its processor time is in that of the stages beside it.
-        let wall_s = begun.elapsed().as_secs_f64();
-        Ok::<_, Error>((note, StageTiming { name: "workbook", wall_s, cpu_s: 0.0, bytes: 0, records: n_rows }))
+        Ok::<_, Error>((note, [write, stage("workbook", begun.elapsed().as_secs_f64(), 0)]))
     };
     let mut build = || {
         let stage = StageClock::start("load");
@@ -88,17 +92,17 @@ pub(super) fn load_and_draw(
         write_page(page, &model, table.month, look)?;
         Ok::<_, Error>((run, [load, mart, stage.stop(0, 0)]))
     };
-    let (workbook, built) = thread::scope(|scope| {
-        let workbook = scope.spawn(write_workbook);
+    let (written, built) = thread::scope(|scope| {
+        let written = scope.spawn(write_rows);
         let built = build();
-        (workbook.join().unwrap_or_else(|panic| resume_unwind(panic)), built)
+        (written.join().unwrap_or_else(|panic| resume_unwind(panic)), built)
     });
     // Of two errors that of the warehouse is told, whichever was first.
     let (run, [load, mart, dashboard]) = built?;
-    let (said, workbook) = workbook?;
+    let (said, [write, workbook]) = written?;
     note(said, talk);
     write_live(live.as_mut(), &subject, server)?;
-    Ok(Drawn { run, stages: [load, mart, workbook, dashboard] })
+    Ok(Drawn { run, stages: [load, mart, write, workbook, dashboard] })
 }
 
 /// The model with `month` as it stands. Another run of the month that is published between a mart and the reading of it

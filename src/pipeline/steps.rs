@@ -8,14 +8,15 @@ use jiff::Timestamp;
 
 use super::attempt::Attempt;
 use crate::artifacts::{self, LiveChoice};
-use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, WarehousePlan};
+use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, PartsPlan, WarehousePlan};
 use crate::console::{self, Progress, Unit};
-use crate::engine::calendar::Month;
+use crate::engine::calendar::{Day, Month};
 use crate::engine::month::MonthTable;
 use crate::error::Error;
-use crate::fs::atomic::{OutFolder, StagedFile};
+use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::gate::{Evidence, Limits};
 use crate::lake::{DataFile, Lake, LakeError, Listing};
+use crate::month_file::{Merge, TaskList};
 use crate::report::{InputReport, Published, Report};
 use crate::timing::{StageTiming, peak_rss_bytes};
 use crate::transform::{self, TransformOptions, Transformed};
@@ -36,14 +37,17 @@ pub(super) fn list(plan: &LakePlan, warnings: &mut Vec<RunWarning>) -> Result<(L
 
 /// Refuses a month in which days are missing, where all are wanted.
 pub(super) fn refuse_missing_days(plan: &LakePlan, listing: &Listing) -> Result<(), Error> {
-    if plan.missing_days == MissingDays::Report || listing.missing_days.is_empty() {
+    Ok(check_days(plan.missing_days, &plan.inputs.join(", "), listing.month, &listing.missing_days)?)
+}
+
+/// Whether all days are there, where they have to be.
+fn check_days(policy: MissingDays, place: &str, month: Month, missing: &[Day]) -> Result<(), LakeError> {
+    if policy == MissingDays::Report || missing.is_empty() {
         return Ok(());
     }
-    let days = dates(listing.month, &listing.missing_days).join(", ");
-    Err(Error::Lake(
-        LakeError::at(plan.inputs.join(", "), format!("no file for {days}"))
-            .advise("bring these days into the lake, or run without --require-all-days"),
-    ))
+    let days = dates(month, missing).join(", ");
+    Err(LakeError::at(place, format!("no file for {days}"))
+        .advise("bring these days into the lake, or run without --require-all-days"))
 }
 
 /// The files that a command reads or works in, each with a word for it: no output may take their place.
@@ -132,6 +136,19 @@ pub(super) fn make_month(
     Ok(transformed)
 }
 
+/// The parts of a month, where they are all that they should be.
+pub(super) fn open_parts(plan: &PartsPlan) -> Result<Merge, Error> {
+    let tasks = plan.tasks.as_deref().map(TaskList::read).transpose()?;
+    let merge = Merge::open(&plan.inputs, &plan.options)?;
+    merge.check_whole(tasks.as_ref(), plan.gaps)?;
+    let days = merge.ledger().by_day();
+    let is_missing = |day: &Day| days.get(day).is_none_or(|day| day.counts.read == 0);
+    let missing: Vec<Day> = merge.month().days().filter(is_missing).collect();
+    let place = plan.inputs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    check_days(plan.missing_days, &place, merge.month(), &missing)?;
+    Ok(merge)
+}
+
 /// Lets the month through the gate, or writes down what was rejected of it.
 pub(super) fn accept(made: &Transformed, listing: &Listing, limits: &Limits, out: &OutFolder) -> Result<(), Error> {
     let accepted = gate::accept(&made.table, limits, &Evidence::of_scan(&listing.files, &made.rejects));
@@ -182,6 +199,14 @@ pub(super) fn choose_published_month(warehouse: &mut dyn Warehouse, asked: Optio
             Err(usage(what, "`mart` needs --month YYYY-MM"))
         }
     }
+}
+
+/// Files that leave the others of the folder as they are, and a word about each.
+pub(super) fn publish_files(files: Vec<StagedFile>, talk: ConsolePlan) -> Result<(), Error> {
+    for path in atomic::publish(files)? {
+        say(talk, format_args!("wrote {}", path.display()));
+    }
+    Ok(())
 }
 
 /// All files at once, and a word about each.

@@ -89,7 +89,9 @@ fn a_lake_that_cannot_be_read_exits_3_and_nothing_is_published() {
     fs::create_dir(work.path("empty")).unwrap();
     let check = |arguments: &[&str], words: &[&str]| {
         work.run(["run", "--out", "out"].iter().chain(arguments)).failed(3, words);
-        for name in ["warehouse.db", "mart.db", "report.json", "rejects.ndjson", "dashboard.html"] {
+        for name in
+            ["warehouse.db", "mart.db", "report.json", "rejects.ndjson", "dashboard.html", "month-2022-04.parquet"]
+        {
             let path = work.path("out").join(name);
             // A warehouse that was prepared has no month.
             if name == "warehouse.db" && path.exists() {
@@ -234,7 +236,7 @@ fn help_and_version_exit_0() {
         }
     };
     check(&["--version"], &[env!("CARGO_PKG_VERSION")]);
-    check(&["--help"], &["run", "extract", "transform", "load", "mart", "dashboard", "bench", "Exit codes"]);
+    check(&["--help"], &["run", "extract", "transform", "merge", "load", "mart", "dashboard", "bench", "Exit codes"]);
     check(
         &["run", "--help"],
         &["--month", "--rules", "--etl-date", "--threads", "--warehouse", "--max-reject-ratio", "--json"],

@@ -6,6 +6,7 @@ mod support;
 mod cli;
 mod dashboard;
 mod lake;
+mod merge;
 mod months;
 mod outputs;
 mod plain;

@@ -51,7 +51,8 @@ fn every_command_works() {
         n_run += 1;
     }
     assert!(n_run >= 5, "only {n_run} commands");
-    for name in ["warehouse.db", "mart.db", "dashboard.html", "report.json", "rejects.ndjson"] {
+    for name in ["warehouse.db", "mart.db", "dashboard.html", "month-2022-04.parquet", "report.json", "rejects.ndjson"]
+    {
         assert!(work.path("viewmart-out").join(name).exists(), "{name}");
     }
 }

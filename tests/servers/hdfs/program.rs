@@ -99,7 +99,8 @@ fn a_month_comes_out_as_from_this_machine() {
             assert_eq!(pull["bytes"], expected, "{n_pulled} files, {command}");
             let stages: Vec<&str> =
                 report["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap()).collect();
-            let rest = if command == "run" { &["load", "mart", "workbook", "dashboard"][..] } else { &["write"] };
+            let rest =
+                if command == "run" { &["load", "mart", "write", "workbook", "dashboard"][..] } else { &["write"] };
             assert_eq!(stages, [&["pull", "overlap", "scan", "aggregate", "columns"], rest].concat());
         }
         assert_same_month(&work, ("here", "log_content"), ("there", &remote));
