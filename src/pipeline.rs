@@ -23,6 +23,7 @@ use crate::warehouse::Missing;
 use crate::{bench, doctor, gate, mart};
 
 mod attempt;
+mod audience;
 mod draw;
 mod steps;
 
@@ -45,6 +46,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Dashboard(plan) => draw_dashboard(plan, talk),
         Task::Drop(plan) => drop_month(plan),
         Task::Months(plan) => list_months(plan),
+        Task::Audience(plan) => Ok(Outcome::Audience(audience::answer(plan)?)),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Generate(options) => generate(options, talk),
         Task::Bench(plan) => {
@@ -55,7 +57,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
 }
 
 fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin();
+    let mut attempt = Attempt::begin().measuring(&plan.audiences);
     let done = run_to_end(plan, talk, &mut attempt);
     attempt.end(done, Some(&plan.out), Some(&plan.warehouse))
 }
@@ -148,7 +150,7 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin();
+    let mut attempt = Attempt::begin().measuring(&plan.audiences);
     let table = steps::open_parts(&plan.parts)?.into_table()?;
     attempt.take_table(&table);
     let done = load_to_end(plan, talk, &table, &mut attempt);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::artifacts;
+use crate::audience::NamedAudience;
 use crate::cli::plan::{EnginePlan, WarehousePlan};
 use crate::console;
 use crate::engine::ledger::Ledger;
@@ -29,6 +30,8 @@ pub(super) struct Attempt {
     started: Timestamp,
     /// What was told on stderr and belongs to the month.
     pub warnings: Vec<RunWarning>,
+    /// The audiences that are measured in a month that is published.
+    audiences: Vec<NamedAudience>,
     /// Known once the month is.
     record: Option<RunRecord>,
     etl_date: Option<Date>,
@@ -43,11 +46,17 @@ impl Attempt {
             begun: Instant::now(),
             started: Timestamp::now(),
             warnings: Vec::new(),
+            audiences: Vec::new(),
             record: None,
             etl_date: None,
             is_read: false,
             has_published: false,
         }
+    }
+
+    /// A run that measures audiences.
+    pub fn measuring(self, audiences: &[NamedAudience]) -> Attempt {
+        Attempt { audiences: audiences.to_vec(), ..self }
     }
 
     pub fn started(&self) -> Timestamp {
@@ -82,6 +91,8 @@ impl Attempt {
             days: Vec::new(),
             apps: Vec::new(),
             warnings: Vec::new(),
+            audiences: Vec::new(),
+            audience_pairs: Vec::new(),
         });
     }
 
@@ -93,7 +104,9 @@ impl Attempt {
 
     /// What the warehouse is to say of the run that publishes `table`.
     pub fn record_of(&self, table: &MonthTable) -> RunRecord {
-        RunRecord { warnings: self.warnings.clone(), ..RunRecord::of_table(table, self.started) }
+        let mut record = RunRecord { warnings: self.warnings.clone(), ..RunRecord::of_table(table, self.started) };
+        super::audience::measure(&self.audiences, table, &mut record);
+        record
     }
 
     /// The month stands in the warehouse, whatever happens behind it.
