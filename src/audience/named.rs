@@ -43,7 +43,9 @@ pub enum NamedError {
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
     /// A name that cannot be a key.
-    #[error("`{0}` is no name of an audience: lower-case letters, digits and `_`, no digit first, {MAX_NAME_BYTES} at most")]
+    #[error(
+        "`{0}` is no name of an audience: lower-case letters, digits and `_`, no digit first, {MAX_NAME_BYTES} at most"
+    )]
     Name(String),
     /// A name that means something else.
     #[error("`{0}` is a word of the expressions: give the audience another name")]

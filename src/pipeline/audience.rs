@@ -196,16 +196,13 @@ fn tabulate(members: &[Member<'_>], sheet: &Sheet<'_>) -> ListTable {
         Cell::Integer(number) => number.into(),
     };
     let row = |member: &Member<'_>| {
-        let of_month = values.iter().map(|values| {
-            member.row.map_or(serde_json::Value::Null, |row| cell(values.cell(row as usize)))
-        });
+        let of_month = values
+            .iter()
+            .map(|values| member.row.map_or(serde_json::Value::Null, |row| cell(values.cell(row as usize))));
         std::iter::once((sheet.show)(member.contract).into()).chain(of_month).collect()
     };
     let names = sheet.columns.iter().map(|column: &&Column| column.name);
-    ListTable {
-        header: std::iter::once("Contract").chain(names).collect(),
-        rows: members.iter().map(row).collect(),
-    }
+    ListTable { header: std::iter::once("Contract").chain(names).collect(), rows: members.iter().map(row).collect() }
 }
 
 /// The files of lists, begun before anything is read.

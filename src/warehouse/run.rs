@@ -208,9 +208,10 @@ impl RunRecord {
             let numbers = [count(*users), Value::Integer(*seconds), Value::Integer(*others_median_seconds)];
             [Value::Integer(place), text(name), text(description)].into_iter().chain(numbers).collect()
         });
-        let pairs = self.audience_pairs.iter().map(|RunAudiencePair { audience, other, users }| {
-            vec![text(audience), text(other), count(*users)]
-        });
+        let pairs = self
+            .audience_pairs
+            .iter()
+            .map(|RunAudiencePair { audience, other, users }| vec![text(audience), text(other), count(*users)]);
         [
             (&ETL_RUN_DAY, days.collect()),
             (&ETL_RUN_APP, self.app_rows()),

@@ -100,8 +100,7 @@ fn months_are_asked_against_each_other() {
     assert_eq!(listed, "Contract  TotalDuration\nOLD1\nSG01                200\n");
     let triangle = "first month  2022-03  2022-04\n2022-03            2        1\n2022-04                     4\n";
     assert_eq!(answer(&work, &["--retention", "months"]), triangle);
-    let value: serde_json::Value =
-        serde_json::from_str(&answer(&work, &["--retention", "months", "--json"])).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&answer(&work, &["--retention", "months", "--json"])).unwrap();
     let cohorts = [("2022-03", vec![2, 1]), ("2022-04", vec![4])]
         .map(|(month, users)| serde_json::json!({"month": month, "users": users}));
     assert_eq!(value, serde_json::json!({"months": ["2022-03", "2022-04"], "cohorts": cohorts}));
@@ -161,7 +160,8 @@ x  x  x          1  25.00 %
 #[test]
 fn named_audiences_are_measured_without_an_expression() {
     let work = months();
-    let text = "[silent]\nexpression = 'last < 10 and not shared'\n[gone]\nexpression = 'lapsed'\ndescription = 'Left'\n";
+    let text =
+        "[silent]\nexpression = 'last < 10 and not shared'\n[gone]\nexpression = 'lapsed'\ndescription = 'Left'\n";
     work.write("mine.toml", text);
     let expected = "\
 month 2022-04: 5 customers
@@ -178,7 +178,10 @@ silent                2  40.00 %   34.3  last < 10 and not shared
 gone                  -        -      -  the expression needs 2022-03, but the months given are 2022-04
 ";
     assert_eq!(answer(&work, &[APRIL, "--audiences", "mine.toml"]), expected);
-    assert!(answer(&work, &["months", "--audiences", "mine.toml"]).ends_with("gone                  1  20.00 %    0.0  Left\n"));
+    assert!(
+        answer(&work, &["months", "--audiences", "mine.toml"])
+            .ends_with("gone                  1  20.00 %    0.0  Left\n")
+    );
     work.write("viewmart.toml", "audiences = 'mine.toml'\n");
     assert_eq!(answer(&work, &[APRIL, "silent", "--count"]), "2\n");
 }
@@ -227,9 +230,8 @@ fn samples_and_groups_are_the_same_in_every_run() {
     work.write("lake/20220401.csv", format!("Contract,AppName,TotalDuration\n{lines}"));
     work.run(["transform", "lake", "-q"]).ok();
     let month = "viewmart-out/month-2022-04.parquet";
-    let contracts = |file: &str| -> BTreeSet<String> {
-        work.read_text(file).lines().skip(1).map(str::to_owned).collect()
-    };
+    let contracts =
+        |file: &str| -> BTreeSet<String> { work.read_text(file).lines().skip(1).map(str::to_owned).collect() };
 
     let sampled = answer(&work, &[month, "days = 1", "--sample", "10%", "--count"]);
     assert!((70..130).contains(&sampled.trim().parse::<u32>().unwrap()), "{sampled}");
@@ -320,7 +322,8 @@ fn a_run_fills_the_mart_and_the_dashboard_with_named_audiences() {
         ["shared", "1", "180000", "0.2"],
     ];
     assert_eq!(work.rows("viewmart-out/mart.db", sizes), expected);
-    let pairs = "SELECT Other, Users FROM audience_overlap WHERE Month = '2022-04-01' AND Audience = 'early' ORDER BY 1";
+    let pairs =
+        "SELECT Other, Users FROM audience_overlap WHERE Month = '2022-04-01' AND Audience = 'early' ORDER BY 1";
     let expected = [
         ["at_risk", "0"],
         ["early", "3"],
@@ -338,7 +341,8 @@ fn a_run_fills_the_mart_and_the_dashboard_with_named_audiences() {
     work.run(["dashboard", "--month", "2022-04"]).ok();
     let page = work.read_text("viewmart-out/dashboard.html");
     let april = &page[page.find("data-month=2022-04").unwrap()..];
-    let row = "<tr><th scope=row>early<td>3<td>60.0\u{a0}%<td>84.3<td>+200.0\u{a0}%<td class=w>Silent &lt;since&gt; the 10th";
+    let row =
+        "<tr><th scope=row>early<td>3<td>60.0\u{a0}%<td>84.3<td>+200.0\u{a0}%<td class=w>Silent &lt;since&gt; the 10th";
     assert!(april.contains(row), "{}", &april[april.find("data-table=audiences").unwrap()..][..2000]);
     // (120 000 + 3600 + 200 + 0) s of 4 customers, of whom two have at most 200 s.
     let shared = "<tr><th scope=row>Without shared accounts<td>4<td>34.4<td>8.6\u{a0}h<td>3.3\u{a0}min";

@@ -100,7 +100,9 @@ fn operator_and_text(test: &TextTest) -> (&'static str, &str) {
 /// The condition in SQL on a contract `u.Contract`.
 fn sql(expr: &Expr, month: Month) -> String {
     let there = |month: Month, condition: &str| {
-        format!("EXISTS (SELECT 1 FROM customer c WHERE c.Month = '{month}' AND c.Contract = u.Contract AND {condition})")
+        format!(
+            "EXISTS (SELECT 1 FROM customer c WHERE c.Month = '{month}' AND c.Contract = u.Contract AND {condition})"
+        )
     };
     match expr {
         Expr::And(a, b) => format!("({} AND {})", sql(a, month), sql(b, month)),
@@ -251,15 +253,13 @@ fn tests() -> impl Strategy<Value = Expr> {
         Just(Metric::First),
         Just(Metric::Last),
         Just(Metric::Gap),
-        (1_u32..=31, 1_u32..=31).prop_map(|(a, b)| Metric::Active((a.min(b)..=a.max(b)).fold(0, |m, d| m | 1 << (d - 1)))),
+        (1_u32..=31, 1_u32..=31)
+            .prop_map(|(a, b)| Metric::Active((a.min(b)..=a.max(b)).fold(0, |m, d| m | 1 << (d - 1)))),
     ];
     let whole = (0_i64..32).prop_map(|numerator| Threshold { numerator, denominator: 1 });
     let words = "[ABab%_é]{0,3}";
-    let on = prop_oneof![
-        Just(OnDays::Weekend),
-        Just(OnDays::Weekdays),
-        (0_u32..31).prop_map(|day| OnDays::Mask(1 << day)),
-    ];
+    let on =
+        prop_oneof![Just(OnDays::Weekend), Just(OnDays::Weekdays), (0_u32..31).prop_map(|day| OnDays::Mask(1 << day)),];
     let labels = ["Movie", "Sport", "Child", "Relax", "Tv", "No"].map(str::to_owned).to_vec();
     let tastes = ["Movie_Tv", "Relax_Movie_Tv", "Tv", "No", "%Tv", "M%", "%_%", "_o"].map(str::to_owned).to_vec();
     prop_oneof![
