@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use jiff::civil::Date;
 
+use crate::lake::DayPattern;
+
 use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, key_and_value, switch};
 
 /// Puts what one place says on top of what a weaker place says.
@@ -59,13 +61,13 @@ combine! {
     MonthFlags { month }
     FormatFlags { format }
     DayFlags { require_all_days }
-    SourceFlags { cache, refresh, offline, verify, jobs }
+    SourceFlags { day_pattern, allow_duplicates, cache, refresh, offline, verify, jobs }
     HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname }
     PartFlags { allow_partial }
     RulesFlags { rules, exclude_contract }
     EtlDateFlags { etl_date }
     ThreadFlags { threads }
-    LimitFlags { max_reject_ratio, max_unmapped_ratio }
+    LimitFlags { max_reject_ratio, max_unmapped_ratio, deny_warnings }
     RejectFlags { max_rejects_kept }
     WarehouseFlags { warehouse, mart_db, defaults_file, load_connections }
     AudienceFlags { audiences }
@@ -165,6 +167,13 @@ pub(crate) struct DayFlags {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Lake")]
 pub(crate) struct SourceFlags {
+    /// Where file names say the day, with {YYYY} {MM} {DD} {M} {D} {YYYYMMDD} and *, for example '{DD}-{MM}-{YYYY}.json'
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) day_pattern: Option<DayPattern>,
+    /// Let files count that look like the same data twice
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) allow_duplicates: Option<bool>,
     /// Folder for files pulled from a remote lake [default: ~/.cache/viewmart]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache: Option<PathBuf>,
@@ -255,6 +264,10 @@ pub(crate) struct LimitFlags {
     /// Stop when the app of more than this fraction of the records is in no category [default: 1]
     #[arg(long, value_name = "0..1")]
     pub(crate) max_unmapped_ratio: Option<Ratio>,
+    /// Stop when there is anything to warn of
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) deny_warnings: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

@@ -24,10 +24,10 @@ use crate::dashboard::mask;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
 use crate::error::{Advice as _, Error};
-use crate::gate::Limits;
+use crate::gate::{Limits, WarningPolicy};
 use crate::generate::{Dirt, GenerateOptions};
 use crate::lake::source::hdfs::DatanodeAddress;
-use crate::lake::{Caching, HdfsOptions, LakeOptions, ListOptions, Verify};
+use crate::lake::{Caching, DayPattern, Duplicates, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
@@ -383,10 +383,16 @@ impl Resolver<'_> {
                 "name its folder, file, glob or URI on the command line, or as `lake` in the settings file",
             ));
         }
-        let SourceFlags { cache, refresh, offline, verify, jobs } = &self.settings.source;
+        let SourceFlags { day_pattern, allow_duplicates, cache, refresh, offline, verify, jobs } =
+            &self.settings.source;
         let defaults = LakeOptions::default();
         let options = LakeOptions {
-            list: ListOptions { month: self.month()?, format: self.settings.format.format.map(FormatName::format) },
+            list: ListOptions {
+                month: self.month()?,
+                format: self.settings.format.format.map(FormatName::format),
+                day_pattern: day_pattern.clone().map(|pattern| self.day_pattern(pattern)).transpose()?,
+                duplicates: if *allow_duplicates == Some(true) { Duplicates::Allow } else { Duplicates::Refuse },
+            },
             cache: cache.clone().unwrap_or(defaults.cache),
             caching: match (refresh.unwrap_or(false), offline.unwrap_or(false)) {
                 (true, true) => {
@@ -428,12 +434,21 @@ impl Resolver<'_> {
     }
 
     fn limits(&self) -> Limits {
-        let LimitFlags { max_reject_ratio, max_unmapped_ratio } = self.settings.limits;
+        let LimitFlags { max_reject_ratio, max_unmapped_ratio, deny_warnings } = self.settings.limits;
         let defaults = Limits::default();
         Limits {
             max_reject_ratio: max_reject_ratio.map_or(defaults.max_reject_ratio, Ratio::get),
             max_unmapped_ratio: max_unmapped_ratio.map_or(defaults.max_unmapped_ratio, Ratio::get),
+            warnings: if deny_warnings == Some(true) { WarningPolicy::Refuse } else { WarningPolicy::Publish },
         }
+    }
+
+    /// The pattern, which takes the month from --month where it does not say it.
+    fn day_pattern(&self, pattern: DayPattern) -> Result<DayPattern, Error> {
+        let text = pattern.to_string();
+        pattern.in_month(self.month()?).ok_or_else(|| {
+            usage(format!("the `day_pattern` `{text}` says no month"), "name the month with --month YYYY-MM")
+        })
     }
 
     fn hdfs(&self) -> Result<HdfsOptions, Error> {
