@@ -68,12 +68,12 @@ pub(super) trait Input: Send {
     /// After an error there is nothing more to come.
     fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error>;
 
-    /// Says where in the window of the last chunk the first record starts that was not scanned, and in CSV which quote,
-    /// by its byte in the file, the window opens and does not close.
+    /// Says where in the window of the last chunk the first record starts that was not scanned, and
+    /// in CSV which quote, by its byte in the file, the window opens and does not close.
     fn consume(&mut self, next: usize, open_quote: Option<u64>);
 
-    /// When there are no more chunks: the quote that is still open at the end of the file. Of the inputs of a file one
-    /// says so.
+    /// When there are no more chunks: the quote that is still open at the end of the file. Of the
+    /// inputs of a file one says so.
     fn open_quote(&self) -> Option<u64>;
 }
 

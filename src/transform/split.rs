@@ -20,7 +20,8 @@ struct SplitFile {
     quotes: QuoteChain,
     mapped: MappedFile,
     n_unfinished: AtomicUsize,
-    /// CSV only: the last quote that the window of a split opens and does not close; 0 when there is none.
+    /// CSV only: the last quote that the window of a split opens and does not close; 0 when there
+    /// is none.
     open_quote: AtomicU64,
 }
 
@@ -123,7 +124,8 @@ impl Input for Split {
         let is_open = self.progress == Progress::FinishedLast
             && self.file.layout.is_some()
             && self.file.quotes.end_state() == Some(QuoteState::Quoted);
-        // A window may end within quotes that a later split closes; the last that opens one is that of the last record.
+        // A window may end within quotes that a later split closes; the last that opens one is that
+        // of the last record.
         is_open.then(|| self.file.open_quote.load(Ordering::Relaxed)).filter(|offset| *offset > 0)
     }
 

@@ -129,8 +129,8 @@ impl Worker {
         Ok(true)
     }
 
-    /// Gives the place in the window where the first record starts that was not scanned, and the quote that the window
-    /// opens and does not close.
+    /// Gives the place in the window where the first record starts that was not scanned, and the
+    /// quote that the window opens and does not close.
     fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> (usize, Option<u64>) {
         let n_before = self.collector.n_waiting();
         let mut rejects = RejectBatch::new(shared.reject_limit);

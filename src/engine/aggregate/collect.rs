@@ -92,7 +92,7 @@ impl Collector {
         SplitSink {
             partitions,
             key: context.key,
-            day_index: day.index() as u8,
+            of_day: KeptRecord::new(0, 0, day.index() as u8, 0),
             of_split: [SplitCounts::default(); N_SPLIT_APPS],
             counts: files.entry(file).or_default(),
             apps,
@@ -116,7 +116,8 @@ impl Collector {
 pub struct SplitSink<'a> {
     partitions: &'a mut Partitions,
     key: HashKey,
-    day_index: u8,
+    /// A record of the day of the split, all but the day still to be filled in.
+    of_day: KeptRecord,
     /// By [`App::index`] of the first apps. All others are added up where they end.
     of_split: [SplitCounts; N_SPLIT_APPS],
     /// Of the file of the split.
@@ -135,7 +136,7 @@ impl SplitSink<'_> {
         if !has_room {
             self.settle(app, seconds);
         }
-        let record = KeptRecord::new(contract_id, app.category as u8, self.day_index, seconds);
+        let record = self.of_day.with(contract_id, app.category as u8, seconds);
         // Last, so that what the processor holds for the next line need not outlive it.
         self.partitions.push(self.key.partition(contract_id), record);
     }

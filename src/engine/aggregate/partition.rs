@@ -37,7 +37,7 @@ pub struct KeptRecord {
     contract_id: u64,
     // From the lowest bit: seconds (32 bits), category (8), day (8). In one word, as it is written
     // for every record.
-    others: u64,
+    fields: u64,
 }
 
 impl KeptRecord {
@@ -45,8 +45,14 @@ impl KeptRecord {
     /// less 1 and seconds; more seconds than fit go another way ([`super::collect`]).
     #[inline(always)]
     pub fn new(contract_id: u64, category: u8, day_index: u8, seconds: u32) -> KeptRecord {
-        let others = u64::from(seconds) | u64::from(category) << 32 | u64::from(day_index) << 40;
-        KeptRecord { contract_id, others }
+        let fields = u64::from(seconds) | u64::from(category) << 32 | u64::from(day_index) << 40;
+        KeptRecord { contract_id, fields }
+    }
+
+    /// Another record of the same day: `self` is one without contract, category and seconds.
+    #[inline(always)]
+    pub fn with(self, contract_id: u64, category: u8, seconds: u32) -> KeptRecord {
+        KeptRecord { contract_id, fields: self.fields | u64::from(category) << 32 | u64::from(seconds) }
     }
 
     /// Number of the contract.
@@ -58,19 +64,19 @@ impl KeptRecord {
     /// Seconds.
     #[inline(always)]
     pub fn seconds(&self) -> u32 {
-        self.others as u32
+        self.fields as u32
     }
 
     /// `Category as u8`.
     #[inline(always)]
     pub fn category(&self) -> u8 {
-        (self.others >> 32) as u8
+        (self.fields >> 32) as u8
     }
 
     /// Day of the month less 1, 0..=30.
     #[inline(always)]
     pub fn day_index(&self) -> u8 {
-        (self.others >> 40) as u8
+        (self.fields >> 40) as u8
     }
 }
 

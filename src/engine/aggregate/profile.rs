@@ -66,9 +66,12 @@ impl ProfileTable {
     /// Adds the records of one chunk.
     pub fn add(&mut self, records: &[KeptRecord]) {
         self.reserve(records.len());
+        // A copy: what is written to the table cannot change it, which the compiler does not know
+        // of `self`.
+        let key = self.key;
         for record in records {
             let contract_id = record.contract_id();
-            let (bucket, place) = self.find(contract_id);
+            let (bucket, place) = self.find(key, contract_id);
             let Some(profile) = self.profiles.get_mut(bucket).and_then(|bucket| bucket.get_mut(place)) else {
                 continue;
             };
@@ -86,8 +89,8 @@ impl ProfileTable {
 
     /// Bucket and place of a customer, who is added if new. There is room.
     #[inline(always)]
-    fn find(&mut self, contract_id: u64) -> (usize, usize) {
-        let mut number = self.key.home(contract_id, self.buckets.len());
+    fn find(&mut self, key: HashKey, contract_id: u64) -> (usize, usize) {
+        let mut number = key.home(contract_id, self.buckets.len());
         loop {
             let Some(bucket) = self.buckets.get_mut(number) else {
                 number = 0;
@@ -171,7 +174,7 @@ impl ProfileTable {
         self.n_profiles = 0;
         for (ids, profiles) in old_buckets.iter().zip(&old_profiles) {
             for (contract_id, profile) in ids.0.iter().zip(profiles).filter(|(contract_id, _)| **contract_id != 0) {
-                let (bucket, place) = self.find(*contract_id);
+                let (bucket, place) = self.find(self.key, *contract_id);
                 self.profiles[bucket][place] = *profile;
             }
         }

@@ -19,7 +19,8 @@ pub struct RulesError {
     pub what: String,
 }
 
-/// What rules name outside their own text. The engine reads no file: who parses the text looks names up.
+/// What rules name outside their own text. The engine reads no file: who parses the text looks
+/// names up.
 pub trait References {
     /// The rules that `extends = "name"` starts from.
     ///
@@ -57,12 +58,14 @@ impl Rules {
         Rules::parse_with(text, &mut NoReferences)
     }
 
-    /// Reads rules from TOML. What a text with `extends` does not name is that of the rules it extends: a category that
-    /// is named has the apps of this text alone, and the order is that of the base unless all five are named.
+    /// Reads rules from TOML. What a text with `extends` does not name is that of the rules it
+    /// extends: a category that is named has the apps of this text alone, and the order is that of
+    /// the base unless all five are named.
     ///
     /// # Errors
-    /// What is wrong and on which line: not TOML, an unknown key, a category missing, unknown or given twice, an app
-    /// in two categories, bounds the wrong way round, an empty file, a reference that leads nowhere.
+    /// What is wrong and on which line: not TOML, an unknown key, a category missing, unknown or
+    /// given twice, an app in two categories, bounds the wrong way round, an empty file, a
+    /// reference that leads nowhere.
     pub fn parse_with(text: &str, references: &mut dyn References) -> Result<Rules, RulesError> {
         let error = |offset: usize, what: String| RulesError { line: line_of(text, offset), what };
         if text.trim().is_empty() {

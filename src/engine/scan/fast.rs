@@ -96,6 +96,10 @@ pub(super) trait Format {
 #[derive(Clone, Debug)]
 pub struct Scanner {
     filter: RecordFilter,
+    /// The bounds of `filter` for durations of up to seven digits: the least, and how far above it
+    /// the greatest is. So one comparison decides about both.
+    min_seconds: u32,
+    seconds_span: u32,
     apps: AppTable,
     backend: Backend,
 }
@@ -116,7 +120,8 @@ impl Scanner {
     pub fn new(filter: RecordFilter, backend: Backend) -> Scanner {
         let apps = AppTable::new(filter.apps.iter().map(|(name, app)| (name.as_str(), *app)));
         let backend = if backend.is_available() { backend } else { Backend::detect() };
-        Scanner { filter, apps, backend }
+        let (min_seconds, seconds_span) = plain_bounds(filter.min_seconds, filter.max_seconds);
+        Scanner { filter, min_seconds, seconds_span, apps, backend }
     }
 
     /// Scans the records of `window` that begin in `records`, the first of them at its start; gives
@@ -213,7 +218,7 @@ impl Scanner {
         seconds: u32,
         sink: &mut S,
     ) -> bool {
-        if i64::from(seconds) < self.filter.min_seconds || i64::from(seconds) > self.filter.max_seconds {
+        if seconds.wrapping_sub(self.min_seconds) > self.seconds_span {
             return false;
         }
         // SAFETY: the caller's promise.
@@ -248,6 +253,13 @@ impl Scanner {
     pub fn filter(&self) -> &RecordFilter {
         &self.filter
     }
+}
+
+/// The bounds `min..=max` as the least duration and the span above it; for bounds that no duration
+/// is within, such that none of seven digits is.
+fn plain_bounds(min: i64, max: i64) -> (u32, u32) {
+    let bound = |seconds: i64| u32::try_from(seconds.clamp(0, i64::from(u32::MAX))).unwrap_or(u32::MAX);
+    if max < min.max(0) { (u32::MAX, 0) } else { (bound(min), bound(max) - bound(min)) }
 }
 
 /// The shapes of the records that were read last: most likely also those of the records to come.
