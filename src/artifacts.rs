@@ -270,12 +270,14 @@ pub fn find_files_of_month(out: &Path, month: Month) -> Vec<PathBuf> {
     files
 }
 
-/// Writes down what became of a run that did not publish, beside the report of the last good one.
+/// Writes down what became of a run that did not publish, beside the report of the last good one; whoever calls this has
+/// the lock of the folder `out`.
 ///
 /// # Errors
 /// [`Error::Output`].
-pub fn write_refused_report(refusal: &Refusal, out: &OutFolder) -> Result<(), Error> {
-    let mut file = stage_by_month(out, refusal.month, REFUSED_REPORT)?;
+pub fn write_refused_report(refusal: &Refusal, out: &Path) -> Result<(), Error> {
+    let of_month = out.join(name_of_month(refusal.month, REFUSED_REPORT));
+    let mut file = StagedFile::create(&out.join(REFUSED_REPORT))?.also_as(&of_month)?;
     file.write_with(|w| w.write_all(refusal.to_json().as_bytes()))?;
     atomic::publish(vec![file]).map(drop)
 }

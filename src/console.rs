@@ -42,7 +42,9 @@ impl Progress {
             return Progress::hidden();
         }
         let template = match unit {
-            Unit::Bytes => "{msg:<10} {bar:32} {bytes:>10} of {total_bytes}, {bytes_per_sec}, {eta} left",
+            Unit::Bytes => {
+                "{msg:<10} {bar:32} {decimal_bytes:>10} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left"
+            }
             Unit::Rows => "{msg:<10} {bar:32} {human_pos:>10} of {human_len}, {per_sec}, {eta} left",
         };
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
@@ -111,20 +113,24 @@ fn is_unsafe(c: char) -> bool {
     c.is_control() && c != '\n' && c != '\t' || turns_direction || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Tells whom a run waits for, once, when the wait is long enough to be noticed.
+/// A wait for somebody else: how long it may be, and whether it has been told.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiting {
     since: Instant,
-    is_told: bool,
+    longest: Duration,
+    told: Option<Instant>,
 }
 
 impl Waiting {
-    /// A wait that is longer than this is told.
-    pub const SILENT: Duration = Duration::from_secs(2);
+    /// Waits below this are nobody's concern.
+    pub const TELL_AFTER: Duration = Duration::from_secs(2);
 
-    /// The wait begins.
-    pub fn begin() -> Waiting {
-        Waiting { since: Instant::now(), is_told: false }
+    /// Time until a wait is told again.
+    const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+    /// It begins, and is given up after `longest`.
+    pub fn new(longest: Duration) -> Waiting {
+        Waiting { since: Instant::now(), longest, told: None }
     }
 
     /// How long it has taken.
@@ -132,11 +138,26 @@ impl Waiting {
         self.since.elapsed()
     }
 
-    /// To be called while it lasts; `whom` is read after "waiting for ".
-    pub fn tell(&mut self, whom: impl FnOnce() -> String) {
-        if !self.is_told && self.elapsed() >= Waiting::SILENT {
-            self.is_told = true;
-            say(format_args!("waiting for {}", whom()));
+    /// Whether it has taken as long as it may.
+    pub fn is_over(&self) -> bool {
+        self.elapsed() >= self.longest
+    }
+
+    /// Whether it is over by then.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.elapsed() + time > self.longest
+    }
+
+    /// Says on stderr who is waited for, when it is time to. To be called while the wait lasts.
+    pub fn tell(&mut self, who: impl FnOnce() -> String) {
+        let is_due = match self.told {
+            None => self.elapsed() >= Waiting::TELL_AFTER,
+            Some(told) => told.elapsed() >= Waiting::TELL_AGAIN,
+        };
+        if is_due {
+            self.told = Some(Instant::now());
+            let (who, waited_s, longest_s) = (who(), self.elapsed().as_secs(), self.longest.as_secs());
+            say(format_args!("waiting: {who} ({waited_s} s so far, {longest_s} s at most)"));
         }
     }
 }
@@ -144,6 +165,14 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_wait_is_not_told() {
+        let mut waiting = Waiting::new(Duration::ZERO);
+        waiting.tell(|| unreachable!("told at once"));
+        assert!(waiting.is_over());
+        assert!(!Waiting::new(Duration::from_secs(3600)).is_over());
+    }
 
     #[test]
     fn nothing_from_outside_steers_a_terminal() {

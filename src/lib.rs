@@ -85,6 +85,9 @@ pub mod pipeline;
 pub mod console;
 
 #[cfg(feature = "program")]
+pub mod interrupt;
+
+#[cfg(feature = "program")]
 pub mod timing;
 
 #[cfg(feature = "program")]

@@ -23,11 +23,10 @@ use crate::warehouse::Missing;
 use crate::{bench, doctor, gate, mart};
 
 mod attempt;
-mod audience;
 mod draw;
 mod steps;
 
-use attempt::Attempt;
+use attempt::{Attempt, Book};
 use draw::Rendering;
 
 /// Carries out a plan.
@@ -46,7 +45,6 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Dashboard(plan) => draw_dashboard(plan, talk),
         Task::Drop(plan) => drop_month(plan),
         Task::Months(plan) => list_months(plan),
-        Task::Audience(plan) => Ok(Outcome::Audience(audience::answer(plan)?)),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Generate(options) => generate(options, talk),
         Task::Bench(plan) => {
@@ -57,16 +55,16 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
 }
 
 fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin().measuring(&plan.audiences);
+    let mut attempt = Attempt::begin(Book::new(Some(&plan.out), Some(&plan.warehouse)));
     let done = run_to_end(plan, talk, &mut attempt);
-    attempt.end(done, Some(&plan.out), Some(&plan.warehouse))
+    attempt.end(done)
 }
 
 fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
     let look = Rendering::prepare(&plan.render)?;
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
-    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     let live = look.live_choice(&*warehouse);
@@ -77,7 +75,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table);
-    steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
+    steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     files.write_rejects(&made.rejects)?;
     let month_file = &mut files.month_file;
     let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, month_file, &mut pages, attempt, talk)?;
@@ -95,7 +93,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
 
 fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let (lake, listing) = steps::list(&plan.lake, &mut Vec::new())?;
-    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let mut arrivals = lake.arrivals(&listing, steps::watch_pull(&lake, &listing, talk))?;
     for file in &mut arrivals {
         file?;
@@ -108,22 +106,22 @@ fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin();
+    let mut attempt = Attempt::begin(Book::new(Some(&plan.out), None));
     let done = transform_to_end(plan, talk, &mut attempt);
-    attempt.end(done, Some(&plan.out), None)
+    attempt.end(done)
 }
 
 fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
-    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let out = OutFolder::open(&plan.out)?;
     let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
     artifacts::refuse_clashes(files.files(), &out, steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table);
-    steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
+    steps::accept(&made, &listing, &plan.engine.limits, &out)?;
     let clock = StageClock::start("write");
     let n_bytes = artifacts::write_month(&mut files.month_file, &made.table)?;
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));
@@ -140,7 +138,7 @@ fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attem
 fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let merge = steps::open_parts(&plan.parts)?;
     let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
-    steps::judge(month, ledger, &plan.parts.limits, &Evidence::default(), &mut Vec::new())?;
+    gate::check_limits(month, &ledger.total(), ledger, &plan.parts.limits, &Evidence::default())?;
     let out = OutFolder::open(&plan.out)?;
     let mut file = artifacts::stage_month_file(&out, month)?;
     let n_rows = artifacts::write_merged(&mut file, merge)?;
@@ -150,11 +148,11 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin().measuring(&plan.audiences);
+    let mut attempt = Attempt::begin(Book::new(None, Some(&plan.warehouse)));
     let table = steps::open_parts(&plan.parts)?.into_table()?;
     attempt.take_table(&table);
     let done = load_to_end(plan, talk, &table, &mut attempt);
-    attempt.end(done, None, Some(&plan.warehouse))
+    attempt.end(done)
 }
 
 fn load_to_end(
@@ -163,8 +161,7 @@ fn load_to_end(
     table: &MonthTable,
     attempt: &mut Attempt,
 ) -> Result<Outcome, Error> {
-    gate::check_balance(table)?;
-    steps::judge(table.month, &table.detail, &plan.parts.limits, &Evidence::default(), &mut attempt.warnings)?;
+    gate::accept(table, &plan.parts.limits, &Evidence::default())?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))

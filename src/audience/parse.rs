@@ -6,7 +6,7 @@
 //! not     = "not" not | primary
 //! primary = "(" or ")" | MONTH ":" primary | "on" days | "in" "(" TEXT ")" | "new" | "retained" | "lapsed"
 //!         | "most" | "taste" | "contract" ( "=" | "!=" | "like" ) TEXT
-//!         | NAME | number [ comparison threshold ]
+//!         | number [ comparison threshold ]
 //! ```
 
 use jiff::civil::Date;
@@ -14,7 +14,6 @@ use jiff::civil::Date;
 use super::error::ExprError;
 use super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
 use super::lexer::{Kind, Token, tokens};
-use super::named::NamedAudience;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Category;
 use crate::suggest::nearest;
@@ -26,8 +25,7 @@ const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Tests in one expression: a chain of `or` is as deep as it is long when it is evaluated.
 const MAX_TESTS: usize = 1000;
 
-/// The words of the language, none of which can be a name.
-pub(super) const WORDS: [&str; 26] = [
+const WORDS: [&str; 26] = [
     "and", "or", "not", "movie", "sport", "child", "relax", "tv", "total", "per_day", "days", "first", "last", "gap",
     "active", "trend", "most", "taste", "contract", "on", "in", "new", "retained", "lapsed", "weekend", "weekdays",
 ];
@@ -37,18 +35,10 @@ pub(super) const WORDS: [&str; 26] = [
 /// # Errors
 /// The first mistake, with its place.
 pub fn parse(text: &str) -> Result<Expr, ExprError> {
-    parse_with(text, &[])
-}
-
-/// The expression that `text` says, in which a name stands for the audience of that name.
-///
-/// # Errors
-/// The first mistake, with its place.
-pub fn parse_with(text: &str, names: &[NamedAudience]) -> Result<Expr, ExprError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(ExprError::new("", 0..0, format!("the expression has more than {MAX_TEXT_BYTES} bytes")));
     }
-    let mut parser = Parser { text, names, tokens: tokens(text)?, next: 0, depth: 0, n_tests: 0 };
+    let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0, n_tests: 0 };
     let expr = parser.or()?;
     match parser.peek() {
         Kind::End => Ok(expr),
@@ -63,14 +53,13 @@ pub fn parse_with(text: &str, names: &[NamedAudience]) -> Result<Expr, ExprError
 
 struct Parser<'a> {
     text: &'a str,
-    names: &'a [NamedAudience],
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
     n_tests: usize,
 }
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     fn token(&self) -> &Token {
         // The last token is the end, which is never passed.
         &self.tokens[self.next.min(self.tokens.len() - 1)]
@@ -136,7 +125,7 @@ impl<'a> Parser<'a> {
 
     fn deeper(&mut self, inner: impl FnOnce(&mut Self) -> Result<Expr, ExprError>) -> Result<Expr, ExprError> {
         if self.depth == MAX_DEPTH {
-            return Err(self.too_deep());
+            return Err(self.wrong(format!("this is nested more than {MAX_DEPTH} deep")));
         }
         self.depth += 1;
         let expr = inner(self)?;
@@ -144,17 +133,11 @@ impl<'a> Parser<'a> {
         Ok(expr)
     }
 
-    fn too_deep(&self) -> ExprError {
-        self.wrong(format!("this is nested more than {MAX_DEPTH} deep"))
-    }
-
-    fn too_long(&self) -> ExprError {
-        self.wrong(format!("the expression has more than {MAX_TESTS} tests: use in('list.csv') for lists"))
-    }
-
     fn primary(&mut self) -> Result<Expr, ExprError> {
         if self.n_tests == MAX_TESTS {
-            return Err(self.too_long());
+            return Err(
+                self.wrong(format!("the expression has more than {MAX_TESTS} tests: use in('list.csv') for lists"))
+            );
         }
         self.n_tests += 1;
         if self.is_sign("(") {
@@ -187,30 +170,8 @@ impl<'a> Parser<'a> {
             "most" => self.text_test(TextField::MostWatch),
             "taste" => self.text_test(TextField::Taste),
             "contract" => self.text_test(TextField::Contract),
-            word => {
-                let names: &'a [NamedAudience] = self.names;
-                match names.iter().find(|named| named.name == word) {
-                    Some(named) => self.named(named),
-                    None => self.number_test(),
-                }
-            }
+            _ => self.number_test(),
         }
-    }
-
-    /// A name counts as what it stands for: names of names make no expression longer or deeper than the limits.
-    fn named(&mut self, named: &NamedAudience) -> Result<Expr, ExprError> {
-        let size = named.expr.size();
-        if self.depth + size.depth > MAX_DEPTH {
-            return Err(self.too_deep());
-        }
-        if self.n_tests + size.n_tests > MAX_TESTS {
-            return Err(self.too_long());
-        }
-        self.n_tests += size.n_tests;
-        let mut expr = named.expr.clone();
-        expr.move_to(&self.token().place);
-        self.next += 1;
-        Ok(expr)
     }
 
     fn movement(&mut self, movement: Movement) -> Expr {
@@ -345,9 +306,7 @@ impl<'a> Parser<'a> {
                 return Ok(Metric::Active(days));
             }
             (_, word) => {
-                let names = self.names.iter().map(|named| named.name.as_str());
-                let known: Vec<&str> = WORDS.into_iter().chain(names).collect();
-                let hint = nearest(word, &known).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
+                let hint = nearest(word, &WORDS).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
                 return Err(self.wrong(format!("`{word}` is not known{hint}")));
             }
         };

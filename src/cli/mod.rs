@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-mod audience;
 mod failure;
 mod flags;
 mod listing;
@@ -30,9 +29,9 @@ use schema::SchemaFormat;
 use values::MonthChoice;
 
 use flags::{
-    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags,
-    LimitFlags, MaskFlags, MonthFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags,
-    RulesFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+    BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags, LimitFlags,
+    MonthFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags, RulesFlags, SourceFlags,
+    ThreadFlags, WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
@@ -117,9 +116,6 @@ Examples:
   viewmart schema
   viewmart schema --format dbt > models/viewmart.yml")]
     Schema(SchemaArgs),
-    /// Count and list the customers for whom an expression holds
-    #[command(after_help = audience::EXAMPLES, after_long_help = audience::LONG_HELP)]
-    Audience(Box<audience::AudienceArgs>),
     /// Write a synthetic month like a real one, dirt included
     #[command(after_help = "\
 Examples:
@@ -205,10 +201,6 @@ struct RunArgs {
     rejects: RejectFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
-    #[command(flatten)]
-    audiences: AudienceFlags,
-    #[command(flatten)]
-    mask: MaskFlags,
     #[command(flatten)]
     render: RenderFlags,
     #[command(flatten)]
@@ -306,8 +298,6 @@ struct LoadArgs {
     #[command(flatten)]
     parts: PartsArgs,
     #[command(flatten)]
-    audiences: AudienceFlags,
-    #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
     out: OutFlags,
@@ -329,8 +319,6 @@ struct DashboardArgs {
     month: MonthFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
-    #[command(flatten)]
-    mask: MaskFlags,
     #[command(flatten)]
     render: RenderFlags,
     #[command(flatten)]
@@ -372,8 +360,6 @@ struct GenerateArgs {
     month: MonthFlags,
     #[command(flatten)]
     generate: GenerateFlags,
-    #[command(flatten)]
-    seed: SeedFlags,
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]

@@ -1,15 +1,12 @@
 //! A run from its beginning to whatever end, and what is written down of one that did not publish.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::artifacts;
-use crate::audience::NamedAudience;
 use crate::cli::plan::{EnginePlan, WarehousePlan};
-use crate::console;
 use crate::engine::ledger::Ledger;
 use crate::engine::month::{MonthTable, Provenance};
 use crate::error::{Advice as _, Error};
@@ -20,43 +17,62 @@ use crate::warehouse::mysql::MysqlOptions;
 use crate::warehouse::{
     OpenOptions, RunRecord, RunStatus, RunWarning, SqliteWarehouse, Warehouse as _, WarehouseError, WarehouseUrl,
 };
+use crate::{artifacts, console, interrupt};
 
 /// Longest wait for others where only a failure is to be recorded.
 const RECORD_WAIT: Duration = Duration::from_secs(5);
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Nothing that a reader could see has changed.
+    Making,
+    /// The warehouse publishes the month.
+    Publishing,
+    /// The month stands in the warehouse; mart and files follow.
+    Published,
+}
+
+/// Where a run that does not publish is written down.
+#[derive(Clone)]
+pub(super) struct Book {
+    out: Option<PathBuf>,
+    warehouse: Option<WarehousePlan>,
+}
+
+impl Book {
+    pub fn new(out: Option<&Path>, warehouse: Option<&WarehousePlan>) -> Book {
+        Book { out: out.map(Path::to_owned), warehouse: warehouse.cloned() }
+    }
+}
 
 /// A run, and as much of it as is known.
 pub(super) struct Attempt {
     begun: Instant,
     started: Timestamp,
+    book: Book,
     /// What was told on stderr and belongs to the month.
     pub warnings: Vec<RunWarning>,
-    /// The audiences that are measured in a month that is published.
-    audiences: Vec<NamedAudience>,
     /// Known once the month is.
     record: Option<RunRecord>,
     etl_date: Option<Date>,
     /// Whether the records were read to their end.
     is_read: bool,
-    has_published: bool,
+    step: Step,
 }
 
 impl Attempt {
-    pub fn begin() -> Attempt {
+    pub fn begin(book: Book) -> Attempt {
         Attempt {
             begun: Instant::now(),
             started: Timestamp::now(),
+            book,
             warnings: Vec::new(),
-            audiences: Vec::new(),
             record: None,
             etl_date: None,
             is_read: false,
-            has_published: false,
+            step: Step::Making,
         }
-    }
-
-    /// A run that measures audiences.
-    pub fn measuring(self, audiences: &[NamedAudience]) -> Attempt {
-        Attempt { audiences: audiences.to_vec(), ..self }
     }
 
     pub fn started(&self) -> Timestamp {
@@ -91,90 +107,141 @@ impl Attempt {
             days: Vec::new(),
             apps: Vec::new(),
             warnings: Vec::new(),
-            audiences: Vec::new(),
-            audience_pairs: Vec::new(),
         });
+        self.enter(Step::Making);
     }
 
     /// All records were read.
     pub fn take_table(&mut self, table: &MonthTable) {
         self.record = Some(RunRecord::of_table(table, self.started));
         self.is_read = true;
+        self.enter(Step::Making);
     }
 
     /// What the warehouse is to say of the run that publishes `table`.
     pub fn record_of(&self, table: &MonthTable) -> RunRecord {
-        let mut record = RunRecord { warnings: self.warnings.clone(), ..RunRecord::of_table(table, self.started) };
-        super::audience::measure(&self.audiences, table, &mut record);
-        record
+        RunRecord { warnings: self.warnings.clone(), ..RunRecord::of_table(table, self.started) }
+    }
+
+    /// The warehouse is about to publish the month.
+    pub fn set_publishing(&mut self) {
+        self.enter(Step::Publishing);
     }
 
     /// The month stands in the warehouse, whatever happens behind it.
     pub fn set_published(&mut self) {
-        self.has_published = true;
+        self.enter(Step::Published);
     }
 
     /// The end of the run. One that failed is written down in `etl_run`, where the warehouse is there, and in the output
     /// folder; that this is not possible changes nothing about how it ended.
-    pub fn end<T>(
-        self,
-        done: Result<T, Error>,
-        out: Option<&Path>,
-        warehouse: Option<&WarehousePlan>,
-    ) -> Result<T, Error> {
-        if let Err(error) = &done {
-            let status = match error {
-                Error::Data(_) => RunStatus::Refused,
-                _ => RunStatus::Failed,
-            };
-            self.write_down(status, error, out, warehouse);
+    pub fn end<T>(self, done: Result<T, Error>) -> Result<T, Error> {
+        interrupt::set_last_word(None);
+        if let Err(error) = &done
+            && let Some(failure) = self.failure_of(error)
+        {
+            let mut troubles = Vec::new();
+            if let Some(out) = &self.book.out {
+                let written =
+                    OutFolder::open(out).and_then(|out| artifacts::write_refused_report(&failure.refusal, out.path()));
+                troubles.extend(written.err().map(|trouble| trouble.to_string()));
+            }
+            troubles.extend(failure.record_run(&self.book, self.step).err().map(|trouble| trouble.to_string()));
+            // The failure itself says most of what could be said here.
+            if !matches!(error, Error::Warehouse(_) | Error::Busy { .. } | Error::Output { .. }) {
+                for trouble in troubles {
+                    console::say(format_args!("warning: this run could not be recorded: {trouble}"));
+                }
+            }
         }
         done
     }
 
-    fn write_down(mut self, status: RunStatus, error: &Error, out: Option<&Path>, warehouse: Option<&WarehousePlan>) {
-        let Some(record) = self.record.take() else { return };
-        let record = RunRecord {
-            status,
-            exit_code: error.exit_code(),
-            message: error.to_string(),
-            warnings: std::mem::take(&mut self.warnings),
-            ..record
+    /// Goes on to `step`, with what is to be said if the run is interrupted in it.
+    fn enter(&mut self, step: Step) {
+        self.step = step;
+        let book = self.book.clone();
+        let Some(failure) = self.failure(RunStatus::Interrupted, 1, String::new()) else { return };
+        interrupt::set_last_word(Some(Box::new(move |signal| failure.tell_interrupted(&book, step, signal))));
+    }
+
+    fn failure_of(&self, error: &Error) -> Option<Failure> {
+        let status = match error {
+            Error::Data(_) => RunStatus::Refused,
+            _ => RunStatus::Failed,
         };
-        let mut troubles = Vec::new();
-        if let Some(out) = out {
-            let refusal = self.refusal(&record, error);
-            let written = OutFolder::open(out).and_then(|out| artifacts::write_refused_report(&refusal, &out));
-            troubles.extend(written.err().map(|trouble| trouble.to_string()));
-        }
-        if let (Some(plan), false) = (warehouse, self.has_published) {
-            troubles.extend(record_run(plan, &record).err().map(|trouble| trouble.to_string()));
-        }
-        // The failure itself says most of what could be said here.
-        if !matches!(error, Error::Warehouse(_) | Error::Busy { .. } | Error::Output { .. }) {
-            for trouble in troubles {
-                console::say(format_args!("warning: this run could not be recorded: {trouble}"));
-            }
+        let mut failure = self.failure(status, error.exit_code(), error.to_string())?;
+        failure.refusal.stage = error.stage();
+        failure.refusal.kind = error.kind();
+        failure.refusal.next = error.advice().map(std::borrow::Cow::into_owned);
+        Some(failure)
+    }
+
+    /// The run as one that did not publish, once its month is known.
+    fn failure(&self, status: RunStatus, exit_code: u8, message: String) -> Option<Failure> {
+        let known = self.record.as_ref()?;
+        let refusal = Refusal {
+            month: known.month,
+            etl_date: self.etl_date,
+            rules_name: known.provenance.rules_name.clone(),
+            rules_sha256: known.provenance.rules_sha256.clone(),
+            status: status.name(),
+            stage: "run",
+            kind: status.name(),
+            message: message.clone(),
+            next: None,
+            exit: exit_code,
+            ledger: self.is_read.then(|| known.ledger.clone()),
+            warnings: self.warnings.iter().map(|warning| warning.text.clone()).collect(),
+            started: self.started,
+            finished: Timestamp::now(),
+        };
+        let record = RunRecord { status, exit_code, message, warnings: self.warnings.clone(), ..known.clone() };
+        Some(Failure { record, refusal })
+    }
+}
+
+/// A run that did not publish, as it is written down.
+struct Failure {
+    record: RunRecord,
+    refusal: Refusal,
+}
+
+impl Failure {
+    /// Records the run in the warehouse, unless that publishes it, or has.
+    fn record_run(&self, book: &Book, step: Step) -> Result<(), WarehouseError> {
+        match &book.warehouse {
+            Some(plan) if step == Step::Making => record_run(plan, &self.record),
+            _ => Ok(()),
         }
     }
 
-    fn refusal(&self, record: &RunRecord, error: &Error) -> Refusal {
-        Refusal {
-            month: record.month,
-            etl_date: self.etl_date,
-            rules_name: record.provenance.rules_name.clone(),
-            rules_sha256: record.provenance.rules_sha256.clone(),
-            status: record.status.name(),
-            stage: error.stage(),
-            kind: error.kind(),
-            message: record.message.clone(),
-            next: error.advice().map(std::borrow::Cow::into_owned),
-            exit: record.exit_code,
-            ledger: self.is_read.then(|| record.ledger.clone()),
-            warnings: record.warnings.iter().map(|warning| warning.text.clone()).collect(),
-            started: self.started,
-            finished: Timestamp::now(),
+    /// Says what stands when the run ends here, and writes it down.
+    fn tell_interrupted(mut self, book: &Book, step: Step, signal: &'static str) {
+        let month = self.record.month;
+        let (stands, next) = match step {
+            Step::Making => ("nothing was published".to_owned(), "run again".to_owned()),
+            Step::Publishing => (
+                format!("{month} stands whole, as it was or as it is"),
+                "`viewmart months` says which run stands; run again".to_owned(),
+            ),
+            Step::Published => (
+                format!("{month} stands in the warehouse as it is; its mart and files may be those of before"),
+                "run again".to_owned(),
+            ),
+        };
+        let message = format!("interrupted by {signal}; {stands}");
+        console::say(format_args!("viewmart: {message}\n  next: {next}"));
+        self.record.exit_code = if signal == "SIGINT" { 130 } else { 143 };
+        self.record.message.clone_from(&message);
+        (self.refusal.message, self.refusal.next) = (message, Some(next));
+        (self.refusal.exit, self.refusal.finished) = (self.record.exit_code, Timestamp::now());
+        if let Some(out) = &book.out
+            && out.exists()
+        {
+            let _ = artifacts::write_refused_report(&self.refusal, out);
         }
+        let _ = self.record_run(book, step);
     }
 }
 
@@ -186,8 +253,12 @@ fn record_run(plan: &WarehousePlan, record: &RunRecord) -> Result<(), WarehouseE
             warehouse.with_lock_wait(RECORD_WAIT).record_run(record)
         }
         WarehouseUrl::Mysql(_) => {
-            let mysql =
-                MysqlOptions { retry_for: Duration::ZERO, lock_timeout: RECORD_WAIT, ..plan.options.mysql.clone() };
+            let mysql = MysqlOptions {
+                retry_for: Duration::ZERO,
+                lock_timeout: RECORD_WAIT,
+                turn_timeout: RECORD_WAIT,
+                ..plan.options.mysql.clone()
+            };
             let options = OpenOptions { mysql, ..plan.options.clone() };
             crate::warehouse::open(&plan.url, &options)?.record_run(record)
         }

@@ -3,7 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod audience;
 mod cli;
 mod dashboard;
 mod lake;

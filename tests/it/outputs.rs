@@ -4,7 +4,10 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -215,6 +218,51 @@ fn a_run_that_fails_is_recorded_and_makes_no_warehouse() {
     // The month that stands is still that of the good run.
     assert_eq!(work.rows(WAREHOUSE, "SELECT Id FROM etl_run_published"), [["1"]]);
     work.run(["dashboard"]).ok();
+}
+
+/// Starts a run that waits for somebody, interrupts it when `is_reached` holds, and returns its stderr.
+fn interrupt(work: &Workplace, arguments: &[&str], is_reached: impl Fn() -> bool) -> String {
+    let stderr = fs::File::create(work.path("stderr")).unwrap();
+    let mut run = work.command(arguments).stderr(stderr).stdout(Stdio::null()).spawn().unwrap();
+    while !is_reached() {
+        assert!(run.try_wait().unwrap().is_none(), "ended too early: {}", work.read_text("stderr"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = i32::try_from(run.id()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().signal(), Some(2));
+    work.read_text("stderr")
+}
+
+#[test]
+fn an_interrupted_run_says_what_stands_and_is_recorded() {
+    let work = Workplace::new();
+    write_lake(&work, "lake", "2022-04");
+    work.run(["run", "lake"]).ok();
+    let refused = || work.read_json("viewmart-out/report-refused.json");
+    let is_waiting = || work.read_text("stderr").contains("waiting: ");
+
+    // Before anything is published: somebody else makes a mart.
+    fs::rename(work.path("viewmart-out/mart.db"), work.path("mart.db")).unwrap();
+    let mart = rusqlite::Connection::open(work.path("viewmart-out/mart.db")).unwrap();
+    mart.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE mine (Id TEXT)").unwrap();
+    let said = interrupt(&work, &["run", "lake"], is_waiting);
+    assert!(said.contains("interrupted by SIGINT; nothing was published"), "{said}");
+    drop(mart);
+    fs::rename(work.path("mart.db"), work.path("viewmart-out/mart.db")).unwrap();
+    assert_eq!(runs(&work)[1..], [["2022-04-01", "interrupted", "130"]]);
+    assert_eq!((&refused()["status"], &refused()["exit"]), (&json!("interrupted"), &json!(130)));
+
+    // While it is published: the warehouse alone knows.
+    let warehouse = rusqlite::Connection::open(work.path(WAREHOUSE)).unwrap();
+    warehouse.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let said = interrupt(&work, &["run", "lake"], is_waiting);
+    assert!(said.contains("stands whole, as it was or as it is"), "{said}");
+    drop(warehouse);
+    assert_eq!(runs(&work).len(), 2);
+
+    work.run(["run", "lake"]).ok();
+    assert!(!work.path("viewmart-out/report-refused.json").exists());
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn a_run_that_waits_says_so_and_goes_on() {
         other.execute_batch("ROLLBACK").unwrap();
         let finished = finished(running, Duration::from_secs(20)).ok();
         assert!(finished.stderr.contains(&format!("shared/{file}")), "{}", finished.stderr);
-        assert!(finished.stderr.contains("waiting for"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("waiting: "), "{}", finished.stderr);
     }
 }
 

@@ -13,4 +13,3 @@ mod program;
 mod proxy;
 mod rows;
 mod settings;
-mod upgrade;

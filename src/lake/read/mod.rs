@@ -2,6 +2,5 @@
 
 pub mod compressed;
 pub mod mapped;
-pub(crate) mod packing;
 #[allow(unsafe_code)]
 mod sigbus;

@@ -14,8 +14,7 @@ use super::session::{self, Server};
 use super::staging::STAGING_PREFIX;
 use super::stream;
 use super::url::{MysqlUrl, OptionFile, Secret, Target, TlsMode, check_database};
-use super::wait::TELL_AFTER;
-use crate::console;
+use crate::console::{self, Waiting};
 use crate::warehouse::schema::Names;
 use crate::warehouse::{ServerAddress, WarehouseError};
 
@@ -250,11 +249,11 @@ impl Connector {
         logging_in.spawn(move || sender.send(Conn::new(opts))).map_err(Error::IoError)?;
         // A little more than the limit of the connection itself, so that its own error comes first.
         let longest = self.place.connect_timeout + Duration::from_millis(500);
-        let answer = match receiver.recv_timeout(TELL_AFTER.min(longest)) {
-            Err(mpsc::RecvTimeoutError::Timeout) if longest > TELL_AFTER => {
+        let answer = match receiver.recv_timeout(Waiting::TELL_AFTER.min(longest)) {
+            Err(mpsc::RecvTimeoutError::Timeout) if longest > Waiting::TELL_AFTER => {
                 let (address, longest_s) = (&self.place.address, self.place.connect_timeout.as_secs());
                 console::say(format_args!("waiting: {address}: no answer yet from the server ({longest_s} s at most)"));
-                receiver.recv_timeout(longest - TELL_AFTER)
+                receiver.recv_timeout(longest - Waiting::TELL_AFTER)
             }
             answer => answer,
         };

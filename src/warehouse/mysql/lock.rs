@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 use super::connect::{Connector, literal};
 use super::failure::Failure;
 use super::session::Server;
-use super::wait::{self, SERVER_WAIT_S, Wait};
+use super::wait::{self, SERVER_WAIT_S};
+use crate::console::Waiting;
 
 const DOING: &str = "waiting for another viewmart";
 
@@ -51,7 +52,7 @@ pub(super) fn try_locked<T>(
 /// Takes the lock of this warehouse and gives its name.
 fn take(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<String, Failure> {
     let name = name_of(connector, conn, server)?;
-    let mut wait = Wait::new(connector.turn_timeout);
+    let mut wait = Waiting::new(connector.turn_timeout);
     while let Some(id) = try_once(connector, conn, &name)? {
         if wait.is_over() {
             let waited_s = connector.turn_timeout.as_secs();

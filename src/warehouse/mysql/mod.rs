@@ -28,7 +28,7 @@ use mysql::prelude::Queryable as _;
 use super::schema::version::{Schema, Standing};
 use super::schema::{self, Database, Dialect};
 use super::{MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks};
-use crate::console::Progress;
+use crate::console::{Progress, Waiting};
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 
@@ -54,7 +54,7 @@ pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 use connect::Connector;
 use failure::{Chance, Failure, LOCAL_INFILE_ADVICE};
 use session::{LocalInfile, Server};
-use wait::{Wait, patiently};
+use wait::patiently;
 
 /// A MySQL or MariaDB server that holds warehouse and mart, connected.
 pub struct MysqlWarehouse {
@@ -103,7 +103,7 @@ impl MysqlWarehouse {
         &mut self,
         mut step: impl FnMut(&Connector, &mut Conn, &Server) -> Result<T, Failure>,
     ) -> Result<T, WarehouseError> {
-        let mut wait: Option<Wait> = None;
+        let mut wait: Option<Waiting> = None;
         let mut pause = Duration::from_millis(200);
         loop {
             let connected = match self.session.take() {
@@ -127,7 +127,7 @@ impl MysqlWarehouse {
                 Chance::Waiting => self.options.lock_timeout,
                 Chance::Lasting => return Err(failure.error),
             };
-            let wait = wait.get_or_insert_with(|| Wait::new(longest));
+            let wait = wait.get_or_insert_with(|| Waiting::new(longest));
             if wait.ends_within(pause) {
                 return Err(failure.error);
             }

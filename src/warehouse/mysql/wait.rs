@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
@@ -11,61 +11,19 @@ use mysql::prelude::Queryable as _;
 use super::connect::{Connector, literal};
 use super::failure::{Chance, Failure};
 use super::session::Server;
-use crate::console;
+use crate::console::Waiting;
 use crate::warehouse::WarehouseError;
 
 /// Longest wait for a lock inside the server, in seconds: the smallest that it takes.
 pub(super) const SERVER_WAIT_S: u64 = 1;
 
-/// Waits below this are nobody's concern.
-pub(super) const TELL_AFTER: Duration = Duration::from_secs(2);
-
-/// Time until a wait is told again.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
-
 /// Time between two tries, in which those that queue behind us have their turn.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// One wait: how long it is, and whether it has been told.
-#[derive(Debug)]
-pub(super) struct Wait {
-    since: Instant,
-    longest: Duration,
-    told: Option<Instant>,
-}
-
-impl Wait {
-    pub(super) fn new(longest: Duration) -> Wait {
-        Wait { since: Instant::now(), longest, told: None }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.since.elapsed() >= self.longest
-    }
-
-    /// Whether it is over by then.
-    pub(super) fn ends_within(&self, time: Duration) -> bool {
-        self.since.elapsed() + time > self.longest
-    }
-
-    /// Says what is waited for, when it is time to.
-    pub(super) fn tell(&mut self, what: impl FnOnce() -> String) {
-        let is_due = match self.told {
-            None => self.since.elapsed() >= TELL_AFTER,
-            Some(told) => told.elapsed() >= TELL_AGAIN,
-        };
-        if is_due {
-            self.told = Some(Instant::now());
-            let (what, waited_s, longest_s) = (what(), self.since.elapsed().as_secs(), self.longest.as_secs());
-            console::say(format_args!("waiting: {what} ({waited_s} s so far, {longest_s} s at most)"));
-        }
-    }
-}
 
 /// Runs a step of one statement, or of one transaction that it begins anew, until no lock of another is in its way, or
 /// the time for that is over.
 pub(super) fn patiently<T>(connector: &Connector, mut step: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    let mut wait = Wait::new(connector.lock_timeout);
+    let mut wait = Waiting::new(connector.lock_timeout);
     loop {
         match step() {
             Err(failure) if failure.chance == Chance::Waiting => {
@@ -235,13 +193,5 @@ mod tests {
         let three = "connection 1 of bi@10.0.0.3:51234 (40 s), connection 2 of bi@10.0.0.3:51234 (40 s), \
                      connection 3 of bi@10.0.0.3:51234 (40 s)";
         check(&[1, 2, 3, 4, 5], false, &format!("probably {three} and 2 more"), "KILL 1,");
-    }
-
-    #[test]
-    fn a_short_wait_is_not_told() {
-        let mut wait = Wait::new(Duration::ZERO);
-        wait.tell(|| unreachable!("told at once"));
-        assert!(wait.is_over());
-        assert!(!Wait::new(Duration::from_secs(3600)).is_over());
     }
 }

@@ -206,16 +206,16 @@ impl Files {
 /// Lets `connection` wait up to `limit` for each lock on the file at `path`, and say so when that takes long.
 fn wait_for_locks(connection: &mut Connection, path: &Path, limit: Duration) -> rusqlite::Result<()> {
     let path = path.to_owned();
-    let mut waiting = Waiting::begin();
+    let mut waiting = Waiting::new(limit);
     connection.busy_handler(Some(move |n_tries: i32| {
         if n_tries == 0 {
-            waiting = Waiting::begin();
+            waiting = Waiting::new(limit);
         }
         let waited = waiting.elapsed();
         if waited >= limit {
             return false;
         }
-        waiting.tell(|| format!("another process that uses {}, for up to {} s", path.display(), limit.as_secs()));
+        waiting.tell(|| format!("another process uses {}", path.display()));
         let pause = Duration::from_millis(1 << n_tries.clamp(0, 10));
         thread::sleep(pause.min(MAX_PAUSE).min(limit.saturating_sub(waited)));
         true

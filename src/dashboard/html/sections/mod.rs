@@ -12,7 +12,6 @@ use super::{Shown, units};
 
 mod audience;
 mod customers;
-mod named;
 mod source;
 mod taste;
 mod tiles;
@@ -91,9 +90,7 @@ pub(super) fn month(context: &Context<'_>, shown: Shown) -> String {
         html.push_str(&customers::watch_time(context));
         html.push_str(&taste::tastes(context));
         html.push_str(&taste::overlap(context));
-        html.push_str(&named::audiences(context));
         html.push_str(&customers::top_customers(context));
-        html.push_str(&named::shared_accounts(context));
         html.push_str("</div>\n");
     }
     html.push_str("<div class=grid>\n");
@@ -132,7 +129,7 @@ fn records_read(month: &MonthModel) -> i64 {
 
 fn section_links(context: &Context<'_>) -> String {
     let mut html = format!("<nav class=jump aria-label=\"Sections of {}\"><ul>", units::month(context.month.month));
-    let before = [
+    for (section, name) in [
         ("categories", "Categories"),
         ("days", "Day by day"),
         ("active", "Active days"),
@@ -140,9 +137,9 @@ fn section_links(context: &Context<'_>) -> String {
         ("taste", "Taste"),
         ("overlap", "Overlap"),
         ("top", "Top customers"),
-    ];
-    let behind = [("quality", "Data quality"), ("origin", "Where this comes from")];
-    for (section, name) in before.into_iter().chain(named::links(context.month)).chain(behind) {
+        ("quality", "Data quality"),
+        ("origin", "Where this comes from"),
+    ] {
         let _ = write!(html, "<li><a href=#{}>{name}</a>", context.id(section));
     }
     html.push_str("</ul></nav>\n");
