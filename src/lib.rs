@@ -34,6 +34,9 @@ pub mod mart;
 pub mod audience;
 
 #[cfg(feature = "program")]
+pub mod diff;
+
+#[cfg(feature = "program")]
 pub mod dashboard;
 
 #[cfg(feature = "program")]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::bench::Measured;
+use crate::diff::Difference;
 use crate::doctor::Diagnosis;
 use crate::engine::calendar::{Day, Month};
 use crate::generate::GenerateSummary;
@@ -38,6 +39,8 @@ pub enum Outcome {
     Dropped(Dropped),
     /// Of `months`.
     Months(MonthList),
+    /// Of `diff`.
+    Difference(Box<Difference>),
     /// Of `bench`.
     Bench(Measured),
     /// Of `doctor`.
@@ -124,10 +127,11 @@ pub struct Dashboard {
 }
 
 impl Outcome {
-    /// The exit code: 0 unless the doctor found that a run would fail.
+    /// The exit code: 0 unless the doctor found that a run would fail, or months that were compared differ.
     pub fn exit_code(&self) -> u8 {
         match self {
             Outcome::Diagnosis(diagnosis) => diagnosis.exit_code(),
+            Outcome::Difference(difference) if !difference.is_equal() => 7,
             _ => 0,
         }
     }
@@ -140,6 +144,7 @@ impl Outcome {
             Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
             Outcome::Dropped(dropped) => dropped.to_json(),
             Outcome::Months(months) => months.to_json(),
+            Outcome::Difference(difference) => difference.to_json(),
             Outcome::Extracted(e) => json!({
                 "month": e.month.to_string(), "files": e.files, "bytes": e.bytes,
                 "skipped_files": e.skipped_files, "missing_days": dates(e.month, &e.missing_days),
@@ -172,6 +177,7 @@ impl fmt::Display for Outcome {
             Outcome::Diagnosis(diagnosis) => diagnosis.fmt(f),
             Outcome::Dropped(dropped) => dropped.fmt(f),
             Outcome::Months(months) => months.fmt(f),
+            Outcome::Difference(difference) => difference.fmt(f),
             Outcome::Extracted(e) => {
                 writeln!(
                     f,

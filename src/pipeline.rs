@@ -5,22 +5,22 @@
 
 use crate::artifacts::{self, DashboardFiles, LiveChoice, MonthFiles};
 use crate::cli::plan::{
-    ConsolePlan, DashboardPlan, DropPlan, ExtractPlan, LoadPlan, MartPlan, MergePlan, Plan, PrunePolicy, RunPlan, Task,
-    TransformPlan, WarehousePlan,
+    ConsolePlan, DashboardPlan, DiffPlan, DropPlan, ExtractPlan, LoadPlan, MartPlan, MergePlan, Plan, PrunePolicy,
+    RunPlan, Task, TransformPlan, WarehousePlan,
 };
 use crate::console::{Progress, Unit};
 use crate::dashboard::model::DashboardModel;
 use crate::dashboard::tableau::WarehouseRows;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
-use crate::fs::atomic::OutFolder;
+use crate::fs::atomic::{OutFolder, StagedFile};
 use crate::gate::Evidence;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
 use crate::timing::StageClock;
 use crate::warehouse::Missing;
-use crate::{bench, doctor, gate, mart};
+use crate::{bench, diff, doctor, gate, mart};
 
 mod attempt;
 mod draw;
@@ -46,6 +46,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Drop(plan) => drop_month(plan),
         Task::Months(plan) => list_months(plan),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
+        Task::Diff(plan) => compare_months(plan, talk),
         Task::Generate(options) => generate(options, talk),
         Task::Bench(plan) => {
             let (listing, files) = steps::pull(&plan.lake, talk)?;
@@ -165,6 +166,14 @@ fn load_to_end(
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
+}
+
+fn compare_months(plan: &DiffPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
+    let [a, b] = &plan.sides;
+    let mut list = plan.list.as_deref().map(StagedFile::create).transpose()?;
+    let difference = diff::compare(a, b, plan.n_top, list.as_mut())?;
+    steps::publish_files(list.into_iter().collect(), talk)?;
+    Ok(Outcome::Difference(Box::new(difference)))
 }
 
 fn build_mart(plan: &MartPlan) -> Result<Outcome, Error> {

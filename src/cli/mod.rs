@@ -49,7 +49,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Flags beat VIEWMART_* variables (VIEWMART_OUT for --out) beat viewmart.toml (out = \"…\") beat defaults.
-Exit codes: 0 done; 2 usage or configuration; 3 lake; 4 data; 5 warehouse or mart; 6 output files; 1 anything else.";
+Exit codes: 0 done; 2 usage or configuration; 3 lake; 4 data; 5 warehouse or mart; 6 output files; 7 `diff` found differences; 1 anything else.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -116,6 +116,13 @@ Examples:
   viewmart schema
   viewmart schema --format dbt > models/viewmart.yml")]
     Schema(SchemaArgs),
+    /// Show what differs between two months; exit 7 where anything does
+    #[command(after_help = "\
+Examples:
+  viewmart diff old/month-2022-04.parquet viewmart-out/month-2022-04.parquet
+  viewmart diff viewmart-out/month-2022-04.parquet 'mysql://etl@db.example/tv#2022-04' --out changes.csv
+  viewmart diff '#2022-03' '#2022-04' --top 20             # two months of --warehouse")]
+    Diff(DiffArgs),
     /// Write a synthetic month like a real one, dirt included
     #[command(after_help = "\
 Examples:
@@ -349,6 +356,24 @@ struct SchemaArgs {
     /// Markdown for people, or sources.yml for dbt
     #[arg(id = "schema_format", long = "format", value_name = "FORMAT", default_value = "markdown")]
     format: SchemaFormat,
+}
+
+#[derive(Debug, Args)]
+struct DiffArgs {
+    /// Month file, a folder of parts, WAREHOUSE_URL#YYYY-MM, or #YYYY-MM for a month of --warehouse
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+    a: String,
+    /// What it is compared with
+    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
+    b: String,
+    /// Customers with the largest changes to show [default: 10]
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// Write all customers that differ to this file, as CSV
+    #[arg(long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    list: Option<PathBuf>,
+    #[command(flatten)]
+    warehouse: WarehouseFlags,
 }
 
 #[derive(Debug, Args)]

@@ -22,10 +22,12 @@ pub(super) const SETTINGS_FILE: &str = "viewmart.toml";
 const PREFIX: &str = "VIEWMART_";
 
 /// Flags without a key or a variable, and why.
-pub(super) const EXCEPTIONS: [(&str, Missing, &str); 4] = [
+pub(super) const EXCEPTIONS: [(&str, Missing, &str); 6] = [
     ("config", Missing::Key, "a settings file does not name another"),
     ("schema_format", Missing::Key, "`format` is that of the data files"),
     ("plan", Missing::Key, "a task list belongs to one set of parts"),
+    ("top", Missing::Key, "it belongs to one comparison"),
+    ("list", Missing::Key, "it belongs to one comparison"),
     ("lake", Missing::Variable, "no separator stands in no path"),
 ];
 

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use super::values::Threads;
 use crate::console::ProgressChoice;
+use crate::diff::DiffSide;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
 use crate::gate::Limits;
@@ -45,6 +46,8 @@ pub enum Task {
     Drop(DropPlan),
     /// `viewmart months`.
     Months(WarehousePlan),
+    /// `viewmart diff`.
+    Diff(Box<DiffPlan>),
     /// `viewmart generate`.
     Generate(GenerateOptions),
     /// `viewmart bench`.
@@ -277,6 +280,17 @@ pub struct DropPlan {
     pub warehouse: WarehousePlan,
     /// The folder whose files may still show it.
     pub out: PathBuf,
+}
+
+/// `viewmart diff`.
+#[derive(Clone, Debug)]
+pub struct DiffPlan {
+    /// What is compared.
+    pub sides: [DiffSide; 2],
+    /// How many of the largest changes are told.
+    pub n_top: usize,
+    /// The file for a list of all that differs, where one is wanted.
+    pub list: Option<PathBuf>,
 }
 
 /// `viewmart bench`.

@@ -13,14 +13,15 @@ use super::flags::{
 };
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
-    BenchPlan, ConsolePlan, DashboardPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan, MartPlan,
-    MaskKey, MergePlan, Messages, MissingDays, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan, Task,
-    TransformPlan, WarehousePlan,
+    BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan,
+    MartPlan, MaskKey, MergePlan, Messages, MissingDays, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan,
+    Task, TransformPlan, WarehousePlan,
 };
 use super::schema::SchemaFormat;
 use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
-use super::{Cli, Command, PartsArgs, Refused, listing};
+use super::{Cli, Command, DiffArgs, PartsArgs, Refused, listing};
 use crate::dashboard::mask;
+use crate::diff::{DiffSide, WarehouseMonth};
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
 use crate::error::{Advice as _, Error};
@@ -30,6 +31,7 @@ use crate::lake::source::hdfs::DatanodeAddress;
 use crate::lake::{Caching, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
+use crate::warehouse::url::redact;
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
 /// What is asked of the program.
@@ -72,6 +74,7 @@ enum Job {
     Dashboard,
     Drop(MonthChoice),
     Months,
+    Diff { sides: [String; 2], top: Option<usize>, list: Option<PathBuf> },
     Generate(PathBuf),
     Bench,
     Doctor,
@@ -180,6 +183,9 @@ impl Command {
                 (Verb::Execute(Job::Months), Settings { warehouse: args.warehouse, out: args.out, ..none })
             }
             Command::Schema(args) => (Verb::Schema(args.format), none),
+            Command::Diff(DiffArgs { a, b, top, list, warehouse }) => {
+                (Verb::Execute(Job::Diff { sides: [a, b], top, list }), Settings { warehouse, ..none })
+            }
             Command::Generate(args) => {
                 let settings = Settings {
                     month: args.month,
@@ -347,6 +353,11 @@ impl Resolver<'_> {
                 Task::Drop(DropPlan { month: self.chosen(month)?, warehouse: self.warehouse()?, out: self.out()? })
             }
             Job::Months => Task::Months(self.warehouse()?),
+            Job::Diff { sides: [a, b], top, list } => Task::Diff(Box::new(DiffPlan {
+                sides: [self.diff_side(a)?, self.diff_side(b)?],
+                n_top: top.unwrap_or(10),
+                list,
+            })),
             Job::Generate(folder) => Task::Generate(self.generate(folder)?),
             Job::Bench => Task::Bench(Box::new(BenchPlan {
                 lake: self.lake()?,
@@ -482,8 +493,13 @@ impl Resolver<'_> {
     }
 
     fn warehouse(&self) -> Result<WarehousePlan, Error> {
-        let WarehouseFlags { warehouse, mart_db, defaults_file, load_connections } = self.settings.warehouse.clone();
-        let url = match warehouse {
+        self.warehouse_at(self.settings.warehouse.warehouse.clone())
+    }
+
+    /// The warehouse at `address`; without one that in the output folder.
+    fn warehouse_at(&self, address: Option<String>) -> Result<WarehousePlan, Error> {
+        let WarehouseFlags { mart_db, defaults_file, load_connections, .. } = self.settings.warehouse.clone();
+        let url = match address {
             None => WarehouseUrl::embedded(&self.out()?),
             Some(text) => WarehouseUrl::parse(&text).map_err(|e| Error::Usage {
                 what: e.to_string(),
@@ -498,6 +514,26 @@ impl Resolver<'_> {
             ..defaults
         };
         Ok(WarehousePlan { url, options: OpenOptions { mart_db, mysql } })
+    }
+
+    /// A month file or folder, or a month in a warehouse.
+    fn diff_side(&self, text: String) -> Result<DiffSide, Error> {
+        let is_address = |text: &str| ["sqlite:", "mysql:"].iter().any(|scheme| text.starts_with(scheme));
+        let of_warehouse = text.rsplit_once('#').and_then(|(address, month)| Some((address, month.parse().ok()?)));
+        match of_warehouse.filter(|(address, _)| address.is_empty() || is_address(address)) {
+            Some((address, month)) => {
+                let typed = (!address.is_empty()).then(|| address.to_owned());
+                let address = typed.or_else(|| self.settings.warehouse.warehouse.clone());
+                let WarehousePlan { url, options } = self.warehouse_at(address.clone())?;
+                let address = address.unwrap_or_default();
+                Ok(DiffSide::Warehouse(Box::new(WarehouseMonth { address, url, options, month })))
+            }
+            None if is_address(&text) => Err(usage(
+                format!("{} names no month", redact(&text)),
+                "write the month of a warehouse behind its address: URL#YYYY-MM",
+            )),
+            None => Ok(DiffSide::Files(vec![PathBuf::from(text)])),
+        }
     }
 
     fn render(&self) -> Result<RenderPlan, Error> {

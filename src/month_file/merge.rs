@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
@@ -155,6 +156,25 @@ impl Merge {
         let partial = take_rows(&mut rows, usize::MAX)?;
         let meta = MonthMeta { month, etl_date, labels: &rules.labels, provenance };
         Ok(Partial { ledger, ..partial }.finish(meta)?)
+    }
+
+    /// Gives all rows with their labels to `each`, at most `n_rows` at a time, until it breaks off.
+    ///
+    /// # Errors
+    /// As [`Merge::into_table`].
+    pub fn for_each_batch(
+        self,
+        n_rows: usize,
+        each: &mut dyn FnMut(&MonthTable) -> ControlFlow<()>,
+    ) -> Result<(), MonthFileError> {
+        let Merge { month, etl_date, rules, parts, .. } = self;
+        let mut groups = Groups { month, etl_date, rules: &rules, rows: MergedRows::new(parts), group_rows: n_rows };
+        while let Some(batch) = groups.next()? {
+            if each(&batch).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the month file of all parts: the bytes that `transform` would write of all they were made from. Gives the

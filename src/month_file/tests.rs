@@ -17,8 +17,10 @@ use crate::engine::rules::{Category, Rules};
 use crate::error::DataError;
 use crate::warehouse::fixture::HOSTILE_CONTRACTS;
 
+mod merge;
+
 /// Contract, days and seconds in column order.
-type Customer<'a> = (&'a str, u32, [i64; 5]);
+pub(crate) type Customer<'a> = (&'a str, u32, [i64; 5]);
 
 fn month() -> Month {
     "2022-04".parse().unwrap()
@@ -30,7 +32,7 @@ fn rules() -> Rules {
 
 /// The month of these customers, in order: a record for each of their days, with all their seconds in the last one; and
 /// of three rejected records two of an app without category.
-fn month_of(customers: &[Customer<'_>]) -> MonthTable {
+pub(crate) fn month_of(customers: &[Customer<'_>]) -> MonthTable {
     let rules = rules();
     let mut counts: BTreeMap<Day, RecordCounts> = BTreeMap::new();
     let mut apps: BTreeMap<String, AppSums> = BTreeMap::new();
@@ -191,7 +193,7 @@ fn what_contradicts_the_metadata_is_refused() {
     );
     let long = "x".repeat(5_000);
     check(&|t| t.contracts = renamed(["A", &long]), "the contract of row 1 is blank or longer than 100 characters");
-    check(&|t| t.days[1] = 0, "the days of row 1 are 0b0: not one or more days of the month");
+    check(&|t| (t.days[1], t.activeness[1]) = (0, 0), "the days of row 1 are 0b0: not one or more days of the month");
     check(
         &|t| t.days[1] = 1 << 30,
         "the days of row 1 are 0b1000000000000000000000000000000: not one or more days of the month",

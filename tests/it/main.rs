@@ -5,6 +5,7 @@ mod support;
 
 mod cli;
 mod dashboard;
+mod diff;
 mod lake;
 mod merge;
 mod months;

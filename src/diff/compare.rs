@@ -1,0 +1,223 @@
+//! Two streams of rows side by side.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use super::list::List;
+use super::side::{Batch, DiffSide, OpenSide};
+use super::{COMPARED, Difference, Largest, SideSums};
+use crate::engine::calendar::Month;
+use crate::error::Error;
+use crate::fs::atomic::StagedFile;
+
+/// Batches that a side is ahead.
+const BATCHES_AHEAD: usize = 2;
+
+/// Compares two sides; the `n_top` largest changes are kept, and all that differs is written into `list`.
+///
+/// # Errors
+/// A side that cannot be read, that of A before that of B; a list that cannot be written.
+pub fn compare(a: &DiffSide, b: &DiffSide, n_top: usize, list: Option<&mut StagedFile>) -> Result<Difference, Error> {
+    let sources = [a.source(), b.source()];
+    let [(open_a, month_a), (open_b, month_b)] = [a.open()?, b.open()?];
+    let (send_a, receive_a) = sync_channel(BATCHES_AHEAD);
+    let (send_b, receive_b) = sync_channel(BATCHES_AHEAD);
+    thread::scope(|scope| {
+        let read_a = scope.spawn(move || read(open_a, &send_a));
+        let read_b = scope.spawn(move || read(open_b, &send_b));
+        let mut comparison = Comparison::new(sources, [month_a, month_b], n_top);
+        // The channels end with it, and with them the reading.
+        let compared = match list {
+            Some(file) => file.write_with(|output| {
+                let mut list = List::begin(output)?;
+                comparison.run(receive_a, receive_b, Some(&mut list))?;
+                list.finish()
+            }),
+            None => comparison.run(receive_a, receive_b, None).map_err(|source| Error::Output {
+                path: "the list".into(),
+                doing: "writing the list",
+                source,
+            }),
+        };
+        for reading in [read_a, read_b] {
+            reading.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        }
+        compared.map(|()| comparison.finish())
+    })
+}
+
+fn read(side: OpenSide, batches: &SyncSender<Batch>) -> Result<(), Error> {
+    side.for_each_batch(&mut |batch| match batches.send(batch) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    })
+}
+
+/// A row at hand, and those behind it.
+struct Cursor {
+    batches: Receiver<Batch>,
+    batch: Batch,
+    row: usize,
+}
+
+impl Cursor {
+    fn new(batches: Receiver<Batch>) -> Cursor {
+        let mut cursor = Cursor { batches, batch: Batch::default(), row: 0 };
+        cursor.fill();
+        cursor
+    }
+
+    /// Takes the next batch that has a row, where the last one is used up.
+    fn fill(&mut self) {
+        while self.row == self.batch.rows.len() {
+            let Ok(batch) = self.batches.recv() else { return };
+            (self.batch, self.row) = (batch, 0);
+        }
+    }
+
+    fn at(&self) -> Option<At<'_>> {
+        (self.row < self.batch.rows.len()).then_some(At { batch: &self.batch, row: self.row })
+    }
+
+    fn advance(&mut self) {
+        self.row += 1;
+        self.fill();
+    }
+}
+
+/// A row of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub batch: &'a Batch,
+    pub row: usize,
+}
+
+impl At<'_> {
+    pub fn contract(&self) -> &str {
+        self.batch.contracts.get(self.row)
+    }
+
+    pub fn seconds(&self) -> [i64; 5] {
+        self.batch.rows[self.row].seconds
+    }
+
+    /// Which of [`COMPARED`] differ.
+    fn compare(&self, other: &At<'_>) -> [bool; COMPARED.len()] {
+        let (a, b) = (&self.batch.rows[self.row], &other.batch.rows[other.row]);
+        let mut differs = [false; COMPARED.len()];
+        for (differs, (a, b)) in differs.iter_mut().zip(a.seconds.iter().zip(&b.seconds)) {
+            *differs = a != b;
+        }
+        let others = [
+            a.total != b.total,
+            self.batch.most_watch(self.row) != other.batch.most_watch(other.row),
+            self.batch.taste(self.row) != other.batch.taste(other.row),
+            a.activeness != b.activeness,
+            matches!((a.days, b.days), (Some(a), Some(b)) if a != b),
+        ];
+        differs[a.seconds.len()..].copy_from_slice(&others);
+        differs
+    }
+}
+
+struct Comparison {
+    difference: Difference,
+    largest: Largest,
+}
+
+impl Comparison {
+    fn new([a, b]: [String; 2], [month_a, month_b]: [Month; 2], n_top: usize) -> Comparison {
+        let side = |source, month| SideSums { source, month, customers: 0, seconds: [0; 5] };
+        Comparison {
+            difference: Difference {
+                a: side(a, month_a),
+                b: side(b, month_b),
+                only_in_a: 0,
+                only_in_b: 0,
+                in_both: 0,
+                changed: 0,
+                changed_by_column: [0; COMPARED.len()],
+                most_watch_moves: Default::default(),
+                taste_moves: Default::default(),
+                largest: Vec::new(),
+            },
+            largest: Largest::new(n_top),
+        }
+    }
+
+    /// Goes through both sides in contract order.
+    fn run(&mut self, a: Receiver<Batch>, b: Receiver<Batch>, mut list: Option<&mut List<'_>>) -> std::io::Result<()> {
+        let (mut a, mut b) = (Cursor::new(a), Cursor::new(b));
+        loop {
+            let order = match (a.at(), b.at()) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.contract().cmp(b.contract()),
+            };
+            let of_a = a.at().filter(|_| order != Ordering::Greater);
+            let of_b = b.at().filter(|_| order != Ordering::Less);
+            if self.add(of_a, of_b)
+                && let Some(list) = &mut list
+            {
+                list.write(of_a, of_b)?;
+            }
+            if order != Ordering::Greater {
+                a.advance();
+            }
+            if order != Ordering::Less {
+                b.advance();
+            }
+        }
+    }
+
+    /// Counts a customer; gives whether anything differs.
+    fn add(&mut self, a: Option<At<'_>>, b: Option<At<'_>>) -> bool {
+        let Comparison { difference, largest } = self;
+        for (side, row) in [(&mut difference.a, a), (&mut difference.b, b)] {
+            let Some(row) = row else { continue };
+            side.customers += 1;
+            side.seconds.iter_mut().zip(row.seconds()).for_each(|(sum, seconds)| *sum += i128::from(seconds));
+        }
+        match (a, b) {
+            (Some(a), Some(b)) => {
+                difference.in_both += 1;
+                let differs = a.compare(&b);
+                if differs == [false; COMPARED.len()] {
+                    return false;
+                }
+                difference.changed += 1;
+                for (changed, differs) in difference.changed_by_column.iter_mut().zip(differs) {
+                    *changed += u64::from(differs);
+                }
+                let moves = [
+                    (&mut difference.most_watch_moves, a.batch.most_watch(a.row), b.batch.most_watch(b.row)),
+                    (&mut difference.taste_moves, a.batch.taste(a.row), b.batch.taste(b.row)),
+                ];
+                for (moves, before, after) in moves {
+                    if before != after {
+                        *moves.entry((before.to_owned(), after.to_owned())).or_default() += 1;
+                    }
+                }
+                largest.offer(a.contract(), Some(a.seconds()), Some(b.seconds()));
+            }
+            (Some(a), None) => {
+                difference.only_in_a += 1;
+                largest.offer(a.contract(), Some(a.seconds()), None);
+            }
+            (None, Some(b)) => {
+                difference.only_in_b += 1;
+                largest.offer(b.contract(), None, Some(b.seconds()));
+            }
+            (None, None) => return false,
+        }
+        true
+    }
+
+    fn finish(self) -> Difference {
+        Difference { largest: self.largest.into_sorted(), ..self.difference }
+    }
+}
