@@ -234,7 +234,8 @@ fn a_merged_file_is_written_a_row_group_at_a_time() {
         sink.0.pop();
         (sink.0.len(), sink.0.into_iter().max().unwrap_or_default())
     };
-    let ((few, small), (many, large)) = (writes(2_000), writes(20_000));
-    assert_eq!((few, many), (2, 20));
-    assert!(large < 2 * small, "{large} after {small}");
+    let ((few, small), (many, large)) = (writes(5_000), writes(40_000));
+    // The end of a row group may wait for the next one.
+    assert!(few >= 3 && many >= 6 * few, "{many} writes after {few}");
+    assert!(large < 2 * small, "{large} bytes after {small}");
 }
