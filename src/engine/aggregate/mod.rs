@@ -5,7 +5,7 @@
 //!         (a thread)  (an epoch)   (a table)  (sorted rows)
 //! ```
 //!
-//! No I/O and no clock here: what comes in are records, what goes out is a [`MonthTable`].
+//! No I/O and no clock here: what comes in are records, what goes out is a [`Partial`](super::partial::Partial).
 
 pub mod build;
 pub mod collect;
