@@ -103,6 +103,20 @@ const COMPRESSED: Diagnosis = Diagnosis {
     next: "name gzip and Zstandard files .gz and .zst; unpack or convert the others",
 };
 
+const NDJSON_AS_CSV: Diagnosis =
+    Diagnosis { what: "NDJSON under a name of CSV", next: "rename it to .ndjson, or give --format ndjson" };
+
+impl Diagnosis {
+    /// What to do next with the file of this name.
+    pub fn next_for(&self, file: &str) -> String {
+        let name = match file.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-=+:".contains(&b)) {
+            true => file.to_owned(),
+            false => format!("'{}'", file.replace('\'', "'\\''")),
+        };
+        self.next.replace("FILE", &name)
+    }
+}
+
 /// Whether something is of a kind, and the kind.
 type Recogniser = (fn(&[u8]) -> bool, Diagnosis);
 
@@ -125,6 +139,11 @@ pub fn of_head(head: &[u8]) -> Option<Diagnosis> {
     let head = head.get(..HEAD_BYTES).unwrap_or(head);
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     HEADS.iter().find(|(matches, _)| matches(head)).map(|(_, diagnosis)| *diagnosis)
+}
+
+/// What the file that starts with `head` is, where it has a name of CSV and no header.
+pub fn of_csv_head(head: &[u8]) -> Option<Diagnosis> {
+    of_head(head).or_else(|| text(head).starts_with('{').then_some(NDJSON_AS_CSV))
 }
 
 /// What a record is that was rejected for `reason`, from its raw text, which may be cut.

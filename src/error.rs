@@ -81,8 +81,10 @@ pub enum DataError {
         file: String,
         /// Missing columns.
         missing: String,
-        /// Columns found.
+        /// Columns found, and what the file is where that is known.
         found: String,
+        /// What to do about that.
+        next: Option<Box<str>>,
     },
     /// A sum of seconds leaves 64 bits.
     #[error("the seconds of {what} do not fit in 64 bits; nothing was published")]
@@ -100,6 +102,7 @@ impl Advice for DataError {
         Some(Cow::Borrowed(match self {
             DataError::Refused(refusal) => return Some(Cow::Owned(refusal.advice())),
             DataError::Ledger { .. } => "this is a bug worth reporting",
+            DataError::Header { next: Some(next), .. } => return Some(Cow::Borrowed(next)),
             DataError::Header { .. } => {
                 "the header needs Contract, TotalDuration and AppName, or one column _source with the JSON object"
             }

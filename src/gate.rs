@@ -5,23 +5,29 @@
 
 mod evidence;
 mod refusal;
+mod warnings;
 
 pub use evidence::{Evidence, Example};
 pub use refusal::{Breach, BreachKind, Refusal};
+pub use warnings::{Warning, missing_days, warnings};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::calendar::Month;
+use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::{MonthTable, sum};
 use crate::engine::rules::Category;
 use crate::error::DataError;
+use crate::lake::{self, DataFile, LakeError};
 use crate::units::{counted, dates, grouped, most_frequent};
 
 /// Smallest day or file that the limit holds for by itself, in records: of fewer a handful says little.
 const MIN_RECORDS: u64 = 1000;
 /// Fewest rejected records for which a day or a file is refused by itself.
 const MIN_REJECTED: u64 = 3;
+
+/// Fewest records of two equal files that are the same data twice.
+const MIN_EQUAL_RECORDS: u64 = 3;
 
 /// What lets a month through.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,36 +37,44 @@ pub struct Limits {
     pub max_reject_ratio: f64,
     /// Largest fraction of records whose app is in no category.
     pub max_unmapped_ratio: f64,
+    /// What a warning is.
+    pub warnings: WarningPolicy,
+}
+
+/// What a warning is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WarningPolicy {
+    /// A word about a month that is published.
+    #[default]
+    Publish,
+    /// Enough to refuse it.
+    Refuse,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { max_reject_ratio: 0.05, max_unmapped_ratio: 1.0 }
+        Limits { max_reject_ratio: 0.05, max_unmapped_ratio: 1.0, warnings: WarningPolicy::default() }
     }
 }
 
-/// Lets a month through that balances and passes no limit.
-///
-/// # Errors
-/// [`DataError::Ledger`] or [`DataError::Refused`], with examples out of `evidence`.
-pub fn accept(table: &MonthTable, limits: &Limits, evidence: &Evidence<'_>) -> Result<(), DataError> {
-    check_balance(table)?;
-    check_limits(table.month, &table.ledger, &table.detail, limits, evidence)
-}
-
-/// Lets a month through that passes no limit, by its ledger alone.
+/// Lets a month through that passes no limit, and of which nothing is warned where that is enough to refuse it.
 ///
 /// # Errors
 /// [`DataError::Refused`], with examples out of `evidence`.
 pub fn check_limits(
     month: Month,
-    ledger: &Ledger,
     detail: &LedgerDetail,
     limits: &Limits,
+    warnings: &[&str],
     evidence: &Evidence<'_>,
 ) -> Result<(), DataError> {
-    let judge = Judge { month, ledger, detail, limits, evidence };
-    let breaches = judge.breaches();
+    let judge = Judge { month, detail, ledger: detail.total(), limits, evidence };
+    let mut breaches = judge.breaches();
+    if limits.warnings == WarningPolicy::Refuse && !warnings.is_empty() {
+        let texts = warnings.iter().map(|warning| (*warning).to_owned());
+        let text = format!("warnings are denied: {}", named(texts));
+        breaches.push(Breach { kind: BreachKind::Warned, text, files: Vec::new() });
+    }
     if breaches.is_empty() {
         return Ok(());
     }
@@ -68,11 +82,38 @@ pub fn check_limits(
     Err(DataError::Refused(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() })))
 }
 
+/// Refuses files of a day that hold the same bytes; gives a warning for each pair of files of a few records, which may be
+/// equal by chance. Files without a record say nothing.
+///
+/// # Errors
+/// [`LakeError`], which names the first two.
+pub fn equal_files(detail: &LedgerDetail, files: &[DataFile]) -> Result<Vec<Warning>, LakeError> {
+    let pairs = lake::equal_files(files);
+    if pairs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let n_records: BTreeMap<&str, u64> =
+        detail.files.iter().map(|file| (file.file.uri.as_str(), file.counts.read)).collect();
+    let mut warnings = Vec::new();
+    for [one, other] in pairs {
+        match n_records.get(one.canonical_uri().as_str()) {
+            None | Some(0) => {}
+            Some(n) if *n < MIN_EQUAL_RECORDS => {
+                let text = format!("{} holds the same as {}", other.uri, one.uri);
+                warnings.push(Warning { kind: "same_data", text });
+            }
+            Some(_) => return Err(lake::twice(one, other, "their bytes are the same")),
+        }
+    }
+    Ok(warnings)
+}
+
 /// What is held against what.
 struct Judge<'a> {
     month: Month,
-    ledger: &'a Ledger,
     detail: &'a LedgerDetail,
+    /// Of the whole month.
+    ledger: Ledger,
     limits: &'a Limits,
     evidence: &'a Evidence<'a>,
 }
@@ -104,7 +145,7 @@ impl Judge<'_> {
     }
 
     fn nothing_kept(&self) -> Option<Breach> {
-        let ledger = self.ledger;
+        let ledger = &self.ledger;
         if ledger.kept > 0 {
             return None;
         }
@@ -125,7 +166,7 @@ impl Judge<'_> {
     }
 
     fn month_over(&self) -> Option<Breach> {
-        let (ledger, limit) = (self.ledger, self.limits.max_reject_ratio);
+        let (ledger, limit) = (&self.ledger, self.limits.max_reject_ratio);
         if ledger.reject_ratio() <= limit {
             return None;
         }
@@ -200,7 +241,7 @@ impl Judge<'_> {
     }
 
     fn unmapped(&self) -> Option<Breach> {
-        let ledger = self.ledger;
+        let ledger = &self.ledger;
         let n_unmapped = ledger.n_rejected_for(Reason::UnmappedApp);
         let ratio = if ledger.read == 0 { 0.0 } else { n_unmapped as f64 / ledger.read as f64 };
         if ratio <= self.limits.max_unmapped_ratio {
@@ -228,7 +269,7 @@ impl Judge<'_> {
         }
     }
 
-    fn day_text(&self, day: crate::engine::calendar::Day, counts: &RecordCounts, which: fn(Reason) -> bool) -> String {
+    fn day_text(&self, day: Day, counts: &RecordCounts, which: fn(Reason) -> bool) -> String {
         format!("{} ({})", dates(self.month, &[day]).concat(), share(counts, which))
     }
 

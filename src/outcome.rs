@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::audience::outcome::AudienceOutcome;
 use crate::bench::Measured;
 use crate::diff::Difference;
 use crate::doctor::Diagnosis;
@@ -39,6 +40,8 @@ pub enum Outcome {
     Dropped(Dropped),
     /// Of `months`.
     Months(MonthList),
+    /// Of `audience`.
+    Audience(AudienceOutcome),
     /// Of `diff`.
     Difference(Box<Difference>),
     /// Of `bench`.
@@ -140,6 +143,7 @@ impl Outcome {
     pub fn to_json(&self) -> String {
         let value: Value = match self {
             Outcome::Report(report) => return report.to_json(),
+            Outcome::Audience(audience) => audience.to_json(),
             Outcome::Bench(measured) => measured.to_json(),
             Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
             Outcome::Dropped(dropped) => dropped.to_json(),
@@ -173,6 +177,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Report(report) => report.fmt(f),
+            Outcome::Audience(audience) => audience.fmt(f),
             Outcome::Bench(measured) => measured.fmt(f),
             Outcome::Diagnosis(diagnosis) => diagnosis.fmt(f),
             Outcome::Dropped(dropped) => dropped.fmt(f),

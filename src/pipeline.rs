@@ -23,6 +23,7 @@ use crate::warehouse::Missing;
 use crate::{bench, diff, doctor, gate, mart};
 
 mod attempt;
+mod audience;
 mod draw;
 mod steps;
 
@@ -45,6 +46,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Dashboard(plan) => draw_dashboard(plan, talk),
         Task::Drop(plan) => drop_month(plan),
         Task::Months(plan) => list_months(plan),
+        Task::Audience(plan) => Ok(Outcome::Audience(audience::answer(plan)?)),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Diff(plan) => compare_months(plan, talk),
         Task::Generate(options) => generate(options, talk),
@@ -56,7 +58,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
 }
 
 fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin(Book::new(Some(&plan.out), Some(&plan.warehouse)));
+    let mut attempt = Attempt::begin(Book::new(Some(&plan.out), Some(&plan.warehouse))).measuring(&plan.audiences);
     let done = run_to_end(plan, talk, &mut attempt);
     attempt.end(done)
 }
@@ -65,7 +67,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     let look = Rendering::prepare(&plan.render)?;
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
-    steps::refuse_missing_days(&plan.lake, &listing)?;
+    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     let live = look.live_choice(&*warehouse);
@@ -76,7 +78,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table);
-    steps::accept(&made, &listing, &plan.engine.limits, &out)?;
+    steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     files.write_rejects(&made.rejects)?;
     let month_file = &mut files.month_file;
     let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, month_file, &mut pages, attempt, talk)?;
@@ -94,7 +96,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
 
 fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let (lake, listing) = steps::list(&plan.lake, &mut Vec::new())?;
-    steps::refuse_missing_days(&plan.lake, &listing)?;
+    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
     let mut arrivals = lake.arrivals(&listing, steps::watch_pull(&lake, &listing, talk))?;
     for file in &mut arrivals {
         file?;
@@ -115,14 +117,14 @@ fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> 
 fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
-    steps::refuse_missing_days(&plan.lake, &listing)?;
+    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
     let out = OutFolder::open(&plan.out)?;
     let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
     artifacts::refuse_clashes(files.files(), &out, steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table);
-    steps::accept(&made, &listing, &plan.engine.limits, &out)?;
+    steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     let clock = StageClock::start("write");
     let n_bytes = artifacts::write_month(&mut files.month_file, &made.table)?;
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));
@@ -139,7 +141,7 @@ fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attem
 fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let merge = steps::open_parts(&plan.parts)?;
     let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
-    gate::check_limits(month, &ledger.total(), ledger, &plan.parts.limits, &Evidence::default())?;
+    steps::judge(month, ledger, &plan.parts.limits, &Evidence::default(), &mut Vec::new())?;
     let out = OutFolder::open(&plan.out)?;
     let mut file = artifacts::stage_month_file(&out, month)?;
     let n_rows = artifacts::write_merged(&mut file, merge)?;
@@ -149,7 +151,7 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin(Book::new(None, Some(&plan.warehouse)));
+    let mut attempt = Attempt::begin(Book::new(None, Some(&plan.warehouse))).measuring(&plan.audiences);
     let table = steps::open_parts(&plan.parts)?.into_table()?;
     attempt.take_table(&table);
     let done = load_to_end(plan, talk, &table, &mut attempt);
@@ -162,7 +164,8 @@ fn load_to_end(
     table: &MonthTable,
     attempt: &mut Attempt,
 ) -> Result<Outcome, Error> {
-    gate::accept(table, &plan.parts.limits, &Evidence::default())?;
+    gate::check_balance(table)?;
+    steps::judge(table.month, &table.detail, &plan.parts.limits, &Evidence::default(), &mut attempt.warnings)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))

@@ -14,6 +14,7 @@ use super::index::{Index, rows_where};
 use crate::contract_list;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::month::{Contracts, MonthTable};
+use crate::error::Error;
 
 /// Why an expression has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,18 @@ pub enum EvaluateError {
     /// No month at all.
     #[error("there is no month to ask")]
     NoMonth,
+}
+
+impl From<EvaluateError> for Error {
+    fn from(error: EvaluateError) -> Error {
+        let advice = match &error {
+            EvaluateError::Expr(_) => "`viewmart audience --help` tells the language",
+            EvaluateError::MissingMonth { .. } => "name its month file too, or a folder that holds it",
+            EvaluateError::List { .. } => "name a CSV file with the contracts in its first column",
+            EvaluateError::NoMonth => "make month files with `viewmart transform`",
+        };
+        Error::Usage { what: error.to_string(), advice: Some(advice.to_owned()) }
+    }
 }
 
 fn months(months: &[Month]) -> String {
@@ -151,6 +164,14 @@ pub fn evaluate_all<'a>(questions: &[Question<'_>], indexes: &[Index<'a>]) -> Re
             Ok(Answer { base: base.table, universe: Arc::clone(&universe), rows })
         })
         .collect()
+}
+
+/// The newest month: the one that is asked where an expression names none.
+///
+/// # Errors
+/// [`EvaluateError::NoMonth`].
+pub fn newest<'a>(indexes: &[Index<'a>]) -> Result<&'a MonthTable, EvaluateError> {
+    indexes.iter().map(|index| index.table).max_by_key(|table| table.month).ok_or(EvaluateError::NoMonth)
 }
 
 type Parts<'i, 'a> = BTreeMap<Month, Part<'i, 'a>>;

@@ -31,6 +31,52 @@ pub enum Expr {
     Movement(Movement),
 }
 
+/// How large an expression is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Tests in it.
+    pub(super) n_tests: usize,
+    /// The most `not` and months that one of them stands in.
+    pub(super) depth: usize,
+}
+
+impl Expr {
+    pub(super) fn size(&self) -> Size {
+        match self {
+            Expr::And(a, b) | Expr::Or(a, b) => {
+                let (a, b) = (a.size(), b.size());
+                Size { n_tests: a.n_tests + b.n_tests, depth: a.depth.max(b.depth) }
+            }
+            Expr::Not(inner) | Expr::In(_, inner) => {
+                let Size { n_tests, depth } = inner.size();
+                Size { n_tests, depth: depth + 1 }
+            }
+            Expr::Compare(..) | Expr::Text(..) | Expr::On(_) | Expr::Listed(_) | Expr::Movement(_) => {
+                Size { n_tests: 1, depth: 0 }
+            }
+        }
+    }
+
+    /// Moves what errors point at to `place`: that of a name in the text that used it.
+    pub(super) fn move_to(&mut self, place: &Range<usize>) {
+        match self {
+            Expr::And(a, b) | Expr::Or(a, b) => {
+                a.move_to(place);
+                b.move_to(place);
+            }
+            Expr::Not(inner) | Expr::In(_, inner) => inner.move_to(place),
+            Expr::On(days) => {
+                for days in days {
+                    if let OnDays::Date(_, at) = days {
+                        *at = place.clone();
+                    }
+                }
+            }
+            Expr::Compare(..) | Expr::Text(..) | Expr::Listed(_) | Expr::Movement(_) => {}
+        }
+    }
+}
+
 /// A number of a customer's month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -44,6 +45,13 @@ pub struct Selection {
     pub seed: u64,
 }
 
+impl Selection {
+    /// Whether every customer of an answer is in it.
+    pub fn takes_all(&self) -> bool {
+        self.limit.is_none() && self.sample.is_none()
+    }
+}
+
 /// The order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -51,6 +59,29 @@ pub enum Order {
     Contract,
     /// By total seconds in the base month, largest first; ties, and those who are not in it, by contract.
     Total,
+}
+
+/// The form of a list in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListFormat {
+    /// CSV with a header.
+    Csv,
+    /// Parquet.
+    Parquet,
+    /// The rows of the month file as a roaring bitmap in the portable format.
+    Roaring,
+}
+
+impl ListFormat {
+    /// The format that the ending of a name says.
+    pub fn of(path: &Path) -> Option<ListFormat> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Some(ListFormat::Csv),
+            "parquet" => Some(ListFormat::Parquet),
+            "roaring" => Some(ListFormat::Roaring),
+            _ => None,
+        }
+    }
 }
 
 /// A part of all customers, in millionths.

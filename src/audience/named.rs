@@ -6,12 +6,14 @@
 //! description = "No record from the 20th on"
 //! reason = "Fell silent"
 //! ```
+//!
+//! An expression may use the names before it, those of the built-in audiences among them.
 
 use serde::Deserialize;
 
 use super::error::ExprError;
 use super::expr::Expr;
-use super::parse::parse;
+use super::parse::{WORDS, parse_with};
 
 /// The audiences that come with the program.
 pub const BUILTIN_TOML: &str = include_str!("builtin.toml");
@@ -22,7 +24,7 @@ pub const MAX_NAME_BYTES: usize = 50;
 /// An expression with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedAudience {
-    /// Lower-case letters, digits and `_`.
+    /// Lower-case letters, digits and `_`, no digit first.
     pub name: String,
     /// The expression as it was written.
     pub text: String,
@@ -41,8 +43,13 @@ pub enum NamedError {
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
     /// A name that cannot be a key.
-    #[error("`{0}` is no name of an audience: lower-case letters, digits and `_`, {MAX_NAME_BYTES} at most")]
+    #[error(
+        "`{0}` is no name of an audience: lower-case letters, digits and `_`, no digit first, {MAX_NAME_BYTES} at most"
+    )]
     Name(String),
+    /// A name that means something else.
+    #[error("`{0}` is a word of the expressions: give the audience another name")]
+    Word(String),
     /// An expression with a mistake.
     #[error("[{name}] {error}")]
     Expr {
@@ -63,26 +70,38 @@ struct Entry {
     reason: String,
 }
 
-/// The audiences that `text` names, in its order.
+/// The audiences that `text` names, in its order, behind those of `known`; one of the same name takes the place of that.
 ///
 /// # Errors
 /// [`NamedError`], the first one.
-pub fn read(text: &str) -> Result<Vec<NamedAudience>, NamedError> {
+pub fn read(text: &str, known: Vec<NamedAudience>) -> Result<Vec<NamedAudience>, NamedError> {
     let entries: toml::Table = toml::from_str(text)?;
-    entries
-        .into_iter()
-        .map(|(name, entry)| {
-            let is_key = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
-            if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_key) {
-                return Err(NamedError::Name(name));
-            }
-            let Entry { expression, description, reason } = entry.try_into()?;
-            match parse(&expression) {
-                Ok(expr) => Ok(NamedAudience { name, text: expression, expr, description, reason }),
-                Err(error) => Err(NamedError::Expr { name, error }),
-            }
-        })
-        .collect()
+    entries.into_iter().try_fold(known, |mut known, (name, entry)| {
+        check_name(&name)?;
+        let Entry { expression, description, reason } = entry.try_into()?;
+        let expr = match parse_with(&expression, &known) {
+            Ok(expr) => expr,
+            Err(error) => return Err(NamedError::Expr { name, error }),
+        };
+        let named = NamedAudience { name, text: expression, expr, description, reason };
+        match known.iter_mut().find(|other| other.name == named.name) {
+            Some(other) => *other = named,
+            None => known.push(named),
+        }
+        Ok(known)
+    })
+}
+
+fn check_name(name: &str) -> Result<(), NamedError> {
+    let is_key = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+    let starts_well = name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    if !starts_well || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_key) {
+        return Err(NamedError::Name(name.to_owned()));
+    }
+    if WORDS.contains(&name) {
+        return Err(NamedError::Word(name.to_owned()));
+    }
+    Ok(())
 }
 
 /// The audiences that come with the program.
@@ -90,11 +109,12 @@ pub fn read(text: &str) -> Result<Vec<NamedAudience>, NamedError> {
 /// # Errors
 /// Never, as a test shows.
 pub fn builtin() -> Result<Vec<NamedAudience>, NamedError> {
-    read(BUILTIN_TOML)
+    read(BUILTIN_TOML, Vec::new())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::expr::OnDays;
     use super::*;
 
     #[test]
@@ -107,6 +127,9 @@ mod tests {
     fn what_is_wrong_with_a_file_is_said() {
         let cases = [
             ("[Silent]\nexpression = 'tv'", "`Silent` is no name of an audience"),
+            ("[7days]\nexpression = 'tv'", "`7days` is no name of an audience"),
+            ("[tv]\nexpression = 'movie'", "`tv` is a word of the expressions"),
+            ("[a]\nexpression = 'b'\n[b]\nexpression = 'tv'", "[a] `b` is not known"),
             ("[silent]\nexpression = 'tvv'", "[silent] `tvv` is not known; did you mean `tv`?"),
             ("[silent]\nwhere = 'tv'", "unknown field `where`"),
             ("[silent]", "missing field `expression`"),
@@ -114,9 +137,32 @@ mod tests {
             ("[silent", "TOML parse error"),
         ];
         for (text, expected) in cases {
-            let error = read(text).expect_err(text).to_string();
+            let error = read(text, Vec::new()).expect_err(text).to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
-        assert_eq!(read("").expect("no audience is none"), []);
+        assert_eq!(read("", Vec::new()).expect("no audience is none"), []);
+    }
+
+    #[test]
+    fn a_file_builds_on_the_built_in_audiences_and_may_replace_them() {
+        let text = "[light]\nexpression = 'total < 1h'\n[quiet_kids]\nexpression = 'kids and light'";
+        let names = read(text, builtin().expect("they are sound")).expect("it is sound");
+        let of = |name: &str| &names.iter().find(|named| named.name == name).expect(name).expr;
+        assert_eq!(names.len(), 8);
+        assert_eq!(*of("quiet_kids"), parse_with("child >= 5h and total < 1h", &[]).expect("it is sound"));
+        let dated = read("[opening]\nexpression = 'on 2022-04-01'", Vec::new()).expect("it is sound");
+        let expr = parse_with("tv and opening", &dated).expect("it is sound");
+        let Expr::And(_, opening) = expr else { panic!("{expr:?}") };
+        assert_eq!(*opening, Expr::On(vec![OnDays::Date(jiff::civil::date(2022, 4, 1), 7..14)]));
+    }
+
+    #[test]
+    fn names_of_names_stay_within_the_limits() {
+        let doubled = (1..20).map(|n| format!("[a{n}]\nexpression = 'a{} or a{0}'\n", n - 1));
+        let text = format!("[a0]\nexpression = 'tv'\n{}", doubled.collect::<String>());
+        assert!(read(&text, Vec::new()).expect_err("too long").to_string().contains("[a10] the expression has more"));
+        let deeper = (1..9).map(|n| format!("[a{n}]\nexpression = '{}a{}'\n", "not ".repeat(30), n - 1));
+        let text = format!("[a0]\nexpression = 'tv'\n{}", deeper.collect::<String>());
+        assert!(read(&text, Vec::new()).expect_err("too deep").to_string().contains("[a4] this is nested more"));
     }
 }

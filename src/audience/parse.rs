@@ -6,7 +6,7 @@
 //! not     = "not" not | primary
 //! primary = "(" or ")" | MONTH ":" primary | "on" days | "in" "(" TEXT ")" | "new" | "retained" | "lapsed"
 //!         | "most" | "taste" | "contract" ( "=" | "!=" | "like" ) TEXT
-//!         | number [ comparison threshold ]
+//!         | NAME | number [ comparison threshold ]
 //! ```
 
 use jiff::civil::Date;
@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use super::error::ExprError;
 use super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
 use super::lexer::{Kind, Token, tokens};
+use super::named::NamedAudience;
 use crate::engine::calendar::Month;
 use crate::engine::rules::Category;
 use crate::suggest::nearest;
@@ -25,7 +26,8 @@ const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Tests in one expression: a chain of `or` is as deep as it is long when it is evaluated.
 const MAX_TESTS: usize = 1000;
 
-const WORDS: [&str; 26] = [
+/// The words of the language, none of which can be a name.
+pub(super) const WORDS: [&str; 26] = [
     "and", "or", "not", "movie", "sport", "child", "relax", "tv", "total", "per_day", "days", "first", "last", "gap",
     "active", "trend", "most", "taste", "contract", "on", "in", "new", "retained", "lapsed", "weekend", "weekdays",
 ];
@@ -35,10 +37,18 @@ const WORDS: [&str; 26] = [
 /// # Errors
 /// The first mistake, with its place.
 pub fn parse(text: &str) -> Result<Expr, ExprError> {
+    parse_with(text, &[])
+}
+
+/// The expression that `text` says, in which a name stands for the audience of that name.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn parse_with(text: &str, names: &[NamedAudience]) -> Result<Expr, ExprError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(ExprError::new("", 0..0, format!("the expression has more than {MAX_TEXT_BYTES} bytes")));
     }
-    let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0, n_tests: 0 };
+    let mut parser = Parser { text, names, tokens: tokens(text)?, next: 0, depth: 0, n_tests: 0 };
     let expr = parser.or()?;
     match parser.peek() {
         Kind::End => Ok(expr),
@@ -53,13 +63,14 @@ pub fn parse(text: &str) -> Result<Expr, ExprError> {
 
 struct Parser<'a> {
     text: &'a str,
+    names: &'a [NamedAudience],
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
     n_tests: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     fn token(&self) -> &Token {
         // The last token is the end, which is never passed.
         &self.tokens[self.next.min(self.tokens.len() - 1)]
@@ -125,7 +136,7 @@ impl Parser<'_> {
 
     fn deeper(&mut self, inner: impl FnOnce(&mut Self) -> Result<Expr, ExprError>) -> Result<Expr, ExprError> {
         if self.depth == MAX_DEPTH {
-            return Err(self.wrong(format!("this is nested more than {MAX_DEPTH} deep")));
+            return Err(self.too_deep());
         }
         self.depth += 1;
         let expr = inner(self)?;
@@ -133,11 +144,17 @@ impl Parser<'_> {
         Ok(expr)
     }
 
+    fn too_deep(&self) -> ExprError {
+        self.wrong(format!("this is nested more than {MAX_DEPTH} deep"))
+    }
+
+    fn too_long(&self) -> ExprError {
+        self.wrong(format!("the expression has more than {MAX_TESTS} tests: use in('list.csv') for lists"))
+    }
+
     fn primary(&mut self) -> Result<Expr, ExprError> {
         if self.n_tests == MAX_TESTS {
-            return Err(
-                self.wrong(format!("the expression has more than {MAX_TESTS} tests: use in('list.csv') for lists"))
-            );
+            return Err(self.too_long());
         }
         self.n_tests += 1;
         if self.is_sign("(") {
@@ -170,8 +187,30 @@ impl Parser<'_> {
             "most" => self.text_test(TextField::MostWatch),
             "taste" => self.text_test(TextField::Taste),
             "contract" => self.text_test(TextField::Contract),
-            _ => self.number_test(),
+            word => {
+                let names: &'a [NamedAudience] = self.names;
+                match names.iter().find(|named| named.name == word) {
+                    Some(named) => self.named(named),
+                    None => self.number_test(),
+                }
+            }
         }
+    }
+
+    /// A name counts as what it stands for: names of names make no expression longer or deeper than the limits.
+    fn named(&mut self, named: &NamedAudience) -> Result<Expr, ExprError> {
+        let size = named.expr.size();
+        if self.depth + size.depth > MAX_DEPTH {
+            return Err(self.too_deep());
+        }
+        if self.n_tests + size.n_tests > MAX_TESTS {
+            return Err(self.too_long());
+        }
+        self.n_tests += size.n_tests;
+        let mut expr = named.expr.clone();
+        expr.move_to(&self.token().place);
+        self.next += 1;
+        Ok(expr)
     }
 
     fn movement(&mut self, movement: Movement) -> Expr {
@@ -306,7 +345,9 @@ impl Parser<'_> {
                 return Ok(Metric::Active(days));
             }
             (_, word) => {
-                let hint = nearest(word, &WORDS).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
+                let names = self.names.iter().map(|named| named.name.as_str());
+                let known: Vec<&str> = WORDS.into_iter().chain(names).collect();
+                let hint = nearest(word, &known).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
                 return Err(self.wrong(format!("`{word}` is not known{hint}")));
             }
         };

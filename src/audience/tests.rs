@@ -15,6 +15,8 @@ use crate::engine::month::MonthTable;
 use crate::engine::rules::{Category, Rules};
 use crate::warehouse::fixture::month_table;
 
+mod sqlite;
+
 /// A customer: contract, seconds in column order, mask of active days.
 type Person = (String, [i64; 5], u32);
 
@@ -239,6 +241,81 @@ proptest! {
         let expected: Vec<u32> = (0..table.n_rows()).filter(|row| holds(&expr, &table, *row)).map(|r| r as u32).collect();
         prop_assert_eq!(answer.base_rows().iter().collect::<Vec<_>>(), expected);
     }
+}
+
+/// Words of expressions in any order.
+fn word_soup() -> impl Strategy<Value = String> {
+    let words = [
+        "(",
+        ")",
+        "and",
+        "or",
+        "not",
+        "tv",
+        "movie",
+        "total",
+        "per_day",
+        "days",
+        "gap",
+        "trend",
+        "active",
+        "first",
+        "last",
+        "<",
+        ">=",
+        "=",
+        "!=",
+        "..",
+        ",",
+        ":",
+        "1",
+        "31",
+        "0.5",
+        "10h",
+        "1h30m",
+        "on",
+        "weekend",
+        "2022-04",
+        "2022-04-10",
+        "2022-04:",
+        "most",
+        "taste",
+        "contract",
+        "like",
+        "'Tv'",
+        "'%_%'",
+        "new",
+        "heavy",
+        "kids",
+        "é",
+        "'",
+    ];
+    prop::collection::vec(prop::sample::select(words.to_vec()), 0..40).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic_and_every_mistake_can_be_shown(text in word_soup(), nots in 0_usize..300) {
+        let april = [table("2022-04", &[("A".into(), [1, 0, 0, 0, 5], 0b101), ("B".into(), [0; 5], 1)])];
+        let names = super::named::builtin().expect("they are sound");
+        let indexes: Vec<Index<'_>> = april.iter().map(Index::new).collect();
+        for text in [text.clone(), format!("{}({text})", "not ".repeat(nots)), format!("tv or ({text}) and heavy")] {
+            match super::parse_with(&text, &names) {
+                Err(error) => prop_assert!(error.to_string().contains('^'), "{}", text),
+                Ok(expr) => match evaluate(Question { text: &text, expr: &expr }, &indexes) {
+                    Ok(answer) => prop_assert_eq!(answer.customers().count() as u64, answer.len()),
+                    Err(error) => prop_assert!(!error.to_string().is_empty()),
+                },
+            }
+        }
+    }
+}
+
+#[test]
+fn the_longest_expression_is_answered() {
+    let april = [table("2022-04", &people(3))];
+    let text = vec!["tv"; 1000].join(" and ");
+    assert_eq!(answer(&text, &april).expect("it is not too long"), ["C00001", "C00002"]);
 }
 
 fn people(n: usize) -> Vec<Person> {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use jiff::civil::Date;
 
+use crate::lake::DayPattern;
+
 use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, key_and_value, switch};
 
 /// Puts what one place says on top of what a weaker place says.
@@ -52,27 +54,30 @@ macro_rules! combine {
 
 combine! {
     Settings {
-        lake, month, format, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, warehouse, render,
-        out, report, prune, generate, bench, console
+        lake, month, format, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, warehouse, audiences,
+        mask, render, out, report, prune, generate, seed, bench, console
     }
     LakeFlags { lake }
     MonthFlags { month }
     FormatFlags { format }
     DayFlags { require_all_days }
-    SourceFlags { cache, refresh, offline, verify, jobs }
+    SourceFlags { day_pattern, allow_duplicates, cache, refresh, offline, verify, jobs }
     HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname }
     PartFlags { allow_partial }
     RulesFlags { rules, exclude_contract }
     EtlDateFlags { etl_date }
     ThreadFlags { threads }
-    LimitFlags { max_reject_ratio, max_unmapped_ratio }
+    LimitFlags { max_reject_ratio, max_unmapped_ratio, deny_warnings }
     RejectFlags { max_rejects_kept }
     WarehouseFlags { warehouse, mart_db, defaults_file, load_connections }
-    RenderFlags { mask_contracts, mask_key_file, hyperd }
+    AudienceFlags { audiences }
+    MaskFlags { mask_contracts, mask_key_file }
+    RenderFlags { hyperd }
     OutFlags { out }
     ReportFlags { report }
     PruneFlags { prune }
-    GenerateFlags { contracts, days, seed, compression, clean }
+    GenerateFlags { contracts, days, compression, clean }
+    SeedFlags { seed }
     BenchFlags { runs }
     ConsoleFlags { quiet, json }
 }
@@ -107,6 +112,10 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) warehouse: WarehouseFlags,
     #[command(flatten)]
+    pub(crate) audiences: AudienceFlags,
+    #[command(flatten)]
+    pub(crate) mask: MaskFlags,
+    #[command(flatten)]
     pub(crate) render: RenderFlags,
     #[command(flatten)]
     pub(crate) out: OutFlags,
@@ -116,6 +125,8 @@ pub(crate) struct Settings {
     pub(crate) prune: PruneFlags,
     #[command(flatten)]
     pub(crate) generate: GenerateFlags,
+    #[command(flatten)]
+    pub(crate) seed: SeedFlags,
     #[command(flatten)]
     pub(crate) bench: BenchFlags,
     #[command(flatten)]
@@ -156,6 +167,13 @@ pub(crate) struct DayFlags {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Lake")]
 pub(crate) struct SourceFlags {
+    /// Where file names say the day, with {YYYY} {MM} {DD} {M} {D} {YYYYMMDD} and *, for example '{DD}-{MM}-{YYYY}.json'
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) day_pattern: Option<DayPattern>,
+    /// Let files count that look like the same data twice
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) allow_duplicates: Option<bool>,
     /// Folder for files pulled from a remote lake [default: ~/.cache/viewmart]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache: Option<PathBuf>,
@@ -246,6 +264,10 @@ pub(crate) struct LimitFlags {
     /// Stop when the app of more than this fraction of the records is in no category [default: 1]
     #[arg(long, value_name = "0..1")]
     pub(crate) max_unmapped_ratio: Option<Ratio>,
+    /// Stop when there is anything to warn of
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) deny_warnings: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -274,15 +296,28 @@ pub(crate) struct WarehouseFlags {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Dashboard")]
-pub(crate) struct RenderFlags {
-    /// Show pseudonyms (keyed hashes) in place of contracts in the dashboards
+#[command(next_help_heading = "Audiences")]
+pub(crate) struct AudienceFlags {
+    /// Audiences with a name, besides the built-in ones: a table [name] each, with expression, description and reason
+    #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) audiences: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Pseudonyms")]
+pub(crate) struct MaskFlags {
+    /// Show pseudonyms (keyed hashes) in place of contracts in dashboards and lists
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) mask_contracts: Option<bool>,
     /// Key of the pseudonyms, made when missing; VIEWMART_MASK_KEY may hold the key itself [default: ~/.config/viewmart/mask-key]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) mask_key_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Dashboard")]
+pub(crate) struct RenderFlags {
     /// Tableau's hyperd, to package the rows as an extract; without it they are CSV [default: HYPERD_PATH]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::ExecutablePath)]
     pub(crate) hyperd: Option<PathBuf>,
@@ -321,9 +356,6 @@ pub(crate) struct GenerateFlags {
     /// Only the first days of the month [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) days: Option<u8>,
-    /// The same seed gives the same bytes [default: 1]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
     /// How the data files are packed [default: none]
     #[arg(long)]
     pub(crate) compression: Option<CompressionName>,
@@ -331,6 +363,13 @@ pub(crate) struct GenerateFlags {
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) clean: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SeedFlags {
+    /// The same seed gives the same data, samples and groups [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

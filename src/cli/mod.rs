@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+mod audience;
 mod failure;
 mod flags;
 mod listing;
@@ -29,9 +30,9 @@ use schema::SchemaFormat;
 use values::MonthChoice;
 
 use flags::{
-    BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags, LimitFlags,
-    MonthFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags, RulesFlags, SourceFlags,
-    ThreadFlags, WarehouseFlags,
+    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags,
+    LimitFlags, MaskFlags, MonthFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags,
+    RulesFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
@@ -116,6 +117,9 @@ Examples:
   viewmart schema
   viewmart schema --format dbt > models/viewmart.yml")]
     Schema(SchemaArgs),
+    /// Count and list the customers for whom an expression holds
+    #[command(after_help = audience::EXAMPLES, after_long_help = audience::LONG_HELP)]
+    Audience(Box<audience::AudienceArgs>),
     /// Show what differs between two months; exit 7 where anything does
     #[command(after_help = "\
 Examples:
@@ -208,6 +212,10 @@ struct RunArgs {
     rejects: RejectFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
+    #[command(flatten)]
+    audiences: AudienceFlags,
+    #[command(flatten)]
+    mask: MaskFlags,
     #[command(flatten)]
     render: RenderFlags,
     #[command(flatten)]
@@ -305,6 +313,8 @@ struct LoadArgs {
     #[command(flatten)]
     parts: PartsArgs,
     #[command(flatten)]
+    audiences: AudienceFlags,
+    #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
     out: OutFlags,
@@ -326,6 +336,8 @@ struct DashboardArgs {
     month: MonthFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
+    #[command(flatten)]
+    mask: MaskFlags,
     #[command(flatten)]
     render: RenderFlags,
     #[command(flatten)]
@@ -385,6 +397,8 @@ struct GenerateArgs {
     month: MonthFlags,
     #[command(flatten)]
     generate: GenerateFlags,
+    #[command(flatten)]
+    seed: SeedFlags,
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]

@@ -21,11 +21,22 @@ pub(super) const SETTINGS_FILE: &str = "viewmart.toml";
 /// What all variables begin with.
 const PREFIX: &str = "VIEWMART_";
 
+const ASKED_ANEW: &str = "it belongs to one question about an audience";
+
 /// Flags without a key or a variable, and why.
-pub(super) const EXCEPTIONS: [(&str, Missing, &str); 6] = [
+pub(super) const EXCEPTIONS: [(&str, Missing, &str); 15] = [
     ("config", Missing::Key, "a settings file does not name another"),
     ("schema_format", Missing::Key, "`format` is that of the data files"),
     ("plan", Missing::Key, "a task list belongs to one set of parts"),
+    ("by", Missing::Key, ASKED_ANEW),
+    ("columns", Missing::Key, ASKED_ANEW),
+    ("count", Missing::Key, ASKED_ANEW),
+    ("limit", Missing::Key, ASKED_ANEW),
+    ("order", Missing::Key, ASKED_ANEW),
+    ("overlap", Missing::Key, ASKED_ANEW),
+    ("retention", Missing::Key, ASKED_ANEW),
+    ("sample", Missing::Key, ASKED_ANEW),
+    ("split", Missing::Key, ASKED_ANEW),
     ("top", Missing::Key, "it belongs to one comparison"),
     ("list", Missing::Key, "it belongs to one comparison"),
     ("lake", Missing::Variable, "no separator stands in no path"),

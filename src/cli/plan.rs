@@ -6,9 +6,14 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 
 use super::values::Threads;
+use crate::audience::breakdown::Dimension;
+use crate::audience::list::{ListFormat, Selection};
+use crate::audience::outcome::CountForm;
+use crate::audience::{Expr, NamedAudience};
 use crate::console::ProgressChoice;
 use crate::diff::DiffSide;
 use crate::engine::calendar::Month;
+use crate::engine::columns::Column;
 use crate::engine::rules::Rules;
 use crate::gate::Limits;
 use crate::generate::GenerateOptions;
@@ -46,6 +51,8 @@ pub enum Task {
     Drop(DropPlan),
     /// `viewmart months`.
     Months(WarehousePlan),
+    /// `viewmart audience`.
+    Audience(Box<AudiencePlan>),
     /// `viewmart diff`.
     Diff(Box<DiffPlan>),
     /// `viewmart generate`.
@@ -184,6 +191,8 @@ pub struct RunPlan {
     pub engine: EnginePlan,
     /// Where the tables go.
     pub warehouse: WarehousePlan,
+    /// The audiences that are measured.
+    pub audiences: Vec<NamedAudience>,
     /// How the dashboards are rendered.
     pub render: RenderPlan,
     /// Folder of the output files.
@@ -245,6 +254,8 @@ pub struct MergePlan {
 pub struct LoadPlan {
     /// What is loaded.
     pub parts: PartsPlan,
+    /// The audiences that are measured.
+    pub audiences: Vec<NamedAudience>,
     /// Where the tables go.
     pub warehouse: WarehousePlan,
 }
@@ -280,6 +291,67 @@ pub struct DropPlan {
     pub warehouse: WarehousePlan,
     /// The folder whose files may still show it.
     pub out: PathBuf,
+}
+
+/// `viewmart audience`.
+#[derive(Clone, Debug)]
+pub struct AudiencePlan {
+    /// Month files, and folders of them.
+    pub months: Vec<PathBuf>,
+    /// What is asked of them.
+    pub inquiry: Inquiry,
+}
+
+/// What is asked about audiences.
+#[derive(Clone, Debug)]
+pub enum Inquiry {
+    /// Who the customers are for whom an expression holds.
+    Customers(Box<CustomersPlan>),
+    /// How large these audiences are.
+    Named(Vec<NamedAudience>),
+    /// How these overlap.
+    Overlap(Vec<AskedExpr>),
+    /// How many customers come again, by their first month.
+    Retention,
+}
+
+/// The question of one expression.
+#[derive(Clone, Debug)]
+pub struct CustomersPlan {
+    /// The expression.
+    pub expression: AskedExpr,
+    /// What its customers are counted by.
+    pub by: Option<Dimension>,
+    /// Which of them, in what order.
+    pub selection: Selection,
+    /// The shares of the groups that they are cut into; none where they are not.
+    pub split: Vec<u32>,
+    /// Columns of a list, behind the contract.
+    pub columns: Vec<&'static Column>,
+    /// Where a list goes; none: no list is asked for.
+    pub list: Option<ListTarget>,
+    /// Where the key of the pseudonyms is that are shown in place of contracts, where any are.
+    pub mask: Option<MaskKey>,
+    /// The form of a count.
+    pub form: CountForm,
+}
+
+/// An expression, and the text that it was parsed from.
+#[derive(Clone, Debug)]
+pub struct AskedExpr {
+    /// The text.
+    pub text: String,
+    /// The expression.
+    pub expr: Expr,
+}
+
+/// Where a list goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListTarget {
+    /// To stdout, as a table or as JSON.
+    Stdout,
+    /// Into a file.
+    File(PathBuf, ListFormat),
 }
 
 /// `viewmart diff`.

@@ -8,7 +8,7 @@ use etcetera::BaseStrategy as _;
 use jiff::civil::Date;
 
 use super::flags::{
-    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, RenderFlags, RulesFlags, Settings, SourceFlags,
+    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, MaskFlags, RulesFlags, Settings, SourceFlags,
     WarehouseFlags,
 };
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
@@ -19,16 +19,16 @@ use super::plan::{
 };
 use super::schema::SchemaFormat;
 use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
-use super::{Cli, Command, DiffArgs, PartsArgs, Refused, listing};
+use super::{Cli, Command, DiffArgs, PartsArgs, Refused, audience, listing};
 use crate::dashboard::mask;
 use crate::diff::{DiffSide, WarehouseMonth};
 use crate::engine::calendar::Month;
 use crate::engine::rules::Rules;
 use crate::error::{Advice as _, Error};
-use crate::gate::Limits;
+use crate::gate::{Limits, WarningPolicy};
 use crate::generate::{Dirt, GenerateOptions};
 use crate::lake::source::hdfs::DatanodeAddress;
-use crate::lake::{Caching, HdfsOptions, LakeOptions, ListOptions, Verify};
+use crate::lake::{Caching, DayPattern, Duplicates, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
 use crate::warehouse::url::redact;
@@ -74,6 +74,7 @@ enum Job {
     Dashboard,
     Drop(MonthChoice),
     Months,
+    Audience(audience::Ask),
     Diff { sides: [String; 2], top: Option<usize>, list: Option<PathBuf> },
     Generate(PathBuf),
     Bench,
@@ -114,6 +115,8 @@ impl Command {
                     limits: args.limits,
                     rejects: args.rejects,
                     warehouse: args.warehouse,
+                    audiences: args.audiences,
+                    mask: args.mask,
                     render: args.render,
                     out: args.out,
                     report: args.report,
@@ -159,7 +162,8 @@ impl Command {
             }
             Command::Load(args) => {
                 let (parts, settings) = args.parts.split();
-                let settings = Settings { warehouse: args.warehouse, out: args.out, ..settings };
+                let settings =
+                    Settings { audiences: args.audiences, warehouse: args.warehouse, out: args.out, ..settings };
                 (Verb::Execute(Job::Load(parts)), settings)
             }
             Command::Mart(args) => (
@@ -170,6 +174,7 @@ impl Command {
                 let settings = Settings {
                     month: args.month,
                     warehouse: args.warehouse,
+                    mask: args.mask,
                     render: args.render,
                     out: args.out,
                     ..none
@@ -183,6 +188,10 @@ impl Command {
                 (Verb::Execute(Job::Months), Settings { warehouse: args.warehouse, out: args.out, ..none })
             }
             Command::Schema(args) => (Verb::Schema(args.format), none),
+            Command::Audience(args) => {
+                let audience::AudienceArgs { ask, audiences, seed, mask } = *args;
+                (Verb::Execute(Job::Audience(ask)), Settings { audiences, seed, mask, ..none })
+            }
             Command::Diff(DiffArgs { a, b, top, list, warehouse }) => {
                 (Verb::Execute(Job::Diff { sides: [a, b], top, list }), Settings { warehouse, ..none })
             }
@@ -190,6 +199,7 @@ impl Command {
                 let settings = Settings {
                     month: args.month,
                     generate: args.generate,
+                    seed: args.seed,
                     format: args.format,
                     threads: args.threads,
                     ..none
@@ -309,8 +319,8 @@ fn console(flags: &ConsoleFlags) -> ConsolePlan {
 }
 
 /// All settings of all places, one on top of the other.
-struct Resolver<'a> {
-    settings: Settings,
+pub(super) struct Resolver<'a> {
+    pub(super) settings: Settings,
     variables: &'a Variables,
     today: Date,
     /// Where settings come from.
@@ -324,6 +334,7 @@ impl Resolver<'_> {
                 lake: self.lake()?,
                 engine: self.engine()?,
                 warehouse: self.warehouse()?,
+                audiences: self.named_audiences()?,
                 render: self.render()?,
                 out: self.out()?,
                 report: self.settings.report.report.clone(),
@@ -340,7 +351,8 @@ impl Resolver<'_> {
             })),
             Job::Merge(parts) => Task::Merge(Box::new(MergePlan { parts: self.parts(parts)?, out: self.out()? })),
             Job::Load(parts) => {
-                Task::Load(Box::new(LoadPlan { parts: self.parts(parts)?, warehouse: self.warehouse()? }))
+                let (parts, audiences) = (self.parts(parts)?, self.named_audiences()?);
+                Task::Load(Box::new(LoadPlan { parts, audiences, warehouse: self.warehouse()? }))
             }
             Job::Mart => Task::Mart(MartPlan { month: self.month()?, warehouse: self.warehouse()? }),
             Job::Dashboard => Task::Dashboard(Box::new(DashboardPlan {
@@ -353,6 +365,7 @@ impl Resolver<'_> {
                 Task::Drop(DropPlan { month: self.chosen(month)?, warehouse: self.warehouse()?, out: self.out()? })
             }
             Job::Months => Task::Months(self.warehouse()?),
+            Job::Audience(ask) => Task::Audience(Box::new(self.audience(ask)?)),
             Job::Diff { sides: [a, b], top, list } => Task::Diff(Box::new(DiffPlan {
                 sides: [self.diff_side(a)?, self.diff_side(b)?],
                 n_top: top.unwrap_or(10),
@@ -381,10 +394,16 @@ impl Resolver<'_> {
                 "name its folder, file, glob or URI on the command line, or as `lake` in the settings file",
             ));
         }
-        let SourceFlags { cache, refresh, offline, verify, jobs } = &self.settings.source;
+        let SourceFlags { day_pattern, allow_duplicates, cache, refresh, offline, verify, jobs } =
+            &self.settings.source;
         let defaults = LakeOptions::default();
         let options = LakeOptions {
-            list: ListOptions { month: self.month()?, format: self.settings.format.format.map(FormatName::format) },
+            list: ListOptions {
+                month: self.month()?,
+                format: self.settings.format.format.map(FormatName::format),
+                day_pattern: day_pattern.clone().map(|pattern| self.day_pattern(pattern)).transpose()?,
+                duplicates: if *allow_duplicates == Some(true) { Duplicates::Allow } else { Duplicates::Refuse },
+            },
             cache: cache.clone().unwrap_or(defaults.cache),
             caching: match (refresh.unwrap_or(false), offline.unwrap_or(false)) {
                 (true, true) => {
@@ -426,12 +445,21 @@ impl Resolver<'_> {
     }
 
     fn limits(&self) -> Limits {
-        let LimitFlags { max_reject_ratio, max_unmapped_ratio } = self.settings.limits;
+        let LimitFlags { max_reject_ratio, max_unmapped_ratio, deny_warnings } = self.settings.limits;
         let defaults = Limits::default();
         Limits {
             max_reject_ratio: max_reject_ratio.map_or(defaults.max_reject_ratio, Ratio::get),
             max_unmapped_ratio: max_unmapped_ratio.map_or(defaults.max_unmapped_ratio, Ratio::get),
+            warnings: if deny_warnings == Some(true) { WarningPolicy::Refuse } else { WarningPolicy::Publish },
         }
+    }
+
+    /// The pattern, which takes the month from --month where it does not say it.
+    fn day_pattern(&self, pattern: DayPattern) -> Result<DayPattern, Error> {
+        let text = pattern.to_string();
+        pattern.in_month(self.month()?).ok_or_else(|| {
+            usage(format!("the `day_pattern` `{text}` says no month"), "name the month with --month YYYY-MM")
+        })
     }
 
     fn hdfs(&self) -> Result<HdfsOptions, Error> {
@@ -537,16 +565,21 @@ impl Resolver<'_> {
     }
 
     fn render(&self) -> Result<RenderPlan, Error> {
-        let RenderFlags { mask_contracts, mask_key_file, hyperd } = self.settings.render.clone();
-        let mask = match mask_contracts {
-            Some(true) => Some(MaskKey {
+        // `HYPERD_PATH` is where Tableau's own tools look.
+        let hyperd = self.settings.render.hyperd.clone();
+        let hyperd = hyperd.or_else(|| self.variables.get("HYPERD_PATH").map(PathBuf::from));
+        Ok(RenderPlan { mask: self.mask()?, hyperd })
+    }
+
+    pub(super) fn mask(&self) -> Result<Option<MaskKey>, Error> {
+        let MaskFlags { mask_contracts, mask_key_file } = self.settings.mask.clone();
+        match mask_contracts {
+            Some(true) => Ok(Some(MaskKey {
                 variable: self.variables.secret(mask::KEY_VARIABLE)?,
                 file: mask_key_file.unwrap_or_else(default_key_file),
-            }),
-            _ => None,
-        };
-        // `HYPERD_PATH` is where Tableau's own tools look.
-        Ok(RenderPlan { mask, hyperd: hyperd.or_else(|| self.variables.get("HYPERD_PATH").map(PathBuf::from)) })
+            })),
+            _ => Ok(None),
+        }
     }
 
     /// The output folder. Its name goes into the address of the warehouse and into the report, which are text.
@@ -562,7 +595,7 @@ impl Resolver<'_> {
     }
 
     fn generate(&self, folder: PathBuf) -> Result<GenerateOptions, Error> {
-        let GenerateFlags { contracts, days, seed, compression, clean } = &self.settings.generate;
+        let GenerateFlags { contracts, days, compression, clean } = &self.settings.generate;
         // There is no month only when the default one is none.
         let defaults =
             GenerateOptions::new(folder).ok_or_else(|| usage("no month to generate", "name one with --month"))?;
@@ -570,7 +603,7 @@ impl Resolver<'_> {
             month: self.month()?.unwrap_or(defaults.month),
             n_contracts: contracts.unwrap_or(defaults.n_contracts),
             n_days: days.or(defaults.n_days),
-            seed: seed.unwrap_or(defaults.seed),
+            seed: self.settings.seed.seed.unwrap_or(defaults.seed),
             format: self.settings.format.format.map_or(defaults.format, FormatName::format),
             compression: compression.map_or(defaults.compression, CompressionName::compression),
             dirt: if *clean == Some(true) { Dirt::Clean } else { defaults.dirt },
@@ -580,7 +613,7 @@ impl Resolver<'_> {
     }
 }
 
-fn usage(what: impl Into<String>, advice: &str) -> Error {
+pub(super) fn usage(what: impl Into<String>, advice: &str) -> Error {
     Error::Usage { what: what.into(), advice: Some(advice.to_owned()) }
 }
 

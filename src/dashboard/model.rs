@@ -45,6 +45,10 @@ pub struct MonthModel {
     pub watch_time: WatchTime,
     /// Table `category_overlap`: customers who watch both, indexed twice by [`Category`] as `usize`.
     pub overlap: [[i64; 5]; 5],
+    /// Table `audience_size`, in the order of the run.
+    pub audiences: Vec<AudienceSize>,
+    /// Table `audience_overlap`.
+    pub audience_pairs: Vec<AudiencePair>,
     /// The run that stands, from `etl_run_published`.
     pub provenance: RunProvenance,
     /// The run that the mart was made from, or 0 where a mart of version 0.1 does not know it.
@@ -160,6 +164,34 @@ pub struct WatchTime {
     pub top_tenth_seconds: i64,
 }
 
+/// An audience with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudienceSize {
+    /// Its number, from 1.
+    pub place: i64,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Customers.
+    pub users: i64,
+    /// Their seconds.
+    pub seconds: i64,
+    /// Half of the customers who are not in it have at most this much.
+    pub others_median_seconds: i64,
+}
+
+/// Customers who are in two audiences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudiencePair {
+    /// The audience.
+    pub audience: String,
+    /// The other, or the same.
+    pub other: String,
+    /// Customers.
+    pub users: i64,
+}
+
 /// Where the month comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunProvenance {
@@ -232,6 +264,8 @@ impl MonthModel {
             watch_bands: Vec::new(),
             watch_time: WatchTime::default(),
             overlap: [[0; 5]; 5],
+            audiences: Vec::new(),
+            audience_pairs: Vec::new(),
             provenance: RunProvenance::default(),
             mart_run: 0,
         }
@@ -261,12 +295,24 @@ impl MonthModel {
         self.days.sort_by_key(|day| day.day);
         self.top_customers.sort_by_key(|customer| customer.place);
         self.quality.sort_by(|a, b| (&a.reason, b.records, &a.app).cmp(&(&b.reason, a.records, &b.app)));
+        self.audiences.sort_by_key(|audience| audience.place);
         self.watch_bands.sort_by_key(|band| (band.from_seconds, band.to_seconds));
     }
 
     /// Records that ended as `reason` (`kept` or a reason's name).
     pub fn n_records(&self, reason: &str) -> i64 {
         self.quality.iter().filter(|count| count.reason == reason).map(|count| count.records).sum()
+    }
+
+    /// An audience by its name.
+    pub fn audience(&self, name: &str) -> Option<&AudienceSize> {
+        self.audiences.iter().find(|audience| audience.name == name)
+    }
+
+    /// Customers who are in two audiences.
+    pub fn audience_overlap(&self, audience: &str, other: &str) -> i64 {
+        let is_wanted = |pair: &&AudiencePair| pair.audience == audience && pair.other == other;
+        self.audience_pairs.iter().find(is_wanted).map_or(0, |pair| pair.users)
     }
 
     /// Days of the month without data.
@@ -300,7 +346,7 @@ struct Query {
 }
 
 /// What is read of each month.
-const QUERIES: [Query; 13] = [
+const QUERIES: [Query; 15] = [
     Query {
         table: "mart_run",
         sql: "SELECT Run FROM {mart}.mart_run WHERE Month = {month}",
@@ -439,6 +485,37 @@ const QUERIES: [Query; 13] = [
         take: |model, row| {
             let (category, other) = (row.category()?, row.category()?);
             model.overlap[category as usize][other as usize] = row.integer()?;
+            Some(())
+        },
+    },
+    Query {
+        table: "audience_size",
+        sql: "SELECT audience.Place, size.Audience, audience.Description, size.Users, size.Seconds, \
+              audience.OthersMedianSeconds FROM {mart}.audience_size AS size \
+              JOIN {warehouse}.etl_run_published AS run ON run.Month = size.Month \
+              JOIN {warehouse}.etl_run_audience AS audience \
+              ON audience.Run = run.Id AND audience.Audience = size.Audience WHERE size.Month = {month}",
+        take: |model, row| {
+            model.audiences.push(AudienceSize {
+                place: row.integer()?,
+                name: row.text()?,
+                description: row.text()?,
+                users: row.integer()?,
+                seconds: row.integer()?,
+                others_median_seconds: row.integer()?,
+            });
+            Some(())
+        },
+    },
+    Query {
+        table: "audience_overlap",
+        sql: "SELECT Audience, Other, Users FROM {mart}.audience_overlap WHERE Month = {month}",
+        take: |model, row| {
+            model.audience_pairs.push(AudiencePair {
+                audience: row.text()?,
+                other: row.text()?,
+                users: row.integer()?,
+            });
             Some(())
         },
     },

@@ -8,7 +8,7 @@ use crate::diagnosis::{self, Diagnosis, HEAD_BYTES};
 use crate::engine::ledger::{FileLedger, InputFile, Reason};
 use crate::engine::scan::reject::{Reject, Rejects};
 use crate::lake::DataFile;
-use crate::lake::read::compressed;
+use crate::lake::read::{compressed, packing};
 
 /// Characters shown of a record.
 const EXCERPT_CHARS: usize = 120;
@@ -106,11 +106,7 @@ impl Example {
 
     /// What to do about it.
     pub fn next(&self) -> Option<String> {
-        let name = match self.file.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-=+:".contains(&b)) {
-            true => self.file.clone(),
-            false => format!("'{}'", self.file.replace('\'', "'\\''")),
-        };
-        self.diagnosis.map(|diagnosis| diagnosis.next.replace("FILE", &name))
+        self.diagnosis.map(|diagnosis| diagnosis.next_for(&self.file))
     }
 }
 
@@ -140,16 +136,21 @@ fn excerpt(raw: &[u8]) -> String {
     shown.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
+/// The file from its start, unpacked; none where it can no longer be read.
+fn open(file: &DataFile) -> Option<compressed::CompressedFile> {
+    compressed::open(&packing::as_packed(file.clone()).0).ok()
+}
+
 /// The first bytes of the file, unpacked; none where it can no longer be read.
 fn head(file: &DataFile) -> Option<Vec<u8>> {
     let mut head = Vec::new();
-    compressed::open(file).ok()?.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
+    open(file)?.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
     Some(head)
 }
 
 /// The number of the line in which a byte lies; none where the file can no longer be read.
 fn line_of(file: &DataFile, offset: u64) -> Option<u64> {
-    let mut before = BufReader::with_capacity(1 << 20, compressed::open(file).ok()?.take(offset));
+    let mut before = BufReader::with_capacity(1 << 20, open(file)?.take(offset));
     let mut line = 1;
     loop {
         let n_bytes = match before.fill_buf().ok()? {

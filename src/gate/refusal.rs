@@ -40,6 +40,8 @@ pub enum BreachKind {
     OpenQuote,
     /// Too many records are of apps that nobody mapped.
     Unmapped,
+    /// Something is odd, and that is enough.
+    Warned,
 }
 
 impl BreachKind {
@@ -51,6 +53,7 @@ impl BreachKind {
             BreachKind::Malformed => "no_data",
             BreachKind::OpenQuote => "open_quote",
             BreachKind::Unmapped => "unmapped_limit",
+            BreachKind::Warned => "warnings_denied",
         }
     }
 }
@@ -86,6 +89,12 @@ impl Refusal {
         }
         if is(BreachKind::Unmapped) {
             advice.push("put these apps into categories of the rules, or raise --max-unmapped-ratio".to_owned());
+        }
+        if is(BreachKind::Warned) {
+            advice.push("see to what is warned of, or run without --deny-warnings".to_owned());
+        }
+        if self.breaches.iter().all(|breach| matches!(breach.kind, BreachKind::Warned | BreachKind::Unmapped)) {
+            return advice.join("; ");
         }
         advice.push(match self.sees_records {
             true => "read rejects-refused.ndjson in the output folder; raise --max-reject-ratio if these records may \

@@ -31,6 +31,8 @@ pub enum LakeErrorKind {
     Month,
     /// A name does not say which day, or how the file is written.
     Name,
+    /// The same data is there twice.
+    Twice,
     /// Something of a kind that cannot be read: a socket, an encryption zone, another file system.
     Unsupported,
     /// It is being written to.
@@ -67,7 +69,11 @@ impl LakeErrorKind {
             LakeErrorKind::NotCached => "run again without --offline to pull it",
             LakeErrorKind::NoSpace => "free disk space, then run again",
             LakeErrorKind::Internal => "run again, and report this if it comes again",
-            LakeErrorKind::Input | LakeErrorKind::Name | LakeErrorKind::Unsupported | LakeErrorKind::Io => return None,
+            LakeErrorKind::Input
+            | LakeErrorKind::Name
+            | LakeErrorKind::Twice
+            | LakeErrorKind::Unsupported
+            | LakeErrorKind::Io => return None,
         })
     }
 }

@@ -15,12 +15,15 @@ use crate::engine::calendar::{Day, Month};
 
 pub mod arriving;
 mod cache;
+mod day;
 pub mod error;
 pub mod input;
 mod names;
+mod pattern;
 pub mod pull;
 pub mod read;
 mod remote;
+mod same;
 mod select;
 pub mod source;
 
@@ -28,8 +31,10 @@ pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles};
 pub use error::{LakeError, LakeErrorKind};
 pub use input::Input;
 pub(crate) use names::YEARS;
+pub use pattern::DayPattern;
 pub use pull::{Arrivals, PullSummary};
-pub use select::ListOptions;
+pub(crate) use same::{equal_files, twice};
+pub use select::{Duplicates, ListOptions};
 pub use source::hdfs::HdfsOptions;
 
 use cache::Cache;
@@ -110,6 +115,8 @@ pub struct Listing {
     pub n_skipped: u64,
     /// Days of the month without a file, ascending.
     pub missing_days: Vec<Day>,
+    /// What was left out though it looks like data, one line each.
+    pub warnings: Vec<String>,
 }
 
 /// Lists the month of a lake on this machine: folders (with all below them), files and globs. A file that several of
@@ -122,8 +129,8 @@ pub fn list(inputs: &[String], options: &ListOptions) -> Result<Listing, LakeErr
             Input::Hdfs(uri) => return Err(LakeError::at(uri.to_string(), "is not on this machine")),
         }
     }
-    let (found, n_left_out) = walk.finish();
-    select::select(&inputs.join(", "), found, n_left_out, options)
+    let (found, n_left_out, suspects) = walk.finish();
+    select::select(&inputs.join(", "), found, n_left_out, suspects, options)
 }
 
 /// What to do with files that the cache holds already.
@@ -290,13 +297,18 @@ impl Lake {
         remote.found.dedup_by(|a, b| a.uri == b.uri);
         let warnings = local.take_warnings().into_iter().chain(remote.warnings);
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
-        let (mut found, n_left_out) = local.finish();
+        let (mut found, n_left_out, mut suspects) = local.finish();
         found.extend(remote.found);
+        suspects.extend(remote.suspects);
         let is_offline = self.is_remote() && self.options.caching == Caching::Offline;
         if found.is_empty() && is_offline {
             return Err(LakeError::at(&self.name, "the cache holds nothing of it").advise("run once without --offline"));
         }
-        select::select(&self.name, found, n_left_out + remote.n_left_out, &self.options.list)
+        let n_left_out = n_left_out + remote.n_left_out;
+        let listing = select::select(&self.name, found, n_left_out, suspects, &self.options.list)?;
+        let warnings = listing.warnings.iter().cloned();
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
+        Ok(listing)
     }
 
     /// What looked odd while the lake was listed, one line each, in order.

@@ -2,17 +2,16 @@
 //!
 //! These rules know names only, so that a local folder and HDFS obey the same ones.
 
-use jiff::civil::Date;
-
 use super::{Compression, Format};
 use crate::engine::calendar::Month;
 
 /// Years that a name can mean. Outside of them a run of digits is taken for something else, such as seconds since 1970.
 pub(crate) const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
 
-/// Whether files and folders of this name are left out: hidden, or not finished by whoever writes them.
+/// Whether files and folders of this name are left out: hidden, not finished by whoever writes them, put aside, or a
+/// checksum.
 pub fn is_left_out(name: &str) -> bool {
-    name.starts_with(['_', '.']) || [".crc", ".tmp", ".inprogress", "._COPYING_"].iter().any(|end| name.ends_with(end))
+    name.starts_with(['_', '.']) || left_out_ending(name).is_some()
 }
 
 /// Whether this program writes a file of this name into its output folder.
@@ -29,58 +28,60 @@ pub fn is_output(name: &str) -> bool {
         || is_month()
 }
 
-/// The day of the file at `path` (separated by `/`): the first one in its file name, else in its nearest parent folder
-/// that names one.
-pub fn day_of(path: &str) -> Option<Date> {
-    path.rsplit('/').find_map(first_date)
+/// Why a file is left out by the end of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Somebody still writes it, or it is a copy that was put aside.
+    Unfinished,
+    /// It is the checksum of another file.
+    Checksum,
 }
 
-/// The first `YYYYMMDD` or `YYYY-MM-DD` in `name` that is a real date. It starts a run of digits, but digits may follow
-/// it (`2022040113.json` is an hour of a day); the random digits of a UUID, which Spark puts into its names, are none.
-fn first_date(name: &str) -> Option<Date> {
-    let bytes = name.as_bytes();
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        if is_uuid(rest) {
-            at += UUID.len();
-            continue;
-        }
-        let starts_digits = rest[0].is_ascii_digit() && !at.checked_sub(1).is_some_and(|b| bytes[b].is_ascii_digit());
-        if starts_digits && let Some(date) = date_at(rest) {
-            return Some(date);
-        }
-        at += 1;
+const LEFT_OUT_ENDINGS: [(&str, LeftOut); 17] = [
+    (".tmp", LeftOut::Unfinished),
+    (".temp", LeftOut::Unfinished),
+    (".inprogress", LeftOut::Unfinished),
+    ("._COPYING_", LeftOut::Unfinished),
+    ("~", LeftOut::Unfinished),
+    (".bak", LeftOut::Unfinished),
+    (".old", LeftOut::Unfinished),
+    (".orig", LeftOut::Unfinished),
+    (".part", LeftOut::Unfinished),
+    (".partial", LeftOut::Unfinished),
+    (".filepart", LeftOut::Unfinished),
+    (".crdownload", LeftOut::Unfinished),
+    (".crc", LeftOut::Checksum),
+    (".md5", LeftOut::Checksum),
+    (".sha1", LeftOut::Checksum),
+    (".sha256", LeftOut::Checksum),
+    (".sha512", LeftOut::Checksum),
+];
+
+/// The name before an ending for which it is left out, and why it is.
+pub fn left_out_ending(name: &str) -> Option<(&str, LeftOut)> {
+    LEFT_OUT_ENDINGS.iter().find_map(|(ending, kind)| Some((strip_ending(name, ending)?, *kind)))
+}
+
+/// The name without the endings that say how it is packed and written.
+pub fn without_endings(name: &str) -> &str {
+    let name = split_compression(name).0;
+    ENDINGS.iter().find_map(|(ending, _)| strip_ending(name, ending)).unwrap_or(name)
+}
+
+/// A stem without the mark that copying a file in a browser or a file manager leaves: `20220405 (1)`, `20220405 - Copy`.
+pub fn without_copy_mark(stem: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
+    let stem = stem.strip_prefix("Copy of ").unwrap_or(stem);
+    if let Some((before, number)) = stem.strip_suffix(')').and_then(|stem| stem.rsplit_once('('))
+        && is_number(number)
+    {
+        return without_copy_mark(before.trim_end());
     }
-    None
-}
-
-/// The date that `bytes` begins with.
-fn date_at(bytes: &[u8]) -> Option<Date> {
-    let number = |from: usize, to: usize| {
-        bytes
-            .get(from..to)?
-            .iter()
-            .try_fold(0_i16, |value, digit| digit.is_ascii_digit().then(|| value * 10 + i16::from(digit - b'0')))
-    };
-    let date = |year: i16, month: i16, day: i16| {
-        let date = Date::new(year, month.try_into().ok()?, day.try_into().ok()?).ok()?;
-        YEARS.contains(&year).then_some(date)
-    };
-    let year = number(0, 4)?;
-    match (bytes.get(4), bytes.get(7)) {
-        (Some(b'-'), Some(b'-')) => date(year, number(5, 7)?, number(8, 10)?),
-        _ => date(year, number(4, 6)?, number(6, 8)?),
-    }
-}
-
-const UUID: &[u8; 36] = b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-fn is_uuid(bytes: &[u8]) -> bool {
-    bytes.len() >= UUID.len()
-        && UUID
-            .iter()
-            .zip(bytes)
-            .all(|(form, byte)| if *form == b'-' { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+    let without_number = stem.rsplit_once(' ').filter(|(_, last)| is_number(last)).map_or(stem, |(before, _)| before);
+    [" - Copy", " copy", "_copy", "-copy"]
+        .iter()
+        .find_map(|mark| strip_ending(without_number, mark))
+        .map_or(stem, without_copy_mark)
 }
 
 /// How a file of this name is packed, by its last ending.
@@ -91,15 +92,11 @@ pub fn compression_of(name: &str) -> Compression {
 /// How the records of a file of this name are written, by its ending before `.gz` or `.zst`.
 pub fn format_of(name: &str) -> Option<Format> {
     let name = split_compression(name).0;
-    let ends = |endings: &[&str]| endings.iter().any(|ending| strip_ending(name, ending).is_some());
-    if ends(&[".json", ".jsonl", ".ndjson"]) {
-        Some(Format::Ndjson)
-    } else if ends(&[".csv"]) {
-        Some(Format::Csv)
-    } else {
-        None
-    }
+    ENDINGS.iter().find(|(ending, _)| strip_ending(name, ending).is_some()).map(|(_, format)| *format)
 }
+
+const ENDINGS: [(&str, Format); 4] =
+    [(".json", Format::Ndjson), (".jsonl", Format::Ndjson), (".ndjson", Format::Ndjson), (".csv", Format::Csv)];
 
 fn split_compression(name: &str) -> (&str, Compression) {
     if let Some(name) = strip_ending(name, ".gz") {
@@ -120,37 +117,6 @@ fn strip_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_come_from_the_nearest_name_that_has_one() {
-        let check = |path: &str, expected: Option<&str>| {
-            assert_eq!(day_of(path).map(|date| date.to_string()).as_deref(), expected, "{path}");
-        };
-        check("20220401.json", Some("2022-04-01"));
-        check("lake/log-2022-04-01.json.gz", Some("2022-04-01"));
-        check("log_content_20220401.csv", Some("2022-04-01"));
-        check("2022-04-01/20220402.json", Some("2022-04-02"));
-        check("lake/day=2022-04-01/part-00000.json", Some("2022-04-01"));
-        check("2022-03-01/day=2022-04-01/hour=13/part.json", Some("2022-04-01"));
-        check("20220401_20220402.json", Some("2022-04-01"));
-        check("20221301_20220402.json", Some("2022-04-02"));
-        check("2022-02-30 2022-02-28.json", Some("2022-02-28"));
-        check("2022040113.json", Some("2022-04-01"));
-        check("2022-04-01T13.json", Some("2022-04-01"));
-        check("20240229.json", Some("2024-02-29"));
-        check("20230229.json", None);
-        check("ngày-20220401.json", Some("2022-04-01"));
-        // Seconds since 1970, of which the first eight digits read as a date of 1648.
-        check("2022-03-24/part-1648123100.json", Some("2022-03-24"));
-        // The UUID of a Spark part file happens to hold dates.
-        check("d=2022-04-01/part-0-20110512-20aa-4bbb-8ccc-201105122011-c000.json", Some("2022-04-01"));
-        check("120220401.json", None);
-        check("2022-4-1.json", None);
-        check("2022_04_01.json", None);
-        check("part-00000.json", None);
-        check("2022", None);
-        check("", None);
-    }
 
     #[test]
     fn endings_give_format_and_compression() {
@@ -177,10 +143,42 @@ mod tests {
         for name in ["_SUCCESS", "_temporary", ".hidden", ".a.json.crc", "a.json.crc", "a.tmp", "a.json.inprogress"] {
             check(name, true);
         }
-        check("a.json._COPYING_", true);
+        for name in
+            ["a.json._COPYING_", "a.json~", "a.csv.bak", "a.json.part", "a.json.md5", "a.json.gz.sha256", "a.TMP"]
+        {
+            check(name, true);
+        }
         for name in ["a.json", "a_.json", "crc", "a.tmp.json", "day=2022-04-01"] {
             check(name, false);
         }
+    }
+
+    #[test]
+    fn copies_of_a_file_have_its_stem() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(without_copy_mark(without_endings(name)), expected, "{name}");
+        };
+        for name in [
+            "20220405.json",
+            "20220405.json.gz",
+            "20220405.csv.zst",
+            "20220405 (1).json",
+            "20220405(12).json.gz",
+            "20220405 - Copy.json",
+            "20220405 - Copy (2).json",
+            "20220405 copy.json",
+            "20220405 copy 3.json",
+            "20220405_copy.csv",
+            "Copy of 20220405.json",
+        ] {
+            check(name, "20220405");
+        }
+        check("20220405-1.json", "20220405-1");
+        check("20220405 1.json", "20220405 1");
+        check("part-00001.csv", "part-00001");
+        check("20220405 (north).json", "20220405 (north)");
+        check("20220405 (2022).json", "20220405 (2022)");
+        check("photocopy.json", "photocopy");
     }
 
     #[test]
@@ -205,7 +203,7 @@ mod tests {
         #[test]
         fn any_name_is_read_without_panic(name in ".{0,40}", digits in "[0-9a-f/-]{0,60}") {
             for name in [&name, &digits] {
-                day_of(name);
+                let _ = (without_copy_mark(without_endings(name)), left_out_ending(name));
                 format_of(name);
                 compression_of(name);
             }

@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::input::HdfsUri;
-use super::select::Found;
+use super::select::{Found, Suspect};
 use super::source::{Entry, EntryKind, Fault, Source};
 use super::{LakeError, names};
 
@@ -16,6 +16,7 @@ const MAX_DEPTH: usize = 100;
 pub(crate) struct Walk {
     pub found: Vec<Found>,
     pub n_left_out: u64,
+    pub suspects: Vec<Suspect>,
     pub warnings: Vec<String>,
 }
 
@@ -31,9 +32,13 @@ impl Walk {
                     return Err(LakeError::at(input.to_string(), "matches no file or folder")
                         .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
                 }
-                self.without_left_out(matches)
+                self.without_left_out(matches, &at)
             }
             Err(error) => return Err(error.at(&input.to_string())),
+        };
+        let n_input = match start.as_slice() {
+            [only] if only.path == input.path && only.kind == EntryKind::Folder => input.path.len(),
+            _ => literal_folder(&input.path).len(),
         };
         let mut open: Vec<(Entry, usize)> = start.into_iter().map(|entry| (entry, 0)).collect();
         while let Some((entry, depth)) = open.pop() {
@@ -50,6 +55,7 @@ impl Walk {
                         uri: uri.to_string(),
                         path: cache.path_of(&uri),
                         named_by: entry.path,
+                        n_input,
                         n_bytes: entry.n_bytes,
                         modified_ms: entry.modified_ms,
                     });
@@ -66,7 +72,7 @@ impl Walk {
                             "{uri} has _temporary and no _SUCCESS: the job that writes it may still run"
                         ));
                     }
-                    open.extend(self.without_left_out(children).into_iter().map(|child| (child, depth + 1)));
+                    open.extend(self.without_left_out(children, &at).into_iter().map(|child| (child, depth + 1)));
                 }
             }
         }
@@ -78,8 +84,12 @@ impl Walk {
         Ok(())
     }
 
-    fn without_left_out(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+    fn without_left_out(&mut self, mut entries: Vec<Entry>, at: &dyn Fn(&str) -> HdfsUri) -> Vec<Entry> {
         let n_entries = entries.len();
+        let has = |name: &str| entries.iter().any(|entry| file_name(entry) == name);
+        let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+        let suspects = files.filter_map(|entry| Suspect::of(&at(&entry.path).to_string(), has));
+        self.suspects.extend(suspects);
         entries.retain(|entry| !names::is_left_out(file_name(entry)));
         self.n_left_out += (n_entries - entries.len()) as u64;
         entries
@@ -115,6 +125,7 @@ pub(crate) fn cached(input: &HdfsUri, cache: &Cache) -> Result<Vec<Found>, LakeE
         let path = line.uri.strip_prefix(&root).filter(|path| path.starts_with('/'))?.to_owned();
         is_match(&path).then(|| Found {
             path: cache.path_of(&HdfsUri { path: path.clone(), ..input.clone() }),
+            n_input: if path.starts_with(&below) { input.path.len() } else { literal_folder(&input.path).len() },
             named_by: path,
             n_bytes: line.size,
             modified_ms: line.mtime_ms,
@@ -122,6 +133,12 @@ pub(crate) fn cached(input: &HdfsUri, cache: &Cache) -> Result<Vec<Found>, LakeE
         })
     });
     Ok(found.collect())
+}
+
+/// The folders in front of the first name with a wildcard, or in front of the last name.
+fn literal_folder(path: &str) -> &str {
+    let end = path.find(['*', '?', '[', '{']).unwrap_or(path.len());
+    path[..end].rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn file_name(entry: &Entry) -> &str {

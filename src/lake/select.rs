@@ -3,17 +3,35 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Compression, DataFile, Format, LakeError, Listing, names};
+use jiff::civil::Date;
+
+use super::day::{Conflict, Place, dates_in};
+use super::pattern::DayPattern;
+use super::{Compression, DataFile, Format, LakeError, LakeErrorKind, Listing, names, same};
 use crate::engine::calendar::{Day, Month};
 use crate::units::counted;
 
 /// What to take from a lake.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListOptions {
     /// The month. `None`: the only month found.
     pub month: Option<Month>,
     /// How the records of all files are written. `None`: as the ending of each file says.
     pub format: Option<Format>,
+    /// Where names say the day, where they say it in a way of their own.
+    pub day_pattern: Option<DayPattern>,
+    /// What files are that look like the same data twice.
+    pub duplicates: Duplicates,
+}
+
+/// What becomes of files that look like the same data twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// They are an error.
+    #[default]
+    Refuse,
+    /// Both count.
+    Allow,
 }
 
 /// A file that a walk found, not yet judged by its name.
@@ -25,74 +43,197 @@ pub(crate) struct Found {
     pub path: PathBuf,
     /// The path, separated by `/`, whose names tell the day.
     pub named_by: String,
+    /// The bytes of `named_by` that are the input: folders in it tell no day, but for the last.
+    pub n_input: usize,
     /// As in [`DataFile::n_bytes`].
     pub n_bytes: u64,
     /// As in [`DataFile::modified_ms`].
     pub modified_ms: i64,
 }
 
-/// The files of the month among `found`. `n_left_out` names were left out before; `inputs` is for messages.
+/// A file that was left out though it may be data.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Suspect {
+    /// Where it is.
+    pub uri: String,
+    /// The day that it says.
+    pub date: Date,
+    /// Why it was left out.
+    pub why: &'static str,
+}
+
+impl Suspect {
+    /// A file that is left out by its name, if there is data in it by all that the name says otherwise: not finished, or
+    /// the checksum of a file that is not there.
+    pub fn of(uri: &str, has_file: impl FnOnce(&str) -> bool) -> Option<Suspect> {
+        let name = uri.rsplit('/').next().filter(|name| !name.starts_with(['_', '.']))?;
+        let (stem, kind) = names::left_out_ending(name)?;
+        let date = *dates_in(stem).first()?;
+        names::format_of(stem)?;
+        match kind {
+            names::LeftOut::Checksum if has_file(stem) => None,
+            names::LeftOut::Checksum => Some(Suspect { uri: uri.to_owned(), date, why: "a checksum without its file" }),
+            names::LeftOut::Unfinished => {
+                Some(Suspect { uri: uri.to_owned(), date, why: "by its name a copy or not finished" })
+            }
+        }
+    }
+}
+
+/// What a name says of a file.
+enum Judged {
+    Data(Date, Format),
+    /// A day, but an ending that nothing here reads.
+    Unread(Date),
+    /// In a folder of this day, but neither a day nor a known ending in its name.
+    Stray(Date),
+    Other,
+    NoDay,
+}
+
+fn judge(file: &Found, options: &ListOptions) -> Result<Judged, LakeError> {
+    let place = Place::of(&file.named_by, file.n_input);
+    let format = names::format_of(place.file_name());
+    let says_day = !dates_in(place.file_name()).is_empty()
+        || options.day_pattern.as_ref().is_some_and(|pattern| pattern.day_of(place.below).is_some());
+    let day = place.day(options.day_pattern.as_ref());
+    let day = match (day, format, says_day) {
+        // What is no data has no day to disagree about.
+        (Err(_), None, false) => return Ok(Judged::Other),
+        (day, ..) => day.map_err(|Conflict(what)| {
+            LakeError::new(LakeErrorKind::Name, &file.uri, what).advise(
+                "rename it, or say where the day stands with --day-pattern, for example 'export_*_log_{YYYYMMDD}.json'",
+            )
+        })?,
+    };
+    Ok(match (day, options.format.or(format)) {
+        (Some(date), Some(format)) => Judged::Data(date, format),
+        (Some(date), None) if says_day => Judged::Unread(date),
+        (Some(date), None) => Judged::Stray(date),
+        (None, _) if format.is_some() => Judged::NoDay,
+        (None, _) => Judged::Other,
+    })
+}
+
+/// The files of the month among `found`. `n_left_out` names were left out before, some of them `suspects`; `inputs` is for
+/// messages.
 pub(crate) fn select(
     inputs: &str,
     mut found: Vec<Found>,
     n_left_out: u64,
+    mut suspects: Vec<Suspect>,
     options: &ListOptions,
 ) -> Result<Listing, LakeError> {
     found.sort_by(|a, b| a.uri.cmp(&b.uri).then_with(|| a.path.cmp(&b.path)));
-    if found.is_empty() {
-        let left_out = match n_left_out {
-            0 => String::new(),
-            n => format!(", only {n} hidden or temporary names (`_…`, `.…`, .crc, .tmp, .inprogress, ._COPYING_)"),
-        };
-        return Err(LakeError::at(inputs, format!("holds no data file{left_out}"))
-            .advise("data files end in .json, .jsonl, .ndjson or .csv, with .gz or .zst behind it or not"));
+    if let Some(pattern) = &options.day_pattern
+        && !found.iter().any(|file| pattern.day_of(Place::of(&file.named_by, file.n_input).below).is_some())
+    {
+        let what = format!("no name of a file fits --day-pattern `{pattern}`");
+        return Err(LakeError::new(LakeErrorKind::Name, inputs, what).advise(
+            "write the whole name, with * for what differs and the endings, for example '*_{YYYYMMDD}.json.gz'",
+        ));
     }
     let mut by_month: BTreeMap<Month, Vec<DataFile>> = BTreeMap::new();
+    let mut without_day: Vec<String> = Vec::new();
+    let mut unread: Vec<(Date, String)> = Vec::new();
+    let mut n_others = 0;
     for file in found {
-        let format = options.format.or_else(|| names::format_of(&file.named_by)).ok_or_else(|| {
-            LakeError::at(
-                &file.uri,
-                "its ending is not one of a data file (.json, .jsonl, .ndjson, .csv, each also with .gz or .zst)",
-            )
-            .advise("move it out of the lake, begin its name with `_`, or give --format")
-        })?;
-        let date = names::day_of(&file.named_by).ok_or_else(|| {
-            LakeError::at(&file.uri, "neither its name nor a folder above it has a day (YYYYMMDD or YYYY-MM-DD)")
-                .advise("put the day into the name, move the file into a folder such as day=2022-04-01, or begin its name with `_` to leave it out")
-        })?;
-        let compression: Compression = names::compression_of(&file.named_by);
-        let Found { uri, path, n_bytes, modified_ms, .. } = file;
-        let file = DataFile {
-            uri,
-            path,
-            day: Day::of(date),
-            n_bytes,
-            modified_ms,
-            local_modified_ms: modified_ms,
-            format,
-            compression,
-        };
-        by_month.entry(Month::of(date)).or_default().push(file);
+        match judge(&file, options)? {
+            Judged::Data(date, format) => {
+                by_month.entry(Month::of(date)).or_default().push(data_file(file, date, format));
+            }
+            Judged::Unread(date) => unread.push((date, file.uri)),
+            Judged::Stray(date) => {
+                n_others += 1;
+                suspects.push(Suspect { uri: file.uri, date, why: "without an ending of a data file" });
+            }
+            Judged::Other => n_others += 1,
+            Judged::NoDay => without_day.push(file.uri),
+        }
+    }
+    refuse_without_day(without_day)?;
+    if by_month.is_empty() && unread.is_empty() {
+        return Err(no_data(inputs, n_left_out + n_others));
+    }
+    let month = month_of(inputs, &by_month, &unread, options)?;
+    if let Some((_, uri)) = unread.iter().find(|(date, _)| Month::of(*date) == month) {
+        let what = "its ending is not one of a data file (.json, .jsonl, .ndjson, .csv, each also with .gz or .zst)";
+        return Err(LakeError::new(LakeErrorKind::Name, uri, what)
+            .advise("unpack or convert it, begin its name with `_` to leave it out, or give --format"));
+    }
+    let files = by_month.remove(&month).unwrap_or_default();
+    if options.duplicates == Duplicates::Refuse {
+        same::refuse_by_name(&files)?;
+    }
+    let n_other_months = by_month.values().map(Vec::len).sum::<usize>() + unread.len();
+    suspects.retain(|suspect| Month::of(suspect.date) == month);
+    suspects.sort();
+    let warnings = suspects.iter().map(|Suspect { uri, why, .. }| format!("{uri} was left out: it is {why}")).collect();
+    let missing_days = month.days().filter(|day| files.iter().all(|file| file.day != *day)).collect();
+    Ok(Listing { month, files, n_skipped: n_left_out + n_others + n_other_months as u64, missing_days, warnings })
+}
+
+fn data_file(file: Found, date: Date, format: Format) -> DataFile {
+    let compression: Compression = names::compression_of(&file.named_by);
+    let Found { uri, path, n_bytes, modified_ms, .. } = file;
+    let (day, local_modified_ms) = (Day::of(date), modified_ms);
+    DataFile { uri, path, day, n_bytes, modified_ms, local_modified_ms, format, compression }
+}
+
+fn no_data(inputs: &str, n_left_out: u64) -> LakeError {
+    let left_out = match n_left_out {
+        0 => String::new(),
+        n => format!(", only {} that are none by their names", counted(n, "name")),
+    };
+    LakeError::new(LakeErrorKind::NotFound, inputs, format!("holds no data file{left_out}"))
+        .advise("data files end in .json, .jsonl, .ndjson or .csv, with .gz or .zst behind it or not")
+}
+
+/// All of them at once, so that one pattern can be found that fits.
+fn refuse_without_day(files: Vec<String>) -> Result<(), LakeError> {
+    const SHOWN: usize = 10;
+    let Some(first) = files.first() else { return Ok(()) };
+    let others = match files.len() {
+        1 => String::new(),
+        n => {
+            let shown = files.iter().skip(1).take(SHOWN - 1).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = n.saturating_sub(SHOWN);
+            format!("; nor have {shown}{}", if more == 0 { String::new() } else { format!(" and {more} more") })
+        }
+    };
+    let what =
+        format!("neither its name nor a folder below the input has a day (such as 20220401 or 2022-04-01){others}");
+    Err(LakeError::new(LakeErrorKind::Name, first, what).advise(
+        "say where the day stands with --day-pattern, for example '{DD}-{MM}-{YYYY}.json' or '*_{YYYYMMDD}_*', put the file \
+         into a folder such as day=2022-04-01, or begin its name with `_` to leave it out",
+    ))
+}
+
+/// The month that is asked for, or the only one there is.
+fn month_of(
+    inputs: &str,
+    by_month: &BTreeMap<Month, Vec<DataFile>>,
+    unread: &[(Date, String)],
+    options: &ListOptions,
+) -> Result<Month, LakeError> {
+    let mut counts: BTreeMap<Month, u64> = by_month.iter().map(|(month, files)| (*month, files.len() as u64)).collect();
+    if counts.is_empty() || options.month.is_some() {
+        unread.iter().for_each(|(date, _)| *counts.entry(Month::of(*date)).or_default() += 1);
     }
     let months = || {
-        let month =
-            |(month, files): (&Month, &Vec<DataFile>)| format!("{month} ({})", counted(files.len() as u64, "file"));
-        by_month.iter().map(month).collect::<Vec<_>>().join(", ")
+        let month = |(month, n): (&Month, &u64)| format!("{month} ({})", counted(*n, "file"));
+        counts.iter().map(month).collect::<Vec<_>>().join(", ")
     };
-    let month = match (options.month, by_month.keys().next()) {
-        (Some(month), _) if by_month.contains_key(&month) => month,
+    match (options.month, counts.keys().next()) {
+        (Some(month), _) if counts.contains_key(&month) => Ok(month),
         (Some(month), _) => {
-            return Err(LakeError::at(inputs, format!("has no file of {month}; it has {}", months()))
-                .advise("choose one of these with --month"));
+            let what = format!("has no file of {month}; it has {}", months());
+            Err(LakeError::new(LakeErrorKind::Month, inputs, what).advise("choose one of these with --month"))
         }
-        (None, Some(month)) if by_month.len() == 1 => *month,
+        (None, Some(month)) if counts.len() == 1 => Ok(*month),
         (None, _) => {
-            return Err(LakeError::at(inputs, format!("holds several months: {}", months()))
-                .advise("choose one with --month YYYY-MM"));
+            let what = format!("holds several months: {}", months());
+            Err(LakeError::new(LakeErrorKind::Month, inputs, what))
         }
-    };
-    let files = by_month.remove(&month).unwrap_or_default();
-    let n_other_months: usize = by_month.values().map(Vec::len).sum();
-    let missing_days = month.days().filter(|day| files.iter().all(|file| file.day != *day)).collect();
-    Ok(Listing { month, files, n_skipped: n_left_out + n_other_months as u64, missing_days })
+    }
 }

@@ -24,7 +24,7 @@ struct Part {
 }
 
 /// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
-const PARTS: [Part; 16] = [
+const PARTS: [Part; 18] = [
     Part { table: &tables::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
     Part { table: &tables::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
     Part { table: &tables::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
@@ -52,6 +52,8 @@ const PARTS: [Part; 16] = [
     Part { table: &tables::APP_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/app_audience.sql") },
     Part { table: &tables::DAILY_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/daily_quality.sql") },
     Part { table: &tables::DATA_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/data_quality.sql") },
+    Part { table: &tables::AUDIENCE_SIZE, reads: Reads::Warehouse, rows: include_str!("sql/audience_size.sql") },
+    Part { table: &tables::AUDIENCE_OVERLAP, reads: Reads::Warehouse, rows: include_str!("sql/audience_overlap.sql") },
     Part { table: &MART_RUN, reads: Reads::Warehouse, rows: include_str!("sql/mart_run.sql") },
 ];
 
@@ -195,7 +197,7 @@ mod tests {
     use crate::engine::rules::Rules;
     use crate::error::Advice;
     use crate::warehouse::fixture::{Customer, month_table};
-    use crate::warehouse::{RunClock, SqliteWarehouse};
+    use crate::warehouse::{RunAudience, RunAudiencePair, RunClock, RunRecord, SqliteWarehouse};
 
     const MYSQL: Dialect = Dialect::Mysql { collation: "utf8mb4_0900_bin" };
 
@@ -318,6 +320,41 @@ mod tests {
     }
 
     #[test]
+    fn audiences_are_those_of_the_run_that_stands() {
+        let rules = Rules::preset("default").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let table = month_table("2022-04", &rules, APRIL);
+        let mut warehouse = loaded(folder.path(), std::slice::from_ref(&table));
+        let check = |warehouse: &mut SqliteWarehouse, sizes: &[&str], overlaps: &[&str]| {
+            assert_eq!(rows(warehouse, "2022-04", &tables::AUDIENCE_SIZE), sizes);
+            assert_eq!(rows(warehouse, "2022-04", &tables::AUDIENCE_OVERLAP), overlaps);
+        };
+        check(&mut warehouse, &[], &[]);
+        let mut record = RunRecord::of_table(&table, "2022-05-01T00:00:00Z".parse().unwrap());
+        for (name, users, seconds) in [("kids", 3, 60), ("gone", 0, 0)] {
+            let description = String::new();
+            let others_median_seconds = 0;
+            record.audiences.push(RunAudience {
+                name: name.into(),
+                description,
+                users,
+                seconds,
+                others_median_seconds,
+            });
+        }
+        for (audience, other, users) in [("kids", "kids", 3), ("kids", "gone", 0), ("gone", "gone", 0)] {
+            record.audience_pairs.push(RunAudiencePair { audience: audience.into(), other: other.into(), users });
+        }
+        warehouse.publish(&table, &record, &Progress::hidden()).unwrap();
+        build(&mut warehouse, table.month).unwrap();
+        check(
+            &mut warehouse,
+            &["gone|0|0|0.0", "kids|3|60|0.75"],
+            &["gone|gone|0|0.0", "kids|gone|0|0.0", "kids|kids|3|1.0"],
+        );
+    }
+
+    #[test]
     fn watch_time_is_exact() {
         // Every band's first and last second, ties, one customer, nobody.
         let rules = Rules::preset("default").unwrap();
@@ -401,7 +438,8 @@ mod tests {
         let may = month_table("2022-05", &rules, &APRIL[..2]);
         let mut warehouse = loaded(folder.path(), &[may, month_table("2022-04", &rules, APRIL)]);
         let all = |warehouse: &mut SqliteWarehouse, month: &str| -> Vec<Vec<String>> {
-            tables().map(|table| rows(warehouse, month, table)).collect()
+            let is_measured = |table: &&Table| table.name.starts_with("audience_");
+            tables().filter(|table| !is_measured(table)).map(|table| rows(warehouse, month, table)).collect()
         };
         let (april, may) = (all(&mut warehouse, "2022-04"), all(&mut warehouse, "2022-05"));
         assert!(april.iter().chain(&may).all(|rows| !rows.is_empty()));

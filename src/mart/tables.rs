@@ -214,6 +214,36 @@ pub const CATEGORY_OVERLAP: Table = Table {
     key: &["Month", "Category", "Other"],
 };
 
+/// The audiences with a name.
+pub const AUDIENCE_SIZE: Table = Table {
+    database: Database::Mart,
+    name: "audience_size",
+    comment: "the audiences with a name",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added("Audience", Text(50), "name of the audience", ""),
+        added("Users", BigInt, "its customers", ""),
+        added("Seconds", BigInt, "their seconds of all categories", ""),
+        added("UserShare", Double, "their share of all customers, 0..1", ""),
+    ],
+    key: &["Month", "Audience"],
+};
+
+/// Customers who are in two audiences with a name, for each two.
+pub const AUDIENCE_OVERLAP: Table = Table {
+    database: Database::Mart,
+    name: "audience_overlap",
+    comment: "customers who are in two audiences with a name, for each two",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added("Audience", Text(50), "name of the audience", ""),
+        added("Other", Text(50), "name of the other audience, or the same", ""),
+        added("Users", BigInt, "customers in both", ""),
+        added("UserShare", Double, "their share of the customers of the audience, 0..1", ""),
+    ],
+    key: &["Month", "Audience", "Other"],
+};
+
 /// Customers counted by what tells them apart in most of the mart, each part of them by itself.
 pub const CUSTOMER_CELL: Table = Table {
     database: Database::Work,

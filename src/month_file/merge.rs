@@ -62,17 +62,7 @@ impl Merge {
     /// A file that cannot be read or is no month file, files that do not belong together, several months and none asked
     /// for.
     pub fn open(inputs: &[PathBuf], options: &MergeOptions) -> Result<Merge, MonthFileError> {
-        let mut parts = Vec::new();
-        for (path, origin) in find(inputs)? {
-            let part = FileRows::open(&path)?;
-            match (options.month, origin) {
-                (Some(asked), Origin::Named) if asked != part.header.month => {
-                    return Err(MonthFileError::OtherMonth { file: path, found: part.header.month, asked });
-                }
-                (Some(asked), Origin::InFolder) if asked != part.header.month => {}
-                _ => parts.push(part),
-            }
-        }
+        let parts = open_parts(inputs, options.month)?;
         let months: BTreeMap<Month, &Path> = parts.iter().rev().map(|part| (part.header.month, part.path())).collect();
         let month = match (months.keys().next(), options.month) {
             (Some(month), _) if months.len() == 1 => *month,
@@ -84,6 +74,24 @@ impl Merge {
                 return Err(MonthFileError::Months { months: months.iter().map(of).collect() });
             }
         };
+        Merge::of(month, parts, options)
+    }
+
+    /// Opens month files of any months and folders of them: a merge for each month, oldest first.
+    ///
+    /// # Errors
+    /// As [`Merge::open`], several months aside.
+    pub fn open_months(inputs: &[PathBuf]) -> Result<Vec<Merge>, MonthFileError> {
+        let mut by_month: BTreeMap<Month, Vec<FileRows<File>>> = BTreeMap::new();
+        for part in open_parts(inputs, None)? {
+            by_month.entry(part.header.month).or_default().push(part);
+        }
+        let options = MergeOptions::default();
+        by_month.into_iter().map(|(month, parts)| Merge::of(month, parts, &options)).collect()
+    }
+
+    /// Parts of one month.
+    fn of(month: Month, parts: Vec<FileRows<File>>, options: &MergeOptions) -> Result<Merge, MonthFileError> {
         let rules = rules(&parts, options)?;
         let engines: BTreeSet<&str> = parts.iter().map(|part| part.header.engine.as_str()).collect();
         let engine = if engines.len() == 1 { engines.into_iter().collect() } else { crate::ENGINE.to_owned() };
@@ -220,6 +228,22 @@ impl Merge {
         })?;
         Ok(n_rows)
     }
+}
+
+/// The month files at `inputs`: where a month is asked for, those of it.
+fn open_parts(inputs: &[PathBuf], asked: Option<Month>) -> Result<Vec<FileRows<File>>, MonthFileError> {
+    let mut parts = Vec::new();
+    for (path, origin) in find(inputs)? {
+        let part = FileRows::open(&path)?;
+        match (asked, origin) {
+            (Some(asked), Origin::Named) if asked != part.header.month => {
+                return Err(MonthFileError::OtherMonth { file: path, found: part.header.month, asked });
+            }
+            (Some(asked), Origin::InFolder) if asked != part.header.month => {}
+            _ => parts.push(part),
+        }
+    }
+    Ok(parts)
 }
 
 /// The merged rows, a row group at a time.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::audience::NamedAudience;
 use crate::cli::plan::{EnginePlan, WarehousePlan};
 use crate::engine::ledger::Ledger;
 use crate::engine::month::{MonthTable, Provenance};
@@ -53,6 +54,8 @@ pub(super) struct Attempt {
     book: Book,
     /// What was told on stderr and belongs to the month.
     pub warnings: Vec<RunWarning>,
+    /// The audiences that are measured in a month that is published.
+    audiences: Vec<NamedAudience>,
     /// Known once the month is.
     record: Option<RunRecord>,
     etl_date: Option<Date>,
@@ -68,11 +71,17 @@ impl Attempt {
             started: Timestamp::now(),
             book,
             warnings: Vec::new(),
+            audiences: Vec::new(),
             record: None,
             etl_date: None,
             is_read: false,
             step: Step::Making,
         }
+    }
+
+    /// A run that measures audiences.
+    pub fn measuring(self, audiences: &[NamedAudience]) -> Attempt {
+        Attempt { audiences: audiences.to_vec(), ..self }
     }
 
     pub fn started(&self) -> Timestamp {
@@ -107,6 +116,8 @@ impl Attempt {
             days: Vec::new(),
             apps: Vec::new(),
             warnings: Vec::new(),
+            audiences: Vec::new(),
+            audience_pairs: Vec::new(),
         });
         self.enter(Step::Making);
     }
@@ -120,7 +131,9 @@ impl Attempt {
 
     /// What the warehouse is to say of the run that publishes `table`.
     pub fn record_of(&self, table: &MonthTable) -> RunRecord {
-        RunRecord { warnings: self.warnings.clone(), ..RunRecord::of_table(table, self.started) }
+        let mut record = RunRecord { warnings: self.warnings.clone(), ..RunRecord::of_table(table, self.started) };
+        super::audience::measure(&self.audiences, table, &mut record);
+        record
     }
 
     /// The warehouse is about to publish the month.

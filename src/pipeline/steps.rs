@@ -4,18 +4,20 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Timestamp, ZonedDateTime};
 
 use super::attempt::Attempt;
 use crate::artifacts::{self, LiveChoice};
 use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, PartsPlan, WarehousePlan};
 use crate::console::{self, Progress, Unit};
 use crate::engine::calendar::{Day, Month};
+use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::gate::{Evidence, Limits};
-use crate::lake::{DataFile, Lake, LakeError, Listing};
+use crate::lake::{DataFile, Duplicates, Lake, LakeError, LakeErrorKind, Listing};
 use crate::month_file::{Merge, TaskList};
 use crate::report::{InputReport, Published, Report};
 use crate::timing::{StageTiming, peak_rss_bytes};
@@ -36,8 +38,8 @@ pub(super) fn list(plan: &LakePlan, warnings: &mut Vec<RunWarning>) -> Result<(L
 }
 
 /// Refuses a month in which days are missing, where all are wanted.
-pub(super) fn refuse_missing_days(plan: &LakePlan, listing: &Listing) -> Result<(), Error> {
-    Ok(check_days(plan.missing_days, &plan.inputs.join(", "), listing.month, &listing.missing_days)?)
+pub(super) fn refuse_missing_days(plan: &LakePlan, month: Month, missing: &[Day]) -> Result<(), Error> {
+    Ok(check_days(plan.missing_days, &plan.inputs.join(", "), month, missing)?)
 }
 
 /// Whether all days are there, where they have to be.
@@ -46,7 +48,7 @@ fn check_days(policy: MissingDays, place: &str, month: Month, missing: &[Day]) -
         return Ok(());
     }
     let days = dates(month, missing).join(", ");
-    Err(LakeError::at(place, format!("no file for {days}"))
+    Err(LakeError::new(LakeErrorKind::NotFound, place, format!("no file for {days}"))
         .advise("bring these days into the lake, or run without --require-all-days"))
 }
 
@@ -83,7 +85,7 @@ fn database_files(plan: &WarehousePlan) -> Option<[PathBuf; 2]> {
 /// All files of the month, on this machine.
 pub(super) fn pull(plan: &LakePlan, talk: ConsolePlan) -> Result<(Listing, Vec<DataFile>), Error> {
     let (lake, listing) = list(plan, &mut Vec::new())?;
-    refuse_missing_days(plan, &listing)?;
+    refuse_missing_days(plan, listing.month, &listing.missing_days)?;
     let files = lake.arrivals(&listing, watch_pull(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
     Ok((listing, files))
 }
@@ -141,21 +143,59 @@ pub(super) fn open_parts(plan: &PartsPlan) -> Result<Merge, Error> {
     let tasks = plan.tasks.as_deref().map(TaskList::read).transpose()?;
     let merge = Merge::open(&plan.inputs, &plan.options)?;
     merge.check_whole(tasks.as_ref(), plan.gaps)?;
-    let days = merge.ledger().by_day();
-    let is_missing = |day: &Day| days.get(day).is_none_or(|day| day.counts.read == 0);
-    let missing: Vec<Day> = merge.month().days().filter(is_missing).collect();
+    let missing = gate::missing_days(merge.month(), merge.ledger(), today());
     let place = plan.inputs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     check_days(plan.missing_days, &place, merge.month(), &missing)?;
     Ok(merge)
 }
 
-/// Lets the month through the gate, or writes down what was rejected of it.
-pub(super) fn accept(made: &Transformed, listing: &Listing, limits: &Limits, out: &OutFolder) -> Result<(), Error> {
-    let accepted = gate::accept(&made.table, limits, &Evidence::of_scan(&listing.files, &made.rejects));
-    if accepted.is_err() {
-        artifacts::write_refused_rejects(&made.rejects, made.table.month, out)?;
+/// Lets the month through the gate, or writes down what was rejected of it. What is odd about it is told, and added to
+/// `warnings`.
+pub(super) fn accept(
+    made: &Transformed,
+    listing: &Listing,
+    lake: &LakePlan,
+    plan: &EnginePlan,
+    out: &OutFolder,
+    warnings: &mut Vec<RunWarning>,
+) -> Result<(), Error> {
+    let (month, detail) = (made.table.month, &made.table.detail);
+    gate::check_balance(&made.table)?;
+    refuse_missing_days(lake, month, &gate::missing_days(month, detail, today()))?;
+    if lake.options.list.duplicates == Duplicates::Refuse {
+        tell(gate::equal_files(detail, &listing.files)?, warnings);
     }
-    Ok(accepted?)
+    let evidence = Evidence::of_scan(&listing.files, &made.rejects);
+    let accepted = judge(month, detail, &plan.limits, &evidence, warnings);
+    if accepted.is_err() {
+        artifacts::write_refused_rejects(&made.rejects, month, out)?;
+    }
+    accepted
+}
+
+/// Lets a month through the gate by its ledger. What is odd about it is told, and added to `warnings`.
+pub(super) fn judge(
+    month: Month,
+    detail: &LedgerDetail,
+    limits: &Limits,
+    evidence: &Evidence<'_>,
+    warnings: &mut Vec<RunWarning>,
+) -> Result<(), Error> {
+    tell(gate::warnings(month, detail, limits, evidence), warnings);
+    let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.as_str()).collect();
+    Ok(gate::check_limits(month, detail, limits, &texts, evidence)?)
+}
+
+fn tell(found: Vec<gate::Warning>, warnings: &mut Vec<RunWarning>) {
+    for gate::Warning { kind, text } in found {
+        console::say(format_args!("warning: {text}"));
+        warnings.push(RunWarning { kind: kind.to_owned(), text });
+    }
+}
+
+/// Days behind it cannot be missing yet.
+fn today() -> Date {
+    ZonedDateTime::now().date()
 }
 
 /// The warehouse, reachable and with all its tables.
@@ -236,8 +276,8 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
             // As they were read: a file that changed while it was pulled came as it was then.
             files: table.provenance.input_files,
             bytes: table.provenance.input_bytes,
-            days: u64::from(listing.month.n_days()) - listing.missing_days.len() as u64,
-            missing_days: listing.missing_days.clone(),
+            days: table.detail.by_day().values().filter(|day| day.counts.read > 0).count() as u64,
+            missing_days: gate::missing_days(listing.month, &table.detail, today()),
             skipped_files: listing.n_skipped,
         },
         contracts: table.n_rows() as u64,

@@ -134,8 +134,8 @@ impl CompressedInput {
         self.n_filled += n_new;
         self.ended = n_new < DECOMPRESSED_BYTES;
         if self.base == 0 && self.format == Format::Csv && self.layout.is_none() && self.n_filled > 0 {
-            let (layout, n_bytes) =
-                CsvLayout::from_header(self.filled()).map_err(|error| header_error(&self.file.uri, &error))?;
+            let (layout, n_bytes) = CsvLayout::from_header(self.filled())
+                .map_err(|error| header_error(&self.file.uri, &error, self.filled()))?;
             self.layout = Some(layout);
             self.at = n_bytes;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::diagnosis;
 use crate::engine::aggregate::collect::FileId;
 use crate::engine::calendar::Day;
 use crate::engine::scan::csv::{Chunk, CsvLayout, HeaderError, MAX_HEADER_BYTES};
@@ -77,10 +78,31 @@ pub(super) trait Input: Send {
 }
 
 /// A header error as the run reports it.
-pub(super) fn header_error(uri: &str, error: &HeaderError) -> DataError {
-    let list = |names: &[String]| match names {
-        [] => "no column".to_owned(),
-        names => names.join(", "),
+///
+/// `start` are the first bytes of the file.
+pub(super) fn header_error(uri: &str, error: &HeaderError, start: &[u8]) -> DataError {
+    let diagnosis = diagnosis::of_csv_head(start);
+    let what = diagnosis.map_or_else(String::new, |diagnosis| format!("; this is {}", diagnosis.what));
+    DataError::Header {
+        file: uri.to_owned(),
+        missing: names(&error.missing),
+        found: names(&error.found) + &what,
+        next: diagnosis.map(|diagnosis| diagnosis.next_for(uri).into()),
+    }
+}
+
+/// The first names, of each what can be read at a glance.
+fn names(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    const CHARS: usize = 40;
+    let name = |name: &String| {
+        let shown: String = name.chars().take(CHARS).flat_map(char::escape_debug).collect();
+        if name.chars().nth(CHARS).is_some() { shown + "…" } else { shown }
     };
-    DataError::Header { file: uri.to_owned(), missing: list(&error.missing), found: list(&error.found) }
+    let shown = names.iter().take(SHOWN).map(name).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => "no column".to_owned(),
+        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
+        _ => shown,
+    }
 }

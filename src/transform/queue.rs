@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::engine::aggregate::collect::FileId;
 use crate::engine::ledger::InputFile;
 use crate::error::Error;
+use crate::lake::read::packing;
 use crate::lake::{Arrival, DataFile, FileFailure, FileStream};
 
 use super::input::Input;
@@ -84,7 +85,8 @@ impl<'a> Queue<'a> {
             if !self.matters(&file.uri, 0) {
                 continue;
             }
-            let id = arriving.number(&file);
+            let (file, fact) = packing::as_packed(file);
+            let id = arriving.number(&file, fact);
             // The others wait for the splits, but not for a file of which there is nothing for
             // them.
             let arriving = open::is_split(&file, self.alone_bytes).then_some(arriving);
@@ -172,10 +174,12 @@ impl Arriving<'_> {
         self.stream.try_next()
     }
 
-    fn number(&mut self, file: &DataFile) -> FileId {
+    fn number(&mut self, file: &DataFile, fact: Option<&str>) -> FileId {
         let id = FileId(u32::try_from(self.inputs.len()).unwrap_or(u32::MAX));
         let tag = file.modified_ms.to_string();
-        self.inputs.push(InputFile::whole(file.canonical_uri(), file.day, file.n_bytes, tag));
+        let mut input = InputFile::whole(file.canonical_uri(), file.day, file.n_bytes, tag);
+        input.facts.extend(fact.map(str::to_owned));
+        self.inputs.push(input);
         id
     }
 }

@@ -101,9 +101,9 @@ fn the_first_broken_file_is_told_whatever_the_threads_do() {
     };
     let broken: [(&str, Vec<u8>, &str); 5] = [
         ("gz", cut(gzip(&sound.repeat(20))), "ends too early"),
-        ("gz", b"no gzip at all".to_vec(), "damaged"),
+        ("gz", b"\0no gzip at all".to_vec(), "damaged"),
         ("csv", csv("Kontrakt,AppName,TotalDuration"), "no column Contract"),
-        ("zst", b"nothing of the kind".to_vec(), "damaged"),
+        ("zst", b"\0nothing of the kind".to_vec(), "damaged"),
         ("csv.gz", gzip(&csv("x,y,z")), "no column"),
     ];
     for first in 0..broken.len() {

@@ -26,7 +26,7 @@ pub mod url;
 pub use error::WarehouseError;
 pub use open::{OpenOptions, examine, open};
 pub use rows::{CustomerRow, RowSink};
-pub use run::{RunApp, RunDay, RunRecord, RunStatus, RunWarning};
+pub use run::{RunApp, RunAudience, RunAudiencePair, RunDay, RunRecord, RunStatus, RunWarning};
 pub use schema::Dialect;
 pub use sqlite::SqliteWarehouse;
 pub use url::WarehouseUrl;

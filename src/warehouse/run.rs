@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::Value;
-use super::schema::{ETL_RUN, ETL_RUN_APP, ETL_RUN_DAY, ETL_RUN_WARNING, Table, cut_app, utc_text};
+use super::schema::{
+    ETL_RUN, ETL_RUN_APP, ETL_RUN_AUDIENCE, ETL_RUN_AUDIENCE_PAIR, ETL_RUN_DAY, ETL_RUN_WARNING, Table, cut_app,
+    utc_text,
+};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{AppSums, FileLedger, Ledger, LedgerDetail, Reason};
 use crate::engine::month::{DayActivity, MonthTable, Provenance};
@@ -74,6 +77,36 @@ pub struct RunRecord {
     pub apps: Vec<RunApp>,
     /// Warnings, in order.
     pub warnings: Vec<RunWarning>,
+    /// The audiences with a name, in order.
+    pub audiences: Vec<RunAudience>,
+    /// How they overlap.
+    pub audience_pairs: Vec<RunAudiencePair>,
+}
+
+/// The size of an audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunAudience {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Customers.
+    pub users: u64,
+    /// Their seconds.
+    pub seconds: i64,
+    /// Half of the customers who are not in it have at most so many seconds.
+    pub others_median_seconds: i64,
+}
+
+/// Customers who are in two audiences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunAudiencePair {
+    /// Name of the audience.
+    pub audience: String,
+    /// Name of the other, or the same.
+    pub other: String,
+    /// Customers in both.
+    pub users: u64,
 }
 
 /// What became of some records of a day.
@@ -128,6 +161,8 @@ impl RunRecord {
             days: days_of(table),
             apps: apps_of(table),
             warnings: Vec::new(),
+            audiences: Vec::new(),
+            audience_pairs: Vec::new(),
         }
     }
 
@@ -155,7 +190,7 @@ impl RunRecord {
     }
 
     /// The rows that belong to the run, by table, in the order of the tables' columns but the first, which is the run.
-    pub(super) fn details(&self) -> [(&'static Table, Vec<Vec<Value>>); 3] {
+    pub(super) fn details(&self) -> [(&'static Table, Vec<Vec<Value>>); 5] {
         let days = self.days.iter().filter_map(|day| {
             Some(vec![
                 Value::Text(self.month.date(day.day)?.to_string()),
@@ -167,7 +202,23 @@ impl RunRecord {
         let warnings = self.warnings.iter().zip(1..).map(|(warning, place)| {
             vec![Value::Integer(place), Value::Text(cut(&warning.kind, 50)), Value::Text(warning.text.clone())]
         });
-        [(&ETL_RUN_DAY, days.collect()), (&ETL_RUN_APP, self.app_rows()), (&ETL_RUN_WARNING, warnings.collect())]
+        let text = |text: &str| Value::Text(text.to_owned());
+        let audiences = self.audiences.iter().zip(1..).map(|(audience, place)| {
+            let RunAudience { name, description, users, seconds, others_median_seconds } = audience;
+            let numbers = [count(*users), Value::Integer(*seconds), Value::Integer(*others_median_seconds)];
+            [Value::Integer(place), text(name), text(description)].into_iter().chain(numbers).collect()
+        });
+        let pairs = self
+            .audience_pairs
+            .iter()
+            .map(|RunAudiencePair { audience, other, users }| vec![text(audience), text(other), count(*users)]);
+        [
+            (&ETL_RUN_DAY, days.collect()),
+            (&ETL_RUN_APP, self.app_rows()),
+            (&ETL_RUN_WARNING, warnings.collect()),
+            (&ETL_RUN_AUDIENCE, audiences.collect()),
+            (&ETL_RUN_AUDIENCE_PAIR, pairs.collect()),
+        ]
     }
 
     /// Names that are equal once they are cut are counted together.
@@ -341,8 +392,17 @@ mod tests {
         ] {
             record.apps.push(RunApp { app, category, records, seconds: i128::MAX });
         }
-        let [days, apps, warnings] = record.details();
-        for (table, rows) in [&days, &apps, &warnings] {
+        let (name, other) = ("kids".to_owned(), "one_day".to_owned());
+        record.audiences.push(RunAudience {
+            name: name.clone(),
+            description: "Children".into(),
+            users: 3,
+            seconds: 9,
+            others_median_seconds: 4,
+        });
+        record.audience_pairs.push(RunAudiencePair { audience: name, other, users: 1 });
+        let [days, apps, warnings, audiences, pairs] = record.details();
+        for (table, rows) in [&days, &apps, &warnings, &audiences, &pairs] {
             assert!(rows.iter().all(|row| row.len() + 1 == table.columns.len()), "{}", table.name);
         }
         let row = |values: [Value; 4]| values.to_vec();
@@ -364,5 +424,10 @@ mod tests {
             ]
         );
         assert_eq!(warnings.1, [[Value::Integer(1), text("packing"), text("gzip under .json")]]);
+        let numbers = [3, 9, 4].map(Value::Integer);
+        let of_kids: Vec<Value> =
+            [Value::Integer(1), text("kids"), text("Children")].into_iter().chain(numbers).collect();
+        assert_eq!(audiences.1, [of_kids]);
+        assert_eq!(pairs.1, [[text("kids"), text("one_day"), Value::Integer(1)]]);
     }
 }

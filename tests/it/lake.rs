@@ -89,7 +89,9 @@ fn a_file_that_cannot_be_read_to_its_end_stops_the_run() {
     check("20220401.json.gz", &flipped, &["lake/20220401.json.gz", "is damaged"]);
     check("20220401.json.gz", &[&gz[..], b"more"].concat(), &["lake/20220401.json.gz"]);
     check("20220401.json.zst", &zst[..zst.len() - 1], &["lake/20220401.json.zst", "ends too early"]);
-    check("20220401.json.gz", content.as_bytes(), &["lake/20220401.json.gz", "is damaged"]);
+    check("20220401.json.gz", &[1; 40], &["lake/20220401.json.gz", "is damaged"]);
+    check("20220401.json.gz", &gzip(&gz), &["lake/20220401.json.gz", "packed twice"]);
+    check("20220401.json.gz", b"", &["lake/20220401.json.gz", "the file is empty"]);
 }
 
 #[test]

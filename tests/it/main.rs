@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audience;
 mod cli;
 mod dashboard;
 mod diff;

@@ -1,31 +1,45 @@
 //! Every command of the README works as written, on the sample and offline.
 //!
 //! Blocks that begin with three backticks and `sh` are run line by line in one folder that has a copy of the sample;
-//! blocks marked `sh server` need a server and have their tests elsewhere.
+//! blocks marked `sh server` need a server and have their tests elsewhere. In blocks marked `sh answers` the comment behind a
+//! command is part of what it prints, blanks aside.
 
 use std::path::Path;
 
 use crate::support::Workplace;
 
+/// A command and what it prints, where that is told.
+#[derive(Debug, PartialEq, Eq)]
+struct Command {
+    text: String,
+    answer: Option<String>,
+}
+
 /// The commands of the README, one a line, comments and prompts aside.
-fn commands(readme: &str) -> Vec<String> {
+fn commands(readme: &str) -> Vec<Command> {
     let mut commands = Vec::new();
-    let mut in_block = false;
+    let mut block = None;
     for line in readme.lines() {
-        match (in_block, line.trim_end()) {
-            (false, "```sh") => in_block = true,
-            (true, "```") => in_block = false,
-            (true, line) => {
-                let command = line.split(" #").next().unwrap_or_default().trim();
+        match (block, line.trim_end()) {
+            (None, fence @ ("```sh" | "```sh answers")) => block = Some(fence),
+            (Some(_), "```") => block = None,
+            (Some(fence), line) => {
+                let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
                 if !command.is_empty() && !command.starts_with('#') {
-                    commands.push(command.to_owned());
+                    let answer = (fence == "```sh answers").then(|| comment.trim().to_owned());
+                    commands.push(Command { text: command.trim().to_owned(), answer });
                 }
             }
-            (false, _) => {}
+            (None, _) => {}
         }
     }
-    assert!(!in_block, "a block does not end");
+    assert!(block.is_none(), "a block does not end");
     commands
+}
+
+/// The text with one blank for each run of them.
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -35,7 +49,7 @@ fn every_command_works() {
     let work = Workplace::new();
     copy(&root.join("data"), &work.path("data"));
     let mut n_run = 0;
-    for command in commands(&readme) {
+    for Command { text: command, answer } in commands(&readme) {
         // The tests cannot run all tests; building and installing is what cargo did before this one.
         if command == "scripts/test" || command.starts_with("cargo install") {
             assert!(root.join("scripts/test").exists());
@@ -45,9 +59,11 @@ fn every_command_works() {
             .strip_prefix("cargo run --release -- ")
             .or_else(|| command.strip_prefix("viewmart "))
             .unwrap_or_else(|| panic!("do not know how to run `{command}`"));
-        let words: Vec<&str> = words.split_whitespace().map(|word| word.trim_matches('\'')).collect();
         eprintln!("{command}");
-        work.run(words).ok();
+        let finished = work.run(split_words(words)).ok();
+        if let Some(answer) = answer {
+            assert!(squeezed(&finished.stdout).contains(&answer), "`{answer}` is not in:\n{}", finished.stdout);
+        }
         n_run += 1;
     }
     assert!(n_run >= 5, "only {n_run} commands");
@@ -55,6 +71,26 @@ fn every_command_works() {
     {
         assert!(work.path("viewmart-out").join(name).exists(), "{name}");
     }
+}
+
+/// The words of a command as a shell splits them, where the only quotes are `'…'`.
+fn split_words(command: &str) -> Vec<String> {
+    let (mut words, mut word) = (Vec::new(), String::new());
+    for (place, piece) in command.split('\'').enumerate() {
+        if place % 2 == 1 {
+            word += piece;
+            continue;
+        }
+        for letter in piece.chars() {
+            match letter {
+                ' ' if word.is_empty() => {}
+                ' ' => words.push(std::mem::take(&mut word)),
+                letter => word.push(letter),
+            }
+        }
+    }
+    words.extend(Some(word).filter(|word| !word.is_empty()));
+    words
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -67,6 +103,9 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn commands_are_the_lines_of_shell_blocks() {
-    let text = "a\n```sh\n# comment\nviewmart x  # why\n\n```\n```sh server\nviewmart y\n```\n```toml\nz\n```\n";
-    assert_eq!(commands(text), ["viewmart x"]);
+    let text = "a\n```sh\n# comment\nviewmart x  # why\n\n```\n```sh server\nviewmart y\n```\n```toml\nz\n```\n\
+                ```sh answers\n# How?\nviewmart v   # so\n```\n";
+    let command = |text: &str, answer: Option<&str>| Command { text: text.into(), answer: answer.map(Into::into) };
+    assert_eq!(commands(text), [command("viewmart x", None), command("viewmart v", Some("so"))]);
+    assert_eq!(split_words("a  'b c' d'e 'f"), ["a", "b c", "de f"]);
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Workplace, zstd};
+use crate::support::{Workplace, gzip, zstd};
 
 const APPS: [&str; 10] = ["CHANNEL", "VOD", "CHILD", "SPORT", "RELAX", "KPLUS", "FIMS", "CHANNEL", "VOD", "CHANNEL"];
 
@@ -113,11 +113,13 @@ fn zstd_of_window(content: &[u8], window_log: u8) -> Vec<u8> {
 enum Expected<'a> {
     /// Records read, kept, seconds, customers; and no warning.
     Month([u64; 4]),
+    /// The same, with words on stderr in order.
+    Warned([u64; 4], &'a [&'a str]),
     /// Exit code and words, in order; the old month stands.
     Refused(i32, &'a [&'a str]),
 }
 
-use Expected::{Month, Refused};
+use Expected::{Month, Refused, Warned};
 
 const WHOLE: Expected<'static> = Month([300, 300, 51_150, 10]);
 
@@ -135,8 +137,18 @@ fn standing() -> &'static Path {
     folder.path()
 }
 
-fn customers(work: &Workplace) -> Vec<Vec<String>> {
-    work.rows("out/warehouse.db", "SELECT Contract, TotalDuration, Activeness FROM customer_behavior ORDER BY 1")
+fn customers(work: &Workplace, month: &str) -> Vec<Vec<String>> {
+    let sql = format!("SELECT Contract, TotalDuration FROM customer_behavior WHERE Month = '{month}-01' ORDER BY 1");
+    work.rows("out/warehouse.db", &sql)
+}
+
+#[track_caller]
+fn in_order(what: &str, text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let at = rest.find(word).unwrap_or_else(|| panic!("{what}: `{word}` is missing in\n{text}"));
+        rest = &rest[at + word.len()..];
+    }
 }
 
 #[track_caller]
@@ -151,8 +163,18 @@ fn check_with(what: &str, write: impl FnOnce(&Workplace), input: &str, flags: &[
     let run = ["run", input, "--out", "out", "--etl-date", "2022-05-01", "--quiet"];
     let finished = work.run([&run, flags].concat());
     match expected {
-        Month(numbers) => {
-            assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{what}");
+        Month(_) => assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{what}"),
+        Warned(_, words) => {
+            assert_eq!(finished.code, Some(0), "{what}: {}", finished.stderr);
+            in_order(what, &finished.stderr, words);
+        }
+        Refused(code, words) => {
+            assert_eq!(finished.code, Some(*code), "{what}: {}", finished.stderr);
+            in_order(what, &finished.stderr, words);
+        }
+    }
+    match expected {
+        Month(numbers) | Warned(numbers, _) => {
             let report = work.read_json("out/report.json");
             let found = [
                 &report["records"]["read"],
@@ -161,17 +183,11 @@ fn check_with(what: &str, write: impl FnOnce(&Workplace), input: &str, flags: &[
                 &report["contracts"],
             ];
             assert_eq!(found.map(Value::as_u64), numbers.map(Some), "{what}");
-            assert_eq!(customers(&work).len() as u64, numbers[3], "{what}");
+            let month = report["month"].as_str().unwrap();
+            assert_eq!(customers(&work, month).len() as u64, numbers[3], "{what}");
         }
-        Refused(code, words) => {
-            assert_eq!(finished.code, Some(*code), "{what}: {}", finished.stderr);
-            let mut rest = finished.stderr.as_str();
-            for word in *words {
-                let at =
-                    rest.find(word).unwrap_or_else(|| panic!("{what}: `{word}` is missing in\n{}", finished.stderr));
-                rest = &rest[at + word.len()..];
-            }
-            assert_eq!(customers(&work), [["OLD", "1", "1"]], "{what}");
+        Refused(..) => {
+            assert_eq!(customers(&work, "2022-04"), [["OLD", "1"]], "{what}");
             assert!(work.read("out/report.json") == report_before, "{what}");
         }
     }
@@ -199,13 +215,19 @@ fn a_month_of_which_nothing_is_kept_is_refused() {
     let lower = |day: u32| lines(day, |day, n| changed(day, n, "AppName", json!(APPS[n as usize - 1].to_lowercase())));
     let words = &[
         "no record of 2022-04 was kept: 300 of 300 records were rejected: unmapped_app 300",
-        "apps in no category: channel 90, vod 60",
+        "apps in no category: \"channel\" 90, \"vod\" 60",
         "unmapped_app, for example lake/20220401.json, line 1, byte 0: `{",
     ];
     check("apps in lower case", |work| all(work, lower), &Refused(4, words));
     check("empty files", |work| all(work, |_| ""), &Refused(4, &["no record is in the 30 files of 2022-04"]));
     let flags = ["--max-reject-ratio", "1"];
-    check_with("let pass", |work| all(work, lower), "lake", &flags, &Month([300, 0, 0, 0]));
+    check_with(
+        "let pass",
+        |work| all(work, lower),
+        "lake",
+        &flags,
+        &Warned([300, 0, 0, 0], &["the app of 300 records (100.00 %)"]),
+    );
 }
 
 #[test]
@@ -263,7 +285,7 @@ fn a_quote_that_is_never_closed_is_refused_with_its_place() {
     let words = ["lake/20220401.csv, line 51, byte ", "lake/20220402.csv", " and 20 more"];
     check("on every day", |work| month(work, csv_name, |day| stray_quote(day, 10, 49)), &Refused(4, &words));
     let flags = ["--max-reject-ratio", "1"];
-    let passes = Month([292, 291, 49_575, 10]);
+    let passes = Warned([292, 291, 49_575, 10], &["lake/20220415.csv: a quote in it is never closed"]);
     check_with("let pass", |work| odd_csv(work, stray_quote(ODD, 1, 1)), "lake", &flags, &passes);
     let packed = |work: &Workplace| {
         month(work, csv_name, csv);
@@ -317,8 +339,295 @@ fn apps_without_a_category_have_a_limit_where_one_is_set() {
     let flags = ["--max-unmapped-ratio", "0.09"];
     let words = [
         "the app of 30 of 300 records is in no category (10.00 %), the limit is 9.00 %",
-        "NEW 30",
+        "\"NEW\" 30",
         "next: put these apps",
     ];
     check_with("over it", |work| all(work, some), "lake", &flags, &Refused(4, &words));
+}
+
+#[test]
+fn the_same_data_twice_is_refused_with_both_names() {
+    let doubled = Month([310, 310, 52_750, 10]);
+    let cases: [(&str, Vec<u8>, &[&str]); 5] = [
+        (
+            "20220405 (1).json",
+            ndjson(5).into(),
+            &["lake/20220405.json: looks like the same data as lake/20220405 (1).json"],
+        ),
+        (
+            "20220405.json.gz",
+            gzip(ndjson(5).as_bytes()),
+            &["lake/20220405.json.gz: looks like the same data as lake/20220405.json"],
+        ),
+        ("20220405.csv", csv(5).into(), &["lake/20220405.json: looks like the same data as lake/20220405.csv"]),
+        (
+            "20220405 - Copy.json",
+            ndjson(5).into(),
+            &["lake/20220405.json: looks like the same data as lake/20220405 - Copy.json"],
+        ),
+        (
+            "backup/20220405.json",
+            ndjson(5).into(),
+            &["lake/backup/20220405.json: looks like the same data as lake/20220405.json: their bytes are the same"],
+        ),
+    ];
+    for (name, content, words) in cases {
+        let write = |work: &Workplace| {
+            all(work, ndjson);
+            work.write(&format!("lake/{name}"), &content);
+        };
+        check(name, write, &Refused(3, &[words, &["next: remove one", "--allow-duplicates"][..]].concat()));
+        check_with(name, write, "lake", &["--allow-duplicates"], &doubled);
+    }
+}
+
+#[test]
+fn the_day_of_a_file_is_found_or_asked_for() {
+    use crate::real_months::month;
+    let by_keys = |day: u32| format!("year=2022/month=04/day={day:02}/part-00000.json");
+    check("keys", |work| month(work, by_keys, ndjson), &WHOLE);
+    let within = |day: u32| format!("export_2024-01-15/log_content/{}", by_keys(day));
+    let write = |work: &Workplace| month(work, within, ndjson);
+    check_with("an export below", write, "lake/export_2024-01-15/log_content", &[], &WHOLE);
+    check_with("an export", write, "lake", &[], &WHOLE);
+    let writer = |odd: &'static str| {
+        move |day: u32| {
+            let task = if day == 7 { odd.to_owned() } else { format!("7{day:02}1434918291284621") };
+            let uuid = "8d2f0c1a-77aa-4c3e-9b1d-0a1b2c3d4e5f";
+            format!("day=2022-04-{day:02}/part-00000-tid-{task}-{uuid}-{day}-1-c000.json")
+        }
+    };
+    check("a task number", |work| month(work, writer("2019121234567890123"), ndjson), &WHOLE);
+    let offset = |day: u32| {
+        let offset = if day == 7 { "2022051299".to_owned() } else { format!("00{day:02}000000") };
+        format!("day=2022-04-{day:02}/history+3+{offset}.json")
+    };
+    check("an offset", |work| month(work, offset, ndjson), &WHOLE);
+    check("dots", |work| month(work, |day| format!("history-2022.04.{day:02}.json"), ndjson), &WHOLE);
+    check("underscores", |work| month(work, |day| format!("2022_04_{day:02}.json"), ndjson), &WHOLE);
+    let exported = |day: u32| {
+        let exported = if day < 30 { format!("202204{:02}", day + 1) } else { "20220501".to_owned() };
+        format!("exported_{exported}_log_content_202204{day:02}.json")
+    };
+    let write = |work: &Workplace| month(work, exported, ndjson);
+    let words = [
+        "lake/exported_20220402_log_content_20220401.json: its name says two days, 2022-04-02 and 2022-04-01",
+        "next: ",
+        "--day-pattern",
+    ];
+    check("two days", write, &Refused(3, &words));
+    check_with("with a pattern", write, "lake", &["--day-pattern", "exported_*_content_{YYYYMMDD}.json"], &WHOLE);
+    let words = ["no name of a file fits --day-pattern `{DD}.json`"];
+    let flags = ["--day-pattern", "{DD}.json", "--month", "2022-04"];
+    check_with("with a wrong one", write, "lake", &flags, &Refused(3, &words));
+    let local = |day: u32| format!("{day:02}-04-2022.json");
+    let write = |work: &Workplace| month(work, local, ndjson);
+    let words = [
+        "lake/01-04-2022.json: neither its name nor a folder below the input has a day",
+        "lake/02-04-2022.json",
+        "lake/10-04-2022.json and 20 more",
+        "--day-pattern, for example '{DD}-{MM}-{YYYY}.json'",
+    ];
+    check("day first", write, &Refused(3, &words));
+    check_with("day first", write, "lake", &["--day-pattern", "{DD}-{MM}-{YYYY}.json"], &WHOLE);
+    check_with("no month", write, "lake", &["--day-pattern", "{DD}-*.json"], &Refused(2, &["says no month"]));
+    check_with("of the month", write, "lake", &["--day-pattern", "{DD}-*.json", "--month", "2022-04"], &WHOLE);
+}
+
+#[test]
+fn what_else_lies_in_a_lake_is_left_out() {
+    let write = |work: &Workplace| {
+        all(work, ndjson);
+        for name in ["desktop.ini", "Thumbs.db", "README.md", "20220401.json.md5", "SHA256SUMS", "_SUCCESS"] {
+            work.write(&format!("lake/{name}"), "x\n");
+        }
+    };
+    check("odds and ends", write, &WHOLE);
+    let unread = |work: &Workplace| {
+        all(work, ndjson);
+        work.write("lake/20220431.json", "");
+        work.write("lake/20220405.parquet", "PAR1");
+    };
+    check("a day that there is not", unread, &Refused(3, &["lake/20220431.json: neither its name"]));
+    let unread = |work: &Workplace| {
+        all(work, ndjson);
+        work.write("lake/20220405.parquet", "PAR1");
+        work.write("lake/20220505.parquet", "PAR1");
+    };
+    let words = ["lake/20220405.parquet: its ending is not one of a data file"];
+    check_with("Parquet", unread, "lake", &["--month", "2022-04"], &Refused(3, &words));
+}
+
+#[test]
+fn unusual_months_are_good() {
+    use crate::real_months::month;
+    let one_by_one = |work: &Workplace, name: &dyn Fn(u32, u32) -> String| {
+        for (day, n) in (1..=30).flat_map(|day| (1..=10).map(move |n| (day, n))) {
+            work.write(&format!("lake/{}", name(day, n)), hit(day, n).to_string());
+        }
+    };
+    check("an hour a file", |work| one_by_one(work, &|day, n| format!("202204{day:02}{n:02}.json")), &WHOLE);
+    check("a record a file", |work| one_by_one(work, &|day, n| format!("2022-04-{day:02}/part-{n:05}.json")), &WHOLE);
+    let folders = |work: &Workplace| {
+        month(work, |day| format!("day=2022-04-{day:02}/part-00000.csv"), csv);
+        // As Spark writes them.
+        month(work, |day| format!("day=2022-04-{day:02}/part-00001.csv"), |_| "");
+        month(work, |day| format!("day=2022-04-{day:02}/_SUCCESS"), |_| "");
+    };
+    check("folders with empty parts", folders, &WHOLE);
+    let february = |work: &Workplace| {
+        (1..=28).for_each(|day| drop(work.write(&format!("lake/202202{day:02}.json"), ndjson(day))));
+    };
+    check("February", february, &Month([280, 280, 47_460, 10]));
+    let provinces = |work: &Workplace| {
+        let part = |day: u32, first: usize| {
+            ndjson(day).lines().skip(first).take(5).map(|l| l.to_owned() + "\n").collect::<String>()
+        };
+        month(work, |day| format!("north/202204{day:02}.json"), |day| part(day, 0));
+        month(work, |day| format!("south/202204{day:02}.json"), |day| part(day, 5));
+    };
+    check("a folder a province", provinces, &WHOLE);
+    let one = |day: u32| hit(day, 1).to_string();
+    check("one customer", |work| all(work, one), &Month([30, 30, 3765, 1]));
+    let late = |work: &Workplace| {
+        (10..=30).for_each(|day| drop(work.write(&format!("lake/202204{day:02}.json"), ndjson(day))));
+    };
+    check("a month that begins on day 10", late, &Month([210, 210, 36_750, 10]));
+    let of_month = |work: &Workplace| month(work, |day| format!("year=2022/month=04/day={day:02}/part-0.json"), ndjson);
+    check_with("the folder of a month", of_month, "lake/year=2022/month=04", &[], &WHOLE);
+    let mixed = |work: &Workplace| {
+        for day in 1..=30 {
+            let (ending, content) = match day % 4 {
+                0 => ("json", ndjson(day).into_bytes()),
+                1 => ("json.gz", gzip(ndjson(day).as_bytes())),
+                2 => ("csv", csv(day).into_bytes()),
+                _ => ("csv.zst", zstd(csv(day).as_bytes())),
+            };
+            work.write(&format!("lake/202204{day:02}.{ending}"), content);
+        }
+    };
+    check("mixed formats", mixed, &WHOLE);
+}
+
+#[test]
+fn odd_months_are_published_with_a_warning() {
+    let array = format!("[\n{}\n]\n", ndjson(ODD).trim_end().replace('\n', ",\n"));
+    let words = [
+        "warning: 2022-04-15 has 11 of 12 records: malformed 11 rejected",
+        "lake/20220415.json, line 1, byte 0: `[`: this is a JSON array",
+    ];
+    check("an array by lines", |work| odd(work, array), &Warned([302, 291, 49_665, 10], &words));
+    let thousands = |day: u32| {
+        if day % 10 != 1 {
+            return csv(day);
+        }
+        let row = |day: u32, n: u32| {
+            let [contract, mac, _, app] = row(day, n);
+            let seconds = 100 + 10 * n + day + if n > 7 { 3600 } else { 0 };
+            let text =
+                if n > 7 { format!("\"{},{:03}\"", seconds / 1000, seconds % 1000) } else { seconds.to_string() };
+            [contract, mac, text, app].join(",")
+        };
+        format!("Contract,Mac,TotalDuration,AppName\n{}", lines(day, row))
+    };
+    let words =
+        ["2022-04-01 has 3 of 10 records: bad_duration 3 rejected", "thousands separators", "2022-04-11", "2022-04-21"];
+    check("thousands", |work| month(work, csv_name, thousands), &Warned([300, 291, 49_341, 10], &words));
+    let words = ["warning: lake/20220415.json has no record"];
+    check("an empty file", |work| odd(work, ""), &Warned([290, 290, 49_450, 10], &words));
+    let words = ["warning: lake/20220415.json: it is gzip, which its name does not say"];
+    check("gzip", |work| odd(work, gzip(ndjson(ODD).as_bytes())), &Warned([300, 300, 51_150, 10], &words));
+    let packed = |work: &Workplace, name: &str, content: &[u8]| {
+        month(work, |day| format!("202204{day:02}.json.gz"), |day| gzip(ndjson(day).as_bytes()));
+        work.write(&format!("lake/{name}"), content);
+    };
+    let words = ["warning: lake/20220415.json.gz: it is not packed, though its name says gzip"];
+    let plain = |work: &Workplace| packed(work, "20220415.json.gz", ndjson(ODD).as_bytes());
+    check("plain text", plain, &Warned([300, 300, 51_150, 10], &words));
+    let padded = [gzip(ndjson(ODD).as_bytes()), vec![0; 512]].concat();
+    check("padding", |work| packed(work, "20220415.json.gz", &padded), &WHOLE);
+    let words = ["lake/20220415.json.gz: the gzip stream ends too early: the file is empty"];
+    check("0 bytes", |work| packed(work, "20220415.json.gz", b""), &Refused(3, &words));
+    let unmapped = |day: u32| {
+        let app = |n| if day < 6 && n == 1 { "NEW" } else { APPS[n as usize - 1] };
+        lines(day, |day, n| changed(day, n, "AppName", json!(app(n))))
+    };
+    let words = ["warning: the app of 5 records (1.67 %) is in no category: \"NEW\" 5"];
+    check("a new app", |work| all(work, unmapped), &Warned([300, 295, 50_585, 10], &words));
+    let left_out = |work: &Workplace| {
+        all(work, ndjson);
+        for name in
+            ["20220404.json.bak", "20220405.json.part", "20220531.json.bak", "20220406.json.sha256", "20220407.csv.md5"]
+        {
+            work.write(&format!("lake/{name}"), ndjson(5));
+        }
+        work.write("lake/day=2022-04-08/000000_0", ndjson(8));
+    };
+    let words = [
+        "warning: lake/20220404.json.bak was left out: it is by its name a copy",
+        "lake/20220405.json.part was left out",
+        "lake/20220407.csv.md5 was left out: it is a checksum without its file",
+        "lake/day=2022-04-08/000000_0 was left out: it is without an ending",
+    ];
+    check("left out", left_out, &Warned([300, 300, 51_150, 10], &words));
+    let two_records = |work: &Workplace| {
+        all(work, ndjson);
+        let two: String = ndjson(5).lines().take(2).map(|line| line.to_owned() + "\n").collect();
+        work.write("lake/a/20220405.json", &two);
+        work.write("lake/b/20220405.json", &two);
+    };
+    let words = ["warning: lake/b/20220405.json holds the same as lake/a/20220405.json"];
+    check("two records twice", two_records, &Warned([304, 304, 51_630, 10], &words));
+}
+
+#[test]
+fn a_day_that_stands_out_is_told_and_may_be_refused() {
+    let times = |n_odd: usize| {
+        move |work: &Workplace| all(work, move |day| ndjson(day).repeat(if day == ODD { n_odd } else { 10 }))
+    };
+    let words = ["warning: 2022-04-15 has 210 records, the median day 100"];
+    check("a holiday", times(21), &Warned([3110, 3110, 530_200, 10], &words));
+    check("not yet", times(20), &Month([3100, 3100, 511_500 + 10 * 1700, 10]));
+    check("half a day", times(5), &Month([2950, 2950, 511_500 - 5 * 1700, 10]));
+    let words = ["warning: 2022-04-15 has 40 records, the median day 100"];
+    check("less", times(4), &Warned([2940, 2940, 511_500 - 6 * 1700, 10], &words));
+    let words = ["warnings are denied: 2022-04-15 has 40 records"];
+    check_with("denied", times(4), "lake", &["--deny-warnings"], &Refused(4, &words));
+    check_with("nothing to deny", times(5), "lake", &["--deny-warnings"], &Month([2950, 2950, 511_500 - 5 * 1700, 10]));
+}
+
+#[test]
+fn headers_are_found_or_told() {
+    let with = |header: &'static str, delimiter: &'static str| {
+        move |work: &Workplace| {
+            month(work, csv_name, |day| format!("{header}\n{}", lines(day, |day, n| row(day, n).join(delimiter))));
+        }
+    };
+    check("lower case", with("contract,mac,totalduration,appname", ","), &WHOLE);
+    check("blanks", with("Contract, Mac, TotalDuration, AppName", ","), &WHOLE);
+    check("a table's name", with("t.contract,t.mac,t.totalduration,t.appname", ","), &WHOLE);
+    check("Excel", with("sep=;\nContract;Mac;TotalDuration;AppName", ";"), &WHOLE);
+    check("bars", with("Contract|Mac|TotalDuration|AppName", "|"), &WHOLE);
+    check("semicolons", with("Contract;Mac;TotalDuration;AppName", ";"), &WHOLE);
+    check("tabs", with("Contract\tMac\tTotalDuration\tAppName", "\t"), &WHOLE);
+    let none = |work: &Workplace| month(work, csv_name, |day| lines(day, |day, n| row(day, n).join(",")));
+    let words = [
+        "lake/20220401.csv: line 1: the header has no column Contract, TotalDuration, AppName; it has TSTX00001, 02AABBCC0001",
+        "next: the header needs Contract, TotalDuration and AppName",
+    ];
+    check("none", none, &Refused(4, &words));
+    let words =
+        ["lake/20220415.csv: line 1: the header has no column AppName", "lone CR", "next: convert the line ends: tr"];
+    check("lone CR", |work| odd_csv(work, csv(ODD).replace('\n', "\r")), &Refused(4, &words));
+    let words = ["lake/20220415.csv: line 1", "this is NDJSON under a name of CSV", "next: rename it"];
+    check("NDJSON", |work| odd_csv(work, ndjson(ODD)), &Refused(4, &words));
+    let null = |day: u32| {
+        let row = |day: u32, n: u32| {
+            let [contract, mac, seconds, app] = row(day, n);
+            [if day == 3 { "\\N".to_owned() } else { contract }, mac, seconds, app].join(",")
+        };
+        format!("Contract,Mac,TotalDuration,AppName\n{}", lines(day, row))
+    };
+    let words = ["no record was kept of 2022-04-03 (10 of 10 records: no_contract 10)"];
+    check("\\N", |work| month(work, csv_name, null), &Refused(4, &words));
 }

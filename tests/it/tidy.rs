@@ -17,7 +17,7 @@ const LADDER: [(&str, &[&str]); 19] = [
     ("error", &["engine", "gate", "lake", "month_file", "warehouse"]),
     ("lake", &["console", "engine", "error", "fs", "units"]),
     ("month_file", &["engine", "error", "fs"]),
-    ("transform", &["console", "engine", "error", "lake", "month_file", "timing", "units"]),
+    ("transform", &["console", "diagnosis", "engine", "error", "lake", "month_file", "timing", "units"]),
     ("check", &["error"]),
     ("warehouse", &["check", "console", "engine", "error", "fs", "units"]),
     ("mart", &["console", "engine", "error", "warehouse"]),

@@ -89,7 +89,7 @@ pub fn report() -> serde_json::Value {
         },
         "seconds": {"kept": 87053, "by_category": {"Movie": 82, "Sport": 120, "Child": 100, "Relax": 250, "Tv": 86501}},
         "contracts": 7,
-        "warnings": []
+        "warnings": ["the app of 1 record (4.55 %) is in no category: \"XYZ\" 1"]
     })
 }
 

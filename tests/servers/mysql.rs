@@ -13,3 +13,4 @@ mod program;
 mod proxy;
 mod rows;
 mod settings;
+mod upgrade;

@@ -7,6 +7,7 @@ use super::text::escape;
 /// A table as it grows. Cells are HTML: whoever adds one has escaped it.
 pub struct Table {
     html: String,
+    has_body: bool,
 }
 
 /// How a column is set.
@@ -33,15 +34,27 @@ impl Table {
                 Column::Numbers(title) => html.push_str(&format!("<th scope=col>{title}")),
             }
         }
-        html.push_str("<tbody>");
-        Table { html }
+        Table { html, has_body: false }
+    }
+
+    /// Adds a column of numbers whose title is data, HTML already; before the first row.
+    pub fn column(&mut self, title: &str) -> &mut Table {
+        let _ = write!(self.html, "<th scope=col>{title}");
+        self
     }
 
     /// Starts a row with its heading.
     pub fn row(&mut self, heading: &str) -> &mut Table {
+        self.begin_body();
         // Writing to a String cannot fail.
         let _ = write!(self.html, "\n<tr><th scope=row>{heading}");
         self
+    }
+
+    fn begin_body(&mut self) {
+        if !std::mem::replace(&mut self.has_body, true) {
+            self.html.push_str("<tbody>");
+        }
     }
 
     /// Adds a number.
@@ -77,6 +90,7 @@ impl Table {
 
     /// The finished table.
     pub fn finish(mut self) -> String {
+        self.begin_body();
         self.html.push_str("</table></div>\n");
         self.html
     }

@@ -16,6 +16,7 @@
 use std::ops::Range;
 
 use super::app::{AppTable, MAX_APP_BYTES};
+use super::csv::{MAX_NULL_BYTES, is_null};
 use super::matcher::Matcher;
 use super::record::{MAX_CONTRACT_CHARS, RecordFilter};
 use super::shape::{MAX_MATCH_BYTES, Shape, Token};
@@ -78,6 +79,8 @@ impl Backend {
 pub(super) trait Format {
     /// Cache lines that a record mostly touches, at most: what is prefetched for each.
     const PREFETCH_LINES: usize;
+    /// Whether text may be a word that stands for nothing: a short contract is then looked at.
+    const HAS_NULLS: bool;
 
     /// The content of `line`, given with its line feed; `None` where a shape cannot describe it.
     /// What is found must hold for every record that begins and goes on like this one: see
@@ -182,6 +185,11 @@ impl Scanner {
                     continue;
                 }
                 let Some(line) = matcher.line::<V>(start) else { break };
+                // A stencil has the length of its contract, so this need not be asked of the lines that fit it.
+                let may_be_null = F::HAS_NULLS && line.contract_bytes <= MAX_NULL_BYTES;
+                if may_be_null && is_null(std::slice::from_raw_parts(line.contract, line.contract_bytes)) {
+                    break;
+                }
                 let name = line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned();
                 let Some(app) = self.apps.get(name, line.app_bytes) else { break };
                 if !self.take::<V, S>(line.contract, line.contract_bytes, app, line.seconds, sink) {
@@ -189,7 +197,7 @@ impl Scanner {
                 }
                 at += line.next.offset_from_unsigned(start);
                 if relearn.should_relearn() {
-                    stencil = Stencil::of(matcher, &line, app);
+                    stencil = if may_be_null { None } else { Stencil::of(matcher, &line, app) };
                 }
             }
         }

@@ -49,6 +49,7 @@ struct Lines<'a> {
 
 impl Format for Lines<'_> {
     const PREFETCH_LINES: usize = 3;
+    const HAS_NULLS: bool = false;
 
     fn tokens(&self, line: &[u8]) -> Option<Vec<Token>> {
         tokens(line)

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::mapped::check_as_listed;
-use crate::lake::{Compression, DataFile, LakeError};
+use super::packing;
+use crate::lake::{Compression, DataFile, LakeError, LakeErrorKind};
 
 /// Bytes read from the disk at once.
 const READ_BUFFER_BYTES: usize = 1 << 20;
@@ -18,6 +19,7 @@ pub struct CompressedFile {
     file: Arc<File>,
     listed: DataFile,
     n_read: Arc<AtomicU64>,
+    is_begun: bool,
 }
 
 /// Opens `file`, which must still be as it was listed.
@@ -30,10 +32,10 @@ pub fn open(file: &DataFile) -> Result<CompressedFile, LakeError> {
     let buffered = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
     let stream: Box<dyn Read + Send> = match file.compression {
         Compression::None => Box::new(buffered),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
+        Compression::Gzip => Box::new(GzipMembers::new(buffered)),
         Compression::Zstd => Box::new(ZstdFrames::new(buffered).map_err(io)?),
     };
-    Ok(CompressedFile { stream, file: opened, listed: file.clone(), n_read })
+    Ok(CompressedFile { stream, file: opened, listed: file.clone(), n_read, is_begun: false })
 }
 
 impl CompressedFile {
@@ -52,12 +54,29 @@ impl CompressedFile {
                 Err(error) => return Err(self.explain(&error)),
             }
         }
+        let is_packed = self.listed.compression != Compression::None;
+        if !std::mem::replace(&mut self.is_begun, true) && is_packed {
+            self.refuse_packed_twice(buffer.get(..n_filled).unwrap_or_default())?;
+        }
         Ok(n_filled)
     }
 
     /// Bytes read from the compressed file so far: what progress is measured in.
     pub fn n_bytes_read(&self) -> u64 {
         self.n_read.load(Ordering::Relaxed)
+    }
+
+    /// Refuses a file whose content, which begins with `start`, is packed again.
+    fn refuse_packed_twice(&self, start: &[u8]) -> Result<(), LakeError> {
+        match packing::of_start(start) {
+            None => Ok(()),
+            Some(_) => Err(LakeError::new(
+                LakeErrorKind::Unsupported,
+                &self.listed.uri,
+                "it is packed twice: what it unpacks to is gzip or Zstandard again",
+            )
+            .advise("unpack it once and put the result in its place")),
+        }
     }
 
     fn explain(&self, error: &io::Error) -> LakeError {
@@ -72,6 +91,13 @@ impl CompressedFile {
         if error.raw_os_error().is_some() {
             return LakeError::io(&self.listed.uri, "reading it", error);
         }
+        if error.to_string() == GARBAGE {
+            let at = self.n_bytes_read();
+            let what =
+                format!("other bytes follow behind its gzip stream (before byte {at} of {})", self.listed.n_bytes);
+            return LakeError::new(LakeErrorKind::Damaged, &self.listed.uri, what)
+                .advise("cut them off with `gzip -dc FILE`, which shows the sound part, or get this file again");
+        }
         // What the library calls it when a window is larger than 2^27 bytes.
         if kind == "Zstandard" && error.to_string().contains("too much memory") {
             let what = "its Zstandard window is over 128 MiB (`--long=28` or more, or `--ultra` with a large window)";
@@ -79,6 +105,9 @@ impl CompressedFile {
                 .advise("compress this file again with `zstd --long=27` or less");
         }
         let what = match error.kind() {
+            io::ErrorKind::UnexpectedEof if self.listed.n_bytes == 0 => {
+                format!("the {kind} stream ends too early: the file is empty (0 bytes)")
+            }
             io::ErrorKind::UnexpectedEof => format!("the {kind} stream ends too early: the file was cut short"),
             _ => format!("the {kind} stream is damaged: {error}"),
         };
@@ -115,6 +144,54 @@ impl Read for Counted {
         let n = (&*self.file).read(buffer)?;
         self.n_read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
+    }
+}
+
+/// What [`GzipMembers`] says of bytes that are neither a member nor padding.
+const GARBAGE: &str = "bytes behind the gzip stream";
+
+/// Gzip members in a row, with zeros behind the last one where somebody has padded the file.
+struct GzipMembers<R: BufRead> {
+    /// None once all is read.
+    decoder: Option<flate2::bufread::GzDecoder<R>>,
+}
+
+impl<R: BufRead> GzipMembers<R> {
+    fn new(reader: R) -> GzipMembers<R> {
+        GzipMembers { decoder: Some(flate2::bufread::GzDecoder::new(reader)) }
+    }
+}
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.decoder {
+            let n_bytes = decoder.read(buffer)?;
+            if n_bytes > 0 || buffer.is_empty() {
+                return Ok(n_bytes);
+            }
+            let Some(mut reader) = self.decoder.take().map(flate2::bufread::GzDecoder::into_inner) else { break };
+            if reader.fill_buf()?.first().is_some_and(|byte| *byte != 0) {
+                if reader.fill_buf()?.first() != Some(&0x1f) {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, GARBAGE));
+                }
+                self.decoder = Some(flate2::bufread::GzDecoder::new(reader));
+                continue;
+            }
+            pass_zeros(&mut reader)?;
+        }
+        Ok(0)
+    }
+}
+
+/// Passes over zeros, and nothing else, to the end.
+fn pass_zeros(reader: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let n_bytes = match reader.fill_buf()? {
+            [] => return Ok(()),
+            bytes if bytes.iter().all(|byte| *byte == 0) => bytes.len(),
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, GARBAGE)),
+        };
+        reader.consume(n_bytes);
     }
 }
 
@@ -243,11 +320,21 @@ mod tests {
                 damaged[at] ^= 0x10;
                 unpack(name, &damaged).unwrap_err();
             }
-            for garbage in [b"{\"n\":1}\n".as_slice(), b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", b"\n"] {
+            for garbage in [b"{\"n\":1}\n".as_slice(), b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0x", b"\n"] {
                 let message = unpack(name, &[&sound, garbage].concat()).unwrap_err();
                 assert!(message.contains("20220401.json"), "{message}");
             }
             unpack(name, &lines(0)).unwrap_err();
+            let message = unpack(name, &pack(&pack(&lines(0)))).unwrap_err();
+            assert!(message.contains("packed twice"), "{message}");
+            let message = unpack(name, b"").unwrap_err();
+            assert!(message.contains("the file is empty"), "{message}");
         }
+        let padded = [&gzip(&lines(0))[..], &[0; 512]].concat();
+        assert_eq!(unpack("20220401.json.gz", &padded), Ok(lines(0)));
+        let garbage = [&gzip(&lines(0))[..], b"{}"].concat();
+        let message = unpack("20220401.json.gz", &garbage).unwrap_err();
+        assert!(message.contains("other bytes follow behind its gzip stream"), "{message}");
+        {}
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod compressed;
 pub mod mapped;
+pub(crate) mod packing;
 #[allow(unsafe_code)]
 mod sigbus;

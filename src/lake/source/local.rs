@@ -7,7 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use crate::fs::atomic::LOCK_NAME;
 use crate::lake::cache::is_cache;
-use crate::lake::select::Found;
+use crate::lake::day::dates_in;
+use crate::lake::select::{Found, Suspect};
 use crate::lake::{LakeError, names};
 
 /// What the local inputs hold.
@@ -17,6 +18,9 @@ pub(crate) struct Walk {
     found: BTreeMap<PathBuf, Found>,
     /// Names left out. A set, since inputs may overlap.
     left_out: BTreeSet<PathBuf>,
+    suspects: BTreeSet<Suspect>,
+    /// Bytes of the path of the input that is walked, from the root.
+    n_input: usize,
     warnings: Vec<String>,
 }
 
@@ -25,7 +29,11 @@ impl Walk {
     pub(crate) fn add(&mut self, input: &str) -> Result<(), LakeError> {
         let path: PathBuf = Path::new(input).components().collect();
         match fs::metadata(&path) {
-            Ok(metadata) => return self.add_path(&path, &metadata, &mut BTreeSet::new()),
+            Ok(metadata) => {
+                let folder = if metadata.is_dir() { path.as_path() } else { parent(&path) };
+                self.n_input = text_of(&absolute(folder)?).len();
+                return self.add_path(&path, &metadata, &mut BTreeSet::new());
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && has_wildcards(input) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(LakeError::at(input, "no such file or folder")
@@ -42,6 +50,8 @@ impl Walk {
             LakeError::at(input, format!("is not a glob: {error}"))
                 .advise("put a wildcard that belongs to a name into brackets, for example [*]")
         })?;
+        let literal = path.components().take_while(|name| !has_wildcards(&name.as_os_str().to_string_lossy()));
+        self.n_input = text_of(&absolute(&Path::new(".").join(literal.collect::<PathBuf>()))?).len();
         let mut matched = false;
         for path in paths {
             let path = path.map_err(|error| LakeError::io_at(error.path(), "listing it", error.error()))?;
@@ -60,15 +70,17 @@ impl Walk {
         std::mem::take(&mut self.warnings)
     }
 
-    /// What was found, and the number of names left out.
-    pub(crate) fn finish(self) -> (Vec<Found>, u64) {
-        (self.found.into_values().collect(), self.left_out.len() as u64)
+    /// What was found, the number of names left out, and which of them look like data.
+    pub(crate) fn finish(self) -> (Vec<Found>, u64, Vec<Suspect>) {
+        (self.found.into_values().collect(), self.left_out.len() as u64, self.suspects.into_iter().collect())
     }
 
     /// Adds `path` unless its name is one to leave out. `open` are the real paths of the folders it lies in.
     fn add_child(&mut self, path: &Path, open: &mut BTreeSet<PathBuf>) -> Result<(), LakeError> {
         if path.file_name().is_some_and(|name| names::is_left_out(&name.to_string_lossy())) {
             self.left_out.insert(absolute(path)?);
+            let has_file = |name: &str| path.with_file_name(name).exists();
+            self.suspects.extend(Suspect::of(&uri_of(path), has_file).filter(|_| path.is_file()));
             return Ok(());
         }
         let metadata = fs::metadata(path).map_err(|error| {
@@ -114,19 +126,21 @@ impl Walk {
         if metadata.is_dir() {
             return self.add_folder(path, real, open);
         }
-        let uri = path.strip_prefix(".").unwrap_or(path).display().to_string();
+        let uri = uri_of(path);
         if !metadata.is_file() {
             return Err(LakeError::at(uri, "is neither a file nor a folder").advise("give regular files only"));
         }
         let found = Found {
-            named_by: absolute(path)?.to_string_lossy().into_owned(),
+            named_by: text_of(&absolute(path)?),
+            n_input: self.n_input,
             path: path.to_owned(),
             n_bytes: metadata.len(),
             modified_ms: modified_ms(metadata),
             uri,
         };
         match self.found.get_mut(&real) {
-            Some(known) if known.uri <= found.uri => {}
+            // Of several inputs the one that is farthest above tells the most.
+            Some(known) if (&known.uri, known.n_input) <= (&found.uri, found.n_input) => {}
             Some(known) => *known = found,
             None => {
                 self.found.insert(real, found);
@@ -158,7 +172,7 @@ fn has_data(folder: &Path) -> bool {
     fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        !names::is_left_out(&name) && names::format_of(&name).is_some() && names::day_of(&name).is_some()
+        !names::is_left_out(&name) && names::format_of(&name).is_some() && !dates_in(&name).is_empty()
     })
 }
 
@@ -174,6 +188,20 @@ fn absolute(path: &Path) -> Result<PathBuf, LakeError> {
     let (above, below) = components.split_at(last + 1);
     let real = fs::canonicalize(above.iter().collect::<PathBuf>()).map_err(failed)?;
     Ok(real.join(below.iter().collect::<PathBuf>()))
+}
+
+/// As messages name it.
+fn uri_of(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+fn text_of(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The folder of a file; the current one for a bare name.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether `text` may be a glob.
@@ -217,7 +245,7 @@ mod tests {
             None => format!("{folder}/{input}"),
         };
         let inputs: Vec<String> = inputs.iter().map(full).collect();
-        let options = ListOptions { month: month.map(|month| month.parse().unwrap()), format: None };
+        let options = ListOptions { month: month.map(|month| month.parse().unwrap()), ..ListOptions::default() };
         let here = |text: String| text.replace(&format!("{folder}/"), "").replace(folder, "");
         match list(&inputs, &options) {
             Ok(listing) => Ok((listing.files.iter().map(|file| here(file.uri.clone())).collect(), listing)),
@@ -408,7 +436,7 @@ mod tests {
     fn the_format_can_be_given() {
         let folder = lake(&["20220401.log", "20220402.txt.gz"]);
         let input = folder.path().display().to_string();
-        let options = ListOptions { month: None, format: Some(crate::lake::Format::Csv) };
+        let options = ListOptions { format: Some(crate::lake::Format::Csv), ..ListOptions::default() };
         let listing = list(&[input], &options).unwrap();
         let packed: Vec<_> = listing.files.iter().map(|file| (file.format, file.compression)).collect();
         use crate::lake::{Compression, Format};

@@ -351,6 +351,37 @@ pub const ETL_RUN_WARNING: Table = Table {
     key: &["Run", "Place"],
 };
 
+/// The audiences with a name, per run: those that ask for no other month.
+pub const ETL_RUN_AUDIENCE: Table = Table {
+    database: Database::Warehouse,
+    name: "etl_run_audience",
+    comment: "the audiences with a name, per run: those that ask for no other month",
+    columns: &[
+        added("Run", BigInt, "the run", ""),
+        added("Place", Int, "number of the audience, from 1", ""),
+        added("Audience", Text(50), "its name", ""),
+        added("Description", LongText, "what it is; its expression where nothing says that", ""),
+        added("Users", BigInt, "its customers", ""),
+        added("Seconds", BigInt, "their seconds of all categories", ""),
+        added("OthersMedianSeconds", BigInt, "half of the customers not in it have at most so many seconds", ""),
+    ],
+    key: &["Run", "Audience"],
+};
+
+/// Customers who are in two audiences, for each two, per run.
+pub const ETL_RUN_AUDIENCE_PAIR: Table = Table {
+    database: Database::Warehouse,
+    name: "etl_run_audience_pair",
+    comment: "customers who are in two audiences, for each two, per run",
+    columns: &[
+        added("Run", BigInt, "the run", ""),
+        added("Audience", Text(50), "name of the audience", ""),
+        added("Other", Text(50), "name of the other audience, or the same", ""),
+        added("Users", BigInt, "customers in both", ""),
+    ],
+    key: &["Run", "Audience", "Other"],
+};
+
 /// Which warehouse it is: one row with a random number. A mart has the same one.
 pub const WAREHOUSE_ID: Table = Table {
     database: Database::Warehouse,
@@ -389,8 +420,17 @@ pub const MART_RUN: Table = Table {
 };
 
 /// The tables of the warehouse.
-pub const WAREHOUSE_TABLES: [Table; 7] =
-    [CUSTOMER_BEHAVIOR, DAILY_ACTIVITY, ETL_RUN, ETL_RUN_DAY, ETL_RUN_APP, ETL_RUN_WARNING, WAREHOUSE_ID];
+pub const WAREHOUSE_TABLES: [Table; 9] = [
+    CUSTOMER_BEHAVIOR,
+    DAILY_ACTIVITY,
+    ETL_RUN,
+    ETL_RUN_DAY,
+    ETL_RUN_APP,
+    ETL_RUN_WARNING,
+    ETL_RUN_AUDIENCE,
+    ETL_RUN_AUDIENCE_PAIR,
+    WAREHOUSE_ID,
+];
 
 /// The customers with the column names of the original pipeline, spelled as it spells them.
 pub const CUSTOMER_BEHAVIOR_SEED: View = View {

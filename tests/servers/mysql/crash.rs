@@ -131,7 +131,8 @@ fn a_run_survives_a_restart_of_the_server() {
         drop(server.fresh("restarted"));
         let table = random_month("2022-04", 5000, 1);
         let proxy = Proxy::start(server, |_| {});
-        for words in ["INSERT INTO `restarted`.`viewmart_staging", "EXCHANGE PARTITION", "data_quality (Month"] {
+        for words in ["INSERT INTO `restarted`.`viewmart_staging", "EXCHANGE PARTITION p202204", "data_quality (Month"]
+        {
             proxy.set(words, Moment::After, move || {
                 server.kill();
                 thread::spawn(move || server.up());

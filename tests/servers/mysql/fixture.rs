@@ -321,7 +321,9 @@ pub fn everything(warehouse: &mut dyn Warehouse, month: Month) -> Vec<(String, V
     for view in schema::WAREHOUSE_VIEWS.iter().chain(mart::schema().views) {
         let names = view.columns.iter().map(|(_, name)| *name).filter(|name| *name != "Finished");
         let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-        let sql = format!("SELECT {} FROM {}.{} ORDER BY 1", names.join(", "), view.database.placeholder(), view.name);
+        let filter = if names.iter().any(|name| name == "`Month`") { "WHERE Month = {month}" } else { "" };
+        let (database, columns) = (view.database.placeholder(), names.join(", "));
+        let sql = format!("SELECT {columns} FROM {database}.{} {filter} ORDER BY 1", view.name);
         all.push((view.name.to_owned(), warehouse.query(month, &sql).unwrap()));
     }
     all

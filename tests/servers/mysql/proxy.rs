@@ -144,13 +144,15 @@ pub fn pump(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&mut [u
 }
 
 /// Points of a run at which something dies: the words of the statement, and whether the server has seen it.
-pub const POINTS: [(&str, Moment); 10] = [
+pub const POINTS: [(&str, Moment); 12] = [
     ("SET NAMES", Moment::Before),
+    ("REMOVE PARTITIONING", Moment::After),
+    ("EXCHANGE PARTITION p_none", Moment::After),
     ("LOAD DATA", Moment::After),
     ("SUM(TotalDuration)", Moment::Before),
     ("etl_run (Month", Moment::After),
-    ("EXCHANGE PARTITION", Moment::Before),
-    ("EXCHANGE PARTITION", Moment::After),
+    ("EXCHANGE PARTITION p202204", Moment::Before),
+    ("EXCHANGE PARTITION p202204", Moment::After),
     // The customers are new, the days are not.
     ("COMMIT", Moment::Before),
     ("DROP TABLE IF EXISTS", Moment::Before),

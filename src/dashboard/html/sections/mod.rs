@@ -12,6 +12,7 @@ use super::{Shown, units};
 
 mod audience;
 mod customers;
+mod named;
 mod source;
 mod taste;
 mod tiles;
@@ -90,7 +91,9 @@ pub(super) fn month(context: &Context<'_>, shown: Shown) -> String {
         html.push_str(&customers::watch_time(context));
         html.push_str(&taste::tastes(context));
         html.push_str(&taste::overlap(context));
+        html.push_str(&named::audiences(context));
         html.push_str(&customers::top_customers(context));
+        html.push_str(&named::shared_accounts(context));
         html.push_str("</div>\n");
     }
     html.push_str("<div class=grid>\n");
@@ -129,7 +132,7 @@ fn records_read(month: &MonthModel) -> i64 {
 
 fn section_links(context: &Context<'_>) -> String {
     let mut html = format!("<nav class=jump aria-label=\"Sections of {}\"><ul>", units::month(context.month.month));
-    for (section, name) in [
+    let before = [
         ("categories", "Categories"),
         ("days", "Day by day"),
         ("active", "Active days"),
@@ -137,9 +140,9 @@ fn section_links(context: &Context<'_>) -> String {
         ("taste", "Taste"),
         ("overlap", "Overlap"),
         ("top", "Top customers"),
-        ("quality", "Data quality"),
-        ("origin", "Where this comes from"),
-    ] {
+    ];
+    let behind = [("quality", "Data quality"), ("origin", "Where this comes from")];
+    for (section, name) in before.into_iter().chain(named::links(context.month)).chain(behind) {
         let _ = write!(html, "<li><a href=#{}>{name}</a>", context.id(section));
     }
     html.push_str("</ul></nav>\n");

@@ -6,7 +6,7 @@ use crate::engine::scan::lines::BYTE_ORDER_MARK;
 /// Longest header, in bytes: what [`CsvLayout::from_header`] has to see of a file that is longer.
 pub const MAX_HEADER_BYTES: usize = 1 << 20;
 
-const DELIMITERS: [u8; 3] = *b",;\t";
+const DELIMITERS: [u8; 4] = *b",;\t|";
 
 /// The column that holds a whole `_source` object.
 const SOURCE: &str = "_source";
@@ -14,7 +14,7 @@ const SOURCE: &str = "_source";
 /// Where the fields of a CSV file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CsvLayout {
-    /// `,`, `;` or tab.
+    /// `,`, `;`, tab or `|`.
     pub delimiter: u8,
     /// Number of fields of every record.
     pub n_fields: usize,
@@ -77,8 +77,17 @@ impl CsvLayout {
                 _ => break,
             }
         }
+        // Excel says the delimiter in a line of its own.
+        let mut delimiters = DELIMITERS.to_vec();
+        if let [b's', b'e', b'p', b'=', delimiter, behind @ ..] = start.get(at..).unwrap_or_default()
+            && DELIMITERS.contains(delimiter)
+            && let Some(n_bytes) = line_end(behind)
+        {
+            delimiters = vec![*delimiter];
+            at += "sep=;".len() + n_bytes;
+        }
         let mut best: Option<HeaderError> = None;
-        for delimiter in DELIMITERS {
+        for delimiter in delimiters {
             let mut names = Vec::new();
             let record = read_record(start, at, delimiter, |_, field| {
                 names.push(String::from_utf8_lossy(&field.bytes(start)).into_owned());
@@ -88,7 +97,9 @@ impl CsvLayout {
             if is_cut || record.content(start, at).is_empty() {
                 names.clear();
             }
-            match columns(&names) {
+            // Quotes in odd places make it something else, such as JSON.
+            let found = columns(if record.is_well_formed { names.as_slice() } else { &[] });
+            match found {
                 Ok(columns) => return Ok((CsvLayout { delimiter, n_fields: names.len(), columns }, record.next)),
                 Err(missing) => {
                     let is_better = best.as_ref().is_none_or(|best| best.found.len() < names.len());
@@ -102,23 +113,43 @@ impl CsvLayout {
     }
 }
 
+/// The length of the line ending that `bytes` begin with.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        _ => None,
+    }
+}
+
 /// The columns among `names`, or which are missing.
 fn columns(names: &[String]) -> Result<Columns, Vec<String>> {
-    let place = |wanted: &[&str]| {
-        names.iter().rposition(|name| {
-            let name = name.strip_prefix("_source.").unwrap_or(name);
-            wanted.contains(&name)
-        })
+    let exact = |wanted: &[&str]| {
+        names.iter().rposition(|name| wanted.contains(&name.strip_prefix("_source.").unwrap_or(name)))
     };
+    let place = |wanted: &[&str]| exact(wanted).or_else(|| only(names, |name| is_like(name, wanted[0])));
     let contract = place(&["Contract"]);
     let app = place(&["AppName", "Appname"]);
     let seconds = place(&["TotalDuration"]);
     if let (Some(contract), Some(app), Some(seconds)) = (contract, app, seconds) {
         return Ok(Columns::Named { contract, app, seconds });
     }
-    if let Some(source) = names.iter().rposition(|name| name == SOURCE) {
+    let of_source = || only(names, |name| name.trim().eq_ignore_ascii_case(SOURCE));
+    if let Some(source) = names.iter().rposition(|name| name == SOURCE).or_else(of_source) {
         return Ok(Columns::Source(source));
     }
     let wanted = [("Contract", contract), ("TotalDuration", seconds), ("AppName", app)];
     Err(wanted.iter().filter(|(_, place)| place.is_none()).map(|(name, _)| (*name).to_owned()).collect())
+}
+
+/// The one name that is so.
+fn only(names: &[String], is_so: impl Fn(&str) -> bool) -> Option<usize> {
+    let mut places = names.iter().enumerate().filter(|(_, name)| is_so(name)).map(|(place, _)| place);
+    places.next().filter(|_| places.next().is_none())
+}
+
+/// Whether a name is `wanted` but for case, blanks around it and what stands before its last `.`.
+fn is_like(name: &str, wanted: &str) -> bool {
+    let name = name.trim();
+    name.rsplit('.').next().unwrap_or(name).trim().eq_ignore_ascii_case(wanted)
 }

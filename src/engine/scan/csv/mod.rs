@@ -23,6 +23,7 @@ pub use super::chunk::{Chunk, ChunkEnd};
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
 pub use quote::{QuoteState, QuoteTransition, first_record_start};
 use record::{Field, read_record};
+pub(super) use record::{MAX_NULL_BYTES, is_null};
 
 use super::exact::Malformed;
 use super::fast::{Format, Learned, Scanner};
@@ -96,7 +97,7 @@ impl CsvReader {
         } else if let Columns::Source(_) = columns {
             self.exact.read_source(contract.bytes_in(window, &mut self.unquoted))
         } else {
-            fields_of_text(contract.bytes(window), app.bytes(window), &seconds.bytes(window))
+            fields_of_text(contract.value(window), app.value(window), seconds.value(window))
         };
         route(fields, filter, chunk.base + start as u64, raw, sink);
         record.next
@@ -113,6 +114,7 @@ pub fn scan_csv(chunk: &Chunk<'_>, scanner: &Scanner, reader: &mut CsvReader, si
     let next = match delimiter {
         b',' => scanner.scan::<b',', _, _>(chunk.window, records, &mut format, &mut learned, sink),
         b';' => scanner.scan::<b';', _, _>(chunk.window, records, &mut format, &mut learned, sink),
+        b'|' => scanner.scan::<b'|', _, _>(chunk.window, records, &mut format, &mut learned, sink),
         // A tab ends plain text by itself.
         _ => scanner.scan::<b'"', _, _>(chunk.window, records, &mut format, &mut learned, sink),
     };
@@ -141,6 +143,7 @@ struct Records<'a> {
 
 impl Format for Records<'_> {
     const PREFETCH_LINES: usize = 2;
+    const HAS_NULLS: bool = true;
 
     fn tokens(&self, line: &[u8]) -> Option<Vec<Token>> {
         tokens(line, self.reader.layout)
@@ -184,8 +187,16 @@ pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
     (tokens.len() == n_fields).then_some(tokens)
 }
 
-fn fields_of_text<'a>(contract: Cow<'a, [u8]>, app: Cow<'a, [u8]>, seconds: &[u8]) -> Result<Fields<'a>, Malformed> {
-    Ok(Fields { contract: Some(text(contract)?), app: Some(text(app)?), seconds: integer(seconds) })
+fn fields_of_text<'a>(
+    contract: Option<Cow<'a, [u8]>>,
+    app: Option<Cow<'a, [u8]>>,
+    seconds: Option<Cow<'_, [u8]>>,
+) -> Result<Fields<'a>, Malformed> {
+    Ok(Fields {
+        contract: contract.map(text).transpose()?,
+        app: app.map(text).transpose()?,
+        seconds: seconds.and_then(|seconds| integer(&seconds)),
+    })
 }
 
 fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Malformed> {

@@ -7,6 +7,14 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// Length of the longest word that stands for nothing.
+pub(in crate::engine::scan) const MAX_NULL_BYTES: usize = 4;
+
+/// Whether an unquoted field says that there is nothing: what Hive, MySQL, Spark, pandas and Python write for it.
+pub(in crate::engine::scan) fn is_null(field: &[u8]) -> bool {
+    field.len() <= MAX_NULL_BYTES && matches!(field, b"\\N" | b"NULL" | b"null" | b"None" | b"nan" | b"NaN")
+}
+
 /// The content of a field, in the window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Field {
@@ -14,9 +22,16 @@ pub(super) struct Field {
     end: usize,
     /// Whether quotes in it are doubled.
     has_doubled_quote: bool,
+    /// Whether it stands in quotes.
+    is_quoted: bool,
 }
 
 impl Field {
+    /// The field's bytes, unless it is one of the words that stand for nothing. In quotes they are text.
+    pub(super) fn value<'a>(&self, window: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        (self.is_quoted || !is_null(&window[self.start..self.end])).then(|| self.bytes(window))
+    }
+
     /// The field's bytes, quotes no longer doubled.
     pub(super) fn bytes<'a>(&self, window: &'a [u8]) -> Cow<'a, [u8]> {
         let content = &window[self.start..self.end];
@@ -94,7 +109,7 @@ pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field:
             let end = field_end(window, at, delimiter);
             let content = without_return(window, at..end, delimiter);
             record.is_well_formed &= memchr::memchr(b'"', &window[content.clone()]).is_none();
-            (Field { start: content.start, end: content.end, has_doubled_quote: false }, end)
+            (Field { start: content.start, end: content.end, has_doubled_quote: false, is_quoted: false }, end)
         };
         field(record.n_fields, content);
         record.n_fields += 1;
@@ -111,7 +126,7 @@ pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field:
 /// Reads on from just after an opening quote. Gives the content, and where the closing quote ends
 /// if there is one.
 fn read_quoted(window: &[u8], start: usize) -> (Field, Option<usize>) {
-    let mut content = Field { start, end: window.len(), has_doubled_quote: false };
+    let mut content = Field { start, end: window.len(), has_doubled_quote: false, is_quoted: true };
     let mut from = start;
     while let Some(quote) = memchr::memchr(b'"', &window[from..]) {
         let quote = from + quote;

@@ -61,6 +61,14 @@ fn columns_are_found_by_name() {
     check("_index;_source;_id", b';', 3, Columns::Source(1));
     check("_source,Contract,TotalDuration,AppName", b',', 4, named(1, 3, 2));
     check("_source,Contract,TotalDuration", b',', 3, Columns::Source(0));
+    check("contract,totalduration,appname", b',', 3, named(0, 2, 1));
+    check("Contract, Mac, TotalDuration, AppName", b',', 4, named(0, 3, 2));
+    check("t.CONTRACT;t.mac; a.b.TotalDuration ;t.appname", b';', 4, named(0, 3, 2));
+    check("contract,Contract,TotalDuration,AppName", b',', 4, named(1, 3, 2));
+    check("Contract|TotalDuration|AppName", b'|', 3, named(0, 2, 1));
+    check("sep=;\nContract;TotalDuration;AppName", b';', 3, named(0, 2, 1));
+    check("sep=|\r\nContract|TotalDuration|AppName", b'|', 3, named(0, 2, 1));
+    check("_index, _SOURCE ", b',', 2, Columns::Source(1));
 }
 
 #[test]
@@ -76,8 +84,19 @@ fn a_header_without_the_columns_is_an_error() {
     check("\n\r\n", &all, &[]);
     check("HNH579912,254,KPLUS\n", &all, &["HNH579912", "254", "KPLUS"]);
     check("Contract;AppName;x\n1;2;3\n", &["TotalDuration"], &["Contract", "AppName", "x"]);
-    check("contract,totalduration,appname\n", &all, &["contract", "totalduration", "appname"]);
-    check("Contract|TotalDuration|AppName\n", &all, &["Contract|TotalDuration|AppName"]);
+    // What is alike must be the only one.
+    check(
+        "contract,CONTRACT,totalduration,appname\n",
+        &all[..1],
+        &["contract", "CONTRACT", "totalduration", "appname"],
+    );
+    check(
+        "a.contract,b.contract,TotalDuration,AppName\n",
+        &all[..1],
+        &["a.contract", "b.contract", "TotalDuration", "AppName"],
+    );
+    check("sep=,\nContract;TotalDuration;AppName\n", &all, &["Contract;TotalDuration;AppName"]);
+    check("sep=x\nContract;TotalDuration;AppName\n", &all, &["sep=x"]);
     check(&"\n".repeat(MAX_HEADER_BYTES + 1), &all, &[]);
     check(&format!("Contract,TotalDuration,AppName,{}\n", "x".repeat(MAX_HEADER_BYTES)), &all, &[]);
     let error = CsvLayout::from_header(b"Contract,b\n").unwrap_err();
@@ -124,6 +143,29 @@ fn check(records: &str, expected: impl Fn(u64) -> Vec<Call>) {
             assert_eq!(without_place(endings), without_place(expected), "{file:?}");
         }
     }
+}
+
+#[test]
+fn words_that_stand_for_nothing_are_nothing_outside_of_quotes() {
+    let mut file = "Contract,TotalDuration,AppName\n".to_owned();
+    let mut expected = Vec::new();
+    // Enough lines for the fast way to know their shape, with short contracts among them.
+    for i in 0..400 {
+        let contract = ["NULL", "HND1", "nan", "A1", "None", "NULL1", "null", "NaN", "\\N", "HND123456"][i % 10];
+        let line = format!("{contract},5,SPORT");
+        expected.push(match contract {
+            "NULL" | "nan" | "None" | "null" | "NaN" | "\\N" => rejected(file.len() as u64, Reason::NoContract, &line),
+            text => kept(text, Category::Sport, 5),
+        });
+        file += &(line + "\n");
+    }
+    assert_eq!(told(file.as_bytes()), expected);
+    let one = |line: &str| told(format!("Contract,TotalDuration,AppName\n{line}\n").as_bytes()).remove(0);
+    let of = |line: &str, reason| rejected(31, reason, line);
+    assert_eq!(one("\"NULL\",5,SPORT"), kept("NULL", Category::Sport, 5));
+    assert_eq!(one("Null,5,SPORT"), kept("Null", Category::Sport, 5));
+    assert_eq!(one("A,5,NULL"), of("A,5,NULL", Reason::NoApp));
+    assert_eq!(one("A,nan,SPORT"), of("A,nan,SPORT", Reason::BadDuration));
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! Questions to a month of full size, 1.92 million customers, on all cores:
+//! `cargo bench --bench audience`.
+//!
+//! Every question begins with a new index: what is measured is the first answer after opening, its bitmaps made. The
+//! number of customers found is checked before it is timed.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use jiff::civil::date;
+use viewmart::audience::list::{self, Order, Selection, Sheet};
+use viewmart::audience::{Index, Question, evaluate, parse};
+use viewmart::engine::aggregate::build::MonthBuilder;
+use viewmart::engine::aggregate::collect::{Collector, FileId};
+use viewmart::engine::calendar::{Day, Month};
+use viewmart::engine::columns::{COLUMNS, Column};
+use viewmart::engine::ledger::InputFile;
+use viewmart::engine::month::{MonthMeta, MonthTable, Provenance};
+use viewmart::engine::rules::{App, Rules};
+use viewmart::engine::scan::contract::PackedContract;
+use viewmart::engine::scan::reject::{RejectBatch, RejectLimit};
+use viewmart::engine::scan::sink::Sink;
+use viewmart::month_file::{self, Merge};
+
+fn main() {
+    divan::main();
+}
+
+const N_CONTRACTS: u64 = 1_920_000;
+const N_RECORDS_PER_DAY: u64 = 400_000;
+const N_DAYS: u8 = 30;
+
+/// A month in which each customer has six records or so, spread over its days and categories.
+fn make_month() -> MonthTable {
+    let rules = Rules::preset("default").expect("a built-in preset");
+    let apps: Vec<App> = rules.record.apps().map(|(_, app)| app).collect();
+    let (mut builder, mut collector) = (MonthBuilder::new(&rules.record), Collector::default());
+    let mut files = Vec::new();
+    for number in 1..=N_DAYS {
+        let day = Day::new(number).expect("a day");
+        files.push(InputFile::whole(format!("file:///{number}"), day, 0, String::new()));
+        let mut rejects = RejectBatch::new(RejectLimit::new(0));
+        let mut sink = collector.split(FileId(u32::from(number) - 1), day, builder.context(), &mut rejects);
+        for i in 0..N_RECORDS_PER_DAY {
+            let random = (i + N_RECORDS_PER_DAY * u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let contract = format!("HN{:07}", (random >> 20) % N_CONTRACTS);
+            let packed = PackedContract::new(contract.as_bytes()).expect("nine characters pack");
+            let app = apps[(random >> 8) as usize % apps.len()];
+            sink.kept_packed(packed, app, ((random >> 40) % 20_000) as u32);
+        }
+        drop(sink);
+        builder.aggregate(&mut [&mut collector]);
+    }
+    let provenance = Provenance {
+        engine: viewmart::ENGINE.to_owned(),
+        rules_name: rules.name.clone(),
+        rules_sha256: rules.sha256.clone(),
+        rules_text: rules.to_toml(),
+        input_files: N_DAYS.into(),
+        input_bytes: 0,
+    };
+    let month = Month::new(2022, 4).expect("a month");
+    let meta = MonthMeta { month, etl_date: date(2022, 5, 1), labels: &rules.labels, provenance };
+    builder.into_partial(vec![collector], files).and_then(|partial| partial.finish(meta)).expect("sums fit")
+}
+
+/// The month, and its file in the folder for temporary files.
+fn month() -> &'static (MonthTable, PathBuf) {
+    static MONTH: OnceLock<(MonthTable, PathBuf)> = OnceLock::new();
+    MONTH.get_or_init(|| {
+        let table = make_month();
+        let path = std::env::temp_dir().join("viewmart-bench-month-2022-04.parquet");
+        let mut file = std::fs::File::create(&path).expect("a file");
+        month_file::write(&table, &mut file).expect("the disk takes it");
+        (table, path)
+    })
+}
+
+/// The month file into columns, its rows held against its ledger.
+#[divan::bench(sample_count = 10)]
+fn open(bencher: Bencher) {
+    let (table, path) = month();
+    let read = || -> Vec<MonthTable> {
+        let months = Merge::open_months(std::slice::from_ref(path)).expect("a month file");
+        months.into_iter().map(|month| month.into_table().expect("a sound one")).collect()
+    };
+    assert_eq!(read()[0].n_rows(), table.n_rows());
+    bencher.counter(ItemsCount::new(table.n_rows())).bench_local(read);
+}
+
+const QUESTIONS: [&str; 7] = [
+    "tv and not movie",
+    "sport and on weekend and not movie",
+    "active(1..15) >= 5 and trend < 0.5",
+    "last < 20",
+    "per_day > 24h",
+    "taste = 'Movie_Tv' or gap >= 7",
+    "contract like 'HN00%' and total > 3h",
+];
+
+/// The first answer after opening.
+#[divan::bench(args = QUESTIONS, sample_count = 20)]
+fn question(bencher: Bencher, text: &str) {
+    let (table, _) = month();
+    let expr = parse(text).expect("it is sound");
+    let ask = |index: Index<'_>| {
+        let answer = evaluate(Question { text, expr: &expr }, &[index]).expect("nothing is missing");
+        answer.len()
+    };
+    assert!(ask(Index::new(table)) <= table.n_rows() as u64);
+    bencher.with_inputs(|| Index::new(table)).bench_local_values(ask);
+}
+
+const N_LISTED: u64 = 100_000;
+
+/// A list of 100 000 contracts with two columns.
+#[divan::bench(args = ["csv", "parquet"], sample_count = 10)]
+fn write_list(bencher: Bencher, format: &str) {
+    let (table, _) = month();
+    let text = "tv or movie";
+    let expr = parse(text).expect("it is sound");
+    let answer = evaluate(Question { text, expr: &expr }, &[Index::new(table)]).expect("nothing is missing");
+    let selection = Selection { order: Order::Contract, limit: Some(N_LISTED), sample: None, seed: 1 };
+    let columns: Vec<&Column> =
+        COLUMNS.iter().filter(|column| ["TotalDuration", "Taste"].contains(&column.name)).collect();
+    let sheet = Sheet { table, columns: &columns, show: &|contract| contract.to_owned() };
+    let write = || {
+        let members = list::select(&answer, &selection);
+        assert_eq!(members.len() as u64, N_LISTED);
+        let mut bytes = Vec::new();
+        match format {
+            "csv" => list::write_csv(&members, &sheet, &mut bytes).expect("memory takes it"),
+            _ => list::write_parquet(&members, &sheet, &mut bytes).expect("memory takes it"),
+        }
+        bytes
+    };
+    bencher.counter(ItemsCount::new(N_LISTED)).bench_local(write);
+}

@@ -1,0 +1,126 @@
+//! What is odd about a month that is let through all the same. A good month gives no warning.
+
+use std::collections::BTreeMap;
+
+use super::{Evidence, Limits, MIN_RECORDS, MIN_REJECTED, named, share};
+use crate::engine::calendar::{Day, Month};
+use crate::engine::ledger::{DayLedger, FileLedger, LedgerDetail, Reason};
+use crate::units::{counted, dates, grouped, most_frequent};
+
+/// Records of the median day from which on days are held against it.
+const MIN_MEDIAN_RECORDS: u64 = 100;
+
+/// Share of records with an app in no category that is worth a word.
+const UNMAPPED_SHARE: f64 = 0.01;
+
+/// Something that is not as it should be, although nothing failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// A word for machines.
+    pub kind: &'static str,
+    /// One line.
+    pub text: String,
+}
+
+/// The warnings that follow from the counts of a month, with examples out of `evidence`.
+pub fn warnings(month: Month, detail: &LedgerDetail, limits: &Limits, evidence: &Evidence<'_>) -> Vec<Warning> {
+    let days = detail.by_day();
+    let mut warnings = rejecting_days(month, detail, &days, limits, evidence);
+    warnings.extend(odd_days(month, &days));
+    warnings.extend(unmapped_apps(detail));
+    warnings.extend(facts(&detail.files, evidence));
+    warnings.extend(empty_files(&detail.files, evidence));
+    warnings
+}
+
+/// Days of which too much was rejected, but too few to refuse the month.
+fn rejecting_days(
+    month: Month,
+    detail: &LedgerDetail,
+    days: &BTreeMap<Day, DayLedger>,
+    limits: &Limits,
+    evidence: &Evidence<'_>,
+) -> Vec<Warning> {
+    let is_small = |of: &DayLedger| of.counts.read < MIN_RECORDS || of.counts.n_bad() < MIN_REJECTED;
+    let over = days.iter().filter(|(_, of)| {
+        // A day that keeps nothing is refused.
+        of.counts.kept > 0 && of.counts.reject_ratio() > limits.max_reject_ratio && is_small(of)
+    });
+    let warning = |(day, of): (&Day, &DayLedger)| {
+        let files: Vec<&FileLedger> =
+            detail.files.iter().filter(|file| file.file.day == *day && file.counts.n_bad() > 0).collect();
+        let example = evidence.examples(&files).into_iter().next();
+        let example = example.map_or_else(String::new, |example| format!("; {example}"));
+        let date = dates(month, &[*day]).concat();
+        let text = format!("{date} has {} rejected{example}", share(&of.counts, Reason::counts_against_limit));
+        Warning { kind: "rejected", text }
+    };
+    over.map(warning).collect()
+}
+
+/// Days with far less or far more records than the others.
+fn odd_days(month: Month, days: &BTreeMap<Day, DayLedger>) -> Vec<Warning> {
+    let mut counts: Vec<u64> = days.values().map(|day| day.counts.read).filter(|read| *read > 0).collect();
+    counts.sort_unstable();
+    let median = counts.get(counts.len() / 2).copied().unwrap_or(0);
+    if median < MIN_MEDIAN_RECORDS {
+        return Vec::new();
+    }
+    let is_odd = |read: u64| read > 0 && (read < median.div_ceil(2) || read > median.saturating_mul(2));
+    let odd = days.iter().filter(|(_, of)| is_odd(of.counts.read));
+    let text = |(day, of): (&Day, &DayLedger)| {
+        let date = dates(month, &[*day]).concat();
+        format!("{date} has {}, the median day {}", counted(of.counts.read, "record"), grouped(median))
+    };
+    odd.map(|day| Warning { kind: "odd_day", text: text(day) }).collect()
+}
+
+fn unmapped_apps(detail: &LedgerDetail) -> Option<Warning> {
+    let ledger = detail.total();
+    let n_unmapped = ledger.n_rejected_for(Reason::UnmappedApp);
+    let is_much = ledger.read > 0 && n_unmapped as f64 > ledger.read as f64 * UNMAPPED_SHARE;
+    is_much.then(|| {
+        let percent = n_unmapped as f64 / ledger.read as f64 * 100.0;
+        let apps = most_frequent(&ledger.unmapped_app);
+        let records = counted(n_unmapped, "record");
+        Warning {
+            kind: "unmapped_app",
+            text: format!("the app of {records} ({percent:.2} %) is in no category: {apps}"),
+        }
+    })
+}
+
+/// What was noted of files while they were read.
+fn facts(files: &[FileLedger], evidence: &Evidence<'_>) -> Vec<Warning> {
+    let mut by_fact: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for FileLedger { file, .. } in files {
+        let name = || evidence.name(file).to_owned();
+        match file.open_quote() {
+            Some(_) => by_fact.entry("a quote in it is never closed").or_default().push(name()),
+            None => file.facts.iter().for_each(|fact| by_fact.entry(fact).or_default().push(name())),
+        }
+    }
+    let warning =
+        |(fact, names): (&str, Vec<String>)| Warning { kind: "file", text: format!("{}: {fact}", named(names)) };
+    by_fact.into_iter().map(warning).collect()
+}
+
+/// Files without a record where no other file of their folder and day has one.
+fn empty_files(files: &[FileLedger], evidence: &Evidence<'_>) -> Option<Warning> {
+    let place =
+        |file: &FileLedger| (file.file.uri.rsplit_once('/').map(|(folder, _)| folder.to_owned()), file.file.day);
+    let mut n_records: BTreeMap<_, u64> = BTreeMap::new();
+    files.iter().for_each(|file| *n_records.entry(place(file)).or_default() += file.counts.read);
+    let is_alone = |file: &&FileLedger| n_records.get(&place(file)).is_none_or(|n| *n == 0);
+    let names: Vec<String> = files.iter().filter(is_alone).map(|file| evidence.name(&file.file).to_owned()).collect();
+    let what = if names.len() == 1 { "has no record" } else { "have no record" };
+    (!names.is_empty()).then(|| Warning { kind: "empty_file", text: format!("{} {what}", named(names)) })
+}
+
+/// Days of the month, up to `today`, of which there is no record, ascending.
+pub fn missing_days(month: Month, detail: &LedgerDetail, today: jiff::civil::Date) -> Vec<Day> {
+    let days = detail.by_day();
+    let has_records = |day: &Day| days.get(day).is_some_and(|of| of.counts.read > 0);
+    let is_over = |day: &Day| month.date(*day).is_some_and(|date| date <= today);
+    month.days().filter(|day| !has_records(day) && is_over(day)).collect()
+}

@@ -1,0 +1,72 @@
+//! How the bytes of a file are packed, as they say themselves: that beats its name.
+
+use std::fs::File;
+use std::io::Read as _;
+
+use crate::lake::{Compression, DataFile};
+
+/// What a gzip member begins with.
+const GZIP: &[u8] = b"\x1f\x8b";
+/// What a Zstandard frame begins with.
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+
+/// How bytes are packed that begin so; `None` for those of no known packing.
+pub(super) fn of_start(start: &[u8]) -> Option<Compression> {
+    // A frame that is to be skipped may come first.
+    let is_skipped = start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == *b"\x2a\x4d\x18";
+    match () {
+        () if start.starts_with(GZIP) => Some(Compression::Gzip),
+        () if start.starts_with(ZSTD) || is_skipped => Some(Compression::Zstd),
+        () => None,
+    }
+}
+
+/// Whether bytes begin as a text that may be data does.
+fn is_text(start: &[u8]) -> bool {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    start.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..))
+}
+
+/// The file as its first bytes say it is packed, and the fact that its name says otherwise. A file that cannot be read is
+/// left to whoever opens it.
+pub(crate) fn as_packed(mut file: DataFile) -> (DataFile, Option<&'static str>) {
+    let mut start = Vec::new();
+    let read = File::open(&file.path).and_then(|opened| opened.take(8).read_to_end(&mut start));
+    if read.is_err() || start.is_empty() {
+        return (file, None);
+    }
+    let actual = match of_start(&start) {
+        Some(compression) => compression,
+        None if is_text(&start) => Compression::None,
+        // Neither one nor the other: it is damaged.
+        None => return (file, None),
+    };
+    let fact = match (actual, file.compression) {
+        (actual, named) if actual == named => return (file, None),
+        (Compression::Gzip, _) => "it is gzip, which its name does not say",
+        (Compression::Zstd, _) => "it is Zstandard, which its name does not say",
+        (Compression::None, Compression::Gzip) => "it is not packed, though its name says gzip",
+        (Compression::None, _) => "it is not packed, though its name says Zstandard",
+    };
+    file.compression = actual;
+    (file, Some(fact))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_say_the_packing() {
+        let check = |start: &[u8], expected: Option<Compression>, text: bool| {
+            assert_eq!((of_start(start), is_text(start)), (expected, text), "{}", start.escape_ascii());
+        };
+        check(b"\x1f\x8b\x08\0", Some(Compression::Gzip), false);
+        check(b"\x28\xb5\x2f\xfd\0", Some(Compression::Zstd), false);
+        check(b"\x50\x2a\x4d\x18\x04", Some(Compression::Zstd), false);
+        check(b"{\"a\":1}", None, true);
+        check("Mã,số".as_bytes(), None, true);
+        check(b"\x1f", None, false);
+        check(b"\0\0\0", None, false);
+    }
+}
