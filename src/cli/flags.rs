@@ -298,7 +298,7 @@ pub(crate) struct WarehouseFlags {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Audiences")]
 pub(crate) struct AudienceFlags {
-    /// Audiences with a name, besides the built-in ones: a table [name] each, with expression, description and reason
+    /// Audiences with a name, besides the built-in ones: a table `[name]` each, with expression, description and reason
     #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
     pub(crate) audiences: Option<PathBuf>,
 }
