@@ -92,6 +92,12 @@ pub enum DataError {
         /// Whose seconds.
         what: String,
     },
+    /// More customers than a scan may hold in memory.
+    #[error("the task has more than {limit} contracts, which --max-contracts allows")]
+    TooManyContracts {
+        /// How many it may have.
+        limit: u64,
+    },
     /// A month file that viewmart did not write, or whose content contradicts its metadata.
     #[error(transparent)]
     MonthFile(Box<MonthFileError>),
@@ -107,6 +113,9 @@ impl Advice for DataError {
                 "the header needs Contract, TotalDuration and AppName, or one column _source with the JSON object"
             }
             DataError::Overflow { .. } => "bound the seconds of a record with `max_seconds` in the rules",
+            DataError::TooManyContracts { .. } => {
+                "make smaller tasks with --split of `viewmart plan`, or raise --max-contracts"
+            }
             DataError::MonthFile(error) => return error.advice(),
         }))
     }
@@ -133,6 +142,7 @@ impl Error {
             Error::Data(DataError::Ledger { .. }) => "ledger",
             Error::Data(DataError::Header { .. }) => "header",
             Error::Data(DataError::Overflow { .. }) => "overflow",
+            Error::Data(DataError::TooManyContracts { .. }) => "too_many_contracts",
             Error::Data(DataError::MonthFile { .. }) => "month_file",
             Error::Warehouse(WarehouseError::Database { .. }) => "database",
             Error::Warehouse(WarehouseError::Check { .. }) => "check",

@@ -11,6 +11,7 @@ use crate::diff::Difference;
 use crate::doctor::Diagnosis;
 use crate::engine::calendar::{Day, Month};
 use crate::generate::GenerateSummary;
+use crate::lake::task::{self, Task};
 use crate::lake::{Listing, PruneSummary, PullSummary};
 use crate::report::Report;
 use crate::units::{counted, date_runs, dates, size};
@@ -40,14 +41,33 @@ pub enum Outcome {
     Dropped(Dropped),
     /// Of `months`.
     Months(MonthList),
-    /// Of `audience`.
-    Audience(AudienceOutcome),
     /// Of `diff`.
     Difference(Box<Difference>),
+    /// Of `audience`.
+    Audience(AudienceOutcome),
+    /// Of `plan`.
+    Tasks(Vec<Task>),
+    /// Of `scan`.
+    Scanned(Scanned),
     /// Of `bench`.
     Bench(Measured),
     /// Of `doctor`.
     Diagnosis(Diagnosis),
+}
+
+/// A part of a month.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// Which task of the plan.
+    pub id: u64,
+    /// Bytes in which its records begin, as stored.
+    pub bytes: u64,
+    /// Records read.
+    pub records: u64,
+    /// Customers.
+    pub contracts: u64,
+    /// The month file.
+    pub file: PathBuf,
 }
 
 /// The month as it lies on this machine.
@@ -139,11 +159,21 @@ impl Outcome {
         }
     }
 
-    /// One JSON value and a line end.
+    /// Whether it is what was asked for rather than a word about it, so that it is printed however quiet the program is.
+    pub fn is_data(&self) -> bool {
+        matches!(self, Outcome::Tasks(_))
+    }
+
+    /// One JSON value and a line end; of a plan one for each task.
     pub fn to_json(&self) -> String {
         let value: Value = match self {
             Outcome::Report(report) => return report.to_json(),
             Outcome::Audience(audience) => audience.to_json(),
+            Outcome::Tasks(tasks) => return task::write_plan(tasks),
+            Outcome::Scanned(s) => json!({
+                "id": s.id, "bytes": s.bytes, "records": s.records, "contracts": s.contracts,
+                "file": s.file.display().to_string(),
+            }),
             Outcome::Bench(measured) => measured.to_json(),
             Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
             Outcome::Dropped(dropped) => dropped.to_json(),
@@ -178,6 +208,16 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Report(report) => report.fmt(f),
             Outcome::Audience(audience) => audience.fmt(f),
+            Outcome::Tasks(tasks) => f.write_str(&task::write_plan(tasks)),
+            Outcome::Scanned(s) => writeln!(
+                f,
+                "task {}: {} of {}, {}, in {}",
+                s.id,
+                counted(s.records, "record"),
+                size(s.bytes),
+                counted(s.contracts, "contract"),
+                s.file.display()
+            ),
             Outcome::Bench(measured) => measured.fmt(f),
             Outcome::Diagnosis(diagnosis) => diagnosis.fmt(f),
             Outcome::Dropped(dropped) => dropped.fmt(f),

@@ -25,6 +25,7 @@ use crate::{bench, diff, doctor, gate, mart};
 mod attempt;
 mod audience;
 mod draw;
+mod part;
 mod steps;
 
 use attempt::{Attempt, Book};
@@ -49,6 +50,8 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Audience(plan) => Ok(Outcome::Audience(audience::answer(plan)?)),
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Diff(plan) => compare_months(plan, talk),
+        Task::Plan(plan) => part::split(plan),
+        Task::Scan(plan) => part::scan(plan),
         Task::Generate(options) => generate(options, talk),
         Task::Bench(plan) => {
             let (listing, files) = steps::pull(&plan.lake, talk)?;

@@ -55,7 +55,7 @@ macro_rules! combine {
 combine! {
     Settings {
         lake, month, format, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, warehouse, audiences,
-        mask, render, out, report, prune, generate, seed, bench, console
+        mask, render, out, report, prune, generate, seed, bench, console, scan
     }
     LakeFlags { lake }
     MonthFlags { month }
@@ -80,6 +80,7 @@ combine! {
     SeedFlags { seed }
     BenchFlags { runs }
     ConsoleFlags { quiet, json }
+    ScanFlags { max_contracts, die_with_parent }
 }
 
 /// All settings that there are.
@@ -131,6 +132,8 @@ pub(crate) struct Settings {
     pub(crate) bench: BenchFlags,
     #[command(flatten)]
     pub(crate) console: ConsoleFlags,
+    #[command(flatten)]
+    pub(crate) scan: ScanFlags,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -370,6 +373,17 @@ pub(crate) struct SeedFlags {
     /// The same seed gives the same data, samples and groups [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ScanFlags {
+    /// Most customers of a task, which bounds the memory that it takes [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_contracts: Option<u64>,
+    /// End when the process ends that started this one
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) die_with_parent: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

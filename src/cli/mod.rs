@@ -1,6 +1,7 @@
 //! The command line: what was typed, on top of variables `VIEWMART_*`, on top of the settings file, made into a
 //! [`Plan`]. Resolving reads settings and rules and changes nothing.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -27,12 +28,12 @@ pub use shell::write_files as write_completions;
 pub use values::{Jobs, Ratio, Threads};
 
 use schema::SchemaFormat;
-use values::MonthChoice;
+use values::{ByteSize, MonthChoice};
 
 use flags::{
     AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags,
     LimitFlags, MaskFlags, MonthFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags,
-    RulesFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+    RulesFlags, ScanFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
@@ -117,9 +118,6 @@ Examples:
   viewmart schema
   viewmart schema --format dbt > models/viewmart.yml")]
     Schema(SchemaArgs),
-    /// Count and list the customers for whom an expression holds
-    #[command(after_help = audience::EXAMPLES, after_long_help = audience::LONG_HELP)]
-    Audience(Box<audience::AudienceArgs>),
     /// Show what differs between two months; exit 7 where anything does
     #[command(after_help = "\
 Examples:
@@ -127,6 +125,21 @@ Examples:
   viewmart diff viewmart-out/month-2022-04.parquet 'mysql://etl@db.example/tv#2022-04' --out changes.csv
   viewmart diff '#2022-03' '#2022-04' --top 20             # two months of --warehouse")]
     Diff(DiffArgs),
+    /// Count and list the customers for whom an expression holds
+    #[command(after_help = audience::EXAMPLES, after_long_help = audience::LONG_HELP)]
+    Audience(Box<audience::AudienceArgs>),
+    /// Cut a lake into tasks for many machines, a line of JSON each
+    #[command(after_help = "\
+Examples:
+  viewmart plan hdfs:///logs --month 2022-04 --split 256MiB > plan.jsonl
+  viewmart plan data/2022-04 --tasks 12")]
+    Plan(PlanArgs),
+    /// Scan one task of a plan into its month file, reading files where they lie
+    #[command(after_help = "\
+Examples:
+  viewmart scan --task \"$(sed -n 1p plan.jsonl)\" --out parts/0.parquet
+  sed -n 2p plan.jsonl | viewmart scan --task - --out parts/1.parquet")]
+    Scan(ScanArgs),
     /// Write a synthetic month like a real one, dirt included
     #[command(after_help = "\
 Examples:
@@ -386,6 +399,44 @@ struct DiffArgs {
     list: Option<PathBuf>,
     #[command(flatten)]
     warehouse: WarehouseFlags,
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    lake: LakeFlags,
+    /// About so many bytes a task, for example 256MiB
+    #[arg(long, value_name = "SIZE", conflicts_with = "tasks")]
+    split: Option<ByteSize>,
+    /// So many tasks [default: three for each processor of this machine]
+    #[arg(long, value_name = "N")]
+    tasks: Option<NonZeroU32>,
+    #[command(flatten)]
+    month: MonthFlags,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    hdfs: HdfsFlags,
+}
+
+#[derive(Debug, Args)]
+struct ScanArgs {
+    /// The task, a line of `viewmart plan`; `-` reads it from stdin
+    #[arg(long, value_name = "JSON|-")]
+    task: String,
+    /// The month file of the task
+    #[arg(id = "scan_out", short, long = "out", value_name = "FILE.parquet", value_hint = ValueHint::FilePath)]
+    out: PathBuf,
+    #[command(flatten)]
+    scan: ScanFlags,
+    #[command(flatten)]
+    rules: RulesFlags,
+    #[command(flatten)]
+    etl_date: EtlDateFlags,
+    #[command(flatten)]
+    threads: ThreadFlags,
+    #[command(flatten)]
+    hdfs: HdfsFlags,
 }
 
 #[derive(Debug, Args)]

@@ -24,10 +24,12 @@ const PREFIX: &str = "VIEWMART_";
 const ASKED_ANEW: &str = "it belongs to one question about an audience";
 
 /// Flags without a key or a variable, and why.
-pub(super) const EXCEPTIONS: [(&str, Missing, &str); 15] = [
+pub(super) const EXCEPTIONS: [(&str, Missing, &str); 18] = [
     ("config", Missing::Key, "a settings file does not name another"),
     ("schema_format", Missing::Key, "`format` is that of the data files"),
     ("plan", Missing::Key, "a task list belongs to one set of parts"),
+    ("top", Missing::Key, "it belongs to one comparison"),
+    ("list", Missing::Key, "it belongs to one comparison"),
     ("by", Missing::Key, ASKED_ANEW),
     ("columns", Missing::Key, ASKED_ANEW),
     ("count", Missing::Key, ASKED_ANEW),
@@ -37,8 +39,9 @@ pub(super) const EXCEPTIONS: [(&str, Missing, &str); 15] = [
     ("retention", Missing::Key, ASKED_ANEW),
     ("sample", Missing::Key, ASKED_ANEW),
     ("split", Missing::Key, ASKED_ANEW),
-    ("top", Missing::Key, "it belongs to one comparison"),
-    ("list", Missing::Key, "it belongs to one comparison"),
+    ("tasks", Missing::Key, "it belongs to one plan"),
+    ("task", Missing::Key, "it is another one for each scan"),
+    ("scan_out", Missing::Key, "`out` is a folder"),
     ("lake", Missing::Variable, "no separator stands in no path"),
 ];
 

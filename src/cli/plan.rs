@@ -17,7 +17,8 @@ use crate::engine::columns::Column;
 use crate::engine::rules::Rules;
 use crate::gate::Limits;
 use crate::generate::GenerateOptions;
-use crate::lake::LakeOptions;
+use crate::lake::task::TaskSize;
+use crate::lake::{HdfsOptions, LakeOptions};
 use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
@@ -51,10 +52,14 @@ pub enum Task {
     Drop(DropPlan),
     /// `viewmart months`.
     Months(WarehousePlan),
-    /// `viewmart audience`.
-    Audience(Box<AudiencePlan>),
     /// `viewmart diff`.
     Diff(Box<DiffPlan>),
+    /// `viewmart audience`.
+    Audience(Box<AudiencePlan>),
+    /// `viewmart plan`.
+    Plan(Box<SplitPlan>),
+    /// `viewmart scan`.
+    Scan(Box<ScanPlan>),
     /// `viewmart generate`.
     Generate(GenerateOptions),
     /// `viewmart bench`.
@@ -293,6 +298,17 @@ pub struct DropPlan {
     pub out: PathBuf,
 }
 
+/// `viewmart diff`.
+#[derive(Clone, Debug)]
+pub struct DiffPlan {
+    /// What is compared.
+    pub sides: [DiffSide; 2],
+    /// How many of the largest changes are told.
+    pub n_top: usize,
+    /// The file for a list of all that differs, where one is wanted.
+    pub list: Option<PathBuf>,
+}
+
 /// `viewmart audience`.
 #[derive(Clone, Debug)]
 pub struct AudiencePlan {
@@ -354,15 +370,52 @@ pub enum ListTarget {
     File(PathBuf, ListFormat),
 }
 
-/// `viewmart diff`.
+/// `viewmart plan`.
 #[derive(Clone, Debug)]
-pub struct DiffPlan {
-    /// What is compared.
-    pub sides: [DiffSide; 2],
-    /// How many of the largest changes are told.
-    pub n_top: usize,
-    /// The file for a list of all that differs, where one is wanted.
-    pub list: Option<PathBuf>,
+pub struct SplitPlan {
+    /// The data.
+    pub lake: LakePlan,
+    /// How it is cut.
+    pub size: TaskSize,
+}
+
+/// `viewmart scan`.
+#[derive(Clone, Debug)]
+pub struct ScanPlan {
+    /// What is scanned.
+    pub task: TaskSource,
+    /// What decides a record and labels a customer.
+    pub rules: Rules,
+    /// The column `Date`.
+    pub etl_date: Date,
+    /// Threads that scan.
+    pub threads: Threads,
+    /// Most customers in memory.
+    pub max_contracts: Option<u64>,
+    /// What happens when the process ends that started this one.
+    pub parent: ParentDeath,
+    /// How to reach HDFS.
+    pub hdfs: HdfsOptions,
+    /// The month file of the task.
+    pub out: PathBuf,
+}
+
+/// Where a task is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskSource {
+    /// This is it.
+    Text(String),
+    /// It is what stdin has.
+    Stdin,
+}
+
+/// What happens when the process ends that started this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParentDeath {
+    /// Nothing.
+    Ignore,
+    /// This one is killed too.
+    Follow,
 }
 
 /// `viewmart bench`.

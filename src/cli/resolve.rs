@@ -1,6 +1,7 @@
 //! From settings to a plan: places combined, defaults filled in, contradictions refused.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap_complete::Shell;
@@ -14,11 +15,11 @@ use super::flags::{
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan,
-    MartPlan, MaskKey, MergePlan, Messages, MissingDays, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, RunPlan,
-    Task, TransformPlan, WarehousePlan,
+    MartPlan, MaskKey, MergePlan, Messages, MissingDays, ParentDeath, PartsPlan, Plan, PrunePolicy, RenderPlan,
+    ResultForm, RunPlan, ScanPlan, SplitPlan, Task, TaskSource, TransformPlan, WarehousePlan,
 };
 use super::schema::SchemaFormat;
-use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
+use super::values::{ByteSize, CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
 use super::{Cli, Command, DiffArgs, PartsArgs, Refused, audience, listing};
 use crate::dashboard::mask;
 use crate::diff::{DiffSide, WarehouseMonth};
@@ -28,11 +29,23 @@ use crate::error::{Advice as _, Error};
 use crate::gate::{Limits, WarningPolicy};
 use crate::generate::{Dirt, GenerateOptions};
 use crate::lake::source::hdfs::DatanodeAddress;
+use crate::lake::task::TaskSize;
 use crate::lake::{Caching, DayPattern, Duplicates, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
 use crate::warehouse::url::redact;
 use crate::warehouse::{OpenOptions, WarehouseUrl};
+
+/// Tasks of a plan for each processor of this machine: enough that none waits long for the last one.
+const TASKS_PER_PROCESSOR: u64 = 3;
+
+fn task_size(split: Option<ByteSize>, tasks: Option<NonZeroU32>) -> TaskSize {
+    match (split, tasks) {
+        (Some(size), _) => TaskSize::Bytes(size.get()),
+        (None, Some(n_tasks)) => TaskSize::Tasks(u64::from(n_tasks.get())),
+        (None, None) => TaskSize::Tasks(TASKS_PER_PROCESSOR * Threads::all().get() as u64),
+    }
+}
 
 /// What is asked of the program.
 #[derive(Debug)]
@@ -74,8 +87,10 @@ enum Job {
     Dashboard,
     Drop(MonthChoice),
     Months,
-    Audience(audience::Ask),
     Diff { sides: [String; 2], top: Option<usize>, list: Option<PathBuf> },
+    Audience(audience::Ask),
+    Plan(TaskSize),
+    Scan { task: String, out: PathBuf },
     Generate(PathBuf),
     Bench,
     Doctor,
@@ -188,12 +203,29 @@ impl Command {
                 (Verb::Execute(Job::Months), Settings { warehouse: args.warehouse, out: args.out, ..none })
             }
             Command::Schema(args) => (Verb::Schema(args.format), none),
+            Command::Diff(DiffArgs { a, b, top, list, warehouse }) => {
+                (Verb::Execute(Job::Diff { sides: [a, b], top, list }), Settings { warehouse, ..none })
+            }
             Command::Audience(args) => {
                 let audience::AudienceArgs { ask, audiences, seed, mask } = *args;
                 (Verb::Execute(Job::Audience(ask)), Settings { audiences, seed, mask, ..none })
             }
-            Command::Diff(DiffArgs { a, b, top, list, warehouse }) => {
-                (Verb::Execute(Job::Diff { sides: [a, b], top, list }), Settings { warehouse, ..none })
+            Command::Plan(args) => {
+                let size = task_size(args.split, args.tasks);
+                let settings =
+                    Settings { lake: args.lake, month: args.month, format: args.format, hdfs: args.hdfs, ..none };
+                (Verb::Execute(Job::Plan(size)), settings)
+            }
+            Command::Scan(args) => {
+                let settings = Settings {
+                    scan: args.scan,
+                    rules: args.rules,
+                    etl_date: args.etl_date,
+                    threads: args.threads,
+                    hdfs: args.hdfs,
+                    ..none
+                };
+                (Verb::Execute(Job::Scan { task: args.task, out: args.out }), settings)
             }
             Command::Generate(args) => {
                 let settings = Settings {
@@ -365,12 +397,14 @@ impl Resolver<'_> {
                 Task::Drop(DropPlan { month: self.chosen(month)?, warehouse: self.warehouse()?, out: self.out()? })
             }
             Job::Months => Task::Months(self.warehouse()?),
-            Job::Audience(ask) => Task::Audience(Box::new(self.audience(ask)?)),
             Job::Diff { sides: [a, b], top, list } => Task::Diff(Box::new(DiffPlan {
                 sides: [self.diff_side(a)?, self.diff_side(b)?],
                 n_top: top.unwrap_or(10),
                 list,
             })),
+            Job::Audience(ask) => Task::Audience(Box::new(self.audience(ask)?)),
+            Job::Plan(size) => Task::Plan(Box::new(SplitPlan { lake: self.lake()?, size })),
+            Job::Scan { task, out } => Task::Scan(Box::new(self.scan(task, out)?)),
             Job::Generate(folder) => Task::Generate(self.generate(folder)?),
             Job::Bench => Task::Bench(Box::new(BenchPlan {
                 lake: self.lake()?,
@@ -496,6 +530,23 @@ impl Resolver<'_> {
 
     fn threads(&self) -> Threads {
         self.settings.threads.threads.unwrap_or_else(Threads::all)
+    }
+
+    fn scan(&self, task: String, out: PathBuf) -> Result<ScanPlan, Error> {
+        Ok(ScanPlan {
+            task: if task == "-" { TaskSource::Stdin } else { TaskSource::Text(task) },
+            rules: self.rules()?,
+            etl_date: self.etl_date(),
+            // Schedulers count one processor a task.
+            threads: self.settings.threads.threads.unwrap_or(Threads::one()),
+            max_contracts: self.settings.scan.max_contracts,
+            parent: match self.settings.scan.die_with_parent {
+                Some(true) => ParentDeath::Follow,
+                _ => ParentDeath::Ignore,
+            },
+            hdfs: self.hdfs()?,
+            out,
+        })
     }
 
     fn engine(&self) -> Result<EnginePlan, Error> {

@@ -23,6 +23,11 @@ impl Threads {
         Threads(NonZeroUsize::new(n_processors.min(Threads::MAX)).unwrap_or(NonZeroUsize::MIN))
     }
 
+    /// One alone.
+    pub(super) fn one() -> Threads {
+        Threads(NonZeroUsize::MIN)
+    }
+
     /// As a count, at least 1.
     pub fn get(self) -> usize {
         self.0.get()
@@ -76,6 +81,36 @@ impl FromStr for Ratio {
 
     fn from_str(text: &str) -> Result<Ratio, &'static str> {
         text.parse().ok().filter(|n| (0.0..=1.0).contains(n)).map(Ratio).ok_or("not a fraction from 0 to 1")
+    }
+}
+
+/// A number of bytes, at least one: `1024`, `64K`, `256MiB`, `2GB`. Units are powers of 1024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteSize(u64);
+
+impl ByteSize {
+    /// In bytes.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<ByteSize, &'static str> {
+        let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits_end);
+        let shift = match unit.trim_start().to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+            "" => Some(0),
+            "K" => Some(10),
+            "M" => Some(20),
+            "G" => Some(30),
+            "T" => Some(40),
+            _ => None,
+        };
+        let n_bytes = shift.and_then(|shift| number.parse::<u64>().ok()?.checked_mul(1 << shift));
+        n_bytes.filter(|n| *n > 0).map(ByteSize).ok_or("not a size such as 65536, 64KiB, 256MiB or 2GiB")
     }
 }
 

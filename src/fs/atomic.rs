@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Seek as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::console;
 use crate::error::Error;
 use crate::fs::lock::{TryLock, try_lock};
 use crate::fs::part::{PART_PREFIX, PartFile, remove_dead_parts};
@@ -39,8 +40,12 @@ impl OutFolder {
             .write(true)
             .open(&lock_path)
             .map_err(error("locking the output folder"))?;
-        if try_lock(&lock).map_err(error("locking the output folder"))? == TryLock::Busy {
+        let outcome = try_lock(&lock).map_err(error("locking the output folder"))?;
+        if outcome == TryLock::Busy {
             return Err(Error::Busy { folder: path.to_owned() });
+        }
+        if let Some(warning) = outcome.warning(path) {
+            console::say(format_args!("warning: {warning}"));
         }
         remove_leftovers(path).map_err(error("removing what an earlier run left behind"))?;
         Ok(OutFolder { path: path.to_owned(), _lock: lock })

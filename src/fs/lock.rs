@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::path::Path;
 
 /// What came of [`try_lock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,14 @@ pub enum TryLock {
     Busy,
     /// The file system knows no locks, or its lock server is gone: better unlocked than not at all.
     Unknown,
+}
+
+impl TryLock {
+    /// What a user should know who works in `folder` with this outcome.
+    pub fn warning(self, folder: &Path) -> Option<String> {
+        let what = "is on a file system without locks: make sure that no other viewmart uses it at the same time";
+        (self == TryLock::Unknown).then(|| format!("{} {what}", folder.display()))
+    }
 }
 
 /// Locks `file`, without waiting.
@@ -52,6 +61,9 @@ mod tests {
         check(Errno::NOSYS, Some(TryLock::Unknown));
         check(Errno::IO, None);
         check(Errno::ACCESS, None);
+        let warned =
+            |outcome: TryLock| outcome.warning(Path::new("/x")).is_some_and(|text| text.starts_with("/x is on"));
+        assert!(warned(TryLock::Unknown) && !warned(TryLock::Locked));
         let file = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(try_lock(file.as_file()).unwrap(), TryLock::Locked);
         assert_eq!(try_lock(&file.reopen().unwrap()).unwrap(), TryLock::Busy);

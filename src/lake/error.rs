@@ -29,6 +29,8 @@ pub enum LakeErrorKind {
     NotFound,
     /// There is data, but not of the month that was asked for, or of several.
     Month,
+    /// Days of the month have no file, and all were asked for.
+    MissingDays,
     /// A name does not say which day, or how the file is written.
     Name,
     /// The same data is there twice.
@@ -70,6 +72,7 @@ impl LakeErrorKind {
             LakeErrorKind::NoSpace => "free disk space, then run again",
             LakeErrorKind::Internal => "run again, and report this if it comes again",
             LakeErrorKind::Input
+            | LakeErrorKind::MissingDays
             | LakeErrorKind::Name
             | LakeErrorKind::Twice
             | LakeErrorKind::Unsupported
@@ -79,11 +82,6 @@ impl LakeErrorKind {
 }
 
 impl LakeError {
-    /// `what` failed at `uri`.
-    pub fn at(uri: impl Into<String>, what: impl Into<String>) -> LakeError {
-        LakeError::new(LakeErrorKind::Io, uri, what)
-    }
-
     /// `what` failed at `uri`.
     pub fn new(kind: LakeErrorKind, uri: impl Into<String>, what: impl Into<String>) -> LakeError {
         LakeError { kind, uri: uri.into(), what: what.into(), advice: None }

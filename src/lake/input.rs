@@ -1,6 +1,6 @@
 //! One LAKE argument of the command line: a path or glob of this machine, or a URI.
 
-use super::LakeError;
+use super::{LakeError, LakeErrorKind};
 
 /// Where to look for data files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +18,18 @@ pub struct HdfsUri {
     pub scheme: String,
     /// `host:port`, `host` or the name of a nameservice; empty for the default of the Hadoop configuration.
     pub authority: String,
-    /// The path or glob, which begins with `/` and is otherwise as the user wrote it.
+    /// The path or glob: begins with `/`, and has one `/` between two names. Otherwise it is as the user wrote it.
     pub path: String,
 }
 
 impl HdfsUri {
+    /// The address of `path`, in which slashes that follow each other are one.
+    pub fn new(scheme: &str, authority: &str, path: &str) -> HdfsUri {
+        let names = path.split('/').filter(|name| !name.is_empty()).map(|name| format!("/{name}"));
+        let path = Some(names.collect()).filter(|path: &String| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
+        HdfsUri { scheme: scheme.to_owned(), authority: authority.to_owned(), path }
+    }
+
     /// The file system: scheme and authority.
     pub fn root(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
@@ -39,34 +46,35 @@ impl Input {
     /// Reads one LAKE argument.
     pub fn parse(text: &str) -> Result<Input, LakeError> {
         if text.is_empty() {
-            return Err(LakeError::at("LAKE", "is empty").advise("give a folder, a file, a glob or an hdfs:// URI"));
+            return Err(LakeError::new(LakeErrorKind::Input, "LAKE", "is empty")
+                .advise("give a folder, a file, a glob or an hdfs:// URI"));
         }
         match split_scheme(text) {
             None => Ok(Input::Local(text.to_owned())),
             Some(("file", rest)) => local_path(rest).map(|path| Input::Local(path.to_owned())).ok_or_else(|| {
-                LakeError::at(text, "names another host").advise("write a path of this machine as file:///path")
+                LakeError::new(LakeErrorKind::Input, text, "names another host")
+                    .advise("write a path of this machine as file:///path")
             }),
             Some((scheme @ ("hdfs" | "viewfs"), rest)) => {
                 let rest = rest.strip_prefix("//").unwrap_or(rest);
                 let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                let path = match path.trim_end_matches('/') {
-                    "" => "/",
-                    path => path,
-                };
                 if authority.contains('@') {
-                    return Err(LakeError::at(text, "holds a user").advise("give the user with --hdfs-user"));
+                    return Err(LakeError::new(LakeErrorKind::Input, text, "holds a user")
+                        .advise("give the user with --hdfs-user"));
                 }
                 if path.split('/').any(|name| matches!(name, "." | "..")) {
-                    return Err(LakeError::at(text, "holds `.` or `..`").advise("give the whole path"));
+                    return Err(
+                        LakeError::new(LakeErrorKind::Input, text, "holds `.` or `..`").advise("give the whole path")
+                    );
                 }
-                Ok(Input::Hdfs(HdfsUri {
-                    scheme: scheme.to_owned(),
-                    authority: authority.to_owned(),
-                    path: path.to_owned(),
-                }))
+                Ok(Input::Hdfs(HdfsUri::new(scheme, authority, path)))
             }
-            Some((scheme, _)) => Err(LakeError::at(text, format!("lakes of kind `{scheme}` are not supported"))
-                .advise("use a path, file://, hdfs:// or viewfs://")),
+            Some((scheme, _)) => Err(LakeError::new(
+                LakeErrorKind::Unsupported,
+                text,
+                format!("lakes of kind `{scheme}` are not supported"),
+            )
+            .advise("use a path, file://, hdfs:// or viewfs://")),
         }
     }
 }
@@ -113,6 +121,8 @@ mod tests {
         check("hdfs://ns/2022-{04,05}*.json", hdfs("hdfs", "ns", "/2022-{04,05}*.json"));
         check("hdfs:///user/a b#c?d%20", hdfs("hdfs", "", "/user/a b#c?d%20"));
         check("hdfs:/user", hdfs("hdfs", "", "/user"));
+        check("hdfs:////user//log///2022*.json//", hdfs("hdfs", "", "/user/log/2022*.json"));
+        check("hdfs://nn//", hdfs("hdfs", "nn", "/"));
         check("hdfs://nn", hdfs("hdfs", "nn", "/"));
         check("viewfs://cluster/user", hdfs("viewfs", "cluster", "/user"));
         check("hdfs://u@nn/x", None);

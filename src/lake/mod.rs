@@ -19,6 +19,7 @@ mod day;
 pub mod error;
 pub mod input;
 mod names;
+mod open;
 mod pattern;
 pub mod pull;
 pub mod read;
@@ -26,11 +27,14 @@ mod remote;
 mod same;
 mod select;
 pub mod source;
+pub mod task;
 
 pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles};
 pub use error::{LakeError, LakeErrorKind};
 pub use input::Input;
 pub(crate) use names::YEARS;
+pub(crate) use open::of_old_plan;
+pub use open::{Opener, RangeFile};
 pub use pattern::DayPattern;
 pub use pull::{Arrivals, PullSummary};
 pub(crate) use same::{equal_files, twice};
@@ -39,6 +43,8 @@ pub use source::hdfs::HdfsOptions;
 
 use cache::Cache;
 use input::HdfsUri;
+use pull::{PullOptions, PullRequest, RetryPolicy};
+use source::hdfs::conf::HadoopConf;
 use source::hdfs::viewfs;
 use source::{Source, hdfs, local};
 
@@ -126,7 +132,9 @@ pub fn list(inputs: &[String], options: &ListOptions) -> Result<Listing, LakeErr
     for input in inputs {
         match Input::parse(input)? {
             Input::Local(path) => walk.add(&path)?,
-            Input::Hdfs(uri) => return Err(LakeError::at(uri.to_string(), "is not on this machine")),
+            Input::Hdfs(uri) => {
+                return Err(LakeError::new(LakeErrorKind::Unsupported, uri.to_string(), "is not on this machine"));
+            }
         }
     }
     let (found, n_left_out, suspects) = walk.finish();
@@ -197,6 +205,24 @@ pub fn default_cache() -> PathBuf {
     }
 }
 
+/// The inputs by the one name that each file system has.
+fn resolve(mut inputs: Vec<Input>, conf: &HadoopConf) -> Result<Vec<Input>, LakeError> {
+    for input in &mut inputs {
+        if let Input::Hdfs(uri) = input {
+            let named = viewfs::resolve(hdfs::with_authority(uri, conf)?, conf)?;
+            *uri = hdfs::canonical::canonical(named, conf);
+        }
+    }
+    let mut remote: Vec<&mut HdfsUri> = Vec::new();
+    for input in &mut inputs {
+        if let Input::Hdfs(uri) = input {
+            remote.push(uri);
+        }
+    }
+    hdfs::canonical::unite_aliases(&mut remote, conf);
+    Ok(inputs)
+}
+
 /// What [`Lake::prune`] removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PruneSummary {
@@ -235,6 +261,11 @@ impl Lake {
         })
     }
 
+    /// As [`Lake::open`], to be listed and no more, by whoever pulls nothing: changes nothing on this machine.
+    pub fn browse(inputs: &[String], options: &LakeOptions) -> Result<Lake, LakeError> {
+        Lake::with_cache(inputs, options, Cache::open_read_only)
+    }
+
     fn with_cache(
         inputs: &[String],
         options: &LakeOptions,
@@ -248,28 +279,31 @@ impl Lake {
             sources: BTreeMap::new(),
             warnings: Mutex::default(),
         };
-        let mut conf = None;
-        for input in inputs {
-            let input = match Input::parse(input)? {
-                Input::Local(path) => Input::Local(path),
-                Input::Hdfs(uri) => {
-                    let conf = match &conf {
-                        Some(conf) => conf,
-                        None => conf.insert(options.hdfs.load_conf()?),
-                    };
-                    let uri = viewfs::resolve(hdfs::with_authority(&uri, conf)?, conf)?;
-                    if lake.cache.is_none() {
-                        lake.cache = Some(Arc::new(open_cache(&options.cache)?));
-                    }
-                    if options.caching != Caching::Offline && !lake.sources.contains_key(&uri.root()) {
-                        lake.sources.insert(uri.root(), hdfs::connect(&uri, conf, &options.hdfs)?);
-                    }
-                    Input::Hdfs(uri)
-                }
-            };
-            lake.inputs.push(input);
+        lake.inputs = inputs.iter().map(|input| Input::parse(input)).collect::<Result<_, _>>()?;
+        let is_remote = |input: &Input| matches!(input, Input::Hdfs(_));
+        if lake.inputs.iter().any(is_remote) {
+            let conf = options.hdfs.load_conf()?;
+            lake.inputs = resolve(std::mem::take(&mut lake.inputs), &conf)?;
+            let cache = open_cache(&options.cache)?;
+            lake.warnings.get_mut().unwrap_or_else(PoisonError::into_inner).extend(cache.warning());
+            lake.cache = Some(Arc::new(cache));
+            if options.caching != Caching::Offline {
+                lake.connect(&conf)?;
+            }
         }
         Ok(lake)
+    }
+
+    /// A connection for each file system, not made before it is asked something.
+    fn connect(&mut self, conf: &HadoopConf) -> Result<(), LakeError> {
+        for input in &self.inputs {
+            if let Input::Hdfs(uri) = input
+                && !self.sources.contains_key(&uri.root())
+            {
+                self.sources.insert(uri.root(), hdfs::connect(uri, conf, &self.options.hdfs)?);
+            }
+        }
+        Ok(())
     }
 
     /// Whether files have to be pulled before they can be read.
@@ -290,7 +324,9 @@ impl Lake {
                     Some(source) => remote.add(uri, source.as_ref(), cache, now_ms)?,
                     None => remote.found.extend(remote::cached(uri, cache)?),
                 },
-                (Input::Hdfs(uri), None) => return Err(LakeError::at(uri.to_string(), "has no cache")),
+                (Input::Hdfs(uri), None) => {
+                    return Err(LakeError::new(LakeErrorKind::Internal, uri.to_string(), "has no cache"));
+                }
             }
         }
         remote.found.sort_by(|a, b| a.uri.cmp(&b.uri));
@@ -302,7 +338,7 @@ impl Lake {
         suspects.extend(remote.suspects);
         let is_offline = self.is_remote() && self.options.caching == Caching::Offline;
         if found.is_empty() && is_offline {
-            return Err(LakeError::at(&self.name, "the cache holds nothing of it").advise("run once without --offline"));
+            return Err(LakeError::new(LakeErrorKind::NotCached, &self.name, "the cache holds nothing of it"));
         }
         let n_left_out = n_left_out + remote.n_left_out;
         let listing = select::select(&self.name, found, n_left_out, suspects, &self.options.list)?;
@@ -320,7 +356,7 @@ impl Lake {
     /// the bytes of the listing.
     pub fn arrivals(&self, listing: &Listing, progress: Progress) -> Result<Arrivals, LakeError> {
         let mut ready = Vec::new();
-        let mut orders = Vec::new();
+        let mut requests = Vec::new();
         for file in &listing.files {
             let Some(uri) = self.remote_uri(&file.uri) else {
                 ready.push(file.clone());
@@ -334,30 +370,22 @@ impl Lake {
                 continue;
             }
             let source = self.sources.get(&uri.root()).map(|source| (Arc::clone(source), uri.path));
-            orders.push(pull::Order { file: file.clone(), source });
+            requests.push(PullRequest { file: file.clone(), source });
         }
         if let Some(cache) = &self.cache {
             let is_missing = |file: &&DataFile| self.options.caching == Caching::Refresh || !cache.contains(file);
-            let missing: Vec<DataFile> = orders.iter().map(|order| &order.file).filter(is_missing).cloned().collect();
+            let missing: Vec<DataFile> =
+                requests.iter().map(|request| &request.file).filter(is_missing).cloned().collect();
             cache.check_space(&missing)?;
         }
-        let terms = pull::Terms {
+        let options = PullOptions {
             cache: self.cache.clone(),
             caching: self.options.caching,
             verify: self.options.verify,
             n_jobs: self.options.n_jobs,
-            patience: pull::Patience::default(),
+            retry: RetryPolicy::default(),
         };
-        Ok(Arrivals::start(ready, orders, terms, progress))
-    }
-
-    /// Waits for all files of `listing`, and returns it with the files as they arrived: one that changed in the lake
-    /// while it was pulled has its new size and time.
-    pub fn gather(&self, listing: &Listing, progress: Progress) -> Result<(Listing, PullSummary), LakeError> {
-        let mut arrivals = self.arrivals(listing, progress)?;
-        let mut files = arrivals.by_ref().collect::<Result<Vec<_>, _>>()?;
-        files.sort_by(|a, b| a.uri.cmp(&b.uri));
-        Ok((Listing { files, ..listing.clone() }, arrivals.summary()))
+        Ok(Arrivals::start(ready, requests, options, progress))
     }
 
     /// Removes from the cache what is not in `listing`, unfinished pulls included.

@@ -1,10 +1,12 @@
 //! Lists remote lakes: the same walk as for local ones, over a [`Source`].
 
+use globset::{GlobBuilder, GlobMatcher};
+
 use super::cache::Cache;
 use super::input::HdfsUri;
 use super::select::{Found, Suspect};
 use super::source::{Entry, EntryKind, Fault, Source};
-use super::{LakeError, names};
+use super::{LakeError, LakeErrorKind, names};
 
 /// A file changed less than this long ago may still be open, in milliseconds.
 const FRESH_MS: i64 = 10 * 60 * 1000;
@@ -29,8 +31,12 @@ impl Walk {
             Err(error) if error.kind == Fault::Missing && has_wildcards(&input.path) => {
                 let matches = source.glob(&input.path).map_err(|error| error.at(&input.to_string()))?;
                 if matches.is_empty() {
-                    return Err(LakeError::at(input.to_string(), "matches no file or folder")
-                        .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
+                    return Err(LakeError::new(
+                        LakeErrorKind::NotFound,
+                        input.to_string(),
+                        "matches no file or folder",
+                    )
+                    .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
                 }
                 self.without_left_out(matches, &at)
             }
@@ -61,8 +67,12 @@ impl Walk {
                     });
                 }
                 EntryKind::Folder if depth >= MAX_DEPTH => {
-                    return Err(LakeError::at(uri.to_string(), format!("lies more than {MAX_DEPTH} folders deep"))
-                        .advise("name the folders of the month"));
+                    return Err(LakeError::new(
+                        LakeErrorKind::Unsupported,
+                        uri.to_string(),
+                        format!("lies more than {MAX_DEPTH} folders deep"),
+                    )
+                    .advise("name the folders of the month"));
                 }
                 EntryKind::Folder => {
                     let children = source.list(&entry.path).map_err(|error| error.at(&uri.to_string()))?;
@@ -100,26 +110,14 @@ impl Walk {
 pub(crate) fn cached(input: &HdfsUri, cache: &Cache) -> Result<Vec<Found>, LakeError> {
     let root = input.root();
     let below = format!("{}/", input.path.trim_end_matches('/'));
-    let patterns: Vec<glob::Pattern> = match has_wildcards(&input.path) {
-        false => Vec::new(),
-        true => expand_braces(&input.path)
-            .iter()
-            .map(|pattern| glob::Pattern::new(pattern))
-            .collect::<Result<_, _>>()
-            .map_err(|error| LakeError::at(input.to_string(), format!("is not a glob: {error}")))?,
-    };
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: false,
-    };
+    let pattern = has_wildcards(&input.path).then(|| matcher(input)).transpose()?;
     // A pattern may match the file itself or a folder above it.
     let is_match = |path: &str| {
         let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
         let mut prefixes = ends.filter_map(|end| path.get(..end));
         path == input.path
             || path.starts_with(&below)
-            || prefixes.any(|prefix| patterns.iter().any(|p| p.matches_with(prefix, options)))
+            || pattern.as_ref().is_some_and(|pattern| prefixes.any(|prefix| pattern.is_match(prefix)))
     };
     let found = cache.lines().into_iter().filter_map(|line| {
         let path = line.uri.strip_prefix(&root).filter(|path| path.starts_with('/'))?.to_owned();
@@ -149,27 +147,14 @@ fn has_wildcards(path: &str) -> bool {
     path.contains(['*', '?', '[', '{'])
 }
 
-/// `a{b,c}` as `ab` and `ac`; braces may hold braces.
-fn expand_braces(pattern: &str) -> Vec<String> {
-    let Some(open) = pattern.find('{') else { return vec![pattern.to_owned()] };
-    let (mut depth, mut from, mut choices) = (0_u32, open + 1, Vec::new());
-    for (at, character) in pattern.char_indices().skip_while(|(at, _)| *at < open) {
-        match character {
-            '{' => depth += 1,
-            ',' if depth == 1 => {
-                choices.push(&pattern[from..at]);
-                from = at + 1;
-            }
-            '}' if depth == 1 => {
-                choices.push(&pattern[from..at]);
-                let (before, after) = (&pattern[..open], &pattern[at + 1..]);
-                return choices.iter().flat_map(|choice| expand_braces(&format!("{before}{choice}{after}"))).collect();
-            }
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    vec![pattern.to_owned()]
+/// Whether `pattern` matches a path, as HDFS would say.
+fn matcher(input: &HdfsUri) -> Result<GlobMatcher, LakeError> {
+    let built =
+        GlobBuilder::new(&input.path).literal_separator(true).backslash_escape(true).empty_alternates(true).build();
+    let not_a_glob = |error: globset::Error| {
+        LakeError::new(LakeErrorKind::Input, input.to_string(), format!("is not a glob: {}", error.kind()))
+    };
+    Ok(built.map_err(not_a_glob)?.compile_matcher())
 }
 
 #[cfg(test)]
@@ -177,13 +162,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_are_choices() {
-        let check = |pattern: &str, expected: &[&str]| assert_eq!(expand_braces(pattern), expected, "{pattern}");
-        check("/a", &["/a"]);
-        check("/{a,b}", &["/a", "/b"]);
-        check("/{a,b{c,d}}{1,2}", &["/a1", "/a2", "/bc1", "/bc2", "/bd1", "/bd2"]);
-        check("/{a}{}", &["/a"]);
-        check("/{a,b", &["/{a,b"]);
-        check("/é{é,}", &["/éé", "/é"]);
+    fn globs_are_those_of_hdfs() {
+        let check = |pattern: &str, path: &str, expected: bool| {
+            let matcher = matcher(&HdfsUri::new("hdfs", "nn:8020", pattern)).unwrap();
+            assert_eq!(matcher.is_match(path), expected, "{pattern} {path}");
+        };
+        check("/log/2022*", "/log/20220401.json", true);
+        check("/log/2022*", "/log/2022/04.json", false);
+        check("/*/20220401.json", "/log/20220401.json", true);
+        check("/log/2022040?.json", "/log/20220401.json", true);
+        check("/log/2022040[1-3].json", "/log/20220404.json", false);
+        check("/log/2022040[^1-3].json", "/log/20220404.json", true);
+        check("/{a,b{c,d}}{1,2}", "/bd2", true);
+        check("/{a,b{c,d}}{1,2}", "/b2", false);
+        check("/\u{e9}{\u{e9},}", "/\u{e9}", true);
+        let broken = matcher(&HdfsUri::new("hdfs", "nn:8020", "/{a,b")).unwrap_err();
+        assert_eq!(broken.kind(), LakeErrorKind::Input);
     }
 }

@@ -48,7 +48,7 @@ fn check_days(policy: MissingDays, place: &str, month: Month, missing: &[Day]) -
         return Ok(());
     }
     let days = dates(month, missing).join(", ");
-    Err(LakeError::new(LakeErrorKind::NotFound, place, format!("no file for {days}"))
+    Err(LakeError::new(LakeErrorKind::MissingDays, place, format!("no file for {days}"))
         .advise("bring these days into the lake, or run without --require-all-days"))
 }
 

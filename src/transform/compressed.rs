@@ -1,5 +1,7 @@
-//! A compressed file, unpacked chunk by chunk: what is left of one after its last whole record goes
-//! before the next.
+//! A file read as a stream, decompressed chunk by chunk: what is left of one after its last whole record goes before
+//! the next. Of a plain file it may be a range.
+
+use std::ops::Range;
 
 use crate::engine::aggregate::collect::FileId;
 use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, first_record_start};
@@ -16,6 +18,8 @@ pub(super) struct CompressedInput {
     source: CompressedFile,
     file: FileMeta,
     format: Format,
+    /// Bytes in which the records begin.
+    range: Range<u64>,
     layout: Option<CsvLayout>,
     // Decompressed bytes from offset `base` on, the first `n_filled` of them valid.
     buffer: Vec<u8>,
@@ -46,7 +50,7 @@ impl Input for CompressedInput {
     }
 
     fn start(&self) -> u64 {
-        0
+        self.range.start
     }
 
     fn n_bytes_read(&self) -> u64 {
@@ -54,15 +58,7 @@ impl Input for CompressedInput {
     }
 
     fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
-        let result = self.advance();
-        match result {
-            Ok(true) => Ok(Some(self.chunk())),
-            Ok(false) => Ok(None),
-            Err(error) => {
-                self.ended = true;
-                Err(error)
-            }
-        }
+        Ok(if self.advance_to_chunk()? { Some(self.chunk()) } else { None })
     }
 
     fn open_quote(&self) -> Option<u64> {
@@ -91,19 +87,40 @@ impl Input for CompressedInput {
 
 impl CompressedInput {
     pub fn open(file: &DataFile, id: FileId) -> Result<CompressedInput, Error> {
-        Ok(CompressedInput {
-            source: compressed::open(file)?,
-            file: FileMeta { uri: file.uri.as_str().into(), id, day: file.day },
-            format: file.format,
+        let meta = FileMeta { uri: file.uri.as_str().into(), id, day: file.day };
+        Ok(CompressedInput::new(compressed::open(file)?, meta, file.format, 0..u64::MAX))
+    }
+
+    /// The records that begin in `range` of a file. `source` begins one byte earlier, unless the file begins there: that
+    /// byte says whether a record does.
+    pub fn new(source: CompressedFile, file: FileMeta, format: Format, range: Range<u64>) -> CompressedInput {
+        CompressedInput {
+            source,
+            file,
+            format,
             layout: None,
             buffer: Vec::new(),
             n_filled: 0,
-            base: 0,
+            base: range.start.saturating_sub(1),
             at: 0,
-            record: Record::Usual,
+            // What began before the range is not ours.
+            record: if range.start > 0 { Record::Rejected(QuoteState::FieldStart) } else { Record::Usual },
             ended: false,
             open_quote: None,
-        })
+            range,
+        }
+    }
+
+    /// Whether no more records begin in the range.
+    fn is_past_range(&self) -> bool {
+        self.base + self.at as u64 >= self.range.end
+    }
+
+    /// Decompresses until there is a chunk to scan; false at the end, and from an error on.
+    pub fn advance_to_chunk(&mut self) -> Result<bool, Error> {
+        let result = self.advance();
+        self.ended |= result.is_err();
+        result
     }
 
     /// Unpacks until there is something to scan; false at the end.
@@ -111,14 +128,19 @@ impl CompressedInput {
         if self.record == Record::TooLong {
             return Ok(true);
         }
-        while !self.ended {
+        while !self.ended && !self.is_past_range() {
             self.fill()?;
             if let Record::Rejected(state) = self.record {
                 self.pass_over(state);
             }
-            if self.record == Record::Usual {
+            if self.record == Record::Usual && !self.is_past_range() {
                 return Ok(true);
             }
+        }
+        // Whoever reads a file to its end sees there whether it is still as it was listed.
+        if !self.ended {
+            self.ended = true;
+            self.source.check_unchanged()?;
         }
         Ok(false)
     }
@@ -157,7 +179,8 @@ impl CompressedInput {
         }
     }
 
-    fn chunk(&self) -> InputChunk<'_> {
+    /// The chunk that was advanced to.
+    pub fn chunk(&self) -> InputChunk<'_> {
         let (filled, at) = (self.filled(), self.at);
         let (owned, end) = match (self.record, self.layout) {
             // A byte order mark is no part of the line, so the first byte of that is owned too.
@@ -167,6 +190,8 @@ impl CompressedInput {
             (_, Some(_)) => (at..filled.len(), ChunkEnd::Truncated),
             (_, None) => (at..last_line_end(filled, at), ChunkEnd::Final),
         };
+        let range_end = usize::try_from(self.range.end - self.base).unwrap_or(usize::MAX);
+        let owned = owned.start..owned.end.min(range_end);
         let chunk = Chunk { window: filled, end, owned, base: self.base, quotes: QuoteState::FieldStart };
         InputChunk { file: &self.file, layout: self.layout, chunk }
     }

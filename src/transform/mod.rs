@@ -17,6 +17,7 @@ mod input;
 mod open;
 mod queue;
 mod quotes;
+mod range;
 mod split;
 mod worker;
 
@@ -36,7 +37,7 @@ use crate::engine::scan::fast::{Backend, Scanner};
 use crate::engine::scan::record::RecordFilter;
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
-use crate::lake::FileStream;
+use crate::lake::{FileStream, RangeFile, ReadyFiles};
 use crate::timing::{StageClock, StageTiming};
 
 use queue::{Queue, lock};
@@ -92,19 +93,37 @@ fn transform_files(
     progress: &Progress,
     alone_bytes: u64,
 ) -> Result<Transformed, Error> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.n_threads.max(1))
-        .thread_name(|i| format!("scan-{i}"))
-        .build()
-        .map_err(|error| Error::Usage {
-            what: format!("cannot start {} threads: {error}", options.n_threads),
-            advice: Some("give a smaller number with --threads".to_owned()),
-        })?;
+    scan_queue(Queue::new(files, alone_bytes), options, progress, None)
+}
+
+/// Scans `ranges` of files of one day each, in order and without a map: memory is bounded by the customers, of which
+/// there may be `max_contracts`. The result is a part of the month.
+///
+/// # Errors
+/// As [`transform`]; also more customers than that.
+pub fn scan_ranges(
+    ranges: Vec<RangeFile>,
+    options: &TransformOptions,
+    max_contracts: Option<u64>,
+) -> Result<Transformed, Error> {
+    let files = ranges.iter().map(range::input_file).collect();
+    let inputs = range::inputs(ranges);
+    let mut nothing = ReadyFiles::new([]);
+    scan_queue(Queue::of_inputs(inputs, files, &mut nothing), options, &Progress::hidden(), max_contracts)
+}
+
+fn scan_queue(
+    queue: Queue<'_>,
+    options: &TransformOptions,
+    progress: &Progress,
+    max_contracts: Option<u64>,
+) -> Result<Transformed, Error> {
+    let pool = pool(options.n_threads)?;
     let backend = Backend::detect();
     let reject_limit = RejectLimit::new(options.max_rejects_kept);
     let shared = Shared {
         scanner: Scanner::new(RecordFilter::new(&options.rules.record), backend),
-        queue: Queue::new(files, alone_bytes),
+        queue,
         n_waiting: AtomicUsize::new(0),
         reject_limit,
         rejects: Mutex::new(Rejects::new(reject_limit)),
@@ -118,11 +137,24 @@ fn transform_files(
         scan: StageSum::new("scan"),
         aggregate: StageSum::new("aggregate"),
         pool,
+        max_contracts,
     };
-    run.scan_all(&shared);
+    run.scan_all(&shared)?;
     let inputs = shared.queue.finish()?;
     let rejects = shared.rejects.into_inner().unwrap_or_else(PoisonError::into_inner);
     run.finish(options, inputs, rejects, backend)
+}
+
+/// Threads of our own.
+///
+/// # Errors
+/// They cannot be started.
+pub fn pool(n_threads: usize) -> Result<rayon::ThreadPool, Error> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(n_threads.max(1));
+    builder.thread_name(|i| format!("scan-{i}")).build().map_err(|error| Error::Usage {
+        what: format!("cannot start {n_threads} threads: {error}"),
+        advice: Some("give a smaller number with --threads".to_owned()),
+    })
 }
 
 struct Run {
@@ -131,12 +163,13 @@ struct Run {
     builder: MonthBuilder,
     scan: StageSum,
     aggregate: StageSum,
+    max_contracts: Option<u64>,
 }
 
 impl Run {
     /// Scans and aggregates until no file is left, or none before an error. Only this thread waits
     /// for files.
-    fn scan_all(&mut self, shared: &Shared<'_>) {
+    fn scan_all(&mut self, shared: &Shared<'_>) -> Result<(), DataError> {
         loop {
             let clock = StageClock::start("scan");
             let context = self.builder.context();
@@ -148,21 +181,25 @@ impl Run {
             });
             self.scan.add(clock);
             if shared.is_epoch_full() {
-                self.end_epoch(&shared.n_waiting);
+                self.end_epoch(&shared.n_waiting)?;
             } else if !shared.queue.wait() {
                 break;
             }
         }
-        self.end_epoch(&shared.n_waiting);
+        self.end_epoch(&shared.n_waiting)
     }
 
-    fn end_epoch(&mut self, n_waiting: &AtomicUsize) {
+    fn end_epoch(&mut self, n_waiting: &AtomicUsize) -> Result<(), DataError> {
         let clock = StageClock::start("aggregate");
         let mut workers: Vec<MutexGuard<'_, Worker>> = self.workers.iter().map(lock).collect();
         let mut collectors: Vec<&mut Collector> = workers.iter_mut().map(|worker| &mut worker.collector).collect();
         self.pool.install(|| self.builder.aggregate(&mut collectors));
         self.aggregate.records += n_waiting.swap(0, Ordering::Relaxed) as u64;
         self.aggregate.add(clock);
+        match self.max_contracts {
+            Some(limit) if self.builder.n_contracts() > limit => Err(DataError::TooManyContracts { limit }),
+            _ => Ok(()),
+        }
     }
 
     fn finish(
@@ -191,7 +228,7 @@ impl Run {
             .into_iter()
             .map(|worker| worker.into_inner().unwrap_or_else(PoisonError::into_inner).collector)
             .collect();
-        self.scan.bytes = inputs.iter().map(|file| file.n_bytes).sum();
+        self.scan.bytes = inputs.iter().map(InputFile::n_bytes_read).sum();
         let table = self
             .pool
             .install(|| self.builder.into_partial(collectors, inputs)?.finish(meta))

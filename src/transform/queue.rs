@@ -10,7 +10,7 @@ use crate::engine::aggregate::collect::FileId;
 use crate::engine::ledger::InputFile;
 use crate::error::Error;
 use crate::lake::read::packing;
-use crate::lake::{Arrival, DataFile, FileFailure, FileStream};
+use crate::lake::{Arrival, DataFile, FileFailure, FileStream, ReadyFiles};
 
 use super::input::Input;
 use super::open;
@@ -60,6 +60,18 @@ impl<'a> Queue<'a> {
             has_failed: AtomicBool::new(false),
             alone_bytes,
         }
+    }
+
+    /// These inputs, by the files they read, and nothing that is still to come.
+    pub fn of_inputs(
+        inputs: impl IntoIterator<Item = Box<dyn Input>>,
+        files: Vec<InputFile>,
+        nothing: &'a mut ReadyFiles,
+    ) -> Queue<'a> {
+        let queue = Queue::new(nothing, 0);
+        lock(&queue.opened).extend(inputs);
+        lock(&queue.arriving).inputs = files;
+        queue
     }
 
     /// The next input that matters.

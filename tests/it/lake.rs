@@ -1,8 +1,10 @@
 //! One month, laid out in every way a lake may be: always the same rows.
 
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::support::{Workplace, gzip, record, zstd};
+use crate::support::{Finished, Workplace, gzip, record, zstd};
 
 const APPS: [&str; 4] = ["CHANNEL", "VOD", "CHILD", "RELAX"];
 
@@ -134,4 +136,67 @@ fn a_lake_may_hold_the_output_and_be_it() {
         }
         assert!(!rejects[0].is_empty() && rejects[0] == rejects[1], "{out}");
     }
+}
+
+/// What `command` gives, unless it hangs.
+#[track_caller]
+fn in_time(mut command: Command, most_s: u64) -> Finished {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(most_s);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("hangs: {command:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Finished::of(child.wait_with_output().unwrap())
+}
+
+/// `command` with so many descriptors.
+fn with_descriptors(command: &Command, n: u32) -> Command {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -n {n}; exec \"$0\" \"$@\"")]).arg(command.get_program());
+    limited.args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited
+}
+
+#[test]
+fn an_error_ends_a_run_of_many_files_at_once() {
+    let work = Workplace::new();
+    for n in 0..200 {
+        let header = if n == 0 { "Kontrakt" } else { "Contract" };
+        let name = format!("lake/202204{:02}/part-{n:03}.csv", n * 30 / 200 + 1);
+        work.write(&name, format!("{header},AppName,TotalDuration\nC{n},VOD,{n}\n"));
+    }
+    let finished = in_time(work.command(["transform", "lake", "--threads", "2"]), 60);
+    finished.failed(4, &["lake/20220401/part-000.csv", "no column Contract"]);
+}
+
+#[test]
+fn a_lake_of_more_files_than_descriptors_is_read_and_its_first_error_told() {
+    let work = Workplace::new();
+    let name = |n: usize| format!("lake/202204{:02}/part-{n:04}.json", n / 50 + 1);
+    for n in 0..1500 {
+        let content = record(&format!("C{n}"), "VOD", n as i64);
+        match n % 3 {
+            0 => work.write(&format!("{}.gz", name(n)), gzip(content.as_bytes())),
+            _ => work.write(&name(n), content),
+        };
+    }
+    let command = work.command(["transform", "lake", "--threads", "2", "--json"]);
+    let finished = in_time(with_descriptors(&command, 256), 120).ok();
+    let report: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!((&report["input"]["files"], &report["records"]["kept"]), (&1500.into(), &1500.into()));
+    for n in [3, 900] {
+        work.write(&format!("{}.gz", name(n)), b"\x1f\x8bno gzip");
+    }
+    let command = work.command(["transform", "lake", "--threads", "2"]);
+    in_time(with_descriptors(&command, 256), 120).failed(3, &["lake/20220401/part-0003.json.gz", "gzip stream"]);
 }

@@ -11,7 +11,7 @@ const LADDER: [(&str, &[&str]); 19] = [
     ("units", &["engine"]),
     ("timing", &[]),
     ("suggest", &[]),
-    ("fs", &["error"]),
+    ("fs", &["console", "error"]),
     ("console", &[]),
     // The one error of the program holds those of the rooms it comes from, and they its advice.
     ("error", &["engine", "gate", "lake", "month_file", "warehouse"]),

@@ -36,6 +36,11 @@ impl MonthBuilder {
         }
     }
 
+    /// Customers so far.
+    pub fn n_contracts(&self) -> u64 {
+        self.tables.iter().map(|table| table.n_profiles() as u64).sum()
+    }
+
     /// What all threads share.
     pub fn context(&self) -> &Context {
         &self.context

@@ -48,7 +48,7 @@ pub(crate) struct Cache {
     folder: PathBuf,
     manifest: Mutex<Manifest>,
     /// `None` in a cache that is only looked at.
-    _lock: Option<File>,
+    lock: Option<(File, TryLock)>,
 }
 
 impl Cache {
@@ -62,13 +62,13 @@ impl Cache {
             fs::write(&tag, TAG).map_err(|error| failed_at(&tag, "making the cache folder", &error))?;
         }
         let manifest = Mutex::new(Manifest::open(folder.join("manifest.jsonl"))?);
-        Ok(Cache { folder: folder.to_owned(), manifest, _lock: Some(lock) })
+        Ok(Cache { folder: folder.to_owned(), manifest, lock: Some(lock) })
     }
 
     /// Looks at the cache in `folder` without a lock, and changes nothing; one that is not there is empty.
     pub fn open_read_only(folder: &Path) -> Result<Cache, LakeError> {
         let manifest = Mutex::new(Manifest::read(folder.join("manifest.jsonl"))?);
-        Ok(Cache { folder: folder.to_owned(), manifest, _lock: None })
+        Ok(Cache { folder: folder.to_owned(), manifest, lock: None })
     }
 
     /// Fails if this user could not open the cache in `folder` and put files there. Changes nothing.
@@ -86,6 +86,11 @@ impl Cache {
                 .map_err(|error| failed_at(path, "writing to the cache", &error.into()))?;
         }
         Manifest::read(folder.join("manifest.jsonl")).map(drop)
+    }
+
+    /// What whoever uses the cache should know.
+    pub fn warning(&self) -> Option<String> {
+        self.lock.as_ref().and_then(|(_, outcome)| outcome.warning(&self.folder))
     }
 
     fn manifest(&self) -> MutexGuard<'_, Manifest> {
@@ -249,7 +254,7 @@ fn failed_at(path: &Path, doing: &str, source: &io::Error) -> LakeError {
 }
 
 /// Takes the lock of the cache in `folder`, and writes down who has it.
-fn lock(folder: &Path) -> Result<File, LakeError> {
+fn lock(folder: &Path) -> Result<(File, TryLock), LakeError> {
     let path = folder.join("lock");
     let failed = |error| failed_at(&path, "locking the cache", &error);
     let open = || File::options().create(true).truncate(false).read(true).write(true).open(&path);
@@ -258,7 +263,8 @@ fn lock(folder: &Path) -> Result<File, LakeError> {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&path).map_err(failed)?,
         result => result.map_err(failed)?,
     };
-    if try_lock(&lock).map_err(failed)? == TryLock::Busy {
+    let outcome = try_lock(&lock).map_err(failed)?;
+    if outcome == TryLock::Busy {
         let mut holder = String::new();
         let _ = lock.read_to_string(&mut holder);
         let holder = match holder.trim() {
@@ -270,5 +276,5 @@ fn lock(folder: &Path) -> Result<File, LakeError> {
     }
     // Only for that message.
     let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-    Ok(lock)
+    Ok((lock, outcome))
 }

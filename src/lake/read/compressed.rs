@@ -1,12 +1,15 @@
 //! Files as a stream of bytes, unpacked: gzip with any number of members, Zstandard with any number of frames, or plain.
+//! A plain file may be read from any byte on, and one in HDFS where it lies.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::mapped::check_as_listed;
 use super::packing;
+use super::remote::RemoteStream;
+use crate::lake::source::{Source, SourceError};
 use crate::lake::{Compression, DataFile, LakeError, LakeErrorKind};
 
 /// Bytes read from the disk at once.
@@ -16,26 +19,77 @@ const READ_BUFFER_BYTES: usize = 1 << 20;
 /// never an early end.
 pub struct CompressedFile {
     stream: Box<dyn Read + Send>,
-    file: Arc<File>,
+    check: Check,
     listed: DataFile,
     n_read: Arc<AtomicU64>,
     is_begun: bool,
 }
 
+/// Fails when a file is no longer as it was listed.
+type Check = Box<dyn Fn(&DataFile) -> Result<(), LakeError> + Send>;
+
 /// Opens `file`, which must still be as it was listed.
 pub fn open(file: &DataFile) -> Result<CompressedFile, LakeError> {
+    open_at(file, 0)
+}
+
+/// The same from byte `offset` on, which is not 0 in plain files alone.
+pub fn open_at(file: &DataFile, offset: u64) -> Result<CompressedFile, LakeError> {
     let io = |error| LakeError::io(&file.uri, "opening it", &error);
     let opened = Arc::new(File::open(&file.path).map_err(io)?);
     check_as_listed(&opened, file)?;
+    if offset > 0 {
+        (&*opened).seek(SeekFrom::Start(offset)).map_err(io)?;
+    }
+    let bytes = Arc::clone(&opened);
+    let read = move |buffer: &mut [u8]| (&*bytes).read(buffer);
+    unpack(file, read, Box::new(move |file| check_as_listed(&opened, file)))
+}
+
+/// The same of a file at `path` of `source`, without pulling it.
+pub(crate) fn open_remote(
+    file: &DataFile,
+    source: &Arc<dyn Source>,
+    path: &str,
+    offset: u64,
+) -> Result<CompressedFile, LakeError> {
+    let (statted, path_of_check) = (Arc::clone(source), path.to_owned());
+    let check = move |file: &DataFile| {
+        let now = statted.stat(&path_of_check).map_err(|error| error.at(&file.uri))?;
+        let change = match (now.n_bytes, now.modified_ms) {
+            as_listed if as_listed == (file.n_bytes, file.modified_ms) => return Ok(()),
+            (n_bytes, _) if n_bytes != file.n_bytes => {
+                format!("it had {} bytes and has {n_bytes} now", file.n_bytes)
+            }
+            (_, modified_ms) => format!(
+                "its time is {} ms after the one it had when it was listed",
+                modified_ms.saturating_sub(file.modified_ms)
+            ),
+        };
+        let what = format!("changed while it was read: {change}");
+        Err(LakeError::new(LakeErrorKind::Changed, &file.uri, what))
+    };
+    check(file)?;
+    let mut stream = RemoteStream::new(file, Arc::clone(source), path, offset);
+    unpack(file, move |buffer: &mut [u8]| stream.read(buffer), Box::new(check))
+}
+
+/// The content of `file`, whose stored bytes `read` gives.
+fn unpack(
+    file: &DataFile,
+    read: impl FnMut(&mut [u8]) -> io::Result<usize> + Send + 'static,
+    check: Check,
+) -> Result<CompressedFile, LakeError> {
+    let io = |error| LakeError::io(&file.uri, "opening it", &error);
     let n_read = Arc::new(AtomicU64::new(0));
-    let counted = Counted { file: Arc::clone(&opened), n_read: Arc::clone(&n_read) };
+    let counted = Counted { read, n_read: Arc::clone(&n_read) };
     let buffered = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
     let stream: Box<dyn Read + Send> = match file.compression {
         Compression::None => Box::new(buffered),
         Compression::Gzip => Box::new(GzipMembers::new(buffered)),
         Compression::Zstd => Box::new(ZstdFrames::new(buffered).map_err(io)?),
     };
-    Ok(CompressedFile { stream, file: opened, listed: file.clone(), n_read, is_begun: false })
+    Ok(CompressedFile { stream, check, listed: file.clone(), n_read, is_begun: false })
 }
 
 impl CompressedFile {
@@ -46,7 +100,7 @@ impl CompressedFile {
         while let Some(rest) = buffer.get_mut(n_filled..).filter(|rest| !rest.is_empty()) {
             match self.stream.read(rest) {
                 Ok(0) => {
-                    check_as_listed(&self.file, &self.listed)?;
+                    self.check_unchanged()?;
                     break;
                 }
                 Ok(n) => n_filled += n,
@@ -59,6 +113,11 @@ impl CompressedFile {
             self.refuse_packed_twice(buffer.get(..n_filled).unwrap_or_default())?;
         }
         Ok(n_filled)
+    }
+
+    /// Fails when the file is no longer as it was listed.
+    pub fn check_unchanged(&self) -> Result<(), LakeError> {
+        (self.check)(&self.listed)
     }
 
     /// Bytes read from the compressed file so far: what progress is measured in.
@@ -80,8 +139,11 @@ impl CompressedFile {
     }
 
     fn explain(&self, error: &io::Error) -> LakeError {
-        if let Err(changed) = check_as_listed(&self.file, &self.listed) {
+        if let Err(changed) = self.check_unchanged() {
             return changed;
+        }
+        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>()) {
+            return error.clone().at(&self.listed.uri);
         }
         let kind = match self.listed.compression {
             Compression::None => return LakeError::io(&self.listed.uri, "reading it", error),
@@ -101,7 +163,7 @@ impl CompressedFile {
         // What the library calls it when a window is larger than 2^27 bytes.
         if kind == "Zstandard" && error.to_string().contains("too much memory") {
             let what = "its Zstandard window is over 128 MiB (`--long=28` or more, or `--ultra` with a large window)";
-            return LakeError::at(&self.listed.uri, what)
+            return LakeError::new(LakeErrorKind::Unsupported, &self.listed.uri, what)
                 .advise("compress this file again with `zstd --long=27` or less");
         }
         let what = match error.kind() {
@@ -111,7 +173,8 @@ impl CompressedFile {
             io::ErrorKind::UnexpectedEof => format!("the {kind} stream ends too early: the file was cut short"),
             _ => format!("the {kind} stream is damaged: {error}"),
         };
-        LakeError::at(
+        LakeError::new(
+            LakeErrorKind::Damaged,
             &self.listed.uri,
             format!("{what} (at or before byte {} of {})", self.n_bytes_read(), self.listed.n_bytes),
         )
@@ -126,7 +189,7 @@ impl Read for CompressedFile {
             return Ok(0);
         }
         match self.stream.read(buffer) {
-            Ok(0) => check_as_listed(&self.file, &self.listed).map(|()| 0).map_err(io::Error::other),
+            Ok(0) => self.check_unchanged().map(|()| 0).map_err(io::Error::other),
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(io::Error::other(self.explain(&error))),
             result => result,
         }
@@ -134,14 +197,14 @@ impl Read for CompressedFile {
 }
 
 /// Counts the bytes that were read.
-struct Counted {
-    file: Arc<File>,
+struct Counted<R> {
+    read: R,
     n_read: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: FnMut(&mut [u8]) -> io::Result<usize>> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = (&*self.file).read(buffer)?;
+        let n = (self.read)(buffer)?;
         self.n_read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }

@@ -70,7 +70,8 @@ impl MappedFile {
         check_as_listed(&self.file, &self.listed)?;
         match self.is_lost.load(Ordering::SeqCst) {
             false => Ok(()),
-            true => Err(LakeError::at(
+            true => Err(LakeError::new(
+                LakeErrorKind::Changed,
                 &self.listed.uri,
                 "bytes of it could not be read: it was cut short for a while, or its disk failed",
             )

@@ -3,5 +3,6 @@
 pub mod compressed;
 pub mod mapped;
 pub(crate) mod packing;
+mod remote;
 #[allow(unsafe_code)]
 mod sigbus;

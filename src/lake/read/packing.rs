@@ -41,15 +41,20 @@ pub(crate) fn as_packed(mut file: DataFile) -> (DataFile, Option<&'static str>) 
         // Neither one nor the other: it is damaged.
         None => return (file, None),
     };
-    let fact = match (actual, file.compression) {
-        (actual, named) if actual == named => return (file, None),
+    let fact = fact(actual, file.compression);
+    file.compression = actual;
+    (file, fact)
+}
+
+/// What is odd about a file that is packed otherwise than its name says.
+pub(crate) fn fact(actual: Compression, named: Compression) -> Option<&'static str> {
+    Some(match (actual, named) {
+        (actual, named) if actual == named => return None,
         (Compression::Gzip, _) => "it is gzip, which its name does not say",
         (Compression::Zstd, _) => "it is Zstandard, which its name does not say",
         (Compression::None, Compression::Gzip) => "it is not packed, though its name says gzip",
         (Compression::None, _) => "it is not packed, though its name says Zstandard",
-    };
-    file.compression = actual;
-    (file, Some(fact))
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::fs::atomic::LOCK_NAME;
 use crate::lake::cache::is_cache;
 use crate::lake::day::dates_in;
 use crate::lake::select::{Found, Suspect};
-use crate::lake::{LakeError, names};
+use crate::lake::{LakeError, LakeErrorKind, names};
 
 /// What the local inputs hold.
 #[derive(Debug, Default)]
@@ -36,8 +36,7 @@ impl Walk {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && has_wildcards(input) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LakeError::at(input, "no such file or folder")
-                    .advise("check the path; a relative one starts at the current folder"));
+                return Err(LakeError::new(LakeErrorKind::NotFound, input, "no such file or folder"));
             }
             Err(error) => return Err(LakeError::io(input, "opening it", &error)),
         }
@@ -47,7 +46,7 @@ impl Walk {
             require_literal_leading_dot: true,
         };
         let paths = glob::glob_with(input, options).map_err(|error| {
-            LakeError::at(input, format!("is not a glob: {error}"))
+            LakeError::new(LakeErrorKind::Input, input, format!("is not a glob: {error}"))
                 .advise("put a wildcard that belongs to a name into brackets, for example [*]")
         })?;
         let literal = path.components().take_while(|name| !has_wildcards(&name.as_os_str().to_string_lossy()));
@@ -59,7 +58,7 @@ impl Walk {
             self.add_child(&path.components().collect::<PathBuf>(), &mut BTreeSet::new())?;
         }
         if !matched {
-            return Err(LakeError::at(input, "matches no file or folder")
+            return Err(LakeError::new(LakeErrorKind::NotFound, input, "matches no file or folder")
                 .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
         }
         Ok(())
@@ -86,10 +85,12 @@ impl Walk {
         let metadata = fs::metadata(path).map_err(|error| {
             let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
             match (is_link, error.kind()) {
-                (true, std::io::ErrorKind::NotFound) => {
-                    LakeError::at(path.display().to_string(), "is a link to a file that does not exist")
-                        .advise("repair or remove the link")
-                }
+                (true, std::io::ErrorKind::NotFound) => LakeError::new(
+                    LakeErrorKind::NotFound,
+                    path.display().to_string(),
+                    "is a link to a file that does not exist",
+                )
+                .advise("repair or remove the link"),
                 _ => LakeError::io_at(path, "opening it", &error),
             }
         })?;
@@ -128,7 +129,8 @@ impl Walk {
         }
         let uri = uri_of(path);
         if !metadata.is_file() {
-            return Err(LakeError::at(uri, "is neither a file nor a folder").advise("give regular files only"));
+            return Err(LakeError::new(LakeErrorKind::Unsupported, uri, "is neither a file nor a folder")
+                .advise("give regular files only"));
         }
         let found = Found {
             named_by: text_of(&absolute(path)?),

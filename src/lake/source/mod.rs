@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub mod hdfs;
 pub mod local;
 
-use crate::lake::LakeError;
+use crate::lake::{LakeError, LakeErrorKind};
 
 /// One name of a remote file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,8 @@ pub(crate) trait Chunks: Send {
 }
 
 /// Why a source failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
 pub(crate) struct SourceError {
     pub kind: Fault,
     /// One readable line.
@@ -70,8 +71,28 @@ pub(crate) enum Fault {
     Changed,
     /// Nothing is there.
     Missing,
-    /// Trying again will not help.
+    /// This user may not, or has not proved who it is.
+    Denied,
+    /// What was asked for, or the configuration, fits no server.
+    Misconfigured,
+    /// It is stored in a way that cannot be read.
+    Unsupported,
+    /// Trying again will not help, for any other reason.
     Permanent,
+}
+
+impl Fault {
+    fn kind(self) -> LakeErrorKind {
+        match self {
+            Fault::Transient => LakeErrorKind::Unreachable,
+            Fault::Changed => LakeErrorKind::Changed,
+            Fault::Missing => LakeErrorKind::NotFound,
+            Fault::Denied => LakeErrorKind::Denied,
+            Fault::Misconfigured => LakeErrorKind::Input,
+            Fault::Unsupported => LakeErrorKind::Unsupported,
+            Fault::Permanent => LakeErrorKind::Io,
+        }
+    }
 }
 
 impl SourceError {
@@ -86,7 +107,7 @@ impl SourceError {
 
     /// This failure, at `uri`.
     pub fn at(self, uri: &str) -> LakeError {
-        let error = LakeError::at(uri, self.what);
+        let error = LakeError::new(self.kind.kind(), uri, self.what);
         match self.advice {
             Some(advice) => error.advise(advice),
             None => error,

@@ -256,7 +256,7 @@ impl OptionFile {
     /// Reads the sections `[client]` and `[viewmart]`; the last setting counts. Settings of other programs are skipped.
     ///
     /// # Errors
-    /// [`WarehouseError::Address`] with the file, the line and what is wrong with it.
+    /// [`WarehouseError::OptionFile`] with the file, the line and what is wrong with it.
     pub(super) fn read(&self) -> Result<FileOptions, WarehouseError> {
         let path = match self {
             OptionFile::Ignored => return Ok(FileOptions::default()),

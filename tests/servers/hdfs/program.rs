@@ -324,3 +324,40 @@ fn a_run_that_is_cut_off_is_taken_up_where_it_was() {
     cluster.script(&["wait"]);
     goes_on("without DataNodes");
 }
+
+#[test]
+fn the_tasks_of_a_lake_are_scanned_where_it_lies() {
+    let cluster = Cluster::up("tasks", 19900, &["--datanodes", "2", "--block-size", "1048576"]);
+    let work = Workplace::new();
+    work.write("log/20220401.json", day(1, 3 * N_BLOCK + 1234));
+    work.write("log/20220402.json.gz", crate::support::gzip(day(2, N_BLOCK).as_bytes()));
+    work.write("log/20220403.json", "");
+    cluster.script(&["put", work.path("log").to_str().unwrap(), "/"]);
+    run(&work, &cluster, &[&["transform", "hdfs:///log"], &ETL_DATE[..]].concat()).ok();
+    let whole = work.read("viewmart-out/month-2022-04.parquet");
+    for (name, split) in [("few", "2MiB"), ("many", "100KiB")] {
+        let uncached = |words: &[&str]| {
+            Finished::of(work.command(words).env("HADOOP_CONF_DIR", cluster.conf()).output().unwrap()).ok()
+        };
+        let plan = uncached(&["plan", "hdfs:///log", "--split", split]).stdout;
+        let tasks = viewmart::lake::task::read_plan(&plan).unwrap();
+        assert!(tasks.len() >= 2 && tasks.iter().all(|task| task.ranges[0].uri.starts_with(&cluster.uri("/log/"))));
+        let parts: Vec<std::path::PathBuf> = plan
+            .lines()
+            .enumerate()
+            .map(|(n, task)| {
+                let out = format!("{name}/{n}.parquet");
+                uncached(&["scan", "--task", task, "--out", &out, ETL_DATE[0], ETL_DATE[1]]);
+                work.path(out)
+            })
+            .collect();
+        let mut merged = Vec::new();
+        month_file::Merge::open(&parts, &month_file::MergeOptions::default()).unwrap().write(&mut merged).unwrap();
+        assert!(merged == whole, "{split}");
+        let task = plan.lines().next().unwrap().to_owned();
+        let gone = task.replace("\"tag\":\"", "\"tag\":\"1");
+        let words = ["scan", "--task", &gone, "--out", "gone.parquet"];
+        Finished::of(work.command(words).env("HADOOP_CONF_DIR", cluster.conf()).output().unwrap())
+            .failed(3, &["/log/20220401.json", "its time is", "make the plan again"]);
+    }
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::lake::LakeError;
+use crate::lake::{LakeError, LakeErrorKind};
 
 /// How deep files may include each other, and how often a value is expanded: as Hadoop, enough for anything sane.
 const MAX_DEPTH: usize = 20;
@@ -46,8 +46,12 @@ impl HadoopConf {
             }
         }
         if n_files == 0 && folder.is_some() {
-            return Err(LakeError::at(known.display().to_string(), "holds neither core-site.xml nor hdfs-site.xml")
-                .advise("give the folder of the Hadoop client configuration with --hadoop-conf"));
+            return Err(LakeError::new(
+                LakeErrorKind::Input,
+                known.display().to_string(),
+                "holds neither core-site.xml nor hdfs-site.xml",
+            )
+            .advise("give the folder of the Hadoop client configuration with --hadoop-conf"));
         }
         Ok(conf)
     }
@@ -87,7 +91,7 @@ impl HadoopConf {
 
     fn read(&mut self, file: &Path, depth: usize) -> Result<(), LakeError> {
         let wrong = |what: String| {
-            LakeError::at(file.display().to_string(), what)
+            LakeError::new(LakeErrorKind::Input, file.display().to_string(), what)
                 .advise("repair the file, or give another folder with --hadoop-conf")
         };
         if depth > MAX_DEPTH {

@@ -32,16 +32,17 @@ pub(crate) fn explain(error: &HdfsError, server: &str) -> SourceError {
         HdfsError::GSSAPIError(_, _, text) => kerberos(text),
         HdfsError::SASLError(text) => kerberos(text),
         HdfsError::NoSASLMechanism => kerberos("the server offers no way to log in that this client knows"),
-        HdfsError::UnsupportedErasureCodingPolicy(policy) => {
-            SourceError::new(Fault::Permanent, format!("uses the erasure coding policy {policy}, which cannot be read"))
-                .advise("copy it to a folder with replication or an RS policy")
-        }
+        HdfsError::UnsupportedErasureCodingPolicy(policy) => SourceError::new(
+            Fault::Unsupported,
+            format!("uses the erasure coding policy {policy}, which cannot be read"),
+        )
+        .advise("copy it to a folder with replication or an RS policy"),
         HdfsError::UnsupportedFeature(text) if text.contains("encryption zone") => {
-            SourceError::new(Fault::Permanent, "lies in an encryption zone, which cannot be read")
+            SourceError::new(Fault::Unsupported, "lies in an encryption zone, which cannot be read")
                 .advise("copy it to a folder outside of the zone")
         }
         HdfsError::InvalidArgument(text) if text.contains("No NameNode hosts") => {
-            SourceError::new(Fault::Permanent, format!("{server} is not a nameservice of the Hadoop configuration"))
+            SourceError::new(Fault::Misconfigured, format!("{server} is not a nameservice of the Hadoop configuration"))
                 .advise("give the cluster's configuration with --hadoop-conf or HADOOP_CONF_DIR, or name host and port")
         }
         HdfsError::ChecksumError | HdfsError::DataTransferError(_) | HdfsError::InvalidRPCResponse(_) => {
@@ -94,7 +95,7 @@ fn missing() -> SourceError {
 }
 
 fn kerberos(text: &str) -> SourceError {
-    SourceError::new(Fault::Permanent, format!("Kerberos: {}", one_line(text))).advise(KERBEROS_ADVICE)
+    SourceError::new(Fault::Denied, format!("Kerberos: {}", one_line(text))).advise(KERBEROS_ADVICE)
 }
 
 fn rpc(class: &str, text: &str, server: &str) -> SourceError {
@@ -105,12 +106,12 @@ fn rpc(class: &str, text: &str, server: &str) -> SourceError {
         "AccessControlException" | "AuthorizationException"
             if text.contains("SIMPLE authentication is not enabled") =>
         {
-            SourceError::new(Fault::Permanent, format!("{server} wants Kerberos, and none is configured"))
+            SourceError::new(Fault::Denied, format!("{server} wants Kerberos, and none is configured"))
                 .advise(KERBEROS_ADVICE)
         }
         "AccessControlException" | "AuthorizationException" => {
             let text = text.strip_prefix("Permission denied: ").unwrap_or(&text);
-            SourceError::new(Fault::Permanent, format!("permission denied: {text}"))
+            SourceError::new(Fault::Denied, format!("permission denied: {text}"))
                 .advise("ask the owner for the right to read it, or give another user with --hdfs-user")
         }
         "InvalidToken" | "SaslException" | "GSSException" => kerberos(&text),
@@ -166,7 +167,7 @@ mod tests {
                 "org.apache.hadoop.security.AccessControlException",
                 "Permission denied: user=eve, access=READ, inode=\"/x\":hdfs:hdfs:-rw-------\n\tat org.apache",
             ),
-            Fault::Permanent,
+            Fault::Denied,
             "permission denied: user=eve, access=READ, inode=\"/x\":hdfs:hdfs:-rw-------",
         );
         check(
@@ -174,7 +175,7 @@ mod tests {
                 "org.apache.hadoop.security.AccessControlException",
                 "SIMPLE authentication is not enabled.  Available:[TOKEN, KERBEROS]",
             ),
-            Fault::Permanent,
+            Fault::Denied,
             "hdfs://nn:9000 wants Kerberos, and none is configured",
         );
         check(

@@ -4,6 +4,7 @@
 //! holds it for ever. Here every call has one. All of it runs on one thread with a current-thread runtime, which was
 //! measured twice as fast as a pool of threads and leaves the other processors to the scan.
 
+pub(crate) mod canonical;
 pub mod conf;
 mod fault;
 pub mod viewfs;
@@ -11,20 +12,21 @@ pub mod viewfs;
 use std::io::Read;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
 use hdfs_native::client::FileStatus;
 use hdfs_native::{Client, ClientBuilder, HdfsError};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use super::{Chunks, Entry, EntryKind, Fault, Source, SourceError};
-use crate::lake::LakeError;
 use crate::lake::input::HdfsUri;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
+use crate::lake::{LakeError, LakeErrorKind};
 use conf::HadoopConf;
 
 /// Longest wait for an answer of the NameNode `host:port`.
@@ -39,6 +41,9 @@ const N_BATCH: u64 = LARGE_PAGE_BYTES as u64;
 const N_BATCHES: usize = 4;
 /// How long [`Chunks::next`] waits before it gives its caller a chance to stop.
 const PULSE: Duration = Duration::from_millis(250);
+
+/// How much longer a caller waits than the network thread, which has a better word for what went wrong.
+const ANSWER_SLACK: Duration = Duration::from_secs(2);
 
 /// Where Hadoop's programs find delegation tokens.
 const TOKEN_FILE: &str = "HADOOP_TOKEN_FILE_LOCATION";
@@ -94,17 +99,23 @@ pub(crate) fn with_authority(uri: &HdfsUri, conf: &HadoopConf) -> Result<HdfsUri
     }
     let advice = "name the NameNode (hdfs://host:port/path), or give the cluster's configuration with --hadoop-conf or HADOOP_CONF_DIR";
     let default = conf.get("fs.defaultFS").ok_or_else(|| {
-        LakeError::at(uri.to_string(), "names no NameNode, and no Hadoop configuration gives fs.defaultFS")
-            .advise(advice)
+        LakeError::new(
+            LakeErrorKind::Input,
+            uri.to_string(),
+            "names no NameNode, and no Hadoop configuration gives fs.defaultFS",
+        )
+        .advise(advice)
     })?;
     let authority =
         default.strip_prefix(&format!("{}://", uri.scheme)).map(|rest| rest.split('/').next().unwrap_or(rest));
     match authority.filter(|authority| !authority.is_empty()) {
         Some(authority) => Ok(HdfsUri { authority: authority.to_owned(), ..uri.clone() }),
-        None => {
-            Err(LakeError::at(uri.to_string(), format!("names no NameNode, and fs.defaultFS is {default}"))
-                .advise(advice))
-        }
+        None => Err(LakeError::new(
+            LakeErrorKind::Input,
+            uri.to_string(),
+            format!("names no NameNode, and fs.defaultFS is {default}"),
+        )
+        .advise(advice)),
     }
 }
 
@@ -187,11 +198,9 @@ fn address(uri: &HdfsUri, conf: &HadoopConf) -> String {
     if authority.contains(':') || conf.get(&format!("dfs.ha.namenodes.{authority}")).is_some() {
         return uri.root();
     }
-    match conf.get(&format!("dfs.namenode.rpc-address.{authority}")) {
-        // A nameservice of one NameNode.
-        Some(address) => format!("hdfs://{address}"),
-        None => format!("hdfs://{authority}:8020"),
-    }
+    // A nameservice of one NameNode. All other addresses have a port.
+    let address = conf.get(&format!("dfs.namenode.rpc-address.{authority}"));
+    format!("hdfs://{}", canonical::with_port(address.as_deref().unwrap_or(authority)))
 }
 
 /// `hdfs://host:port` with the host's address: a delegation token is for an address, and the client compares texts. A
@@ -204,7 +213,7 @@ fn by_ip(url: &str) -> String {
 /// Fails if `file` holds no tokens: the client would go on without them, and then ask for a ticket.
 fn check_token_file(file: &Path) -> Result<(), LakeError> {
     let at = |what: String| {
-        LakeError::at(file.display().to_string(), what).advise(format!(
+        LakeError::new(LakeErrorKind::Input, file.display().to_string(), what).advise(format!(
             "get a delegation token with `hdfs fetchdt --renewer USER FILE`, or unset {TOKEN_FILE} and get a ticket with kinit"
         ))
     };
@@ -233,7 +242,7 @@ async fn within<T>(
 /// Waits for what a task of the network thread sends. Kerberos blocks that thread while it waits for its own servers,
 /// so the limit is watched from here too; a task that panicked sends nothing.
 fn answer<T>(receive: &Receiver<Result<T, SourceError>>, limit: Duration, server: &str) -> Result<T, SourceError> {
-    match receive.recv_timeout(limit + Duration::from_secs(5)) {
+    match receive.recv_timeout(limit + ANSWER_SLACK) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => Err(fault::silent(server, limit)),
         Err(RecvTimeoutError::Disconnected) => Err(SourceError::new(
@@ -280,7 +289,9 @@ impl Source for HdfsSource {
     }
 
     fn open(&self, entry: &Entry, offset: u64) -> Result<Box<dyn Chunks>, SourceError> {
-        let (send, receive) = tokio::sync::mpsc::channel(N_BATCHES);
+        let (send, receive) = channel();
+        let room = Arc::new(Semaphore::new(N_BATCHES));
+        let send = BatchSender { send, room: Arc::clone(&room) };
         let reading = Reading {
             client: self.client.clone(),
             server: self.server.clone(),
@@ -296,8 +307,12 @@ impl Source for HdfsSource {
         });
         Ok(Box::new(Arriving {
             receive,
-            handle: self.network.handle.clone(),
+            room,
             n_left: entry.n_bytes.saturating_sub(offset),
+            position: offset,
+            // Longer than any single wait on the network thread, which ends with a better word for it.
+            limit: self.limit + self.stall,
+            last: Instant::now(),
         }))
     }
 }
@@ -315,7 +330,7 @@ struct Reading {
 }
 
 impl Reading {
-    async fn run(&self, send: &tokio::sync::mpsc::Sender<Batch>) -> Result<(), SourceError> {
+    async fn run(&self, send: &BatchSender) -> Result<(), SourceError> {
         let reader = within(self.limit, &self.server, self.client.read(&self.entry.path)).await?;
         let length = reader.file_length() as u64;
         if length != self.entry.n_bytes {
@@ -363,25 +378,53 @@ impl Reading {
     }
 }
 
-/// The receiving end of a [`Reading`].
+/// Sends batches, no more than [`N_BATCHES`] ahead of whoever takes them.
+struct BatchSender {
+    send: Sender<Batch>,
+    room: Arc<Semaphore>,
+}
+
+impl BatchSender {
+    /// Fails when nobody waits for it any more.
+    async fn send(&self, batch: Batch) -> Result<(), ()> {
+        self.room.acquire().await.map_err(drop)?.forget();
+        self.send.send(batch).map_err(drop)
+    }
+}
+
+/// The receiving end of a [`Reading`]. It keeps its own time: while Kerberos blocks the network thread, no timer runs
+/// there.
 struct Arriving {
-    receive: tokio::sync::mpsc::Receiver<Batch>,
-    handle: Handle,
+    receive: Receiver<Batch>,
+    room: Arc<Semaphore>,
     n_left: u64,
+    position: u64,
+    limit: Duration,
+    last: Instant,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.room.close();
+    }
 }
 
 impl Chunks for Arriving {
     fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
-        let waiting = async { tokio::time::timeout(PULSE, self.receive.recv()).await };
-        match self.handle.block_on(waiting) {
-            Err(_) => Ok(Some(Vec::new())),
-            Ok(Some(Ok(batch))) => {
-                self.n_left = self.n_left.saturating_sub(batch.iter().map(|bytes| bytes.len() as u64).sum());
+        match self.receive.recv_timeout(PULSE) {
+            Ok(Ok(batch)) => {
+                self.room.add_permits(1);
+                let n_bytes: u64 = batch.iter().map(|bytes| bytes.len() as u64).sum();
+                self.n_left = self.n_left.saturating_sub(n_bytes);
+                self.position += n_bytes;
+                self.last = Instant::now();
                 Ok(Some(batch))
             }
-            Ok(Some(Err(error))) => Err(error),
-            Ok(None) if self.n_left == 0 => Ok(None),
-            Ok(None) => Err(SourceError::new(Fault::Transient, "the stream ended early")),
+            Ok(Err(error)) => Err(error),
+            Err(RecvTimeoutError::Timeout) if self.last.elapsed() < self.limit => Ok(Some(Vec::new())),
+            Err(RecvTimeoutError::Timeout) => Err(fault::stalled(self.position, self.limit)),
+            Err(RecvTimeoutError::Disconnected) if self.n_left == 0 => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(SourceError::new(Fault::Transient, "the stream ended early")),
         }
     }
 }
@@ -428,6 +471,32 @@ pub(crate) fn connect(uri: &HdfsUri, conf: &HadoopConf, options: &HdfsOptions) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_thread_that_is_blocked_keeps_nobody_waiting() {
+        let network = Network::start().unwrap();
+        let (unblock, blocked) = channel::<()>();
+        network.handle.spawn(async move {
+            let _ = blocked.recv();
+        });
+        let limit = Duration::from_millis(1);
+        let (send, receive) = channel();
+        network.handle.spawn(async move { drop(send.send(Ok(()))) });
+        let said_nothing = |error: SourceError| assert_eq!(error.kind, Fault::Transient, "{}", error.what);
+        said_nothing(answer(&receive, limit, "hdfs://nn").unwrap_err());
+        let (send, receive) = channel();
+        let room = Arc::new(Semaphore::new(N_BATCHES));
+        let mut stream = Arriving { receive, room, n_left: 1, position: 7, limit, last: Instant::now() };
+        let error = loop {
+            match stream.next() {
+                Ok(batch) => assert_eq!(batch.map(|batch| batch.len()), Some(0)),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.what.ends_with("at byte 7"), "{}", error.what);
+        said_nothing(error);
+        drop((send, unblock));
+    }
 
     #[test]
     fn options_override_the_configuration() {

@@ -4,8 +4,8 @@
 //! too, but refuses mount tables without a fallback, which most are.
 
 use super::conf::HadoopConf;
-use crate::lake::LakeError;
 use crate::lake::input::HdfsUri;
+use crate::lake::{LakeError, LakeErrorKind};
 
 /// What `uri` stands for. One of `hdfs://` stands for itself.
 pub(crate) fn resolve(uri: HdfsUri, conf: &HadoopConf) -> Result<HdfsUri, LakeError> {
@@ -15,10 +15,14 @@ pub(crate) fn resolve(uri: HdfsUri, conf: &HadoopConf) -> Result<HdfsUri, LakeEr
     let table = format!("fs.viewfs.mounttable.{}.", uri.authority);
     let entries: Vec<(String, String)> =
         conf.iter().filter_map(|(key, value)| Some((key.strip_prefix(&table)?.to_owned(), value))).collect();
-    let fail = |what: String, advice: &str| Err(LakeError::at(uri.to_string(), what).advise(advice));
+    let fail = |kind, what: String, advice: &str| Err(LakeError::new(kind, uri.to_string(), what).advise(advice));
     if entries.is_empty() {
         let what = format!("the Hadoop configuration has no mount table `{}`", uri.authority);
-        return fail(what, "give the cluster's configuration with --hadoop-conf or HADOOP_CONF_DIR");
+        return fail(
+            LakeErrorKind::Input,
+            what,
+            "give the cluster's configuration with --hadoop-conf or HADOOP_CONF_DIR",
+        );
     }
     let link = |key: &str| Some(key.strip_prefix("link.")?.trim_end_matches('/').to_owned());
     let mut mounts: Vec<(String, &str)> =
@@ -33,18 +37,22 @@ pub(crate) fn resolve(uri: HdfsUri, conf: &HadoopConf) -> Result<HdfsUri, LakeEr
     let found = mounts.iter().filter_map(|(mount, target)| Some((mount, target, below(mount)?)));
     let Some((_, target, rest)) = found.max_by_key(|(mount, ..)| mount.len()) else {
         let what = format!("lies in no mount of `{}`, which has {named}", uri.authority);
-        return fail(what, "name a folder below one of them; a glob must begin with the whole name of the mount");
+        return fail(
+            LakeErrorKind::Input,
+            what,
+            "name a folder below one of them; a glob must begin with the whole name of the mount",
+        );
     };
     let Some((authority, path)) =
         target.strip_prefix("hdfs://").map(|to| to.split_at(to.find('/').unwrap_or(to.len())))
     else {
-        return fail(format!("is mounted from {target}, and only hdfs:// can be read"), "copy it to a folder of HDFS");
+        return fail(
+            LakeErrorKind::Unsupported,
+            format!("is mounted from {target}, and only hdfs:// can be read"),
+            "copy it to a folder of HDFS",
+        );
     };
-    let path = match format!("{}{}", path.trim_end_matches('/'), rest.trim_end_matches('/')) {
-        path if path.is_empty() => "/".to_owned(),
-        path => path,
-    };
-    Ok(HdfsUri { scheme: "hdfs".to_owned(), authority: authority.to_owned(), path })
+    Ok(HdfsUri::new("hdfs", authority, &format!("{path}/{rest}")))
 }
 
 #[cfg(test)]

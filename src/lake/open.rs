@@ -1,0 +1,115 @@
+//! Opens files where they lie, by the addresses of a plan: nothing is listed and nothing is pulled.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::ops::Range;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::input::{HdfsUri, Input};
+use super::names;
+use super::read::compressed::{self, CompressedFile};
+use super::read::packing;
+use super::source::hdfs::conf::HadoopConf;
+use super::source::{Source, hdfs};
+use super::task::TaskRange;
+use super::{DataFile, HdfsOptions, LakeError, LakeErrorKind};
+
+/// Finds files by their addresses; file systems are connected to once.
+pub struct Opener {
+    options: HdfsOptions,
+    conf: Option<HadoopConf>,
+    /// By root, such as `hdfs://nn:9000`.
+    sources: BTreeMap<String, Arc<dyn Source>>,
+}
+
+/// A range of a file that lies somewhere, to be read in order and without a map.
+pub struct RangeFile {
+    /// The file, as the plan has it.
+    pub file: DataFile,
+    /// The bytes in which its records begin.
+    pub range: Range<u64>,
+    /// Where it is, unless it is on this machine.
+    remote: Option<(Arc<dyn Source>, String)>,
+}
+
+impl Opener {
+    /// Reaches HDFS with `options`.
+    pub fn new(options: &HdfsOptions) -> Opener {
+        Opener { options: options.clone(), conf: None, sources: BTreeMap::new() }
+    }
+
+    /// The range, not opened yet.
+    ///
+    /// # Errors
+    /// An address, or a Hadoop configuration, that cannot be understood.
+    pub fn locate(&mut self, range: &TaskRange) -> Result<RangeFile, LakeError> {
+        let unknown = || LakeError::new(LakeErrorKind::Input, &range.uri, "is described in a way that is not known");
+        let (format, compression) = range.format().ok_or_else(unknown)?;
+        let modified_ms = range.tag.parse().map_err(|_| unknown())?;
+        let (path, remote) = match Input::parse(&range.uri)? {
+            Input::Local(path) => (local_path(path), None),
+            Input::Hdfs(uri) => (PathBuf::new(), Some((self.source(&uri)?, uri.path))),
+        };
+        let file = DataFile {
+            uri: range.uri.clone(),
+            path,
+            day: range.day_of_month(),
+            n_bytes: range.file_bytes,
+            modified_ms,
+            local_modified_ms: modified_ms,
+            format,
+            compression,
+        };
+        Ok(RangeFile { file, range: range.start..range.start + range.length, remote })
+    }
+
+    fn source(&mut self, uri: &HdfsUri) -> Result<Arc<dyn Source>, LakeError> {
+        if let Some(source) = self.sources.get(&uri.root()) {
+            return Ok(Arc::clone(source));
+        }
+        let conf = match &mut self.conf {
+            Some(conf) => conf,
+            None => self.conf.insert(self.options.load_conf()?),
+        };
+        let source = hdfs::connect(uri, conf, &self.options)?;
+        self.sources.insert(uri.root(), Arc::clone(&source));
+        Ok(source)
+    }
+}
+
+impl RangeFile {
+    /// What is odd about the file, as its name belies its packing.
+    pub(crate) fn fact(&self) -> Option<&'static str> {
+        packing::fact(self.file.compression, names::compression_of(&self.file.uri))
+    }
+
+    /// The content of the file from byte `offset` on, which is not 0 in plain files alone.
+    pub(crate) fn open(&self, offset: u64) -> Result<CompressedFile, LakeError> {
+        let opened = match &self.remote {
+            None => compressed::open_at(&self.file, offset),
+            Some((source, path)) => compressed::open_remote(&self.file, source, path, offset),
+        };
+        opened.map_err(of_old_plan)
+    }
+}
+
+/// A file that changed fits no part of the plan any more.
+pub(crate) fn of_old_plan(error: LakeError) -> LakeError {
+    match error.kind() {
+        LakeErrorKind::Changed => error.advise("make the plan again, and scan all of its tasks"),
+        _ => error,
+    }
+}
+
+/// In an address bytes that are not UTF-8 stand as `%XX`; a name may hold `%` itself.
+fn local_path(path: String) -> PathBuf {
+    let as_written = PathBuf::from(&path);
+    if as_written.exists() {
+        return as_written;
+    }
+    let decoded: Vec<u8> = percent_encoding::percent_decode_str(&path).collect();
+    let decoded = PathBuf::from(OsString::from_vec(decoded));
+    if decoded.exists() { decoded } else { as_written }
+}

@@ -1,0 +1,138 @@
+//! The stored bytes of a file in HDFS, in order, with the retries of a pull.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::lake::DataFile;
+use crate::lake::pull::{Attempts, RetryPolicy};
+use crate::lake::source::{Chunks, Entry, EntryKind, Fault, Source, SourceError};
+
+/// What is left of a file from some byte on.
+pub(super) struct RemoteStream {
+    source: Arc<dyn Source>,
+    entry: Entry,
+    position: u64,
+    attempts: Attempts,
+    chunks: Option<Box<dyn Chunks>>,
+    arrived: VecDeque<Bytes>,
+}
+
+impl RemoteStream {
+    pub fn new(file: &DataFile, source: Arc<dyn Source>, path: &str, position: u64) -> RemoteStream {
+        let entry = Entry {
+            path: path.to_owned(),
+            kind: EntryKind::File,
+            n_bytes: file.n_bytes,
+            modified_ms: file.modified_ms,
+            looks_open: false,
+        };
+        let attempts = Attempts::new(RetryPolicy::default());
+        RemoteStream { source, entry, position, attempts, chunks: None, arrived: VecDeque::new() }
+    }
+
+    /// The next bytes; none at the end.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(bytes) = self.arrived.front_mut().filter(|bytes| !bytes.is_empty()) {
+                let taken = bytes.split_to(bytes.len().min(buffer.len()));
+                buffer[..taken.len()].copy_from_slice(&taken);
+                self.position += taken.len() as u64;
+                return Ok(taken.len());
+            }
+            if self.arrived.pop_front().is_some() {
+                continue;
+            }
+            if self.position >= self.entry.n_bytes {
+                return Ok(0);
+            }
+            match self.receive() {
+                Ok(batch) => self.arrived.extend(batch),
+                Err(error) => self.wait_after(error)?,
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Vec<Bytes>, SourceError> {
+        let chunks = match &mut self.chunks {
+            Some(chunks) => chunks,
+            None => self.chunks.insert(self.source.open(&self.entry, self.position)?),
+        };
+        chunks
+            .next()?
+            .ok_or_else(|| SourceError::new(Fault::Transient, format!("the stream ended at byte {}", self.position)))
+    }
+
+    /// Waits before the next attempt, or gives up.
+    fn wait_after(&mut self, error: SourceError) -> io::Result<()> {
+        self.chunks = None;
+        let backoff = match error.kind {
+            Fault::Transient => self.attempts.fail(self.position, self.entry.path.len() as u8),
+            _ => None,
+        };
+        let Some(backoff) = backoff else { return Err(io::Error::other(error)) };
+        std::thread::sleep(backoff);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of ten bytes whose streams break after three.
+    struct Brittle;
+
+    struct Three(VecDeque<u8>);
+
+    impl Chunks for Three {
+        fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
+            let next: Vec<u8> = self.0.drain(..self.0.len().min(3)).collect();
+            if next.is_empty() {
+                Err(SourceError::new(Fault::Transient, "broken"))
+            } else {
+                Ok(Some(vec![next.into()]))
+            }
+        }
+    }
+
+    impl Source for Brittle {
+        fn stat(&self, _: &str) -> Result<Entry, SourceError> {
+            Err(SourceError::new(Fault::Missing, "gone"))
+        }
+
+        fn list(&self, _: &str) -> Result<Vec<Entry>, SourceError> {
+            Ok(Vec::new())
+        }
+
+        fn glob(&self, _: &str) -> Result<Vec<Entry>, SourceError> {
+            Ok(Vec::new())
+        }
+
+        fn open(&self, _: &Entry, offset: u64) -> Result<Box<dyn Chunks>, SourceError> {
+            Ok(Box::new(Three((offset as u8..10).take(3).collect())))
+        }
+    }
+
+    #[test]
+    fn a_stream_goes_on_where_it_broke() {
+        let (source, entry): (Arc<dyn Source>, Entry) = (
+            Arc::new(Brittle),
+            Entry { path: "/x".into(), kind: EntryKind::File, n_bytes: 10, modified_ms: 0, looks_open: false },
+        );
+        let policy = RetryPolicy { initial_backoff: std::time::Duration::ZERO, ..RetryPolicy::default() };
+        let attempts = Attempts::new(policy);
+        let mut stream = RemoteStream { source, entry, position: 1, attempts, chunks: None, arrived: VecDeque::new() };
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 2];
+        loop {
+            match stream.read(&mut buffer).unwrap() {
+                0 => break,
+                n => bytes.extend_from_slice(&buffer[..n]),
+            }
+        }
+        assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+}

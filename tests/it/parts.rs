@@ -1,0 +1,133 @@
+//! A month in parts: whatever the plan, the scans of its tasks merge into the bytes that `transform` writes.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use viewmart::lake::task::{Task, read_plan};
+use viewmart::month_file::{Merge, MergeOptions};
+
+use crate::support::{Workplace, gzip, record, zstd};
+
+const ETL_DATE: [&str; 2] = ["--etl-date", "2022-05-01"];
+
+/// A month with everything that may lie at the border of a task.
+fn dirty_lake(work: &Workplace) {
+    let apps = ["CHANNEL", "VOD", "CHILD", "RELAX", "NO SUCH APP"];
+    let line = |n: usize| record(&format!("C{:03}", n * 7 % 90), apps[n % 5], (n * 13 % 4000) as i64);
+    let lines = |range: std::ops::Range<usize>| range.map(line).collect::<String>();
+    let broken = "{\"_source\": no JSON\n\n  \n".to_owned() + &"x".repeat(3000) + "\n";
+    work.write("lake/20220401.json", lines(0..60) + &broken + &lines(60..90));
+    work.write("lake/20220402.json", lines(90..140).replace('\n', "\r\n") + line(5).trim_end());
+    work.write("lake/20220403.json", format!("\u{feff}{}", lines(140..170)));
+    work.write("lake/20220404.json", "");
+    work.write("lake/20220405/a.json.gz", gzip(lines(170..260).as_bytes()));
+    work.write("lake/20220405/b.json.zst", zstd(lines(260..300).as_bytes()));
+    let csv = |n: usize| format!("\"note {n}\nwith, a line\",C{:03},{},VOD\n", n % 50, n % 900);
+    let csv = |range: std::ops::Range<usize>| {
+        "Title,Contract,TotalDuration,AppName\n".to_owned() + &range.map(csv).collect::<String>()
+    };
+    work.write("lake/20220406.csv", csv(0..100));
+    work.write("lake/20220407.csv.gz", gzip(csv(100..150).as_bytes()));
+    work.write("lake/20220408.json", lines(300..600));
+    work.write("lake/20220409.json", gzip(lines(600..640).as_bytes()));
+    work.write("lake/20220410.json.gz", lines(640..680));
+}
+
+fn plan(work: &Workplace, flags: &[&str]) -> Vec<Task> {
+    read_plan(&work.run([&["plan", "lake", "--quiet"], flags].concat()).ok().stdout).unwrap()
+}
+
+/// The scan of a task, to be run.
+fn scan(work: &Workplace, task: &Task, out: &str) -> Command {
+    let text = serde_json::to_string(task).unwrap();
+    work.command([&["scan", "--task", &text, "--out", out], &ETL_DATE[..]].concat())
+}
+
+#[test]
+fn the_scans_of_any_plan_merge_into_the_whole() {
+    let work = Workplace::new();
+    dirty_lake(&work);
+    work.run([&["transform", "lake", "--max-reject-ratio", "1"], &ETL_DATE[..]].concat()).ok();
+    let whole = work.read("viewmart-out/month-2022-04.parquet");
+    let check = |name: &str, flags: &[&str], n_tasks: std::ops::RangeInclusive<usize>| {
+        let tasks = plan(&work, flags);
+        assert!(n_tasks.contains(&tasks.len()), "{flags:?}: {} tasks", tasks.len());
+        let mut parts: Vec<PathBuf> = Vec::new();
+        for task in &tasks {
+            let out = format!("{name}/{}.parquet", task.id);
+            let output = scan(&work, task, &out).output().unwrap();
+            assert!(output.status.success(), "{task:?}: {}", String::from_utf8_lossy(&output.stderr));
+            parts.push(work.path(out));
+        }
+        parts.reverse();
+        let mut merged = Vec::new();
+        Merge::open(&parts, &MergeOptions::default()).unwrap().write(&mut merged).unwrap();
+        assert!(merged == whole, "{flags:?}");
+    };
+    check("one", &["--tasks", "1"], 1..=1);
+    check("seven", &["--tasks", "7"], 4..=7);
+    check("default", &[], 1..=1000);
+    check("small", &["--split", "16KiB"], 4..=20);
+    check("least", &["--split", "1K", "--month", "2022-04"], 50..=300);
+}
+
+#[test]
+fn a_scan_refuses_what_is_not_as_it_was_planned() {
+    let work = Workplace::new();
+    work.write("lake/20220401.json", record("C1", "VOD", 5) + &record("C2", "VOD", 5));
+    let task = plan(&work, &[]).remove(0);
+    let fails = |task: &Task, code: i32, words: &[&str]| {
+        let output = scan(&work, task, "part.parquet").output().unwrap();
+        crate::support::Finished::of(output).failed(code, words);
+        let left: Vec<_> = std::fs::read_dir(work.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["lake"]);
+    };
+    let changed = |change: &dyn Fn(&mut Task)| {
+        let mut task = task.clone();
+        change(&mut task);
+        task
+    };
+    let again = "make the plan again";
+    fails(&changed(&|task| task.ranges[0].tag = "7".into()), 3, &["20220401.json", "its time is", again]);
+    fails(&changed(&|task| task.ranges[0].file_bytes += 1), 3, &["20220401.json", "bytes and has", again]);
+    fails(&changed(&|task| task.ranges[0].uri += "x"), 3, &["20220401.jsonx", "opening it failed"]);
+    fails(&changed(&|task| task.ranges.clear()), 2, &["has no range"]);
+    let text = serde_json::to_string(&task).unwrap();
+    let limited = ["scan", "--task", &text, "--out", "part.parquet", "--max-contracts", "1"];
+    work.run(limited).failed(4, &["more than 1 contracts", "--split"]);
+    work.run(["scan", "--task", "no JSON", "--out", "part.parquet"]).failed(2, &["is no task"]);
+    assert!(!work.path("part.parquet").exists());
+}
+
+#[test]
+fn a_scan_ends_with_the_process_that_started_it() {
+    let work = Workplace::new();
+    let scan = work.command(["scan", "--task", "-", "--die-with-parent", "--out", "part.parquet"]);
+    // The shell has a child that waits for its task.
+    let script = "mkfifo task; sleep 60 > task & \"$0\" \"$@\" < task & echo $! > child; wait";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(scan.get_program()).args(scan.get_args()).current_dir(work.path(""));
+    let mut shell = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let wait_until = |what: &str, holds: &dyn Fn() -> bool| {
+        while !holds() {
+            assert!(Instant::now() < deadline, "{what}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let child = || std::fs::read_to_string(work.path("child")).unwrap_or_default().trim().to_owned();
+    wait_until("the shell has a child", &|| !child().is_empty());
+    let status = |field: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", child())).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix(field).map(|value| value.trim().to_owned()))
+    };
+    // What it waits for is its task, which it reads once it follows its parent.
+    wait_until("the scan waits", &|| {
+        let program = std::fs::read_link(format!("/proc/{}/exe", child())).unwrap_or_default();
+        program.ends_with("viewmart") && status("State:").is_some_and(|state| state.starts_with('S'))
+    });
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    wait_until("the scan has ended", &|| status("State:").is_none_or(|state| state.starts_with('Z')));
+}
