@@ -13,6 +13,7 @@ use crate::warehouse::{
 };
 
 pub mod months;
+pub mod movement;
 pub mod tables;
 
 /// A table of the mart, or on the way to it, and the SELECT that gives its rows.
@@ -91,12 +92,17 @@ pub fn schema() -> MartSchema {
     }
 }
 
-/// The tables that hold months.
-fn tables() -> impl Iterator<Item = &'static Table> {
-    PARTS.iter().map(|part| part.table).filter(|table| table.database == Database::Mart)
+/// All parts, in the order in which they are built.
+fn parts() -> impl Iterator<Item = &'static Part> {
+    PARTS.iter().chain(&movement::PARTS)
 }
 
-/// What replaces one month in every table of the mart.
+/// The tables that hold months.
+fn tables() -> impl Iterator<Item = &'static Table> {
+    parts().map(|part| part.table).filter(|table| table.database == Database::Mart)
+}
+
+/// What replaces one month in every table of the mart; its movement stays empty without the pass of [`movement`].
 pub fn script(dialect: Dialect) -> MartScript {
     let pass = |pass: &Pass| {
         let sql = match dialect {
@@ -105,13 +111,14 @@ pub fn script(dialect: Dialect) -> MartScript {
         };
         CustomerPass { table: pass.table, sql: sql.replace(pass.key.0, pass.key.1) }
     };
-    let on_the_way = PARTS.iter().map(|part| part.table).filter(|table| table.database == Database::Work);
+    let on_the_way = parts().map(|part| part.table).filter(|table| table.database == Database::Work);
+    let of_passes = PASSES.iter().map(|pass| pass.table).chain([&tables::MOVEMENT_CELL]);
     let fill = |Part { table, reads, rows }: &Part| Fill { table, reads: *reads, select: (*rows).to_owned() };
     MartScript {
-        work_tables: PASSES.iter().map(|pass| pass.table).chain(on_the_way).collect(),
+        work_tables: of_passes.chain(on_the_way).collect(),
         passes: PASSES.iter().map(pass).collect(),
         check: include_str!("sql/month_check.sql").to_owned(),
-        fills: PARTS.iter().map(fill).collect(),
+        fills: parts().map(fill).collect(),
     }
 }
 
@@ -170,13 +177,13 @@ pub fn refuse_replaced(warehouse: &mut dyn Warehouse, month: Month, run: i64) ->
 }
 
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
-/// done.
+/// done. The movement of later months is for [`movement::remake_after`].
 ///
 /// # Errors
 /// The warehouse does not hold the month, its tables contradict each other, or a statement failed; the mart is as it was.
 pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), WarehouseError> {
-    let runs = warehouse.query(month, "SELECT COUNT(*) FROM {warehouse}.etl_run_published WHERE Month = {month}")?;
-    if runs == [[Value::Integer(0)]] {
+    let published = published_months(warehouse)?;
+    if !published.contains(&month) {
         return Err(WarehouseError::Database {
             at: warehouse.address(),
             doing: "building the mart",
@@ -184,7 +191,9 @@ pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), Warehous
             advice: Some("load it first, with `viewmart run` or `viewmart load`".to_owned()),
         });
     }
-    let script = script(warehouse.dialect());
+    let dialect = warehouse.dialect();
+    let mut script = script(dialect);
+    script.passes.extend(movement::pass(dialect, month, &published));
     warehouse.publish_mart(month, &script)
 }
 
@@ -438,8 +447,9 @@ mod tests {
         let may = month_table("2022-05", &rules, &APRIL[..2]);
         let mut warehouse = loaded(folder.path(), &[may, month_table("2022-04", &rules, APRIL)]);
         let all = |warehouse: &mut SqliteWarehouse, month: &str| -> Vec<Vec<String>> {
-            let is_measured = |table: &&Table| table.name.starts_with("audience_");
-            tables().filter(|table| !is_measured(table)).map(|table| rows(warehouse, month, table)).collect()
+            // Audiences are measured by a run, movement needs the month before.
+            let is_other = |table: &&Table| table.name.starts_with("audience_") || table.name.ends_with("_movement");
+            tables().filter(|table| !is_other(table)).map(|table| rows(warehouse, month, table)).collect()
         };
         let (april, may) = (all(&mut warehouse, "2022-04"), all(&mut warehouse, "2022-05"));
         assert!(april.iter().chain(&may).all(|rows| !rows.is_empty()));

@@ -244,6 +244,72 @@ pub const AUDIENCE_OVERLAP: Table = Table {
     key: &["Month", "Audience", "Other"],
 };
 
+/// Customers by what became of them since the month before, where the warehouse has that.
+pub const CUSTOMER_MOVEMENT: Table = Table {
+    database: Database::Mart,
+    name: "customer_movement",
+    comment: "customers by what became of them since the month before; no row where the warehouse does not have that",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added(
+            "Kind",
+            Text(10),
+            "retained: there in both months; returned: not in the month before, but in an earlier one; new: in none \
+             before; lapsed: in the month before alone",
+            "",
+        ),
+        added("Users", BigInt, "customers", ""),
+        added("Seconds", BigInt, "their seconds in the month", ""),
+        added("SecondsBefore", BigInt, "their seconds in the month before", ""),
+    ],
+    key: &["Month", "Kind"],
+};
+
+/// Customers who were there in both months, by taste.
+pub const TASTE_MOVEMENT: Table = Table {
+    database: Database::Mart,
+    name: "taste_movement",
+    comment: "customers of this month and the month before, by taste in both",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added("TasteBefore", Text(50), "taste in the month before", ""),
+        added("Taste", Text(50), "taste in the month", ""),
+        added("Users", BigInt, "customers", ""),
+    ],
+    key: &["Month", "TasteBefore", "Taste"],
+};
+
+/// Customers who were there in both months, by bands of active days.
+pub const ACTIVENESS_MOVEMENT: Table = Table {
+    database: Database::Mart,
+    name: "activeness_movement",
+    comment: "customers of this month and the month before, by active days in both",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added("BandBefore", Text(10), "active days in the month before: 1-7, 8-14, 15-21 or 22-31", ""),
+        added("Band", Text(10), "active days in the month, in the same bands", ""),
+        added("Users", BigInt, "customers", ""),
+    ],
+    key: &["Month", "BandBefore", "Band"],
+};
+
+/// Customers of the month and of the month before by what became of them, each part of them by itself.
+pub const MOVEMENT_CELL: Table = Table {
+    database: Database::Work,
+    name: "movement_cell",
+    comment: "customers by what became of them, each part of them by itself",
+    columns: &[
+        column("Part", Int, "part of the customers"),
+        column("Cell", BigInt, "as in movement_present.sql and movement_lapsed.sql"),
+        column("TasteBefore", Text(50), "taste in the month before, empty for customers who were not there"),
+        column("Taste", Text(50), "taste in the month, empty for customers who were not there"),
+        column("Users", BigInt, "customers"),
+        column("Seconds", BigInt, "their seconds in the month"),
+        column("SecondsBefore", BigInt, "their seconds in the month before"),
+    ],
+    key: &["Part", "Cell"],
+};
+
 /// Customers counted by what tells them apart in most of the mart, each part of them by itself.
 pub const CUSTOMER_CELL: Table = Table {
     database: Database::Work,
