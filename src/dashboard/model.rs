@@ -49,6 +49,12 @@ pub struct MonthModel {
     pub audiences: Vec<AudienceSize>,
     /// Table `audience_overlap`.
     pub audience_pairs: Vec<AudiencePair>,
+    /// Table `app_audience`: apps in a category, most seconds first within each.
+    pub apps: Vec<AppAudience>,
+    /// What became of the customers since the month before, where the warehouse has that.
+    pub movement: Movement,
+    /// Warnings of the run that stands, in order.
+    pub warnings: Vec<String>,
     /// The run that stands, from `etl_run_published`.
     pub provenance: RunProvenance,
     /// The run that the mart was made from, or 0 where a mart of version 0.1 does not know it.
@@ -134,6 +140,62 @@ pub struct QualityCount {
     pub app: String,
     /// Records.
     pub records: i64,
+}
+
+/// What an app of a category was watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppAudience {
+    /// The category.
+    pub category: Category,
+    /// The app.
+    pub app: String,
+    /// Kept records.
+    pub records: i64,
+    /// Their seconds.
+    pub seconds: i64,
+}
+
+/// The tables `customer_movement`, `taste_movement` and `activeness_movement`; all are empty where the warehouse does not
+/// have the month before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Movement {
+    /// Customers who were new, retained, returned or lapsed, by name.
+    pub kinds: Vec<MovementKind>,
+    /// Customers of both months by taste, most customers first.
+    pub tastes: Vec<Moved>,
+    /// Customers of both months by active days in bands.
+    pub bands: Vec<Moved>,
+}
+
+/// Customers to whom the same happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovementKind {
+    /// `new`, `retained`, `returned` or `lapsed`.
+    pub kind: String,
+    /// Customers.
+    pub users: i64,
+    /// Their seconds in the month.
+    pub seconds: i64,
+    /// Their seconds in the month before.
+    pub seconds_before: i64,
+}
+
+/// Customers who were one thing and are another, or the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The label in the month before.
+    pub before: String,
+    /// The label in the month.
+    pub now: String,
+    /// Customers.
+    pub users: i64,
+}
+
+impl Movement {
+    /// Customers of a kind.
+    pub fn users(&self, kind: &str) -> i64 {
+        self.kinds.iter().filter(|moved| moved.kind == kind).map(|moved| moved.users).sum()
+    }
 }
 
 /// Customers whose total lies from `from_seconds` to less than `to_seconds`.
@@ -266,6 +328,9 @@ impl MonthModel {
             overlap: [[0; 5]; 5],
             audiences: Vec::new(),
             audience_pairs: Vec::new(),
+            apps: Vec::new(),
+            movement: Movement::default(),
+            warnings: Vec::new(),
             provenance: RunProvenance::default(),
             mart_run: 0,
         }
@@ -296,6 +361,11 @@ impl MonthModel {
         self.top_customers.sort_by_key(|customer| customer.place);
         self.quality.sort_by(|a, b| (&a.reason, b.records, &a.app).cmp(&(&b.reason, a.records, &b.app)));
         self.audiences.sort_by_key(|audience| audience.place);
+        self.apps.sort_by(|a, b| (b.seconds, &a.app).cmp(&(a.seconds, &b.app)));
+        self.movement.kinds.sort_by(|a, b| a.kind.cmp(&b.kind));
+        for moved in [&mut self.movement.tastes, &mut self.movement.bands] {
+            moved.sort_by(|a, b| (b.users, &a.before, &a.now).cmp(&(a.users, &b.before, &b.now)));
+        }
         self.watch_bands.sort_by_key(|band| (band.from_seconds, band.to_seconds));
     }
 
@@ -346,7 +416,7 @@ struct Query {
 }
 
 /// What is read of each month.
-const QUERIES: [Query; 15] = [
+const QUERIES: [Query; 20] = [
     Query {
         table: "mart_run",
         sql: "SELECT Run FROM {mart}.mart_run WHERE Month = {month}",
@@ -445,6 +515,55 @@ const QUERIES: [Query; 15] = [
         sql: "SELECT Reason, App, Records FROM {mart}.data_quality WHERE Month = {month}",
         take: |model, row| {
             model.quality.push(QualityCount { reason: row.text()?, app: row.text()?, records: row.integer()? });
+            Some(())
+        },
+    },
+    Query {
+        table: "app_audience",
+        sql: "SELECT Category, App, Records, Seconds FROM {mart}.app_audience WHERE Month = {month} AND Category <> ''",
+        take: |model, row| {
+            let category = row.category()?;
+            let app = AppAudience { category, app: row.text()?, records: row.integer()?, seconds: row.integer()? };
+            model.apps.push(app);
+            Some(())
+        },
+    },
+    Query {
+        table: "customer_movement",
+        sql: "SELECT Kind, Users, Seconds, SecondsBefore FROM {mart}.customer_movement WHERE Month = {month}",
+        take: |model, row| {
+            model.movement.kinds.push(MovementKind {
+                kind: row.text()?,
+                users: row.integer()?,
+                seconds: row.integer()?,
+                seconds_before: row.integer()?,
+            });
+            Some(())
+        },
+    },
+    Query {
+        table: "taste_movement",
+        sql: "SELECT TasteBefore, Taste, Users FROM {mart}.taste_movement WHERE Month = {month}",
+        take: |model, row| {
+            model.movement.tastes.push(row.moved()?);
+            Some(())
+        },
+    },
+    Query {
+        table: "activeness_movement",
+        sql: "SELECT BandBefore, Band, Users FROM {mart}.activeness_movement WHERE Month = {month}",
+        take: |model, row| {
+            model.movement.bands.push(row.moved()?);
+            Some(())
+        },
+    },
+    Query {
+        table: "etl_run_warning",
+        sql: "SELECT warning.Text FROM {warehouse}.etl_run_warning AS warning \
+              JOIN {warehouse}.etl_run_published AS run ON run.Id = warning.Run \
+              WHERE run.Month = {month} ORDER BY warning.Place",
+        take: |model, row| {
+            model.warnings.push(row.text()?);
             Some(())
         },
     },
@@ -550,6 +669,11 @@ impl Row {
             *category = self.integer()?;
         }
         Some(seconds)
+    }
+
+    /// What customers were, what they are, and how many.
+    fn moved(&mut self) -> Option<Moved> {
+        Some(Moved { before: self.text()?, now: self.text()?, users: self.integer()? })
     }
 
     /// Day, customers, records and seconds.

@@ -52,7 +52,10 @@
   // A colour thinned to some percent of it, with its border whole.
   const tint = (color, part) => ({ color: `color-mix(in srgb, ${color} ${part}%, var(--card))`, borderColor: color, borderWidth: 1, borderRadius: 2 });
   const bar = (more) => ({ type: "bar", emphasis: { disabled: true }, itemStyle: { borderRadius: 2 }, ...more });
-  const line = (more) => ({ type: "line", symbol: "circle", symbolSize: 5, showSymbol: false, emphasis: { disabled: true }, ...more });
+  // A day between two without data has no line on either side: it is a dot.
+  const dots = (values) => values.map((n, i) =>
+    (n !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null ? { value: n, symbol: "circle", symbolSize: 6 } : n));
+  const line = ({ data, ...more }) => ({ type: "line", symbol: "none", showSymbol: true, emphasis: { disabled: true }, data: dots(data), ...more });
 
   // A tooltip as elements: a heading and lines of text.
   const tooltip = (lines, more) => ({
@@ -120,7 +123,7 @@
       ], pointer),
       series: [
         ...shading(month, { yAxisIndex: 1 }),
-        line({ name: "customers", data: month.users, showSymbol: true, color: "var(--bar)", lineStyle: { color: "var(--bar)", width: 2 }, itemStyle: { color: "var(--bar)" } }),
+        line({ name: "customers", data: month.users, symbol: "circle", symbolSize: 5, color: "var(--bar)", lineStyle: { color: "var(--bar)", width: 2 }, itemStyle: { color: "var(--bar)" } }),
         line({ name: "average of 7 days", data: month.average, color: "var(--ink)", lineStyle: { color: "var(--ink)", width: 2, type: "dashed" }, itemStyle: { color: "var(--ink)" } }),
       ],
     }),

@@ -79,15 +79,31 @@ pub fn month(context: &Context<'_>) -> Value {
     })
 }
 
-/// Mean of the last seven days where they lie in the month, over those of them that have data.
+/// Mean of the last seven days, where all of them lie in the month and have data.
 fn week_average(users: &[Option<i64>]) -> Option<i64> {
     let week = users.get(users.len().checked_sub(7)?..)?;
-    let present: Vec<i128> = week.iter().filter_map(|users| users.map(i128::from)).collect();
-    let n_days = i128::try_from(present.len()).ok().filter(|n| *n > 0)?;
-    i64::try_from((present.iter().sum::<i128>() + n_days / 2) / n_days).ok()
+    let sum = week.iter().map(|users| users.map(i128::from)).sum::<Option<i128>>()?;
+    i64::try_from((sum + 3) / 7).ok()
 }
 
 /// Percent with so many decimals that the page can round it to one as the tables do: rounding twice may go the other way.
 fn percent(part: i128, whole: i128) -> f64 {
     if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e9).round() / 1e7 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_no_average_over_days_that_are_not_there() {
+        let check = |users: &[Option<i64>], expected: Option<i64>| assert_eq!(week_average(users), expected);
+        let week = [1, 2, 3, 4, 5, 6, 10].map(Some);
+        check(&week[..6], None);
+        check(&week, Some(4));
+        check(&[&[Some(1_000)], &week[..]].concat(), Some(4));
+        check(&[&week[..6], &[None]].concat(), None);
+        check(&[&[None], &week[..6]].concat(), None);
+        check(&[&[None], &week[..]].concat(), Some(4));
+    }
 }

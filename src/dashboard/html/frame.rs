@@ -33,6 +33,8 @@ pub fn page_footer() -> String {
          <div><dt>Watches a category</dt><dd>Has more than 0 seconds of it in the month. Categories overlap, so their customers add up to more than all customers.</dd></div>\
          <div><dt>Favourite</dt><dd>The category in which a customer spent the most seconds.</dd></div>\
          <div><dt>Active day</dt><dd>A day with at least one kept record of the customer.</dd></div>\
+         <div><dt>Taste</dt><dd>The categories in which a customer has watch time in the month.</dd></div>\
+         <div><dt>Heaviest tenth</dt><dd>The tenth of the customers with the most watch time, rounded up.</dd></div>\
          <div><dt>Stickiness</dt><dd>Customers on an average day with data, as a share of the customers of the month.</dd></div>\
          <div><dt>Median, 90 %, 99 %</dt><dd>The watch time that this share of the customers do not exceed.</dd></div>\
          </dl><p>Made by {}. This file is complete in itself and asks for nothing from the network.</p></footer>\n",
@@ -40,11 +42,24 @@ pub fn page_footer() -> String {
     )
 }
 
-/// All months of the mart, one line each; those in `full` can be opened.
-pub fn all_months(months: &[MonthModel], full: &[Month]) -> String {
-    if months.len() < 2 {
-        return String::new();
-    }
+/// Seconds, and the days with data that they are of.
+fn hours_a_day(month: &MonthModel) -> (i128, i128) {
+    (month.summary.total_seconds.into(), i128::try_from(month.days.len()).unwrap_or(0))
+}
+
+/// How the months that this page cannot show are seen.
+fn other_months(known: &[Month], full: &[Month]) -> String {
+    let others: Vec<Month> = known.iter().copied().filter(|month| !full.contains(month)).collect();
+    let (Some(newest), n) = (others.last(), others.len()) else { return String::new() };
+    format!(
+        "<p class=note>{} not on this page: <code>viewmart dashboard --month {newest}</code> draws {}.</p>\n",
+        if n == 1 { "1 month is".to_owned() } else { format!("{n} months are") },
+        if n == 1 { "it" } else { "the newest of them" }
+    )
+}
+
+/// All months of the mart, one line each; those in `full` can be opened, and how the others of `known` are seen.
+pub fn all_months(months: &[MonthModel], full: &[Month], known: &[Month]) -> String {
     let mut table = Table::new(
         "months",
         "Months in the mart",
@@ -53,7 +68,8 @@ pub fn all_months(months: &[MonthModel], full: &[Month]) -> String {
             Numbers("Customers"),
             Numbers("Change"),
             Numbers("Hours"),
-            Numbers("Change"),
+            Numbers("Hours a day"),
+            Numbers("Change of that"),
             Numbers("Days with data"),
             Numbers("Records kept"),
         ],
@@ -69,12 +85,14 @@ pub fn all_months(months: &[MonthModel], full: &[Month]) -> String {
             .number(&units::count(month.summary.users))
             .number(&change(|m| m.summary.users))
             .number(&units::hours(month.summary.total_seconds))
-            .number(&change(|m| m.summary.total_seconds))
+            .number(&units::quotient(hours_a_day(month).0, 3600 * hours_a_day(month).1, 0))
+            .number(&before.and_then(|b| units::change_of_mean(hours_a_day(month), hours_a_day(b))).unwrap_or_default())
             .number(&month.days.len().to_string())
             .number(&units::count(month.n_records("kept")));
     }
     format!(
-        "<section class=\"card months\" aria-labelledby=months-h><h2 id=months-h>All months</h2>\n{}</section>\n",
-        table.finish()
+        "<section class=\"card months\" aria-labelledby=months-h><h2 id=months-h>All months</h2>\n{}{}</section>\n",
+        table.finish(),
+        other_months(known, full)
     )
 }

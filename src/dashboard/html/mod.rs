@@ -71,7 +71,7 @@ pub fn render(model: &DashboardModel, options: &RenderOptions) -> String {
         body.push_str(&html);
         data.insert(month.to_string(), chart_data);
     }
-    body.push_str(&frame::all_months(&model.months, &full));
+    body.push_str(&frame::all_months(&model.months, &full, &model.known));
     body.push_str("</main>\n");
     body.push_str(&frame::page_footer());
     page(&format!("TV viewing, {}", units::month(shown.month)), &body, &data.into())

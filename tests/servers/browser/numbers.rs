@@ -208,14 +208,22 @@ fn expected(connection: &Connection, month: Month) -> Value {
     // The big number and the small one below it, of which some say something that is no number.
     let mut tiles = Map::new();
     tiles.insert("users".into(), json!([["count", users], ["any"]]));
-    tiles.insert("hours".into(), json!([["hours", all], ["tenths", all, 3600 * users]]));
+    // The third is what changes are of, where it is not the first: a part a day with data.
+    tiles.insert(
+        "hours".into(),
+        json!([["hours", all], ["tenths", all, 3600 * users], ["tenths", all, days_with_data]]),
+    );
     for (_, name) in CATEGORIES {
         let seconds = of(&format!("SUM({name}Duration)"));
-        tiles.insert(format!("hours-{name}"), json!([["hours", seconds], ["percent", seconds, all]]));
+        tiles.insert(
+            format!("hours-{name}"),
+            json!([["hours", seconds], ["percent", seconds, all], ["tenths", seconds, days_with_data]]),
+        );
     }
     tiles.insert("daily".into(), json!([["count", average_day], ["percent", average_day, users]]));
     tiles.insert("active".into(), json!([["tenths", of("SUM(Activeness)"), users], ["count", n_days]]));
-    tiles.insert("median".into(), json!([["hours", place((users + 1) / 2)], ["any"]]));
+    let median = place((users + 1) / 2);
+    tiles.insert("median".into(), json!([["hours", median], ["any"], ["tenths", median, days_with_data]]));
     tiles.insert("tenth".into(), json!([["percent", tenth_seconds, all], ["count", tenth]]));
 
     let mut tables = Map::new();
@@ -269,8 +277,8 @@ fn expected(connection: &Connection, month: Month) -> Value {
         ])
     });
     tables.insert("active".into(), bins.collect());
-    let bands = [(1, 1), (2, 7), (8, 14), (15, 21), (22, n_days)].map(|(from, to)| {
-        let label = if from == to { format!("{from}") } else { format!("{from} to {to}") };
+    let bands = [(1, 7), (8, 14), (15, 21), (22, n_days)].map(|(from, to)| {
+        let label = format!("{from} to {to}");
         json!([["text", label], ["count", active(from, to)], ["percent", active(from, to), users]])
     });
     tables.insert("active-bands".into(), bands.to_vec().into());
@@ -367,6 +375,7 @@ fn expected(connection: &Connection, month: Month) -> Value {
         ["hours", all],
         ["count", days_with_data],
         ["count", number("SELECT RecordsKept FROM etl_run WHERE Month = ?1")],
+        ["whole", all, 3600 * days_with_data],
     ]);
     json!({ "tiles": tiles, "tables": tables, "line": line })
 }

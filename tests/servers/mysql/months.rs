@@ -64,7 +64,7 @@ fn a_month_goes_from_warehouse_and_mart_and_no_other() {
 
 /// A month of those customers of a hundred whose number is divided by one of `divisors`.
 fn month_of(month: &str, divisors: &[u64]) -> MonthTable {
-    let customer = |n: &u64| divisors.iter().any(|divisor| n % divisor == 0);
+    let customer = |n: &u64| divisors.iter().any(|divisor| n.is_multiple_of(*divisor));
     let rows = (0..100).filter(customer).map(|n| {
         let seconds = std::array::from_fn(|category| ((n + divisors[0]) % (category as u64 + 2)) as i64 * 60);
         (format!("C{n:02}"), (seconds, (n * divisors[0] % 28 + 1) as u8))

@@ -8,6 +8,7 @@ use crate::engine::rules::Category;
 
 use super::super::table::Column::{Numbers, Words};
 use super::super::table::{Table, details};
+use super::super::text::escape;
 use super::super::units;
 use super::tiles::average_day;
 use super::{Context, DISPLAY_ORDER, card, category_name, chart, share};
@@ -19,14 +20,7 @@ pub fn categories(context: &Context<'_>) -> String {
     let of = |category: Category| month.categories[category as usize];
     let mut by_users = DISPLAY_ORDER;
     by_users.sort_by_key(|category| std::cmp::Reverse(of(*category).users));
-    let says = format!(
-        "<b>{first}</b> reaches {reach} of the customers and takes {time} of the hours; <b>{second}</b> follows with {next} of the customers.",
-        first = category_name(by_users[0]),
-        reach = units::percent(of(by_users[0]).users, summary.users),
-        time = units::percent(of(by_users[0]).seconds, summary.total_seconds),
-        second = category_name(by_users[1]),
-        next = units::percent(of(by_users[1]).users, summary.users),
-    );
+    let says = categories_says(month, by_users[0], by_users[1]);
     let mut table = Table::new(
         "categories",
         "Customers and hours by category",
@@ -53,16 +47,104 @@ pub fn categories(context: &Context<'_>) -> String {
     }
     let inside = format!(
         "<div class=pair><figure><figcaption>Customers who watch it</figcaption>{}</figure>\
-         <figure><figcaption>Share of customers beside share of hours</figcaption>{}</figure></div>\n{}\
-         <p class=note>Most customers watch several categories, so the customers add up to more than all.</p>\n",
+         <figure><figcaption>Share of customers beside share of hours</figcaption>{}</figure></div>\n{}{}",
         chart("reach", "Bar chart: customers who watch each category. The numbers stand in the table below."),
         chart(
             "shares",
             "Bar chart: share of customers and share of hours of each category. The numbers stand in the table below."
         ),
-        table.finish()
+        table.finish(),
+        overlap_note(month)
     );
     card(context, "categories", "wide", "Who watches what", &says, &inside)
+}
+
+/// The two categories with the most customers, in words.
+pub(super) fn categories_says(month: &MonthModel, first: Category, second: Category) -> String {
+    let summary = month.summary;
+    let users = |category: Category| month.categories[category as usize].users;
+    if users(first) == 0 {
+        return "Nobody watched any category for more than 0 seconds.".to_owned();
+    }
+    let reach = units::percent(users(first), summary.users);
+    let time = units::percent(month.categories[first as usize].seconds, summary.total_seconds);
+    let (first_name, second_name) = (category_name(first), category_name(second));
+    let says = format!("<b>{first_name}</b> reaches {reach} of the customers and takes {time} of the hours");
+    if users(second) == 0 {
+        format!("{says}; nobody watched anything else.")
+    } else if users(second) == users(first) {
+        format!("{says}; <b>{second_name}</b> reaches as many.")
+    } else {
+        let next = units::percent(users(second), summary.users);
+        format!("{says}; <b>{second_name}</b> follows with {next} of the customers.")
+    }
+}
+
+/// Why the customers of the categories add up to more than all, where they do.
+pub(super) fn overlap_note(month: &MonthModel) -> String {
+    let sum: i128 = month.categories.iter().map(|audience| i128::from(audience.users)).sum();
+    if sum <= i128::from(month.summary.users) {
+        return String::new();
+    }
+    let sum = i64::try_from(sum).unwrap_or(i64::MAX);
+    format!(
+        "<p class=note>Who watches several categories counts in each: {} customers make {} in the table.</p>\n",
+        units::count(month.summary.users),
+        units::count(sum)
+    )
+}
+
+/// Apps of a category that are listed.
+const LISTED_APPS: usize = 20;
+
+/// Which apps make each category.
+pub fn apps(context: &Context<'_>) -> String {
+    let month = context.month;
+    if month.apps.is_empty() {
+        return String::new();
+    }
+    let of = |category: Category| month.apps.iter().filter(move |app| app.category == category);
+    let mut table = Table::new(
+        "category-apps",
+        "Apps by category",
+        &[Words("Category"), Words("App"), Numbers("Hours"), Numbers("Share of the category"), Numbers("Records")],
+    );
+    for category in DISPLAY_ORDER {
+        let seconds = month.categories[category as usize].seconds;
+        for app in of(category).take(LISTED_APPS) {
+            table
+                .row(&format!("<i class=\"dot {}\"></i>{}", category.name(), category_name(category)))
+                .words(&format!("<bdi>{}</bdi>", escape(&app.app)))
+                .number(&units::hours(app.seconds))
+                .number(&units::percent(app.seconds, seconds))
+                .number(&units::count(app.records));
+        }
+    }
+    let mut inside = table.finish();
+    let n_left_out: usize = DISPLAY_ORDER.map(|category| of(category).count().saturating_sub(LISTED_APPS)).iter().sum();
+    if n_left_out > 0 {
+        let _ =
+            writeln!(inside, "<p class=note>And {n_left_out} more apps with fewer hours; app_audience has all.</p>");
+    }
+    card(context, "apps", "wide", "Apps", &apps_says(month), &inside)
+}
+
+/// The category that is made of the most apps, and what the first of them makes of it.
+pub(super) fn apps_says(month: &MonthModel) -> String {
+    let count = |category: Category| month.apps.iter().filter(|app| app.category == category).count();
+    let mut most = DISPLAY_ORDER[0];
+    for category in DISPLAY_ORDER {
+        if count(category) > count(most) {
+            most = category;
+        }
+    }
+    let Some(first) = month.apps.iter().find(|app| app.category == most) else { return String::new() };
+    let (name, app) = (category_name(most), escape(&first.app));
+    if count(most) == 1 {
+        return "Each category that was watched is made by one app.".to_owned();
+    }
+    let share = units::percent(first.seconds, month.categories[most as usize].seconds);
+    format!("<b>{name}</b> is made by {} apps; <b>{app}</b> has {share} of its hours.", count(most))
 }
 
 /// The days of the month.
@@ -70,9 +152,11 @@ pub fn days(context: &Context<'_>) -> String {
     let month = context.month;
     let busiest = month.days.iter().max_by_key(|day| (day.active_users, std::cmp::Reverse(day.day)));
     let quietest = month.days.iter().min_by_key(|day| (day.active_users, day.day));
-    let mut says = format!("<b>{}</b> customers watch on an average day.", units::count(average_day(month)));
+    let missing = month.missing_days();
+    let with_data = if missing.is_empty() { "" } else { " with data" };
+    let mut says = format!("<b>{}</b> customers watch on an average day{with_data}.", units::count(average_day(month)));
     if let (Some(busiest), Some(quietest)) = (busiest, quietest)
-        && month.days.len() > 1
+        && busiest.active_users > quietest.active_users
     {
         let _ = write!(
             says,
@@ -83,7 +167,6 @@ pub fn days(context: &Context<'_>) -> String {
             units::count(quietest.active_users)
         );
     }
-    let missing = month.missing_days();
     if !missing.is_empty() {
         let _ = write!(says, " <span class=warn>{}</span>", missing_days(month));
     }
@@ -120,7 +203,7 @@ pub fn days(context: &Context<'_>) -> String {
         }
     }
     let inside = format!(
-        "<figure><figcaption>Customers a day, with the average of the last seven days; weekends are grey{}, \
+        "<figure><figcaption>Customers a day, with the average of the last seven days where all have data; weekends are grey{}, \
          the scale does not begin at 0</figcaption>{}</figure>\
          <figure><figcaption>Hours a day by category, each on its own scale</figcaption>{}</figure>\n{}",
         if missing.is_empty() { "" } else { ", days without data orange" },
@@ -161,6 +244,9 @@ pub fn active_days(month: &MonthModel) -> Vec<ActiveDays> {
     (1..=i64::from(month.month.n_days())).map(|days| ActiveDays { days, users: users(days) }).collect()
 }
 
+/// Active days in bands, as `activeness_movement` has them.
+pub const ACTIVE_BANDS: [(i64, i64); 4] = [(1, 7), (8, 14), (15, 21), (22, 31)];
+
 /// Customers by number of active days.
 pub fn activeness(context: &Context<'_>) -> String {
     let month = context.month;
@@ -168,9 +254,10 @@ pub fn activeness(context: &Context<'_>) -> String {
     let bins = active_days(month);
     let between =
         |from: i64, to: i64| bins.iter().filter(|b| (from..=to).contains(&b.days)).map(|b| b.users).sum::<i64>();
+    let [.., (most_days, _)] = ACTIVE_BANDS;
     let says = format!(
-        "<b>{}</b> of the customers were active on more than 20 days, {} on one day only.",
-        units::percent(between(21, 31), users),
+        "<b>{}</b> of the customers were active on {most_days} days or more, {} on one day only.",
+        units::percent(between(most_days, 31), users),
         units::percent(between(1, 1), users)
     );
     let mut bands = Table::new(
@@ -178,7 +265,7 @@ pub fn activeness(context: &Context<'_>) -> String {
         "Customers by active days, in bands",
         &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Words("")],
     );
-    let limits = [(1, 1), (2, 7), (8, 14), (15, 21), (22, i64::from(month.month.n_days()))];
+    let limits = ACTIVE_BANDS.map(|(from, to)| (from, to.min(i64::from(month.month.n_days()))));
     let most = limits.iter().map(|(from, to)| between(*from, *to)).max().unwrap_or(0);
     for (from, to) in limits {
         let inside = between(from, to);

@@ -18,11 +18,7 @@ pub fn watch_time(context: &Context<'_>) -> String {
     let month = context.month;
     let watch = month.watch_time;
     let users = month.summary.users;
-    let says = format!(
-        "Half of the customers watched at most <b>{}</b>; the heaviest tenth takes <b>{}</b> of all hours.",
-        units::duration(watch.median_seconds),
-        units::percent(watch.top_tenth_seconds, month.summary.total_seconds)
-    );
+    let says = watch_time_says(month);
     let mut marks =
         Table::new("watch-time", "Watch time of a customer", &[Words("Of the customers"), Numbers("Hours, at most")]);
     marks.row("50 % (median)").number(&units::hours(watch.median_seconds));
@@ -51,6 +47,26 @@ pub fn watch_time(context: &Context<'_>) -> String {
         details("Every bar as a table", &table.finish())
     );
     card(context, "time", "half", "Watch time", &says, &inside)
+}
+
+/// The middle customer and the heaviest tenth in words.
+pub(super) fn watch_time_says(month: &MonthModel) -> String {
+    let (watch, summary) = (month.watch_time, month.summary);
+    if summary.total_seconds <= 0 {
+        return "There is no watch time in this month.".to_owned();
+    }
+    if summary.users == 1 {
+        return format!("The one customer watched <b>{}</b>.", units::duration(summary.total_seconds));
+    }
+    let tenth = match watch.top_tenth_users {
+        1 => "the heaviest customer takes".to_owned(),
+        n => format!("the heaviest tenth, {} customers, takes", units::count(n)),
+    };
+    format!(
+        "Half of the customers watched at most <b>{}</b>; {tenth} <b>{}</b> of all hours.",
+        units::duration(watch.median_seconds),
+        units::percent(watch.top_tenth_seconds, summary.total_seconds)
+    )
 }
 
 /// The bands from the first to the last that has customers.
@@ -89,18 +105,26 @@ pub fn longest_bar(month: &MonthModel) -> i64 {
     seconds.into_iter().filter(|total| *total <= most).max().unwrap_or(0)
 }
 
+/// The customer who watches most, in words; several where they watch as much.
+pub(super) fn heaviest_says(month: &MonthModel) -> String {
+    let Some(first) = month.top_customers.first().filter(|first| first.total_seconds > 0) else {
+        return "Nobody watched anything.".to_owned();
+    };
+    let n_alike = month.top_customers.iter().take_while(|other| other.total_seconds == first.total_seconds).count();
+    let (time, share) =
+        (units::duration(first.total_seconds), units::percent(first.total_seconds, month.summary.total_seconds));
+    match n_alike {
+        1 => format!("The heaviest customer watched <b>{time}</b>, {share} of all hours."),
+        n => format!("The {n} heaviest customers watched <b>{time}</b> each, {share} of all hours."),
+    }
+}
+
 /// The customers who watch most.
 pub fn top_customers(context: &Context<'_>) -> String {
     let month = context.month;
     let possible = i64::from(month.month.n_days()) * 86_400;
     let beyond = month.top_customers.iter().filter(|customer| customer.total_seconds > possible).count();
-    let mut says = month.top_customers.first().map_or(String::new(), |first| {
-        format!(
-            "The heaviest customer watched <b>{}</b>, {} of all hours.",
-            units::duration(first.total_seconds),
-            units::percent(first.total_seconds, month.summary.total_seconds)
-        )
-    });
+    let mut says = heaviest_says(month);
     if beyond > 0 {
         let who = match month.top_customers.len() {
             1 => "That exceeds".to_owned(),
@@ -118,7 +142,7 @@ pub fn top_customers(context: &Context<'_>) -> String {
         let mut table = Table::new(
             name,
             "Customers with the most watch time",
-            &[Words("Place"), Words(customer_title), Numbers("Hours"), Words("Taste"), Numbers("Active days")],
+            &[Words("Rank"), Words(customer_title), Numbers("Hours"), Words("Taste"), Numbers("Active days")],
         );
         for customer in customers {
             table
@@ -134,7 +158,7 @@ pub fn top_customers(context: &Context<'_>) -> String {
     let is_cut = month.top_customers.iter().take(OPEN_CUSTOMERS).any(|c| c.total_seconds > longest_bar(month));
     let mut inside = format!(
         "<div class=\"pair stack\"><figure><figcaption>Hours of the first {}, with their taste{}</figcaption>{}</figure><div>{}</div></div>\n",
-        OPEN_CUSTOMERS,
+        open.len(),
         if is_cut { "; a bar with \u{226b} is cut" } else { "" },
         chart(
             "heaviest",
@@ -144,7 +168,7 @@ pub fn top_customers(context: &Context<'_>) -> String {
     );
     if !folded.is_empty() {
         inside.push_str(&details(
-            &format!("Places {} to {}", open.len() + 1, month.top_customers.len()),
+            &format!("Ranks {} to {}", open.len() + 1, month.top_customers.len()),
             &table_of("top-more", folded),
         ));
     }

@@ -12,6 +12,7 @@ use super::{Shown, units};
 
 mod audience;
 mod customers;
+mod movement;
 mod named;
 mod source;
 mod taste;
@@ -86,6 +87,7 @@ pub(super) fn month(context: &Context<'_>, shown: Shown) -> String {
         html.push_str(&section_links(context));
         html.push_str("<div class=grid>\n");
         html.push_str(&audience::categories(context));
+        html.push_str(&audience::apps(context));
         html.push_str(&audience::days(context));
         html.push_str(&audience::activeness(context));
         html.push_str(&customers::watch_time(context));
@@ -94,6 +96,7 @@ pub(super) fn month(context: &Context<'_>, shown: Shown) -> String {
         html.push_str(&named::audiences(context));
         html.push_str(&customers::top_customers(context));
         html.push_str(&named::shared_accounts(context));
+        html.push_str(&movement::movement(context));
         html.push_str("</div>\n");
     }
     html.push_str("<div class=grid>\n");
@@ -132,20 +135,29 @@ fn records_read(month: &MonthModel) -> i64 {
 
 fn section_links(context: &Context<'_>) -> String {
     let mut html = format!("<nav class=jump aria-label=\"Sections of {}\"><ul>", units::month(context.month.month));
+    let month = context.month;
+    let has_section = |section: &str| match section {
+        "apps" => !month.apps.is_empty(),
+        "movement" => !month.movement.kinds.is_empty(),
+        _ => true,
+    };
     let before = [
         ("categories", "Categories"),
+        ("apps", "Apps"),
         ("days", "Day by day"),
         ("active", "Active days"),
         ("time", "Watch time"),
         ("taste", "Taste"),
         ("overlap", "Overlap"),
         ("top", "Top customers"),
+        ("movement", "Month before"),
     ];
+    let before = before.into_iter().filter(|(section, _)| has_section(section));
     let behind = [("quality", "Data quality"), ("origin", "Where this comes from")];
-    for (section, name) in before.into_iter().chain(named::links(context.month)).chain(behind) {
+    for (section, name) in before.chain(named::links(month)).chain(behind) {
         let _ = write!(html, "<li><a href=#{}>{name}</a>", context.id(section));
     }
-    html.push_str("</ul></nav>\n");
+    html.push_str("<li><a href=#months-h>All months</a></ul></nav>\n");
     html
 }
 
@@ -166,3 +178,6 @@ fn chart(name: &str, says: &str) -> String {
 fn share(part: i64, whole: i64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
+
+#[cfg(test)]
+mod tests;

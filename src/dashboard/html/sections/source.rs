@@ -64,6 +64,10 @@ pub fn quality(context: &Context<'_>) -> String {
         }
         inside.push_str("</figure></div>\n");
     }
+    if !month.warnings.is_empty() {
+        let lines: String = month.warnings.iter().map(|warning| format!("<li>{}", escape(warning))).collect();
+        let _ = write!(inside, "<h4>Warnings of the run</h4>\n<ul class=warnings>{lines}</ul>\n");
+    }
     card(context, "quality", "wide", "Data quality", &says, &inside)
 }
 

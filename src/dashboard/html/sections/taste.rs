@@ -1,6 +1,6 @@
 //! What goes together: tastes and the overlap of categories.
 
-use crate::dashboard::model::TasteUsers;
+use crate::dashboard::model::{MonthModel, TasteUsers};
 use crate::engine::rules::Category;
 
 use super::super::table::Column::{Numbers, Words};
@@ -17,14 +17,7 @@ pub fn tastes(context: &Context<'_>) -> String {
     let month = context.month;
     let users = month.summary.users;
     let several: i64 = month.tastes.iter().filter(|taste| taste.taste.contains('_')).map(|taste| taste.users).sum();
-    let first = month.tastes.first().map_or(String::new(), |taste| {
-        format!(
-            "<b>{}</b> is the most common taste, with {} of the customers; ",
-            escape(&taste_words(&taste.taste)),
-            units::percent(taste.users, users)
-        )
-    });
-    let says = format!("{first}{} combine several categories.", units::percent(several, users));
+    let says = format!("{}{} combine several categories.", most_common(month), units::percent(several, users));
     let most = month.tastes.first().map_or(0, |taste| taste.users);
     let table_of = |name: &str, tastes: &[TasteUsers]| {
         let mut columns = vec![Words("Taste")];
@@ -55,12 +48,34 @@ pub fn tastes(context: &Context<'_>) -> String {
         table.finish()
     };
     let (open, folded) = month.tastes.split_at(month.tastes.len().min(OPEN_TASTES));
-    let mut inside = format!("<div class=upset>{}", table_of("taste", open));
+    let mut inside = format!(
+        "<p class=note>A customer's taste is the set of categories with watch time in the month.</p>\n<div class=upset>{}",
+        table_of("taste", open)
+    );
     if !folded.is_empty() {
         inside.push_str(&details(&format!("{} rarer combinations", folded.len()), &table_of("taste-more", folded)));
     }
     inside.push_str("</div>\n");
     card(context, "taste", "most", "Taste", &says, &inside)
+}
+
+/// The taste of the most customers, in words; several where they have as many.
+pub(super) fn most_common(month: &MonthModel) -> String {
+    let Some(first) = month.tastes.first() else { return String::new() };
+    let alike: Vec<String> = month
+        .tastes
+        .iter()
+        .take_while(|taste| taste.users == first.users)
+        .map(|taste| format!("<b>{}</b>", escape(&taste_words(&taste.taste))))
+        .collect();
+    let share = units::percent(first.users, month.summary.users);
+    match alike.as_slice() {
+        [one] => format!("{one} is the most common taste, with {share} of the customers; "),
+        [some @ .., last] if alike.len() <= 3 => {
+            format!("{} and {last} are the most common tastes, with {share} of the customers each; ", some.join(", "))
+        }
+        many => format!("{} tastes are equally common, with {share} of the customers each; ", many.len()),
+    }
 }
 
 /// Customers who watch two categories.

@@ -31,7 +31,7 @@ pub fn tiles(context: &Context<'_>) -> String {
             "{} hours a customer",
             units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)
         ),
-        &change(context, |now, before| units::change(now.summary.total_seconds, before.summary.total_seconds)),
+        &change_a_day(context, |month| month.summary.total_seconds),
     );
     html.push_str("</dl>\n<dl class=\"tiles five\">\n");
     for category in DISPLAY_ORDER {
@@ -43,9 +43,7 @@ pub fn tiles(context: &Context<'_>) -> String {
             &units::hours(seconds),
             "hours",
             &format!("{} of all", units::percent(seconds, summary.total_seconds)),
-            &change(context, |now, before| {
-                units::change(now.summary.seconds[category as usize], before.summary.seconds[category as usize])
-            }),
+            &change_a_day(context, |month| month.summary.seconds[category as usize]),
         );
     }
     html.push_str("</dl>\n<dl class=\"tiles four\">\n");
@@ -55,7 +53,7 @@ pub fn tiles(context: &Context<'_>) -> String {
         "Average day",
         &units::count(average_day(month)),
         "customers",
-        &format!("stickiness {}", units::percent(average_day(month), summary.users)),
+        &format!("stickiness {} of the month\u{2019}s customers", units::percent(average_day(month), summary.users)),
         &change(context, |now, before| units::change(average_day(now), average_day(before))),
     );
     tile(
@@ -77,7 +75,7 @@ pub fn tiles(context: &Context<'_>) -> String {
         &units::hours(month.watch_time.median_seconds),
         "hours",
         "half of the customers have at most this",
-        &change(context, |now, before| units::change(now.watch_time.median_seconds, before.watch_time.median_seconds)),
+        &change_a_day(context, |month| month.watch_time.median_seconds),
     );
     tile(
         &mut html,
@@ -85,7 +83,7 @@ pub fn tiles(context: &Context<'_>) -> String {
         "Heaviest tenth",
         &units::percent(month.watch_time.top_tenth_seconds, summary.total_seconds),
         "of all hours",
-        &format!("{} customers", units::count(month.watch_time.top_tenth_users)),
+        &format!("by the {} customers with the most", units::count(month.watch_time.top_tenth_users)),
         &change(context, |now, before| {
             let share = |m: &MonthModel| (m.watch_time.top_tenth_seconds, m.summary.total_seconds);
             units::change_of_share(share(now), share(before))
@@ -105,6 +103,20 @@ fn tile(html: &mut String, name: &str, title: &str, number: &str, unit: &str, sm
 
 /// The change that `of` makes of the month and the one before it, where there is one.
 fn change(context: &Context<'_>, of: impl Fn(&MonthModel, &MonthModel) -> Option<String>) -> String {
+    change_of(context, "", of)
+}
+
+/// The change of a sum over the days: of its part a day with data, where the months have unlike numbers of them.
+fn change_a_day(context: &Context<'_>, of: impl Fn(&MonthModel) -> i64) -> String {
+    let n_days = |month: &MonthModel| i128::try_from(month.days.len()).unwrap_or(0);
+    let is_alike = context.before.is_none_or(|before| n_days(before) == n_days(context.month));
+    let mean = |month: &MonthModel| (i128::from(of(month)), if is_alike { 1 } else { n_days(month) });
+    let words = if is_alike { "" } else { "a day " };
+    change_of(context, words, |now, before| units::change_of_mean(mean(now), mean(before)))
+}
+
+/// The change that `of` makes, with `words` between it and the name of the month before.
+fn change_of(context: &Context<'_>, words: &str, of: impl Fn(&MonthModel, &MonthModel) -> Option<String>) -> String {
     let Some(before) = context.before else { return String::new() };
     let Some(text) = of(context.month, before) else { return String::new() };
     let (class, sign) = match text.chars().next() {
@@ -113,7 +125,7 @@ fn change(context: &Context<'_>, of: impl Fn(&MonthModel, &MonthModel) -> Option
         _ => ("same", ""),
     };
     format!(
-        "<dd class=\"change {class}\"><span aria-hidden=true>{sign}</span>{text} <span class=on>vs {}</span>",
+        "<dd class=\"change {class}\"><span aria-hidden=true>{sign}</span>{text} <span class=on>{words}vs {}</span>",
         units::month(before.month)
     )
 }

@@ -1,0 +1,110 @@
+//! The month compared with the one before: who stayed, who came, who left, and what changed for those who stayed.
+
+use crate::dashboard::model::{MonthModel, Moved};
+
+use super::super::table::Column::{Numbers, Words};
+use super::super::table::{Table, details};
+use super::super::text::escape;
+use super::super::units;
+use super::audience::ACTIVE_BANDS;
+use super::{Context, card, share, taste_words};
+
+/// Changes of taste that are listed.
+const LISTED_TASTES: usize = 12;
+
+/// Nothing, where the warehouse does not have the month before.
+pub fn movement(context: &Context<'_>) -> String {
+    let month = context.month;
+    if month.movement.kinds.is_empty() {
+        return String::new();
+    }
+    let inside = format!(
+        "<div class=\"pair stack\"><figure><figcaption>Customers by what became of them</figcaption>{}\
+         <p class=note>Came back: not there in the month before, but in an earlier one.</p></figure>\
+         <figure><figcaption>Active days of those who stayed: the month before to the left, this month above</figcaption>{}</figure></div>\n{}",
+        kinds(month),
+        bands(month),
+        tastes(month)
+    );
+    card(context, "movement", "wide", "Compared with the month before", &says(month), &inside)
+}
+
+pub(super) fn says(month: &MonthModel) -> String {
+    let of = |kind: &str| month.movement.users(kind);
+    let before = of("retained").saturating_add(of("lapsed"));
+    let name = month.month.previous().map_or_else(String::new, units::month);
+    let past = match before {
+        0 => format!("{name} had no customers."),
+        _ => format!(
+            "Of the {} customers of {name}, <b>{}</b> stayed and {} left.",
+            units::count(before),
+            units::percent(of("retained"), before),
+            units::percent(of("lapsed"), before)
+        ),
+    };
+    let came = match of("returned") {
+        0 => format!("{} are new.", units::count(of("new"))),
+        returned => {
+            format!("{} are new, {} came back after a pause.", units::count(of("new")), units::count(returned))
+        }
+    };
+    format!("{past} {came}")
+}
+
+fn kinds(month: &MonthModel) -> String {
+    let mut table = Table::new(
+        "moved",
+        "Customers by what became of them since the month before",
+        &[Words("Customers who"), Numbers("Customers"), Numbers("Hours"), Numbers("Hours before")],
+    );
+    let words = [("retained", "stayed"), ("new", "are new"), ("returned", "came back"), ("lapsed", "left")];
+    for (kind, meaning) in words {
+        let found = month.movement.kinds.iter().find(|moved| moved.kind == kind);
+        let (users, seconds, before) = found.map_or((0, 0, 0), |k| (k.users, k.seconds, k.seconds_before));
+        table.row(meaning).number(&units::count(users)).number(&units::hours(seconds)).number(&units::hours(before));
+    }
+    table.finish()
+}
+
+fn bands(month: &MonthModel) -> String {
+    let names = ACTIVE_BANDS.map(|(from, to)| format!("{from}-{to}"));
+    let columns = [Words("Before"), Numbers("1 to 7"), Numbers("8 to 14"), Numbers("15 to 21"), Numbers("22 to 31")];
+    let mut table = Table::new("moved-days", "Customers of both months by active days", &columns);
+    let users = |before: &str, now: &str| {
+        let found = month.movement.bands.iter().filter(|moved| moved.before == before && moved.now == now);
+        found.map(|moved| moved.users).sum::<i64>()
+    };
+    let retained = month.movement.users("retained");
+    for before in &names {
+        table.row(&before.replace('-', " to "));
+        for now in &names {
+            let users = users(before, now);
+            table.shaded(&units::count(users), share(users, retained));
+        }
+    }
+    table.finish()
+}
+
+/// The most common changes of taste.
+fn tastes(month: &MonthModel) -> String {
+    let changed: Vec<&Moved> = month.movement.tastes.iter().filter(|moved| moved.before != moved.now).collect();
+    if changed.is_empty() {
+        return String::new();
+    }
+    let retained = month.movement.users("retained");
+    let n_changed: i64 = changed.iter().map(|moved| moved.users).sum();
+    let mut table = Table::new(
+        "moved-taste",
+        "Customers whose taste changed",
+        &[Words("Taste before"), Words("Taste now"), Numbers("Customers"), Numbers("Share")],
+    );
+    for moved in changed.iter().take(LISTED_TASTES) {
+        table
+            .row(&escape(&taste_words(&moved.before)))
+            .words(&escape(&taste_words(&moved.now)))
+            .number(&units::count(moved.users))
+            .number(&units::percent(moved.users, retained));
+    }
+    let summary = format!("Changes of taste: {} of those who stayed", units::percent(n_changed, retained));
+    details(&summary, &table.finish())
+}

@@ -1,0 +1,183 @@
+//! Sentences at the edges of what they say.
+
+use super::*;
+use crate::dashboard::model::{AppAudience, DayAudience, MonthModel, MovementKind, TasteUsers, TopCustomer};
+use crate::engine::calendar::Day;
+
+fn month() -> MonthModel {
+    MonthModel::empty("2022-04".parse().unwrap())
+}
+
+/// Without markup and with plain blanks.
+fn plain(html: &str) -> String {
+    let mut text = String::new();
+    let mut is_tag = false;
+    for character in html.chars() {
+        match character {
+            '<' => is_tag = true,
+            '>' => is_tag = false,
+            '\u{a0}' => text.push(' '),
+            other if !is_tag => text.push(other),
+            _ => {}
+        }
+    }
+    text.trim().to_owned()
+}
+
+#[test]
+fn categories_follow_only_where_they_do() {
+    let check = |users: [i64; 2], expected: &str, note: &str| {
+        let mut month = month();
+        (month.summary.users, month.summary.total_seconds) = (10, 100);
+        (month.categories[Category::Tv as usize].users, month.categories[Category::Tv as usize].seconds) =
+            (users[0], 75);
+        month.categories[Category::Movie as usize].users = users[1];
+        assert_eq!(plain(&audience::categories_says(&month, Category::Tv, Category::Movie)), expected);
+        assert_eq!(plain(&audience::overlap_note(&month)), note);
+    };
+    check([0, 0], "Nobody watched any category for more than 0 seconds.", "");
+    check(
+        [8, 0],
+        "TV reaches 80.0 % of the customers and takes 75.0 % of the hours; nobody watched anything else.",
+        "",
+    );
+    let tv = "TV reaches 50.0 % of the customers and takes 75.0 % of the hours";
+    check([5, 5], &format!("{tv}; Movie reaches as many."), "");
+    check([5, 4], &format!("{tv}; Movie follows with 40.0 % of the customers."), "");
+    check(
+        [8, 3],
+        "TV reaches 80.0 % of the customers and takes 75.0 % of the hours; Movie follows with 30.0 % of the customers.",
+        "Who watches several categories counts in each: 10 customers make 11 in the table.",
+    );
+}
+
+#[test]
+fn apps_make_a_category() {
+    let check = |apps: &[(Category, &str, i64)], expected: &str| {
+        let mut month = month();
+        for (category, app, seconds) in apps {
+            month.categories[*category as usize].seconds += seconds;
+            month.apps.push(AppAudience { category: *category, app: (*app).into(), records: 1, seconds: *seconds });
+        }
+        assert_eq!(plain(&audience::apps_says(&month)), expected);
+    };
+    check(&[], "");
+    check(&[(Category::Tv, "KPLUS", 5)], "Each category that was watched is made by one app.");
+    check(
+        &[(Category::Movie, "VOD", 30), (Category::Movie, "BHD", 10), (Category::Tv, "KPLUS", 90)],
+        "Movie is made by 2 apps; VOD has 75.0 % of its hours.",
+    );
+}
+
+#[test]
+fn watch_time_is_said_of_whoever_there_is() {
+    let check = |users: i64, total: i64, tenth: (i64, i64), expected: &str| {
+        let mut month = month();
+        (month.summary.users, month.summary.total_seconds) = (users, total);
+        month.watch_time.median_seconds = 3600;
+        (month.watch_time.top_tenth_users, month.watch_time.top_tenth_seconds) = tenth;
+        assert_eq!(plain(&customers::watch_time_says(&month)), expected);
+    };
+    check(3, 0, (1, 0), "There is no watch time in this month.");
+    check(1, 7200, (1, 7200), "The one customer watched 2 h.");
+    let half = "Half of the customers watched at most 1 h;";
+    check(10, 7200, (1, 3600), &format!("{half} the heaviest customer takes 50.0 % of all hours."));
+    check(11, 7200, (2, 3600), &format!("{half} the heaviest tenth, 2 customers, takes 50.0 % of all hours."));
+}
+
+#[test]
+fn the_heaviest_customer_may_have_company() {
+    let check = |seconds: &[i64], expected: &str| {
+        let mut month = month();
+        month.summary.total_seconds = seconds.iter().sum();
+        for (seconds, place) in seconds.iter().zip(1..) {
+            let (contract, taste) = (place.to_string(), "Tv".to_owned());
+            month.top_customers.push(TopCustomer { place, contract, total_seconds: *seconds, taste, active_days: 1 });
+        }
+        assert_eq!(plain(&customers::heaviest_says(&month)), expected);
+    };
+    check(&[], "Nobody watched anything.");
+    check(&[0, 0], "Nobody watched anything.");
+    check(&[7200, 3600], "The heaviest customer watched 2 h, 66.7 % of all hours.");
+    check(&[3600, 3600], "The 2 heaviest customers watched 1 h each, 50.0 % of all hours.");
+}
+
+#[test]
+fn tastes_are_most_common_together() {
+    let check = |users: &[i64], expected: &str| {
+        let mut month = month();
+        month.summary.users = 10;
+        for (users, taste) in users.iter().zip(["Tv", "Movie_Tv", "Child", "No"]) {
+            month.tastes.push(TasteUsers { taste: taste.to_owned(), users: *users });
+        }
+        assert_eq!(plain(&taste::most_common(&month)), expected);
+    };
+    check(&[], "");
+    check(&[6, 4], "TV is the most common taste, with 60.0 % of the customers;");
+    check(&[4, 4, 2], "TV and Movie + TV are the most common tastes, with 40.0 % of the customers each;");
+    check(&[3, 3, 3, 1], "TV, Movie + TV and Child are the most common tastes, with 30.0 % of the customers each;");
+    check(&[2, 2, 2, 2], "4 tastes are equally common, with 20.0 % of the customers each;");
+}
+
+#[test]
+fn the_month_before_may_have_been_empty() {
+    let check = |kinds: [(&str, i64); 4], expected: &str| {
+        let mut month = month();
+        for (kind, users) in kinds {
+            month.movement.kinds.push(MovementKind { kind: kind.into(), users, seconds: 0, seconds_before: 0 });
+        }
+        assert_eq!(plain(&movement::says(&month)), expected);
+    };
+    check(
+        [("new", 3), ("retained", 6), ("returned", 1), ("lapsed", 2)],
+        "Of the 8 customers of March 2022, 75.0 % stayed and 25.0 % left. 3 are new, 1 came back after a pause.",
+    );
+    check([("new", 3), ("retained", 0), ("returned", 0), ("lapsed", 0)], "March 2022 had no customers. 3 are new.");
+}
+
+#[test]
+fn days_are_said_with_what_is_missing() {
+    let check = |users: &[i64], parts: &[&str], absent: &[&str]| {
+        let mut month = month();
+        for (users, number) in users.iter().zip(1..) {
+            let day = Day::new(number).unwrap();
+            month.days.push(DayAudience { day, active_users: *users, records: 1, seconds: [0; 5], total_seconds: 0 });
+        }
+        let section = plain(&audience::days(&Context { month: &month, before: None, mask: None }));
+        for part in parts {
+            assert!(section.contains(part), "{part}: {section}");
+        }
+        for part in absent {
+            assert!(!section.contains(part), "{part}: {section}");
+        }
+    };
+    check(&[5; 30], &["5 customers watch on an average day."], &["Busiest", "no data", "orange"]);
+    check(&[5], &["5 customers watch on an average day with data.", "29 days have no data"], &["Busiest"]);
+    check(&[4, 6], &["Busiest: Sat 2 Apr with 6. Quietest: Fri 1 Apr with 4."], &[]);
+}
+
+#[test]
+fn sums_of_months_of_unlike_length_are_compared_by_day() {
+    let with_days = |name: &str, n_days: u8, seconds: i64| {
+        let mut month = MonthModel::empty(name.parse().unwrap());
+        (month.summary.users, month.summary.total_seconds) = (1, seconds);
+        month.days = (1..=n_days)
+            .map(|day| DayAudience {
+                day: Day::new(day).unwrap(),
+                active_users: 1,
+                records: 1,
+                seconds: [0; 5],
+                total_seconds: 0,
+            })
+            .collect();
+        month
+    };
+    let check = |n_days: [u8; 2], expected: &str| {
+        let [before, now] = [with_days("2022-03", n_days[0], 100 * 3600), with_days("2022-04", n_days[1], 120 * 3600)];
+        let tiles = plain(&tiles::tiles(&Context { month: &now, before: Some(&before), mask: None }));
+        assert!(tiles.contains(expected), "{tiles}");
+    };
+    check([20, 20], "+20.0 % vs March 2022");
+    check([20, 24], "±0.0 % a day vs March 2022");
+    check([20, 30], "−20.0 % a day vs March 2022");
+}
