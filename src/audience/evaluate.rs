@@ -266,10 +266,27 @@ impl Asked<'_, '_, '_> {
             .ok_or_else(|| EvaluateError::MissingMonth { wanted: month, given: self.parts.keys().copied().collect() })
     }
 
+    /// A chain of `and` and `or` is as deep on its left as it is long: it is followed without recursion.
     fn rows(&self, expr: &Expr, month: Month) -> Result<RoaringBitmap, EvaluateError> {
+        let (mut first, mut behind) = (expr, Vec::new());
+        while let Expr::And(a, b) | Expr::Or(a, b) = first {
+            behind.push((first, b));
+            first = a;
+        }
+        let mut rows = self.rows_of_operand(first, month)?;
+        for (operator, operand) in behind.into_iter().rev() {
+            let operand = self.rows(operand, month)?;
+            match operator {
+                Expr::And(..) => rows &= operand,
+                _ => rows |= operand,
+            }
+        }
+        Ok(rows)
+    }
+
+    fn rows_of_operand(&self, expr: &Expr, month: Month) -> Result<RoaringBitmap, EvaluateError> {
         match expr {
-            Expr::And(a, b) => Ok(self.rows(a, month)? & self.rows(b, month)?),
-            Expr::Or(a, b) => Ok(self.rows(a, month)? | self.rows(b, month)?),
+            Expr::And(..) | Expr::Or(..) => self.rows(expr, month),
             Expr::Not(inner) => Ok(self.all - self.rows(inner, month)?),
             Expr::In(month, inner) => self.rows(inner, *month),
             Expr::Movement(movement) => self.moved(*movement, month),

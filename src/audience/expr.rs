@@ -36,7 +36,7 @@ pub enum Expr {
 pub(super) struct Size {
     /// Tests in it.
     pub(super) n_tests: usize,
-    /// The most `not` and months that one of them stands in.
+    /// The most `not`, months and right sides of `and` and `or` that one of them stands in: what evaluation recurses into.
     pub(super) depth: usize,
 }
 
@@ -45,7 +45,7 @@ impl Expr {
         match self {
             Expr::And(a, b) | Expr::Or(a, b) => {
                 let (a, b) = (a.size(), b.size());
-                Size { n_tests: a.n_tests + b.n_tests, depth: a.depth.max(b.depth) }
+                Size { n_tests: a.n_tests + b.n_tests, depth: a.depth.max(b.depth + 1) }
             }
             Expr::Not(inner) | Expr::In(_, inner) => {
                 let Size { n_tests, depth } = inner.size();

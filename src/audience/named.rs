@@ -161,6 +161,9 @@ mod tests {
         let doubled = (1..20).map(|n| format!("[a{n}]\nexpression = 'a{} or a{0}'\n", n - 1));
         let text = format!("[a0]\nexpression = 'tv'\n{}", doubled.collect::<String>());
         assert!(read(&text, Vec::new()).expect_err("too long").to_string().contains("[a10] the expression has more"));
+        let chained = (1..200).map(|n| format!("[a{n}]\nexpression = 'tv or a{}'\n", n - 1));
+        let text = format!("[a0]\nexpression = 'tv'\n{}", chained.collect::<String>());
+        assert!(read(&text, Vec::new()).expect_err("too deep").to_string().contains("[a102] this is nested more"));
         let deeper = (1..9).map(|n| format!("[a{n}]\nexpression = '{}a{}'\n", "not ".repeat(30), n - 1));
         let text = format!("[a0]\nexpression = 'tv'\n{}", deeper.collect::<String>());
         assert!(read(&text, Vec::new()).expect_err("too deep").to_string().contains("[a4] this is nested more"));
