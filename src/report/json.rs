@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::Report;
-use crate::engine::ledger::{Ledger, Reason};
+use crate::engine::calendar::{Day, Month};
+use crate::engine::ledger::{DayLedger, Ledger, Reason};
 use crate::engine::rules::Category;
 use crate::timing::StageTiming;
 use crate::units::dates;
@@ -46,6 +47,8 @@ impl Serialize for Wire<'_> {
         let by_category = Ordered(Category::ALL.map(|c| (c.name(), ledger.seconds[c as usize])).to_vec());
         map.serialize_entry("seconds", &SecondsWire { kept: ledger.n_seconds(), by_category })?;
         map.serialize_entry("contracts", &report.contracts)?;
+        let days: Vec<DayWire> = report.days.iter().map(|(day, of)| DayWire::of(report.month, *day, of)).collect();
+        map.serialize_entry("days", &days)?;
         map.serialize_entry("warnings", &report.warnings)?;
         map.serialize_entry("started", &clock_time(report.started))?;
         map.serialize_entry("finished", &clock_time(report.finished))?;
@@ -89,6 +92,31 @@ impl RecordsWire<'_> {
 /// A moment in UTC, to the millisecond.
 pub(super) fn clock_time(moment: Timestamp) -> String {
     format!("{moment:.3}")
+}
+
+/// A day; reasons without a record are left out.
+#[derive(serde::Serialize)]
+struct DayWire {
+    day: String,
+    files: u64,
+    read: u64,
+    kept: u64,
+    rejected: Ordered<u64>,
+    seconds: i128,
+}
+
+impl DayWire {
+    fn of(month: Month, day: Day, DayLedger { n_files, counts }: &DayLedger) -> DayWire {
+        let rejected = Reason::ALL.into_iter().map(|reason| (reason.name(), counts.n_rejected_for(reason)));
+        DayWire {
+            day: dates(month, &[day]).concat(),
+            files: *n_files,
+            read: counts.read,
+            kept: counts.kept,
+            rejected: Ordered(rejected.filter(|(_, records)| *records > 0).collect()),
+            seconds: counts.seconds.iter().fold(0, |sum, seconds| sum.saturating_add(*seconds)),
+        }
+    }
 }
 
 #[derive(serde::Serialize)]
@@ -152,6 +180,10 @@ mod tests {
                 "by_category": {"Movie": 1, "Sport": 2, "Child": 3, "Relax": 4, "Tv": 12_345_678_901_234_567_890_u64}
             },
             "contracts": 1_234_567,
+            "days": [{
+                "day": "2022-04-01", "files": 2, "read": 10, "kept": 6,
+                "rejected": {"malformed": 1, "unmapped_app": 3}, "seconds": 15
+            }],
             "warnings": ["3 records of an app in no category"],
             "started": "2022-05-01T01:02:03.004Z",
             "finished": "2022-05-01T01:02:03.629Z",

@@ -1,12 +1,13 @@
 //! What a run did and how fast: `report.json`, and the same as a table.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::Ledger;
+use crate::engine::ledger::{DayLedger, Ledger};
 
 mod json;
 mod refusal;
@@ -60,6 +61,8 @@ pub struct Report {
     pub input: InputReport,
     /// What became of every record.
     pub ledger: Ledger,
+    /// The same by day, for the days that have a file.
+    pub days: BTreeMap<Day, DayLedger>,
     /// Customers, that is rows of `customer_behavior`.
     pub contracts: u64,
     /// What was not as it should be, although nothing failed, one line each.
@@ -87,7 +90,7 @@ pub struct Report {
 #[cfg(test)]
 pub(crate) mod fixture {
     use super::*;
-    use crate::engine::ledger::Reason;
+    use crate::engine::ledger::{Reason, RecordCounts};
 
     /// A report with something in every field.
     pub fn sample() -> Report {
@@ -96,6 +99,8 @@ pub(crate) mod fixture {
         ledger.rejected[Reason::UnmappedApp as usize] = 3;
         ledger.unmapped_app.insert("A\u{1b}[2J".into(), 3);
         ledger.seconds = [1, 2, 3, 4, 12_345_678_901_234_567_890];
+        let counts = RecordCounts { read: 10, kept: 6, rejected: ledger.rejected, seconds: [1, 2, 3, 4, 5] };
+        let day = DayLedger { n_files: 2, counts };
         Report {
             month: "2022-04".parse().unwrap(),
             etl_date: "2022-05-01".parse().unwrap(),
@@ -108,6 +113,7 @@ pub(crate) mod fixture {
                 missing_days: vec![Day::new(3).unwrap(), Day::new(30).unwrap()],
                 skipped_files: 1,
             },
+            days: BTreeMap::from([(Day::new(1).unwrap(), day)]),
             ledger,
             contracts: 1_234_567,
             warnings: vec!["3 records of an app in no category".into()],

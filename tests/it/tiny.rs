@@ -89,6 +89,17 @@ pub fn report() -> serde_json::Value {
         },
         "seconds": {"kept": 87053, "by_category": {"Movie": 82, "Sport": 120, "Child": 100, "Relax": 250, "Tv": 86501}},
         "contracts": 7,
+        "days": [
+            {
+                "day": "2022-04-01", "files": 1, "read": 9, "kept": 5, "seconds": 350,
+                "rejected": {"malformed": 1, "no_contract": 1, "negative_duration": 1, "unmapped_app": 1}
+            },
+            {
+                "day": "2022-04-02", "files": 1, "read": 8, "kept": 3, "seconds": 86450,
+                "rejected": {"malformed": 1, "long_contract": 1, "no_app": 1, "bad_duration": 1, "over_day": 1}
+            },
+            {"day": "2022-04-03", "files": 2, "read": 5, "kept": 5, "rejected": {}, "seconds": 253}
+        ],
         "warnings": ["the app of 1 record (4.55 %) is in no category: \"XYZ\" 1"]
     })
 }
