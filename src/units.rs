@@ -76,16 +76,16 @@ pub fn percent(part: i128, whole: i128) -> String {
 }
 
 /// The most frequent apps and how many more there are.
-/// App names are outside data: their control characters are escaped.
+/// App names are outside data: quoted, their control characters escaped.
 pub fn most_frequent(apps: &BTreeMap<String, u64>) -> String {
     const SHOWN: usize = 5;
     let mut by_count: Vec<(&String, &u64)> = apps.iter().collect();
     by_count.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     let mut text = String::new();
     for (place, (app, records)) in by_count.iter().take(SHOWN).enumerate() {
-        let name: String = app.chars().take(40).flat_map(char::escape_debug).collect();
+        let name: String = app.chars().take(40).collect();
         // Writing to a String cannot fail.
-        let _ = write!(text, "{}{name} {}", if place == 0 { "" } else { ", " }, grouped(**records));
+        let _ = write!(text, "{}{name:?} {}", if place == 0 { "" } else { ", " }, grouped(**records));
     }
     if by_count.len() > SHOWN {
         let _ = write!(text, " and {} more", by_count.len() - SHOWN);

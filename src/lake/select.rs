@@ -183,7 +183,8 @@ fn data_file(file: Found, date: Date, format: Format) -> DataFile {
 fn no_data(inputs: &str, n_left_out: u64) -> LakeError {
     let left_out = match n_left_out {
         0 => String::new(),
-        n => format!(", only {} that are none by their names", counted(n, "name")),
+        1 => ", only 1 file whose name is not that of a data file".to_owned(),
+        n => format!(", only {} whose names are not those of data files", counted(n, "file")),
     };
     LakeError::new(LakeErrorKind::NotFound, inputs, format!("holds no data file{left_out}"))
         .advise("data files end in .json, .jsonl, .ndjson or .csv, with .gz or .zst behind it or not")

@@ -146,7 +146,7 @@ watched    10.0 h, 0.0 h per customer
   Child             0.0 h    0.0 %
 records    10 read = 6 kept + 4 rejected (40.0 %)
   malformed                     1   10.0 %
-  unmapped_app                  3   30.0 %  A\\u{{1b}}[2J 3
+  unmapped_app                  3   30.0 %  \"A\\u{{1b}}[2J\" 3
 warnings   3 records of an app in no category
 
 stage         wall s    cpu s        data         records        data/s       records/s

@@ -303,7 +303,7 @@ mod tests {
         // What the user names is taken, whatever it is called.
         check(&["_temporary"], &["_temporary/20220407.json"], 0);
         check(&[".hidden/20220407.json"], &[".hidden/20220407.json"], 0);
-        check(&["deep/day=2022-04-05/hour=1"], &all[6..], 0);
+        check(&["deep/day=2022-04-05"], &all[6..], 0);
     }
 
     #[test]
@@ -386,7 +386,9 @@ mod tests {
         assert_eq!(day("2022-05-03/../day=2022-04-02"), Ok(2));
         assert_eq!(day("2022-05-03/../2022-05-04"), Ok(4));
         assert!(
-            day("2022-05-03/../part.json").unwrap_err().contains("neither its name nor a folder above it has a day")
+            day("2022-05-03/../part.json")
+                .unwrap_err()
+                .contains("neither its name nor a folder below the input has a day")
         );
     }
 
@@ -410,7 +412,11 @@ mod tests {
         check(&["gone*"], None, "gone*: matches no file or folder; check the pattern, and quote it");
         check(&["gone["], None, "gone[: is not a glob: ");
         check(&["empty"], None, "empty: holds no data file; data files end in .json");
-        check(&["hidden", "empty"], None, "hidden, empty: holds no data file, only 1 hidden or temporary names");
+        check(
+            &["hidden", "empty"],
+            None,
+            "hidden, empty: holds no data file, only 1 file whose name is not that of a data file",
+        );
         check(
             &["months"],
             None,
@@ -429,7 +435,7 @@ mod tests {
         check(
             &["no_day"],
             None,
-            "no_day/part.json: neither its name nor a folder above it has a day (YYYYMMDD or YYYY-MM-DD)",
+            "no_day/part.json: neither its name nor a folder below the input has a day (such as 20220401 or 2022-04-01)",
         );
         check(&["months/20220401.json/x"], None, "months/20220401.json/x: ");
     }
