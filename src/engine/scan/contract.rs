@@ -148,6 +148,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 8 } else { 256 }))]
         #[test]
         fn packing_is_exact_and_keeps_the_order(
             a in proptest::collection::vec(0x20_u8..0x60, 1..=10),

@@ -32,6 +32,8 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
     let create = Access::Write(Missing::Create);
     let mut connection = files.open_warehouse(create)?;
     bring_up_to_date(files, &mut connection, &warehouse_schema, &READING, &id)?;
+    // Another run may have made the warehouse meanwhile, with a number of its own.
+    let id = read_id(files, &files.warehouse)?.unwrap_or(id);
     let mut mart = files.open_mart(create)?;
     bring_up_to_date(files, &mut mart, &mart_schema, &BUILDING, &id)?;
     remove_leftovers(files, &mut connection)
@@ -39,7 +41,9 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
 
 /// The number of the warehouse, where it has one. Refuses a mart of another warehouse.
 pub(super) fn refuse_other_mart(files: &Files) -> Result<Option<String>, WarehouseError> {
-    let (id, of_mart) = (read_id(files, &files.warehouse)?, read_id(files, &files.mart)?);
+    // In this order: a run that makes both makes the warehouse first.
+    let of_mart = read_id(files, &files.mart)?;
+    let id = read_id(files, &files.warehouse)?;
     match &of_mart {
         Some(other) if id.as_ref() != Some(other) => {
             let this = id.as_deref().unwrap_or("new");

@@ -33,13 +33,13 @@ fn extracted(work: &Workplace, cluster: &Cluster, lake: &str) -> (u64, u64) {
     (value["pulled_files"].as_u64().unwrap(), value["pulled_bytes"].as_u64().unwrap())
 }
 
-/// All rows of all tables of a run, except those that tell when it was.
+/// All rows of all tables of a run, except those that tell when and from where it was, and which warehouse it is.
 fn tables(work: &Workplace, out: &str) -> Vec<(String, Vec<Vec<String>>)> {
     let mut tables = Vec::new();
     for database in ["warehouse.db", "mart.db"] {
         let database = format!("{out}/{database}");
-        let names =
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'etl_run' ORDER BY name";
+        let names = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') \
+                     AND name NOT IN ('etl_run', 'etl_run_published', 'warehouse_id') ORDER BY name";
         for name in work.rows(&database, names).concat() {
             let rows = work.rows(&database, &format!("SELECT * FROM \"{name}\""));
             tables.push((name, rows));

@@ -211,17 +211,22 @@ fn bounds_of_durations_are_those_of_the_rules() {
             (0..4).map(move |i| write_line(1, &format!("ABC{i:06}"), "VOD", &seconds.to_string(), "id"))
         })
         .collect();
+    // Each takes the interpreter a minute.
+    let n_bounds = if cfg!(miri) { 1 } else { 9 };
     for (min_seconds, max_seconds) in [
+        (5, 5),
         (i64::MIN, i64::MAX),
         (i64::MIN, -1),
         (-10, 0),
         (0, 86_400),
-        (5, 5),
         (6, 9_999_999),
         (9_999_999, 10_000_000),
         (10_000_000, i64::MAX),
         (10_000_001, i64::MAX),
-    ] {
+    ]
+    .into_iter()
+    .take(n_bounds)
+    {
         let filter =
             RecordFilter::new(&RecordRules { min_seconds, max_seconds, ..Rules::preset("default").unwrap().record });
         let calls = check(text.as_bytes(), &filter, usize::MAX / 2);
