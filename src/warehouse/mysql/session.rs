@@ -206,8 +206,10 @@ pub(super) fn begin(place: &Place, conn: &mut Conn) -> Result<Server, Failure> {
 
 const CONNECTING: &str = "connecting";
 
+/// Each product reads its own comment and passes over the other's.
 const FIRST: &str = "SET SESSION autocommit = 1, sql_select_limit = 18446744073709551615, \
-                     max_join_size = 18446744073709551615, sql_big_selects = 1";
+                     max_join_size = 18446744073709551615, sql_big_selects = 1 \
+                     /*!80000 , max_execution_time = 0 */ /*M!100101 , max_statement_time = 0 */";
 
 /// The session's settings of these names, as the server shows them.
 fn variables(conn: &mut Conn, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {

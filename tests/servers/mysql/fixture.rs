@@ -88,7 +88,7 @@ pub const HOSTILE: [Server; 2] = [
             "transaction_read_only = 1",
             "div_precision_increment = 0",
             "max_sort_length = 8",
-            "max_execution_time = 1",
+            "max_execution_time = 100",
         ],
     },
 ];
