@@ -31,9 +31,7 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
     };
     let create = Access::Write(Missing::Create);
     let mut connection = files.open_warehouse(create)?;
-    bring_up_to_date(files, &mut connection, &warehouse_schema, &READING, &id)?;
-    // Another run may have made the warehouse meanwhile, with a number of its own.
-    let id = read_id(files, &files.warehouse)?.unwrap_or(id);
+    let id = bring_up_to_date(files, &mut connection, &warehouse_schema, &READING, &id)?;
     let mut mart = files.open_mart(create)?;
     bring_up_to_date(files, &mut mart, &mart_schema, &BUILDING, &id)?;
     remove_leftovers(files, &mut connection)
@@ -95,21 +93,25 @@ fn read_id(files: &Files, path: &Path) -> Result<Option<String>, WarehouseError>
     }
 }
 
-/// Makes what is missing in one file, all of it or nothing. Where nothing is, nothing is locked.
+/// Makes what is missing in one file, all of it or nothing. Where nothing is, nothing is locked. Gives the number that
+/// stands there: another run may have made the file meanwhile, with a number other than `id`.
 fn bring_up_to_date(
     files: &Files,
     connection: &mut Connection,
     schema: &Schema<'_>,
     names: &Names<'_>,
     id: &str,
-) -> Result<(), WarehouseError> {
+) -> Result<String, WarehouseError> {
     let failed = |error| files.failed("making its tables", error);
+    let standing_id = |connection: &Connection| {
+        connection.query_row("SELECT Id FROM warehouse_id", [], |row| row.get(0)).map_err(failed)
+    };
     let is_current = |connection: &Connection| -> Result<bool, WarehouseError> {
         let found = read_found(connection).map_err(failed)?;
         Ok(schema.standing(&found) == Ok(Standing::Current))
     };
     if is_current(connection)? {
-        return Ok(());
+        return standing_id(connection);
     }
     files.in_transaction(connection, TransactionBehavior::Immediate, |transaction| {
         // Under the lock: another run may have done it meanwhile.
@@ -119,7 +121,8 @@ fn bring_up_to_date(
         }
         let sql = "INSERT INTO warehouse_id (Id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM warehouse_id)";
         transaction.execute(sql, [id]).map_err(failed)?;
-        transaction.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).map_err(failed)
+        transaction.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).map_err(failed)?;
+        standing_id(transaction)
     })
 }
 
