@@ -8,15 +8,13 @@ use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, Ledger};
+use crate::timing::StageTiming;
 
 mod json;
 mod refusal;
 mod table;
 
 pub use refusal::Refusal;
-
-pub use crate::timing::{StageClock, StageTiming};
-pub use crate::units::{counted, date_runs, dates, grouped, most_frequent, size};
 
 /// The lake as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
