@@ -11,7 +11,7 @@ use super::{PullOptions, PullRequest};
 use crate::console::Progress;
 use crate::lake::arriving::FileFailure;
 use crate::lake::cache::{Cache, Part};
-use crate::lake::source::{Entry, EntryKind, Fault, Source, SourceError};
+use crate::lake::source::{Entry, Fault, Source, SourceError};
 use crate::lake::{Caching, DataFile, LakeError, LakeErrorKind, Verify};
 use crate::units::counted;
 
@@ -243,13 +243,7 @@ impl Shared {
         let mut part = Part::resume(cache, file)?;
         *reached = part.n_bytes();
         progress.reach(*reached);
-        let entry = Entry {
-            path: path.to_owned(),
-            kind: EntryKind::File,
-            n_bytes: file.n_bytes,
-            modified_ms: file.modified_ms,
-            looks_open: false,
-        };
+        let entry = Entry::of_file(file, path);
         if part.n_bytes() < file.n_bytes {
             let read = self.read(&mut part, source, &entry, &file.uri, progress);
             *reached = part.n_bytes();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::lake::DataFile;
 use crate::lake::pull::{Attempts, RetryPolicy};
-use crate::lake::source::{Chunks, Entry, EntryKind, Fault, Source, SourceError};
+use crate::lake::source::{Chunks, Entry, Fault, Source, SourceError};
 
 /// What is left of a file from some byte on.
 pub(super) struct RemoteStream {
@@ -22,13 +22,7 @@ pub(super) struct RemoteStream {
 
 impl RemoteStream {
     pub fn new(file: &DataFile, source: Arc<dyn Source>, path: &str, position: u64) -> RemoteStream {
-        let entry = Entry {
-            path: path.to_owned(),
-            kind: EntryKind::File,
-            n_bytes: file.n_bytes,
-            modified_ms: file.modified_ms,
-            looks_open: false,
-        };
+        let entry = Entry::of_file(file, path);
         let attempts = Attempts::new(RetryPolicy::default());
         RemoteStream { source, entry, position, attempts, chunks: None, arrived: VecDeque::new() }
     }
@@ -81,6 +75,7 @@ impl RemoteStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::source::EntryKind;
 
     /// A file of ten bytes whose streams break after three.
     struct Brittle;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub mod hdfs;
 pub mod local;
 
-use crate::lake::{LakeError, LakeErrorKind};
+use crate::lake::{DataFile, LakeError, LakeErrorKind};
 
 /// One name of a remote file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,19 @@ pub(crate) struct Entry {
     pub modified_ms: i64,
     /// Whether it looks as if its writer had not closed it yet, so that more may be to come.
     pub looks_open: bool,
+}
+
+impl Entry {
+    /// The file at `path` as it was listed.
+    pub fn of_file(file: &DataFile, path: &str) -> Entry {
+        Entry {
+            path: path.to_owned(),
+            kind: EntryKind::File,
+            n_bytes: file.n_bytes,
+            modified_ms: file.modified_ms,
+            looks_open: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
