@@ -137,22 +137,8 @@ pub fn top_customers(context: &Context<'_>) -> String {
             units::count(possible / 3600)
         );
     }
-    let customer_title = if context.mask.is_some() { "Customer (pseudonym)" } else { "Customer" };
-    let table_of = |name: &str, customers: &[TopCustomer]| {
-        let mut table = Table::new(
-            name,
-            "Customers with the most watch time",
-            &[Words("Rank"), Words(customer_title), Numbers("Hours"), Words("Taste"), Numbers("Active days")],
-        );
-        for customer in customers {
-            table
-                .row(&customer.place.to_string())
-                .words(&format!("<bdi>{}</bdi>", escape(&context.shown_contract(&customer.contract))))
-                .number(&units::hours(customer.total_seconds))
-                .words(&escape(&taste_words(&customer.taste)))
-                .number(&customer.active_days.to_string());
-        }
-        table.finish()
+    let table_of = |name: &'static str, customers: &[TopCustomer]| {
+        top_table(context, [name, "Customers with the most watch time", "Rank"], customers)
     };
     let (open, folded) = month.top_customers.split_at(month.top_customers.len().min(OPEN_CUSTOMERS));
     let is_cut = month.top_customers.iter().take(OPEN_CUSTOMERS).any(|c| c.total_seconds > longest_bar(month));
@@ -173,4 +159,27 @@ pub fn top_customers(context: &Context<'_>) -> String {
         ));
     }
     card(context, "top", "wide", "Top customers", &says, &inside)
+}
+/// Customers with their hours, taste and active days. The texts are the table's name, its caption and what heads the
+/// numbers of the first column.
+pub(super) fn top_table<'c>(
+    context: &Context<'_>,
+    [name, caption, rank_title]: [&'static str; 3],
+    customers: impl IntoIterator<Item = &'c TopCustomer>,
+) -> String {
+    let customer_title = if context.mask.is_some() { "Customer (pseudonym)" } else { "Customer" };
+    let mut table = Table::new(
+        name,
+        caption,
+        &[Words(rank_title), Words(customer_title), Numbers("Hours"), Words("Taste"), Numbers("Active days")],
+    );
+    for customer in customers {
+        table
+            .row(&customer.place.to_string())
+            .words(&format!("<bdi>{}</bdi>", escape(&context.shown_contract(&customer.contract))))
+            .number(&units::hours(customer.total_seconds))
+            .words(&escape(&taste_words(&customer.taste)))
+            .number(&customer.active_days.to_string());
+    }
+    table.finish()
 }

@@ -6,7 +6,8 @@ use super::super::table::Column::{Numbers, Words};
 use super::super::table::Table;
 use super::super::text::escape;
 use super::super::units;
-use super::{Context, OPEN_CUSTOMERS, card, share, taste_words};
+use super::customers::top_table;
+use super::{Context, OPEN_CUSTOMERS, card, share};
 
 /// Audiences that the table of overlaps shows: more columns cannot be read.
 const MAX_OVERLAPS: usize = 12;
@@ -128,25 +129,12 @@ fn mean(seconds: i64, users: i64) -> String {
 
 /// The top customers who are no shared account.
 fn others(context: &Context<'_>) -> String {
-    let title = if context.mask.is_some() { "Customer (pseudonym)" } else { "Customer" };
-    let mut table = Table::new(
-        "top-others",
-        "Customers with the most watch time, without shared accounts",
-        &[Words("Place"), Words(title), Numbers("Hours"), Words("Taste"), Numbers("Active days")],
-    );
     let is_shared = |customer: &&TopCustomer| {
         i128::from(customer.total_seconds) > i128::from(customer.active_days) * i128::from(DAY_SECONDS)
     };
     let others = context.month.top_customers.iter().filter(|customer| !is_shared(customer));
-    for customer in others.take(OPEN_CUSTOMERS) {
-        table
-            .row(&customer.place.to_string())
-            .words(&format!("<bdi>{}</bdi>", escape(&context.shown_contract(&customer.contract))))
-            .number(&units::hours(customer.total_seconds))
-            .words(&escape(&taste_words(&customer.taste)))
-            .number(&customer.active_days.to_string());
-    }
-    table.finish()
+    let texts = ["top-others", "Customers with the most watch time, without shared accounts", "Place"];
+    top_table(context, texts, others.take(OPEN_CUSTOMERS))
 }
 
 /// Which of the sections a month has, for the links to them.
