@@ -75,6 +75,15 @@ pub fn percent(part: i128, whole: i128) -> String {
     }
 }
 
+/// A text from outside within a line: its control characters, line ends and tabs among them, stand as escapes.
+pub fn in_one_line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
+}
+
 /// The most frequent apps and how many more there are.
 /// App names are outside data: quoted, their control characters escaped.
 pub fn most_frequent(apps: &BTreeMap<String, u64>) -> String {

@@ -9,7 +9,7 @@ use super::breakdown::{Dimension, Group};
 use super::overlap::Combination;
 use super::retention::Cohort;
 use crate::engine::calendar::Month;
-use crate::units::{counted, grouped, grouped_wide};
+use crate::units::{counted, grouped, grouped_wide, in_one_line};
 
 /// The answer of a command.
 #[derive(Clone, Debug, PartialEq)]
@@ -387,9 +387,7 @@ fn cell_text(cell: &Value) -> String {
     match cell {
         Value::Null => String::new(),
         // Contracts are outside data: no control character reaches the terminal.
-        Value::String(text) => {
-            text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
-        }
+        Value::String(text) => in_one_line(text),
         other => other.to_string(),
     }
 }

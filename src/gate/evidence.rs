@@ -9,6 +9,7 @@ use crate::engine::ledger::{FileLedger, InputFile, Reason};
 use crate::engine::scan::reject::{Reject, Rejects};
 use crate::lake::DataFile;
 use crate::lake::read::{compressed, packing};
+use crate::units::in_one_line;
 
 /// Characters shown of a record.
 const EXCERPT_CHARS: usize = 120;
@@ -133,7 +134,7 @@ fn excerpt(raw: &[u8]) -> String {
     if shown.len() < text.len() || raw.len() > 4 * EXCERPT_CHARS + 4 {
         shown.push('…');
     }
-    shown.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    in_one_line(&shown)
 }
 
 /// The file from its start, unpacked; none where it can no longer be read.
