@@ -54,14 +54,15 @@ macro_rules! combine {
 
 combine! {
     Settings {
-        lake, month, format, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, warehouse, audiences,
+        lake, month, format, naming, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, warehouse, audiences,
         mask, render, out, report, prune, generate, seed, bench, console, scan
     }
     LakeFlags { lake }
     MonthFlags { month }
     FormatFlags { format }
     DayFlags { require_all_days }
-    SourceFlags { day_pattern, allow_duplicates, cache, refresh, offline, verify, jobs }
+    NamingFlags { day_pattern, allow_duplicates }
+    SourceFlags { cache, refresh, offline, verify, jobs }
     HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname }
     PartFlags { allow_partial }
     RulesFlags { rules, exclude_contract }
@@ -92,6 +93,8 @@ pub(crate) struct Settings {
     pub(crate) month: MonthFlags,
     #[command(flatten)]
     pub(crate) format: FormatFlags,
+    #[command(flatten)]
+    pub(crate) naming: NamingFlags,
     #[command(flatten)]
     pub(crate) days: DayFlags,
     #[command(flatten)]
@@ -169,7 +172,7 @@ pub(crate) struct DayFlags {
 
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Lake")]
-pub(crate) struct SourceFlags {
+pub(crate) struct NamingFlags {
     /// Where file names say the day, with {YYYY} {MM} {DD} {M} {D} {YYYYMMDD} and *, for example '{DD}-{MM}-{YYYY}.json'
     #[arg(long, value_name = "PATTERN")]
     pub(crate) day_pattern: Option<DayPattern>,
@@ -177,6 +180,11 @@ pub(crate) struct SourceFlags {
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) allow_duplicates: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Lake")]
+pub(crate) struct SourceFlags {
     /// Folder for files pulled from a remote lake [default: ~/.cache/viewmart]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache: Option<PathBuf>,

@@ -32,7 +32,7 @@ use values::{ByteSize, MonthChoice};
 
 use flags::{
     AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags,
-    LimitFlags, MaskFlags, MonthFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags,
+    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags,
     RulesFlags, ScanFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 
@@ -208,6 +208,8 @@ struct RunArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    naming: NamingFlags,
+    #[command(flatten)]
     days: DayFlags,
     #[command(flatten)]
     source: SourceFlags,
@@ -246,6 +248,8 @@ struct ExtractArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    naming: NamingFlags,
+    #[command(flatten)]
     days: DayFlags,
     #[command(flatten)]
     source: SourceFlags,
@@ -263,6 +267,8 @@ struct TransformArgs {
     month: MonthFlags,
     #[command(flatten)]
     format: FormatFlags,
+    #[command(flatten)]
+    naming: NamingFlags,
     #[command(flatten)]
     days: DayFlags,
     #[command(flatten)]
@@ -416,6 +422,10 @@ struct PlanArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    naming: NamingFlags,
+    #[command(flatten)]
+    days: DayFlags,
+    #[command(flatten)]
     hdfs: HdfsFlags,
 }
 
@@ -467,6 +477,8 @@ struct BenchArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    naming: NamingFlags,
+    #[command(flatten)]
     days: DayFlags,
     #[command(flatten)]
     source: SourceFlags,
@@ -487,11 +499,17 @@ struct DoctorArgs {
     #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
+    naming: NamingFlags,
+    #[command(flatten)]
     days: DayFlags,
     #[command(flatten)]
     source: SourceFlags,
     #[command(flatten)]
     hdfs: HdfsFlags,
+    #[command(flatten)]
+    rules: RulesFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]

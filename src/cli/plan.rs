@@ -436,6 +436,10 @@ pub struct BenchPlan {
 pub struct DoctorPlan {
     /// The data, where any is named.
     pub lake: Option<LakePlan>,
+    /// What decides a record.
+    pub rules: Rules,
+    /// What lets a month through.
+    pub limits: Limits,
     /// Where the tables would go.
     pub warehouse: WarehousePlan,
     /// Folder of the output files.

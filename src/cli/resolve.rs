@@ -9,7 +9,7 @@ use etcetera::BaseStrategy as _;
 use jiff::civil::Date;
 
 use super::flags::{
-    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, MaskFlags, RulesFlags, Settings, SourceFlags,
+    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, MaskFlags, NamingFlags, RulesFlags, Settings, SourceFlags,
     WarehouseFlags,
 };
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
@@ -121,6 +121,7 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    naming: args.naming,
                     days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
@@ -144,6 +145,7 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    naming: args.naming,
                     days: args.days,
                     source: args.source,
                     prune: args.prune,
@@ -157,6 +159,7 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    naming: args.naming,
                     days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
@@ -212,8 +215,15 @@ impl Command {
             }
             Command::Plan(args) => {
                 let size = task_size(args.split, args.tasks);
-                let settings =
-                    Settings { lake: args.lake, month: args.month, format: args.format, hdfs: args.hdfs, ..none };
+                let settings = Settings {
+                    lake: args.lake,
+                    month: args.month,
+                    format: args.format,
+                    naming: args.naming,
+                    days: args.days,
+                    hdfs: args.hdfs,
+                    ..none
+                };
                 (Verb::Execute(Job::Plan(size)), settings)
             }
             Command::Scan(args) => {
@@ -244,6 +254,7 @@ impl Command {
                     month: args.month,
                     bench: args.bench,
                     format: args.format,
+                    naming: args.naming,
                     days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
@@ -258,9 +269,12 @@ impl Command {
                     lake: args.lake,
                     month: args.month,
                     format: args.format,
+                    naming: args.naming,
                     days: args.days,
                     source: args.source,
                     hdfs: args.hdfs,
+                    rules: args.rules,
+                    limits: args.limits,
                     warehouse: args.warehouse,
                     out: args.out,
                     ..none
@@ -414,6 +428,8 @@ impl Resolver<'_> {
             })),
             Job::Doctor => Task::Doctor(Box::new(DoctorPlan {
                 lake: if self.settings.lake.lake.is_empty() { None } else { Some(self.lake()?) },
+                rules: self.rules()?,
+                limits: self.limits(),
                 warehouse: self.warehouse()?,
                 out: self.out()?,
             })),
@@ -428,8 +444,8 @@ impl Resolver<'_> {
                 "name its folder, file, glob or URI on the command line, or as `lake` in the settings file",
             ));
         }
-        let SourceFlags { day_pattern, allow_duplicates, cache, refresh, offline, verify, jobs } =
-            &self.settings.source;
+        let NamingFlags { day_pattern, allow_duplicates } = &self.settings.naming;
+        let SourceFlags { cache, refresh, offline, verify, jobs } = &self.settings.source;
         let defaults = LakeOptions::default();
         let options = LakeOptions {
             list: ListOptions {

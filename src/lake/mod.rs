@@ -12,6 +12,7 @@ use etcetera::BaseStrategy as _;
 
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
+use crate::units::counted;
 
 pub mod arriving;
 mod cache;
@@ -47,6 +48,9 @@ use pull::{PullOptions, PullRequest, RetryPolicy};
 use source::hdfs::conf::HadoopConf;
 use source::hdfs::viewfs;
 use source::{Source, hdfs, local};
+
+/// A remote file changed less than this long ago may still be written to, in milliseconds.
+const FRESH_MS: i64 = 10 * 60 * 1000;
 
 /// How the records of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -315,13 +319,11 @@ impl Lake {
     pub fn list(&self) -> Result<Listing, LakeError> {
         let mut local = local::Walk::default();
         let mut remote = remote::Walk::default();
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-        let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
         for input in &self.inputs {
             match (input, &self.cache) {
                 (Input::Local(path), _) => local.add(path)?,
                 (Input::Hdfs(uri), Some(cache)) => match self.sources.get(&uri.root()) {
-                    Some(source) => remote.add(uri, source.as_ref(), cache, now_ms)?,
+                    Some(source) => remote.add(uri, source.as_ref(), cache)?,
                     None => remote.found.extend(remote::cached(uri, cache)?),
                 },
                 (Input::Hdfs(uri), None) => {
@@ -342,9 +344,28 @@ impl Lake {
         }
         let n_left_out = n_left_out + remote.n_left_out;
         let listing = select::select(&self.name, found, n_left_out, suspects, &self.options.list)?;
-        let warnings = listing.warnings.iter().cloned();
+        let fresh = if is_offline { None } else { self.warn_of_fresh_files(&listing) };
+        let warnings = listing.warnings.iter().cloned().chain(fresh);
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
         Ok(listing)
+    }
+
+    /// A word about remote files that were changed a moment ago. A file system of this machine says by itself when a
+    /// file changes while it is read.
+    fn warn_of_fresh_files(&self, listing: &Listing) -> Option<String> {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+        let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        let is_fresh = |file: &&DataFile| now_ms.saturating_sub(file.modified_ms) < FRESH_MS;
+        let fresh: Vec<&DataFile> =
+            listing.files.iter().filter(is_fresh).filter(|file| self.remote_uri(&file.uri).is_some()).collect();
+        let first = &fresh.first()?.uri;
+        Some(match fresh.len() {
+            1 => format!("{first} was changed less than 10 minutes ago: it may still be written to"),
+            n => format!(
+                "{}, such as {first}, were changed less than 10 minutes ago: they may still be written to",
+                counted(n as u64, "file")
+            ),
+        })
     }
 
     /// What looked odd while the lake was listed, one line each, in order.

@@ -8,8 +8,6 @@ use super::select::{Found, Suspect};
 use super::source::{Entry, EntryKind, Fault, Source};
 use super::{LakeError, LakeErrorKind, names};
 
-/// A file changed less than this long ago may still be open, in milliseconds.
-const FRESH_MS: i64 = 10 * 60 * 1000;
 /// Folders below each other, beyond which something is wrong.
 const MAX_DEPTH: usize = 100;
 
@@ -23,8 +21,8 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// Adds all data files at `input`, whose authority is known. `now_ms` is the time in milliseconds since 1970.
-    pub fn add(&mut self, input: &HdfsUri, source: &dyn Source, cache: &Cache, now_ms: i64) -> Result<(), LakeError> {
+    /// Adds all data files at `input`, whose authority is known.
+    pub fn add(&mut self, input: &HdfsUri, source: &dyn Source, cache: &Cache) -> Result<(), LakeError> {
         let at = |path: &str| HdfsUri { path: path.to_owned(), ..input.clone() };
         let start = match source.stat(&input.path) {
             Ok(entry) => vec![entry],
@@ -51,10 +49,7 @@ impl Walk {
             let uri = at(&entry.path);
             match entry.kind {
                 EntryKind::File => {
-                    if now_ms.saturating_sub(entry.modified_ms) < FRESH_MS {
-                        self.warnings
-                            .push(format!("{uri} was changed less than 10 minutes ago: it may still be written to"));
-                    } else if entry.looks_open && entry.n_bytes == 0 {
+                    if entry.looks_open && entry.n_bytes == 0 {
                         self.warnings.push(format!("{uri} is empty: its first block may still be written to"));
                     }
                     self.found.push(Found {

@@ -168,9 +168,23 @@ pub(crate) fn select(
     let n_other_months = by_month.values().map(Vec::len).sum::<usize>() + unread.len();
     suspects.retain(|suspect| Month::of(suspect.date) == month);
     suspects.sort();
-    let warnings = suspects.iter().map(|Suspect { uri, why, .. }| format!("{uri} was left out: it is {why}")).collect();
+    let warnings = left_out(&suspects);
     let missing_days = month.days().filter(|day| files.iter().all(|file| file.day != *day)).collect();
     Ok(Listing { month, files, n_skipped: n_left_out + n_others + n_other_months as u64, missing_days, warnings })
+}
+
+/// A line for each file that was left out though it may be data; one for all where many were for the same reason.
+fn left_out(suspects: &[Suspect]) -> Vec<String> {
+    const ALONE: usize = 3;
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    suspects.iter().for_each(|Suspect { uri, why, .. }| by_reason.entry(why).or_default().push(uri));
+    let lines = |(why, uris): (&str, Vec<&str>)| match uris.as_slice() {
+        [first, .., last] if uris.len() > ALONE => {
+            vec![format!("{} were left out, {first} to {last}: each is {why}", counted(uris.len() as u64, "file"))]
+        }
+        uris => uris.iter().map(|uri| format!("{uri} was left out: it is {why}")).collect(),
+    };
+    by_reason.into_iter().flat_map(lines).collect()
 }
 
 fn data_file(file: Found, date: Date, format: Format) -> DataFile {

@@ -21,6 +21,7 @@ pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
     for warning in lake.warnings() {
         console::say(format_args!("warning: {warning}"));
     }
+    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
     Ok(Outcome::Tasks(task::plan(&listing, plan.size)))
 }
 
