@@ -32,8 +32,8 @@ use values::{ByteSize, MonthChoice};
 
 use flags::{
     AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags,
-    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags, ReportFlags,
-    RulesFlags, ScanFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags,
+    ReportFlags, RulesFlags, ScanFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.

@@ -9,8 +9,8 @@ use etcetera::BaseStrategy as _;
 use jiff::civil::Date;
 
 use super::flags::{
-    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, MaskFlags, NamingFlags, RulesFlags, Settings, SourceFlags,
-    WarehouseFlags,
+    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, MaskFlags, NamingFlags, RulesFlags, Settings,
+    SourceFlags, WarehouseFlags,
 };
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
