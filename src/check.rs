@@ -29,6 +29,8 @@ impl Verdict {
 pub enum Part {
     /// The lake: exit code 3.
     Lake,
+    /// What is in its files: exit code 4.
+    Data,
     /// Warehouse and mart: exit code 5.
     Warehouse,
     /// The output folder: exit code 6.

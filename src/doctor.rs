@@ -1,15 +1,15 @@
-//! `viewmart doctor`: can this machine reach the lake and the warehouse, and may it load? Changes nothing.
+//! `viewmart doctor`: can this machine reach the lake and the warehouse, may it load, and is the month as it should be, as
+//! far as the ends of its files show? Changes nothing.
 
 use std::fmt;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::plan::{DoctorPlan, LakePlan};
+use crate::cli::plan::DoctorPlan;
 use crate::error::Error;
-use crate::lake::read::compressed;
-use crate::lake::{DataFile, Lake, LakeError};
-use crate::units::{grouped, size};
+
+mod lake;
 
 pub use crate::check::{Check, Part, Verdict};
 
@@ -23,46 +23,12 @@ pub struct Diagnosis {
 /// Looks at everything that a run with this plan would need.
 pub fn examine(plan: &DoctorPlan) -> Diagnosis {
     let mut checks = Vec::new();
-    if let Some(plan) = &plan.lake {
-        lake_checks(plan, &mut checks);
+    if let Some(of_lake) = &plan.lake {
+        checks.extend(lake::examine(plan, of_lake));
     }
     checks.push(output_check(&plan.out));
     checks.extend(crate::warehouse::examine(&plan.warehouse.url, &plan.warehouse.options, &crate::mart::schema()));
     Diagnosis { checks }
-}
-
-fn lake_checks(plan: &LakePlan, checks: &mut Vec<Check>) {
-    let (listing, is_remote) =
-        match Lake::inspect(&plan.inputs, &plan.options).and_then(|lake| Ok((lake.list()?, lake.is_remote()))) {
-            Ok(listed) => listed,
-            Err(error) => return checks.push(Check::bad(Part::Lake, "lake", Verdict::Failed, &error)),
-        };
-    let n_bytes = listing.files.iter().map(|file| file.n_bytes).sum();
-    let n_files = listing.files.len() as u64;
-    let found = format!("month {}: {} files, {}", listing.month, grouped(n_files), size(n_bytes));
-    checks.push(Check::good(Part::Lake, "lake", found));
-    // The bytes of a remote lake come with a pull.
-    let unreadable = if is_remote { None } else { listing.files.iter().find_map(|file| first_bytes(file).err()) };
-    checks.push(match unreadable {
-        None if is_remote => Check::good(Part::Lake, "reading", "a pull will tell"),
-        None => Check::good(Part::Lake, "reading", format!("the first bytes of {} files", grouped(n_files))),
-        Some(error) => Check::bad(Part::Lake, "reading", Verdict::Failed, &error),
-    });
-    if !listing.missing_days.is_empty() {
-        let days: Vec<String> = listing.missing_days.iter().map(|day| format!("{:02}", day.number())).collect();
-        checks.push(Check {
-            part: Part::Lake,
-            what: "days".into(),
-            verdict: Verdict::Warning,
-            found: format!("no file for day {}", days.join(", ")),
-            advice: Some("these days will be missing in the month; --require-all-days makes that an error".into()),
-        });
-    }
-}
-
-/// Whether a file opens, and unpacks as far as its first bytes.
-fn first_bytes(file: &DataFile) -> Result<(), LakeError> {
-    compressed::open(file)?.fill(&mut [0; 512]).map(drop)
 }
 
 /// Whether files can be made in the output folder, or in the folder it would be made in.
@@ -84,6 +50,7 @@ impl Diagnosis {
         let failed = self.checks.iter().find(|check| check.verdict == Verdict::Failed);
         failed.map_or(0, |check| match check.part {
             Part::Lake => 3,
+            Part::Data => 4,
             Part::Warehouse => 5,
             Part::Output => 6,
         })
@@ -128,5 +95,6 @@ mod tests {
         check(&[(Part::Lake, Verdict::Good), (Part::Warehouse, Verdict::Failed)], 5);
         check(&[(Part::Output, Verdict::Failed), (Part::Warehouse, Verdict::Failed)], 6);
         check(&[(Part::Lake, Verdict::Failed)], 3);
+        check(&[(Part::Lake, Verdict::Warning), (Part::Data, Verdict::Failed)], 4);
     }
 }

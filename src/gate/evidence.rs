@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     rejects: Option<&'a Rejects>,
     /// By canonical name.
     files: BTreeMap<String, &'a DataFile>,
+    /// What files are by their first bytes, by the user's name for them, where that was looked at before.
+    known: Option<&'a BTreeMap<String, Diagnosis>>,
 }
 
 /// A rejected record, or the start of a file that holds none.
@@ -45,7 +47,13 @@ pub struct Example {
 impl<'a> Evidence<'a> {
     /// That of a scan of `files`.
     pub fn of_scan(files: &'a [DataFile], rejects: &'a Rejects) -> Evidence<'a> {
-        Evidence { rejects: Some(rejects), files: files.iter().map(|file| (file.canonical_uri(), file)).collect() }
+        let files = files.iter().map(|file| (file.canonical_uri(), file)).collect();
+        Evidence { rejects: Some(rejects), files, known: None }
+    }
+
+    /// The same, where it is known already which files are something else.
+    pub fn knowing(self, known: &'a BTreeMap<String, Diagnosis>) -> Evidence<'a> {
+        Evidence { known: Some(known), ..self }
     }
 
     /// Whether records are at hand.
@@ -83,16 +91,15 @@ impl<'a> Evidence<'a> {
         let example = |(_, reason): (u64, Reason)| {
             let wanted = |(file, reject): &(&str, Reject<'_>)| reject.reason == reason && by_name.contains_key(file);
             let (name, reject) = rejects.iter().find(wanted)?;
-            Some(Example::of(by_name.get(name)?, &reject))
+            Some(self.example(by_name.get(name)?, &reject))
         };
         counts.into_iter().filter_map(example).collect()
     }
-}
 
-impl Example {
-    fn of(file: &DataFile, reject: &Reject<'_>) -> Example {
-        let of_file = || match reject.reason {
-            Reason::Malformed => diagnosis::of_head(&head(file)?),
+    fn example(&self, file: &DataFile, reject: &Reject<'_>) -> Example {
+        let of_file = || match (reject.reason, self.known) {
+            (Reason::Malformed, Some(known)) => known.get(&file.uri).copied(),
+            (Reason::Malformed, None) => diagnosis::of_head(&head(file)?),
             _ => None,
         };
         Example {
@@ -104,7 +111,9 @@ impl Example {
             diagnosis: of_file().or_else(|| diagnosis::of_record(reject.reason, reject.raw)),
         }
     }
+}
 
+impl Example {
     /// What to do about it.
     pub fn next(&self) -> Option<String> {
         self.diagnosis.map(|diagnosis| diagnosis.next_for(&self.file))

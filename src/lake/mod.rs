@@ -17,6 +17,7 @@ use crate::units::counted;
 pub mod arriving;
 mod cache;
 mod day;
+pub mod ends;
 pub mod error;
 pub mod input;
 mod names;

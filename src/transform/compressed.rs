@@ -111,6 +111,11 @@ impl CompressedInput {
         }
     }
 
+    /// A CSV file whose header is not in the range.
+    pub fn with_layout(self, layout: Option<CsvLayout>) -> CompressedInput {
+        CompressedInput { layout, ..self }
+    }
+
     /// Whether no more records begin in the range.
     fn is_past_range(&self) -> bool {
         self.base + self.at as u64 >= self.range.end
@@ -209,6 +214,6 @@ impl CompressedInput {
 
 /// Where the last line of `filled` ends that starts at `start` or after it and ends with a line
 /// feed; `start` when none does.
-fn last_line_end(filled: &[u8], start: usize) -> usize {
+pub(super) fn last_line_end(filled: &[u8], start: usize) -> usize {
     filled.get(start..).and_then(|lines| memchr::memrchr(b'\n', lines)).map_or(start, |feed| start + feed + 1)
 }

@@ -18,6 +18,7 @@ mod open;
 mod queue;
 mod quotes;
 mod range;
+mod sample;
 mod split;
 mod worker;
 
@@ -28,7 +29,7 @@ use jiff::civil::Date;
 
 use crate::console::Progress;
 use crate::engine::aggregate::build::MonthBuilder;
-use crate::engine::aggregate::collect::Collector;
+use crate::engine::aggregate::collect::{Collector, FileId};
 use crate::engine::calendar::Month;
 use crate::engine::ledger::InputFile;
 use crate::engine::month::{MonthMeta, MonthTable, Provenance};
@@ -37,6 +38,7 @@ use crate::engine::scan::fast::{Backend, Scanner};
 use crate::engine::scan::record::RecordFilter;
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
+use crate::lake::ends::Ends;
 use crate::lake::{FileStream, RangeFile, ReadyFiles};
 use crate::timing::{StageClock, StageTiming};
 
@@ -110,6 +112,17 @@ pub fn scan_ranges(
     let inputs = range::inputs(ranges);
     let mut nothing = ReadyFiles::new([]);
     scan_queue(Queue::of_inputs(inputs, files, &mut nothing), options, &Progress::hidden(), max_contracts)
+}
+
+/// Scans the ends of files: counts and rejects are those of the records in them.
+///
+/// # Errors
+/// As [`transform`].
+pub fn scan_ends(ends: &[Ends], options: &TransformOptions) -> Result<Transformed, Error> {
+    let files = ends.iter().map(sample::input_file).collect();
+    let inputs = ends.iter().zip(0..).flat_map(|(ends, id)| sample::inputs(ends, FileId(id)));
+    let mut nothing = ReadyFiles::new([]);
+    scan_queue(Queue::of_inputs(inputs, files, &mut nothing), options, &Progress::hidden(), None)
 }
 
 fn scan_queue(

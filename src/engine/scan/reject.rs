@@ -157,6 +157,13 @@ impl Rejects {
         }
     }
 
+    /// Adds those of other files, which were kept with the same limit.
+    pub fn absorb(&mut self, other: Rejects) {
+        for ((file, number, _), batch) in other.batches {
+            self.add(&file, number, batch);
+        }
+    }
+
     /// File and reject in order, as many as the limit allows.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Reject<'_>)> {
         let all = self.batches.iter().flat_map(|((file, ..), batch)| batch.iter().map(|reject| (&**file, reject)));

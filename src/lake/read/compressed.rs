@@ -93,6 +93,13 @@ fn unpack(
 }
 
 impl CompressedFile {
+    /// What is at hand of `file`, unpacked already.
+    pub(crate) fn of_content(file: &DataFile, content: Vec<u8>) -> CompressedFile {
+        let listed = DataFile { compression: Compression::None, ..file.clone() };
+        let stream = Box::new(io::Cursor::new(content));
+        CompressedFile { stream, check: Box::new(|_| Ok(())), listed, n_read: Arc::default(), is_begun: true }
+    }
+
     /// Unpacks into `buffer` until it is full or the content ends, and returns the number of bytes. Fewer than its
     /// length means the end, which is reached only if the whole file was sound and is still as it was listed.
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, LakeError> {

@@ -10,6 +10,9 @@ const GZIP: &[u8] = b"\x1f\x8b";
 /// What a Zstandard frame begins with.
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
+/// Bytes at the start of a file that say it.
+const START_BYTES: usize = 8;
+
 /// How bytes are packed that begin so; `None` for those of no known packing.
 pub(super) fn of_start(start: &[u8]) -> Option<Compression> {
     // A frame that is to be skipped may come first.
@@ -29,15 +32,23 @@ fn is_text(start: &[u8]) -> bool {
 
 /// The file as its first bytes say it is packed, and the fact that its name says otherwise. A file that cannot be read is
 /// left to whoever opens it.
-pub(crate) fn as_packed(mut file: DataFile) -> (DataFile, Option<&'static str>) {
+pub(crate) fn as_packed(file: DataFile) -> (DataFile, Option<&'static str>) {
     let mut start = Vec::new();
-    let read = File::open(&file.path).and_then(|opened| opened.take(8).read_to_end(&mut start));
-    if read.is_err() || start.is_empty() {
+    match File::open(&file.path).and_then(|opened| opened.take(START_BYTES as u64).read_to_end(&mut start)) {
+        Ok(_) => as_start_says(file, &start),
+        Err(_) => (file, None),
+    }
+}
+
+/// The same of a file that begins with `start`.
+pub(crate) fn as_start_says(mut file: DataFile, start: &[u8]) -> (DataFile, Option<&'static str>) {
+    let start = start.get(..START_BYTES).unwrap_or(start);
+    if start.is_empty() {
         return (file, None);
     }
-    let actual = match of_start(&start) {
+    let actual = match of_start(start) {
         Some(compression) => compression,
-        None if is_text(&start) => Compression::None,
+        None if is_text(start) => Compression::None,
         // Neither one nor the other: it is damaged.
         None => return (file, None),
     };

@@ -1,0 +1,170 @@
+//! What a rejected record is, by its text.
+
+use serde_json::{Map, Value};
+
+use super::kinds::*;
+use super::{Diagnosis, after_colon, of_head, text};
+
+/// Seconds of the year 2001: what is larger counts from 1970 in seconds, milliseconds or finer.
+const YEAR_2001_S: i64 = 1_000_000_000;
+
+pub(super) fn of_malformed(raw: &[u8]) -> Option<Diagnosis> {
+    if raw.starts_with(b"\xef\xbb\xbf") {
+        return Some(INNER_MARK);
+    }
+    if let Some(diagnosis) = of_head(raw) {
+        return Some(diagnosis);
+    }
+    let is_text = match std::str::from_utf8(raw) {
+        Ok(_) => true,
+        // The text may be cut within a character.
+        Err(error) => error.error_len().is_none(),
+    };
+    if !is_text {
+        return Some(NOT_UTF8);
+    }
+    let text = text(raw);
+    if let Ok(Value::Object(object)) = serde_json::from_str(&text) {
+        return of_object(&object);
+    }
+    of_text(&text)
+}
+
+/// An object that is no record.
+fn of_object(object: &Map<String, Value>) -> Option<Diagnosis> {
+    let is_record = |value: &Value| value.as_object().is_some_and(has_fields);
+    match object.get("_source") {
+        Some(Value::String(text)) if text.trim_start().starts_with('{') => return Some(SOURCE_IS_TEXT),
+        Some(_) => return None,
+        None => {}
+    }
+    let is_text_of_record = |value: &Value| value.as_str().is_some_and(|text| text.trim_start().starts_with('{'));
+    match object {
+        _ if has_fields(object) => Some(FLAT),
+        _ if object.get("fields").is_some_and(is_record) => Some(FIELDS),
+        _ if object.values().any(is_record) => Some(NESTED),
+        _ if object.get("message").is_some_and(is_text_of_record) => Some(MESSAGE_IS_RECORD),
+        _ => None,
+    }
+}
+
+fn has_fields(object: &Map<String, Value>) -> bool {
+    ["Contract", "TotalDuration", "AppName"].iter().any(|key| object.contains_key(*key))
+}
+
+/// A text that is no JSON.
+fn of_text(text: &str) -> Option<Diagnosis> {
+    let json = text.starts_with('{');
+    let end = text.trim_end();
+    let is_in_front = || text.find("{\"").is_some_and(|at| at > 0 && !text[..at].contains([',', '"', ';', '\t', '|']));
+    let rows: [(bool, Diagnosis); 11] = [
+        (text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") || end == "=======", CONFLICT),
+        (json && end.ends_with("},") && serde_json::from_str::<Value>(&end[..end.len() - 1]).is_ok(), COMMA_BEHIND),
+        (json && ["}{", "} {", "},{", "}, {"].iter().any(|between| has_two(text, between)), TWO_OBJECTS),
+        (json && ["NaN", "Infinity"].iter().any(|word| after_colon(text, word)), NOT_A_NUMBER),
+        (text.contains("\": '") || text.contains("{'"), PYTHON_DICT),
+        (json && text[1..].trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'), BARE_KEYS),
+        (!json && text.contains("\\\""), BACKSLASH_QUOTES),
+        (text.contains('\u{1}'), HIVE_TEXT),
+        (is_header(text), CSV_AS_NDJSON),
+        (!json && is_in_front(), TEXT_IN_FRONT),
+        (json && !end.ends_with('}'), CUT_OFF),
+    ];
+    rows.iter().find(|(matches, _)| *matches).map(|(_, diagnosis)| *diagnosis)
+}
+
+/// Whether `between` ends one whole object and begins another.
+fn has_two(text: &str, between: &str) -> bool {
+    text.match_indices(between).any(|(at, _)| serde_json::from_str::<Value>(&text[..=at]).is_ok())
+}
+
+/// The header of a CSV file.
+pub(super) fn is_header(text: &str) -> bool {
+    !text.contains('{') && ["Contract", "TotalDuration", "AppName"].iter().all(|name| text.contains(name))
+}
+
+/// A record without the field `name`.
+pub(super) fn without(raw: &[u8], name: &str) -> Option<Diagnosis> {
+    let object: Value = serde_json::from_slice(raw).ok()?;
+    let source = object.get("_source").unwrap_or(&object).as_object()?;
+    let is_like = |key: &String| {
+        let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        plain(key) == plain(name)
+    };
+    (!source.contains_key(name) && (source.keys().any(is_like) || !has_fields(source))).then_some(OTHER_KEYS)
+}
+
+pub(super) fn of_duration(raw: &[u8]) -> Option<Diagnosis> {
+    match field(raw, "TotalDuration") {
+        Some(Value::String(value)) => of_number_text(&value).or(value.parse::<f64>().is_ok().then_some(NUMBER_AS_TEXT)),
+        Some(Value::Number(number)) => number.is_f64().then_some(FRACTION),
+        Some(Value::Object(number)) => number.keys().any(|key| key.starts_with("$number")).then_some(EXTENDED_NUMBER),
+        Some(_) => None,
+        None if serde_json::from_slice::<Value>(raw).is_ok() => without(raw, "TotalDuration"),
+        None => of_csv_duration(&text(raw)),
+    }
+}
+
+/// A text in place of a number.
+fn of_number_text(value: &str) -> Option<Diagnosis> {
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    let groups = |value: &str, separator: char| {
+        let parts: Vec<&str> = value.split(separator).collect();
+        let (first, others) = parts.split_first()?;
+        let is_grouped = digits(first) && first.len() <= 3 && others.iter().all(|part| part.len() == 3 && digits(part));
+        (!others.is_empty() && is_grouped).then_some(THOUSANDS)
+    };
+    let value = value.trim();
+    let is_clock = || {
+        let parts: Vec<&str> = value.split(':').collect();
+        matches!(parts.len(), 2 | 3) && parts.iter().all(|part| digits(part) && part.len() <= 2)
+    };
+    if let Some(thousands) = [',', '.', ' ', '\u{a0}', '\u{202f}', '\''].iter().find_map(|mark| groups(value, *mark)) {
+        Some(thousands)
+    } else if digits(value.strip_prefix(['-', '+']).unwrap_or(value)) {
+        Some(NUMBER_AS_TEXT)
+    } else {
+        is_clock().then_some(CLOCK)
+    }
+}
+
+/// A record of CSV: the field is not known by name here, so only what no other field looks like is sure.
+fn of_csv_duration(text: &str) -> Option<Diagnosis> {
+    if is_header(text) {
+        return Some(SECOND_HEADER);
+    }
+    let quoted = text.split('"').skip(1).step_by(2);
+    let bare = text.split([',', ';', '\t', '|']).map(str::trim);
+    let is_fraction = |field: &str| {
+        field.split_once('.').is_some_and(|(whole, part)| {
+            let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+            digits(whole) && digits(part) && part.len() != 3
+        })
+    };
+    quoted
+        .filter_map(of_number_text)
+        .find(|kind| *kind == THOUSANDS)
+        .or_else(|| bare.clone().filter_map(of_number_text).find(|kind| matches!(*kind, THOUSANDS | CLOCK)))
+        .or_else(|| bare.clone().any(is_fraction).then_some(FRACTION))
+}
+
+/// A duration over the bound of a day.
+pub(super) fn of_long_duration(raw: &[u8]) -> Option<Diagnosis> {
+    let of_csv = || text(raw).split([',', ';', '\t', '|']).filter_map(|field| field.trim_matches('"').parse().ok()).max();
+    let seconds: i64 = match field(raw, "TotalDuration") {
+        Some(value) => value.as_i64()?,
+        None => of_csv()?,
+    };
+    match seconds {
+        YEAR_2001_S.. => Some(POINT_IN_TIME),
+        100_000.. if seconds % 1000 == 0 => Some(MILLISECONDS),
+        _ => None,
+    }
+}
+
+/// A field of `_source`, or of the object itself where there is none.
+pub(super) fn field(raw: &[u8], name: &str) -> Option<Value> {
+    let object: Value = serde_json::from_slice(raw).ok()?;
+    let source = object.get("_source").unwrap_or(&object);
+    source.get(name).cloned()
+}

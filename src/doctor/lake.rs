@@ -1,0 +1,315 @@
+//! What a run would say of a lake, from the names of its files and their first and last bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::ZonedDateTime;
+use jiff::civil::Date;
+use sha2::{Digest as _, Sha256};
+
+use crate::check::{Check, Part, Verdict};
+use crate::cli::plan::{DoctorPlan, LakePlan, MissingDays};
+use crate::diagnosis::{self, Diagnosis};
+use crate::engine::calendar::Day;
+use crate::engine::ledger::LedgerDetail;
+use crate::engine::scan::reject::{RejectLimit, Rejects};
+use crate::error::{DataError, Error};
+use crate::gate::{self, Evidence, Limits, Refusal, WarningPolicy};
+use crate::lake::ends::{END_BYTES, Ends};
+use crate::lake::{Compression, DataFile, Duplicates, Format, Lake, Listing, twice};
+use crate::transform::{self, TransformOptions};
+use crate::units::{counted, date_runs, dates, grouped, size};
+
+/// Files whose ends are in memory at once.
+const BATCH_FILES: usize = 256;
+
+/// Rejected records that are kept: examples are shown of two.
+const MAX_REJECTS: usize = 100_000;
+
+/// Most files that are told of one by one.
+const SHOWN_FILES: usize = 10;
+
+/// Median of the bytes of a day from which on days are held against it.
+const MIN_MEDIAN_BYTES: u64 = 2 * END_BYTES as u64;
+
+/// Zeros at the end of a file that are not there by chance.
+const MIN_ZEROS: usize = 16;
+
+/// Looks at the lake of the plan.
+pub(super) fn examine(plan: &DoctorPlan, of_lake: &LakePlan) -> Vec<Check> {
+    let listed = Lake::inspect(&of_lake.inputs, &of_lake.options).and_then(|lake| Ok((lake.list()?, lake)));
+    let (listing, lake) = match listed {
+        Ok(listed) => listed,
+        Err(error) => return vec![Check::bad(Part::Lake, "lake", Verdict::Failed, &error)],
+    };
+    let n_bytes = listing.files.iter().map(|file| file.n_bytes).sum();
+    let n_files = counted(listing.files.len() as u64, "file");
+    let found = format!("month {}: {n_files}, {}", listing.month, size(n_bytes));
+    let mut checks = vec![Check::good(Part::Lake, "lake", found)];
+    let verdict = verdict_of_warnings(&plan.limits);
+    checks.extend(lake.warnings().into_iter().map(|text| warned("lake", verdict, text)));
+    let look = Look::at(&lake, &listing, plan);
+    checks.extend(look.readings());
+    checks.extend(look.contents(&listing, &plan.limits));
+    checks.extend(look.missing_days(&listing, of_lake.missing_days));
+    if of_lake.options.list.duplicates == Duplicates::Refuse {
+        checks.extend(look.equal_files(&listing));
+    }
+    checks
+}
+
+/// What a warning is under these limits.
+fn verdict_of_warnings(limits: &Limits) -> Verdict {
+    match limits.warnings {
+        WarningPolicy::Publish => Verdict::Warning,
+        WarningPolicy::Refuse => Verdict::Failed,
+    }
+}
+
+fn warned(what: &str, verdict: Verdict, found: String) -> Check {
+    let part = if what == "lake" { Part::Lake } else { Part::Data };
+    Check { part, what: what.into(), verdict, found, advice: None }
+}
+
+/// All that was seen of the files of a month.
+struct Look {
+    detail: LedgerDetail,
+    rejects: Rejects,
+    /// What files are that are something else, by name.
+    known: BTreeMap<String, Diagnosis>,
+    /// Size and both ends of each file, as one number; files are named by their place in the listing.
+    prints: Vec<(usize, [u8; 32])>,
+    /// What is odd at the end of a file.
+    odd_ends: BTreeMap<&'static str, Vec<String>>,
+    failed: Vec<Error>,
+    failed_days: BTreeSet<Day>,
+    /// Whether all files were read whole.
+    is_whole: bool,
+}
+
+impl Look {
+    fn at(lake: &Lake, listing: &Listing, plan: &DoctorPlan) -> Look {
+        let options = TransformOptions {
+            month: listing.month,
+            etl_date: today(),
+            rules: plan.rules.clone(),
+            n_threads: 1,
+            max_rejects_kept: MAX_REJECTS,
+        };
+        let mut look = Look {
+            detail: LedgerDetail::default(),
+            rejects: Rejects::new(RejectLimit::new(MAX_REJECTS)),
+            known: BTreeMap::new(),
+            prints: Vec::new(),
+            odd_ends: BTreeMap::new(),
+            failed: Vec::new(),
+            failed_days: BTreeSet::new(),
+            is_whole: true,
+        };
+        for (batch, files) in listing.files.chunks(BATCH_FILES).enumerate() {
+            let mut ends = Vec::new();
+            for (place, file) in files.iter().enumerate() {
+                match lake.ends(file) {
+                    Ok(of_file) => {
+                        look.note(batch * BATCH_FILES + place, &of_file);
+                        ends.push(of_file);
+                    }
+                    Err(error) => look.fail(file.day, error.into()),
+                }
+            }
+            look.scan(ends, &options);
+        }
+        look
+    }
+
+    fn fail(&mut self, day: Day, error: Error) {
+        self.failed_days.insert(day);
+        self.failed.push(error);
+    }
+
+    fn note(&mut self, place: usize, ends: &Ends) {
+        self.is_whole &= ends.is_whole;
+        if let Some(diagnosis) = diagnosis::of_head(&ends.head) {
+            self.known.insert(ends.file.uri.clone(), diagnosis);
+        }
+        let mut print = Sha256::new();
+        print.update(&ends.head);
+        print.update(&ends.tail);
+        self.prints.push((place, print.finalize().into()));
+        if let Some(what) = odd_end(ends) {
+            self.odd_ends.entry(what).or_default().push(ends.file.uri.clone());
+        }
+    }
+
+    /// Counts the records in the ends of files; one whose header is wrong is told and passed over.
+    fn scan(&mut self, mut ends: Vec<Ends>, options: &TransformOptions) {
+        loop {
+            match transform::scan_ends(&ends, options) {
+                Ok(made) => {
+                    self.rejects.absorb(made.rejects);
+                    if let Err(conflict) = self.detail.merge(made.table.detail) {
+                        self.failed.push(DataError::Ledger { what: conflict.to_string() }.into());
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let of_header = match &error {
+                        Error::Data(DataError::Header { file, .. }) => {
+                            ends.iter().position(|ends| ends.file.uri == *file)
+                        }
+                        _ => None,
+                    };
+                    let Some(place) = of_header else { return self.failed.push(error) };
+                    self.fail(ends[place].file.day, error);
+                    ends.remove(place);
+                }
+            }
+        }
+    }
+
+    /// How the files could be read.
+    fn readings(&self) -> Vec<Check> {
+        if self.failed.is_empty() {
+            let what = if self.is_whole { "every byte" } else { "the first and last 64 KiB of each file" };
+            return vec![Check::good(Part::Lake, "reading", what)];
+        }
+        let check = |error: &Error| {
+            let part = if matches!(error, Error::Data(_)) { Part::Data } else { Part::Lake };
+            Check::bad(part, "reading", Verdict::Failed, error)
+        };
+        let mut checks: Vec<Check> = self.failed.iter().take(SHOWN_FILES).map(check).collect();
+        if let Some(n_more @ 1..) = self.failed.len().checked_sub(SHOWN_FILES) {
+            let found = format!("and {} more", counted(n_more as u64, "file"));
+            checks.push(warned("reading", Verdict::Failed, found));
+        }
+        checks
+    }
+
+    /// What the gate of a run would say of the records that were seen.
+    fn contents(&self, listing: &Listing, limits: &Limits) -> Vec<Check> {
+        let (month, detail) = (listing.month, &self.detail);
+        let evidence = Evidence::of_scan(&listing.files, &self.rejects).knowing(&self.known);
+        let total = detail.total();
+        let mut checks = Vec::new();
+        let lenient = Limits { warnings: WarningPolicy::Publish, ..*limits };
+        let is_nothing = total.read == 0 && !self.failed.is_empty();
+        match gate::check_limits(month, detail, &lenient, &[], &evidence) {
+            Err(DataError::Refused(refusal)) if !is_nothing => checks.push(refused(*refusal)),
+            _ => {
+                let seen = format!("{} of {} seen are kept", grouped(total.kept), counted(total.read, "record"));
+                checks.push(Check::good(Part::Data, "records", seen));
+            }
+        }
+        let verdict = verdict_of_warnings(limits);
+        let is_sure = |warning: &gate::Warning| self.is_whole || warning.kind != "odd_day";
+        let warnings = gate::warnings(month, detail, limits, &evidence).into_iter().filter(is_sure);
+        checks.extend(warnings.map(|warning| warned("records", verdict, warning.text)));
+        if !self.is_whole {
+            checks.extend(odd_days_by_size(listing).map(|text| warned("days", verdict, text)));
+        }
+        for (what, files) in &self.odd_ends {
+            let names = files.iter().take(SHOWN_FILES).cloned().collect::<Vec<_>>().join(", ");
+            let more = match files.len().saturating_sub(SHOWN_FILES) {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            let advice = Some("fetch it again where it is not as it was written".to_owned());
+            checks.push(Check { advice, ..warned("ends", verdict, format!("{names}{more}: {what}")) });
+        }
+        checks
+    }
+
+    /// Days without a record.
+    fn missing_days(&self, listing: &Listing, policy: MissingDays) -> Option<Check> {
+        let mut days = gate::missing_days(listing.month, &self.detail, today());
+        days.retain(|day| !self.failed_days.contains(day));
+        if days.is_empty() {
+            return None;
+        }
+        let (verdict, advice) = match policy {
+            MissingDays::Report => (
+                Verdict::Warning,
+                "these days will be missing in the month; --require-all-days makes that an error",
+            ),
+            MissingDays::Refuse => {
+                (Verdict::Failed, "bring these days into the lake, or run without --require-all-days")
+            }
+        };
+        let found = format!("no record of {}", date_runs(listing.month, &days));
+        Some(Check { part: Part::Lake, what: "days".into(), verdict, found, advice: Some(advice.into()) })
+    }
+
+    /// Files of a day that are the same, as far as they were seen.
+    fn equal_files(&self, listing: &Listing) -> Vec<Check> {
+        let n_records: BTreeMap<&str, u64> =
+            self.detail.files.iter().map(|file| (file.file.uri.as_str(), file.counts.read)).collect();
+        let mut first: BTreeMap<(Day, u64, [u8; 32]), &DataFile> = BTreeMap::new();
+        let mut checks = Vec::new();
+        let files = self.prints.iter().filter_map(|(place, print)| Some((listing.files.get(*place)?, print)));
+        for (file, print) in files.filter(|(file, _)| file.n_bytes > 0) {
+            let key = (file.day, file.n_bytes, *print);
+            let Some(one) = first.get(&key) else {
+                first.insert(key, file);
+                continue;
+            };
+            let n_records = n_records.get(file.canonical_uri().as_str()).copied().unwrap_or(0);
+            let why = "their size, their first and their last bytes are the same";
+            match n_records {
+                0 => {}
+                1 | 2 => {
+                    let text = format!("{} holds the same as {}", file.uri, one.uri);
+                    checks.push(warned("files", Verdict::Warning, text));
+                }
+                _ => checks.push(Check::bad(Part::Lake, "files", Verdict::Failed, &twice(one, file, why))),
+            }
+        }
+        checks.truncate(SHOWN_FILES);
+        checks
+    }
+}
+
+/// A limit that is passed.
+fn refused(refusal: Refusal) -> Check {
+    // A run would write the rejects down; the doctor writes nothing.
+    let refusal = Refusal { sees_records: false, ..refusal };
+    let texts = refusal.breaches.iter().map(|breach| breach.text.clone());
+    let found = texts.chain(refusal.examples.iter().map(ToString::to_string)).collect::<Vec<_>>().join("; ");
+    let advice = Some(refusal.advice());
+    Check { part: Part::Data, what: "records".into(), verdict: Verdict::Failed, found, advice }
+}
+
+/// What is odd about the end of a plain file.
+fn odd_end(ends: &Ends) -> Option<&'static str> {
+    if ends.file.compression != Compression::None {
+        return None;
+    }
+    let n_zeros = ends.tail.iter().rev().take_while(|byte| **byte == 0).count();
+    if n_zeros >= MIN_ZEROS && n_zeros < ends.tail.len() {
+        return Some("ends in NUL bytes, as a file does that was not written to its end");
+    }
+    let last = ends.tail.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+    let is_cut = ends.file.format == Format::Ndjson && last.starts_with(b"{") && !last.ends_with(b"}");
+    is_cut.then_some("its last record is cut off, as if the file were longer")
+}
+
+/// Days whose files have far fewer or far more bytes than those of others, where all are written and packed alike.
+fn odd_days_by_size(listing: &Listing) -> impl Iterator<Item = String> {
+    let kinds: BTreeSet<_> =
+        listing.files.iter().map(|file| (file.format as u8, file.compression as u8)).collect();
+    let mut by_day: BTreeMap<Day, u64> = BTreeMap::new();
+    listing.files.iter().for_each(|file| *by_day.entry(file.day).or_default() += file.n_bytes);
+    by_day.retain(|_, n_bytes| *n_bytes > 0);
+    let mut sizes: Vec<u64> = by_day.values().copied().collect();
+    sizes.sort_unstable();
+    let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
+    let is_told = kinds.len() == 1 && median >= MIN_MEDIAN_BYTES;
+    let is_odd = move |n_bytes: u64| is_told && (n_bytes < median.div_ceil(2) || n_bytes > median.saturating_mul(2));
+    let month = listing.month;
+    by_day.into_iter().filter(move |(_, n_bytes)| is_odd(*n_bytes)).map(move |(day, n_bytes)| {
+        format!("{} has {}, the median day {}", dates(month, &[day]).concat(), size(n_bytes), size(median))
+    })
+}
+
+/// Days behind it cannot be missing yet.
+fn today() -> Date {
+    ZonedDateTime::now().date()
+}
