@@ -71,12 +71,15 @@ describe("every page", () => {
       const file = join(folder, `${name}.html`);
       assert.ok(statSync(file).size < 1_000_000, "under 1 MB");
     });
-    for (const [width, colorScheme] of [[360, "dark"], [768, "light"], [1440, "dark"], [1440, "light"], [1920, "light"]]) {
+    for (const [width, colorScheme] of [[360, "dark"], [390, "light"], [768, "light"], [1101, "dark"], [1280, "light"], [1440, "dark"], [1440, "light"], [1920, "light"]]) {
       test(`${name}: ${width} px, ${colorScheme}`, () =>
           visit(name, { viewport: { width, height: 900 }, colorScheme }, async (page) => {
             assert.equal(await page.evaluate(() => document.documentElement.dataset.ready), "", "the script ran to its end");
             const seen = await page.evaluate(() => ({
               width: document.documentElement.scrollWidth,
+              // On a phone the shares of the overlap may scroll.
+              scrolled: [...document.querySelectorAll(`.shown [data-table^=taste]${innerWidth < 760 ? "" : ", .shown [data-table^=overlap]"}`)]
+                .filter(({ parentElement: frame }) => frame.scrollWidth > frame.clientWidth).map((table) => table.dataset.table),
               frames: [...document.querySelectorAll(".shown [data-chart]")].map((frame) => frame.querySelectorAll("svg path, svg text").length),
               foreign: document.querySelectorAll("img, iframe, object, embed, svg [onload], [onerror], [onclick]").length,
               references: [...document.querySelectorAll("[src], [href], [srcset], [action], [poster]")]
@@ -86,6 +89,7 @@ describe("every page", () => {
               title: document.title,
             }));
             assert.ok(seen.width <= width, `nothing but tables scrolls sideways: ${seen.width} px`);
+            assert.deepEqual(seen.scrolled, [], "the tastes and the overlap of categories fit");
             assert.ok(seen.frames.every((shapes) => shapes >= 3), `every chart is drawn: ${seen.frames}`);
             assert.equal(seen.foreign, 0);
             assert.deepEqual(seen.references, [], "nothing outside the page is referred to");
@@ -269,7 +273,7 @@ describe("numbers", () => {
               assert.equal(clean(big), read(number), tile);
               if (below[0] !== "any") assert.ok(` ${clean(small)} `.includes(` ${read(below)} `), `${tile}: ${small}, not ${read(below)}`);
               const wanted = before ? change(basis, before.tiles[tile][2] ?? before.tiles[tile][0]) : "";
-              assert.equal(clean(changed).replace(/^[▲▼] /, "").replace(/ (a day )?vs .*$/, ""), wanted, tile);
+              assert.equal(clean(changed).replace(/^[▲▼] /, "").replace(/ (per day )?vs .*$/, ""), wanted, tile);
             }
             const found = {};
             for (const [title, rows] of await article.locator("[data-table]").evaluateAll(rowsOf)) {

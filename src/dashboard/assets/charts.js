@@ -149,15 +149,15 @@
     },
     active: (month) => ({
       grid: grid({ top: 34 }),
-      legend: { ...legend, data: [{ name: "customers" }, { name: "at least so many days" }] },
+      legend: { ...legend, data: [{ name: "customers" }, { name: "at least this many days" }] },
       xAxis: steps(month.active.map((_, i) => String(i + 1)), { axisLabel: { ...soft, interval: (i) => i === 0 || i % 5 === 4 } }),
       yAxis: [counts(month.active), value({ min: 0, max: 100, interval: 25, splitLine: { show: false }, axisLabel: { ...soft, formatter: (n) => `${n} %` } })],
       tooltip: tooltip((i) => [
-        `${i + 1} active ${i ? "days" : "day"}`, `${whole.format(month.active[i])} customers`, `${percent(month.atLeast[i])} with at least so many`,
+        `${i + 1} active ${i ? "days" : "day"}`, `${whole.format(month.active[i])} customers`, `${percent(month.atLeast[i])} with at least this many`,
       ]),
       series: [
         bar({ name: "customers", data: month.active, color: "var(--bar)", barWidth: "74%", itemStyle: { color: "var(--bar)", borderRadius: 2 } }),
-        line({ name: "at least so many days", data: month.atLeast, yAxisIndex: 1, color: "var(--ink)", lineStyle: { color: "var(--ink)", width: 2 }, itemStyle: { color: "var(--ink)" } }),
+        line({ name: "at least this many days", data: month.atLeast, yAxisIndex: 1, color: "var(--ink)", lineStyle: { color: "var(--ink)", width: 2 }, itemStyle: { color: "var(--ink)" } }),
       ],
     }),
     bands: (month) => {

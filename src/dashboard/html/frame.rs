@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::dashboard::model::MonthModel;
 use crate::engine::calendar::Month;
 
+use super::sections::has_other_rules;
 use super::table::Column::{Numbers, Words};
 use super::table::Table;
 use super::text::escape;
@@ -31,7 +32,7 @@ pub fn page_footer() -> String {
         "<footer class=foot><h2>What the words mean</h2><dl>\
          <div><dt>Customer</dt><dd>A contract with at least one kept record in the month; contracts are compared byte for byte.</dd></div>\
          <div><dt>Watches a category</dt><dd>Has more than 0 seconds of it in the month. Categories overlap, so their customers add up to more than all customers.</dd></div>\
-         <div><dt>Favourite</dt><dd>The category in which a customer spent the most seconds.</dd></div>\
+         <div><dt>Most watched</dt><dd>The category in which a customer spent the most seconds.</dd></div>\
          <div><dt>Active day</dt><dd>A day with at least one kept record of the customer.</dd></div>\
          <div><dt>Taste</dt><dd>The categories in which a customer has watch time in the month.</dd></div>\
          <div><dt>Heaviest tenth</dt><dd>The tenth of the customers with the most watch time, rounded up.</dd></div>\
@@ -68,25 +69,28 @@ pub fn all_months(months: &[MonthModel], full: &[Month], known: &[Month]) -> Str
             Numbers("Customers"),
             Numbers("Change"),
             Numbers("Hours"),
-            Numbers("Hours a day"),
-            Numbers("Change of that"),
+            Numbers("Hours per day"),
+            Numbers("Change"),
             Numbers("Days with data"),
             Numbers("Records kept"),
         ],
     );
     for month in months.iter().rev() {
         let before = month.month.previous().and_then(|before| months.iter().find(|other| other.month == before));
-        let change =
-            |of: fn(&MonthModel) -> i64| before.and_then(|b| units::change(of(month), of(b))).unwrap_or_default();
+        let other_rules = before.is_some_and(|before| has_other_rules(month, before));
+        let told = |change: Option<String>| match change {
+            Some(change) if other_rules => format!("{change}, other rules"),
+            change => change.unwrap_or_default(),
+        };
         let name = units::month(month.month);
         let name = if full.contains(&month.month) { format!("<a href=#m{}>{name}</a>", month.month) } else { name };
         table
             .row(&name)
             .number(&units::count(month.summary.users))
-            .number(&change(|m| m.summary.users))
+            .number(&told(before.and_then(|b| units::change(month.summary.users, b.summary.users))))
             .number(&units::hours(month.summary.total_seconds))
             .number(&units::quotient(hours_a_day(month).0, 3600 * hours_a_day(month).1, 0))
-            .number(&before.and_then(|b| units::change_of_mean(hours_a_day(month), hours_a_day(b))).unwrap_or_default())
+            .number(&told(before.and_then(|b| units::change_of_mean(hours_a_day(month), hours_a_day(b)))))
             .number(&month.days.len().to_string())
             .number(&units::count(month.n_records("kept")));
     }

@@ -30,8 +30,8 @@ pub fn categories(context: &Context<'_>) -> String {
             Numbers("Share"),
             Numbers("Hours"),
             Numbers("Share"),
-            Numbers("Hours a viewer"),
-            Numbers("Favourite of"),
+            Numbers("Hours per viewer"),
+            Numbers("Most watched by"),
         ],
     );
     for category in DISPLAY_ORDER {
@@ -47,14 +47,15 @@ pub fn categories(context: &Context<'_>) -> String {
     }
     let inside = format!(
         "<div class=pair><figure><figcaption>Customers who watch it</figcaption>{}</figure>\
-         <figure><figcaption>Share of customers beside share of hours</figcaption>{}</figure></div>\n{}{}",
+         <figure><figcaption>Share of customers beside share of hours</figcaption>{}</figure></div>\n{}{}{}",
         chart("reach", "Bar chart: customers who watch each category. The numbers stand in the table below."),
         chart(
             "shares",
             "Bar chart: share of customers and share of hours of each category. The numbers stand in the table below."
         ),
         table.finish(),
-        overlap_note(month)
+        overlap_note(month),
+        heaviest_note(context)
     );
     card(context, "categories", "wide", "Who watches what", &says, &inside)
 }
@@ -91,6 +92,29 @@ pub(super) fn overlap_note(month: &MonthModel) -> String {
         "<p class=note>Who watches several categories counts in each: {} customers make {} in the table.</p>\n",
         units::count(month.summary.users),
         units::count(sum)
+    )
+}
+
+/// The account with the most watch time, where it is more than one device can play and more than a hundredth of all:
+/// often a code that stands for no customer, and the average is another one without it.
+pub(super) fn heaviest_note(context: &Context<'_>) -> String {
+    let (month, summary) = (context.month, context.month.summary);
+    let possible = i64::from(month.month.n_days()) * 86_400;
+    let matters = |seconds: i64| seconds > possible && i128::from(seconds) * 100 > i128::from(summary.total_seconds);
+    let Some(first) = month.top_customers.first().filter(|first| summary.users > 1 && matters(first.total_seconds))
+    else {
+        return String::new();
+    };
+    let mean = |seconds: i64, users: i64| units::quotient(seconds.into(), 3600 * i128::from(users), 1);
+    let (others, hours) = (summary.users - 1, summary.total_seconds.saturating_sub(first.total_seconds));
+    format!(
+        "<p class=note>Account <b><bdi>{}</bdi></b> alone has {} hours, more than one device can play in the month. Without \
+         it {} watched {} hours on average, not {}. To leave it out, exclude it in the rules.</p>\n",
+        escape(&context.shown_contract(&first.contract)),
+        units::hours(first.total_seconds),
+        if others == 1 { "1 customer".to_owned() } else { format!("{} customers", units::count(others)) },
+        mean(hours, others),
+        mean(summary.total_seconds, summary.users)
     )
 }
 
@@ -203,9 +227,9 @@ pub fn days(context: &Context<'_>) -> String {
         }
     }
     let inside = format!(
-        "<figure><figcaption>Customers a day, with the average of the last seven days where all have data; weekends are grey{}, \
+        "<figure><figcaption>Customers per day, with the average of the last seven days where all have data; weekends are grey{}, \
          the scale does not begin at 0</figcaption>{}</figure>\
-         <figure><figcaption>Hours a day by category, each on its own scale</figcaption>{}</figure>\n{}",
+         <figure><figcaption>Hours per day by category, each on its own scale</figcaption>{}</figure>\n{}",
         if missing.is_empty() { "" } else { ", days without data orange" },
         chart("daily", "Line chart: customers on each day of the month. The numbers stand in the table below."),
         chart(
@@ -275,7 +299,7 @@ pub fn activeness(context: &Context<'_>) -> String {
     let mut table = Table::new(
         "active",
         "Customers by number of active days",
-        &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Numbers("at least so many days")],
+        &[Words("Active days"), Numbers("Customers"), Numbers("Share"), Numbers("at least this many days")],
     );
     for bin in &bins {
         table
@@ -285,7 +309,7 @@ pub fn activeness(context: &Context<'_>) -> String {
             .number(&units::percent(between(bin.days, 31), users));
     }
     let inside = format!(
-        "<figure><figcaption>Customers by number of active days; the line is the share with at least so many</figcaption>{}</figure>\n{}{}",
+        "<figure><figcaption>Customers by number of active days; the line is the share with at least this many</figcaption>{}</figure>\n{}{}",
         chart("active", "Bar chart: customers by number of active days. The numbers stand in the tables below."),
         bands.finish(),
         details("Every number of days as a table", &table.finish())

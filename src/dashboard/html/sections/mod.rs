@@ -125,8 +125,24 @@ fn head_facts(context: &Context<'_>) -> String {
             before.days.len(),
             before.month.n_days()
         );
+        if has_other_rules(month, before) {
+            let rules = &before.provenance;
+            let hash = rules.rules_sha256.get(..8).unwrap_or_default();
+            let _ = write!(
+                facts,
+                ". <span class=warn>{} was made with other rules (<b>{}</b>, hash {}): a change may come from them.</span>",
+                units::month(before.month),
+                escape(&rules.rules_name),
+                escape(hash)
+            );
+        }
     }
     facts
+}
+
+/// Whether what changed from `before` to `month` may come from the rules.
+pub(super) fn has_other_rules(month: &MonthModel, before: &MonthModel) -> bool {
+    month.provenance.rules_sha256 != before.provenance.rules_sha256
 }
 
 fn records_read(month: &MonthModel) -> i64 {

@@ -19,7 +19,7 @@ pub fn movement(context: &Context<'_>) -> String {
         return String::new();
     }
     let inside = format!(
-        "<div class=\"pair stack\"><figure><figcaption>Customers by what became of them</figcaption>{}\
+        "<div class=\"pair stack\"><figure><figcaption>What became of the customers</figcaption>{}\
          <p class=note>Came back: not there in the month before, but in an earlier one.</p></figure>\
          <figure><figcaption>Active days of those who stayed: the month before to the left, this month above</figcaption>{}</figure></div>\n{}",
         kinds(month),
@@ -54,7 +54,7 @@ pub(super) fn says(month: &MonthModel) -> String {
 fn kinds(month: &MonthModel) -> String {
     let mut table = Table::new(
         "moved",
-        "Customers by what became of them since the month before",
+        "What became of the customers since the month before",
         &[Words("Customers who"), Numbers("Customers"), Numbers("Hours"), Numbers("Hours before")],
     );
     let words = [("retained", "stayed"), ("new", "are new"), ("returned", "came back"), ("lapsed", "left")];

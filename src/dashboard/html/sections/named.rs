@@ -94,13 +94,7 @@ pub fn shared_accounts(context: &Context<'_>) -> String {
     let mut means = Table::new(
         "shared",
         "The month with and without shared accounts",
-        &[
-            Words(""),
-            Numbers("Customers"),
-            Numbers("Hours"),
-            Numbers("Average of a customer"),
-            Numbers("Half of them at most"),
-        ],
+        &[Words(""), Numbers("Customers"), Numbers("Hours"), Numbers("Average per customer"), Numbers("Median")],
     );
     let mut row = |name: &str, users: i64, seconds: i64, median: i64| {
         means
@@ -133,7 +127,7 @@ fn others(context: &Context<'_>) -> String {
         i128::from(customer.total_seconds) > i128::from(customer.active_days) * i128::from(DAY_SECONDS)
     };
     let others = context.month.top_customers.iter().filter(|customer| !is_shared(customer));
-    let texts = ["top-others", "Customers with the most watch time, without shared accounts", "Place"];
+    let texts = ["top-others", "Customers with the most watch time, without shared accounts", "Rank"];
     top_table(context, texts, others.take(OPEN_CUSTOMERS))
 }
 

@@ -35,7 +35,7 @@ pub fn quality(context: &Context<'_>) -> String {
     );
     let mut table = Table::new(
         "quality",
-        "Records by what became of them",
+        "What became of the records",
         &[Words("Records"), Numbers("Number"), Numbers("Share"), Words("Meaning")],
     );
     let mut line = |name: &str, meaning: &str| {

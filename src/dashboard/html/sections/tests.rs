@@ -52,6 +52,56 @@ fn categories_follow_only_where_they_do() {
 }
 
 #[test]
+fn an_account_that_moves_the_average_is_told() {
+    let check = |users: i64, hours: i64, heaviest: i64, expected: &str| {
+        let mut month = month();
+        (month.summary.users, month.summary.total_seconds) = (users, hours * 3600);
+        let (contract, taste) = ("<0>".to_owned(), "Tv".to_owned());
+        let total_seconds = heaviest * 3600;
+        month.top_customers.push(TopCustomer { place: 1, contract, total_seconds, taste, active_days: 30 });
+        let context = Context { month: &month, before: None, mask: None };
+        assert_eq!(plain(&audience::heaviest_note(&context)), expected);
+    };
+    // 720 hours are what one device can play in April, 1 % of all is what is worth a word.
+    check(101, 10_721, 720, "");
+    check(
+        101,
+        10_721,
+        721,
+        "Account &lt;0&gt; alone has 721.0 hours, more than one device can play in the month. Without it 100 customers \
+         watched 100.0 hours on average, not 106.1. To leave it out, exclude it in the rules.",
+    );
+    check(101, 72_100, 721, "");
+    check(1, 721, 721, "");
+    assert_eq!(audience::heaviest_note(&Context { month: &month(), before: None, mask: None }), "");
+}
+
+#[test]
+fn a_month_of_other_rules_is_told() {
+    let check = |hashes: [&str; 2], facts: &str, change: &str| {
+        let [before, now] = [("2022-03", hashes[0]), ("2022-04", hashes[1])].map(|(name, hash)| {
+            let mut month = MonthModel::empty(name.parse().unwrap());
+            month.summary.users = 10;
+            (month.provenance.rules_name, month.provenance.rules_sha256) = ("R".into(), hash.into());
+            month
+        });
+        let context = Context { month: &now, before: Some(&before), mask: None };
+        assert_eq!(
+            plain(&head_facts(&context)),
+            format!("0 of 30 days with data, 0 records kept of 0, rules R; {facts}")
+        );
+        assert!(plain(&tiles::tiles(&context)).contains(&format!("vs March 2022{change}\n")), "{change}");
+    };
+    check(["1234567890", "1234567890"], "changes are against March 2022 with 0 of 31 days", "");
+    check(
+        ["1234567890", "2234567890"],
+        "changes are against March 2022 with 0 of 31 days. March 2022 was made with other rules (R, hash 12345678): a \
+         change may come from them.",
+        ", other rules",
+    );
+}
+
+#[test]
 fn apps_make_a_category() {
     let check = |apps: &[(Category, &str, i64)], expected: &str| {
         let mut month = month();
@@ -178,6 +228,6 @@ fn sums_of_months_of_unlike_length_are_compared_by_day() {
         assert!(tiles.contains(expected), "{tiles}");
     };
     check([20, 20], "+20.0 % vs March 2022");
-    check([20, 24], "±0.0 % a day vs March 2022");
-    check([20, 30], "−20.0 % a day vs March 2022");
+    check([20, 24], "±0.0 % per day vs March 2022");
+    check([20, 30], "−20.0 % per day vs March 2022");
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::dashboard::model::MonthModel;
 
 use super::super::units;
-use super::{Context, DISPLAY_ORDER, category_name};
+use super::{Context, DISPLAY_ORDER, category_name, has_other_rules};
 
 /// The tiles.
 pub fn tiles(context: &Context<'_>) -> String {
@@ -28,7 +28,7 @@ pub fn tiles(context: &Context<'_>) -> String {
         &units::hours(summary.total_seconds),
         "hours",
         &format!(
-            "{} hours a customer",
+            "{} hours per customer",
             units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)
         ),
         &change_a_day(context, |month| month.summary.total_seconds),
@@ -61,7 +61,7 @@ pub fn tiles(context: &Context<'_>) -> String {
         "active",
         "Active days",
         &units::quotient(active_days(month), summary.users.into(), 1),
-        "days a customer",
+        "days per customer",
         &format!("of {} in the month", month.month.n_days()),
         &change(context, |now, before| {
             let mean = |m: &MonthModel| (active_days(m), m.summary.users.into());
@@ -111,7 +111,7 @@ fn change_a_day(context: &Context<'_>, of: impl Fn(&MonthModel) -> i64) -> Strin
     let n_days = |month: &MonthModel| i128::try_from(month.days.len()).unwrap_or(0);
     let is_alike = context.before.is_none_or(|before| n_days(before) == n_days(context.month));
     let mean = |month: &MonthModel| (i128::from(of(month)), if is_alike { 1 } else { n_days(month) });
-    let words = if is_alike { "" } else { "a day " };
+    let words = if is_alike { "" } else { "per day " };
     change_of(context, words, |now, before| units::change_of_mean(mean(now), mean(before)))
 }
 
@@ -125,8 +125,9 @@ fn change_of(context: &Context<'_>, words: &str, of: impl Fn(&MonthModel, &Month
         _ => ("same", ""),
     };
     format!(
-        "<dd class=\"change {class}\"><span aria-hidden=true>{sign}</span>{text} <span class=on>{words}vs {}</span>",
-        units::month(before.month)
+        "<dd class=\"change {class}\"><span aria-hidden=true>{sign}</span>{text} <span class=on>{words}vs {}{}</span>",
+        units::month(before.month),
+        if has_other_rules(context.month, before) { ", other rules" } else { "" }
     )
 }
 
