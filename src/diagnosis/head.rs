@@ -87,7 +87,8 @@ fn is_of_tag(c: char) -> bool {
 
 fn is_web_page(head: &[u8]) -> bool {
     let start: String = text(head).chars().take(2000).collect::<String>().to_ascii_lowercase();
-    start.starts_with('<') && ["<!doctype html", "<html", "<head", "<script", "<body"].iter().any(|tag| start.contains(tag))
+    start.starts_with('<')
+        && ["<!doctype html", "<html", "<head", "<script", "<body"].iter().any(|tag| start.contains(tag))
 }
 
 fn has_lone_cr(head: &[u8]) -> bool {
@@ -134,7 +135,8 @@ fn packed_start(head: &[u8], n_chars: usize) -> String {
 /// Whether it starts with one of these and tells of hits.
 fn is_response(head: &[u8], starts: &[&str]) -> bool {
     let start = packed_start(head, 2000);
-    let is_raw = |wanted: &&str| start.starts_with(wanted) && (!wanted.ends_with(':') || start.contains("\"rawResponse\":{"));
+    let is_raw =
+        |wanted: &&str| start.starts_with(wanted) && (!wanted.ends_with(':') || start.contains("\"rawResponse\":{"));
     starts.iter().any(|wanted| is_raw(&wanted)) && start.contains("\"hits\":")
 }
 
@@ -163,7 +165,8 @@ fn is_pretty_json(head: &[u8]) -> bool {
 
 /// A line that begins an object and leaves one open, such as `{"_source": {`.
 fn is_open_object(line: &[u8]) -> bool {
-    line.starts_with(b"{") && (line.ends_with(b"{") || line.ends_with(b",") || line.ends_with(b"["))
+    line.starts_with(b"{")
+        && (line.ends_with(b"{") || line.ends_with(b",") || line.ends_with(b"["))
         && serde_json::from_slice::<Value>(line).is_err()
         && !line.ends_with(b"},")
 }
@@ -171,8 +174,27 @@ fn is_open_object(line: &[u8]) -> bool {
 /// What servers and tools say that had no data to give.
 fn is_error_message(head: &[u8]) -> bool {
     const STARTS: [&str; 22] = [
-        "access denied", "permission denied", "forbidden", "unauthorized", "not found", "error:", "error ", "fatal:",
-        "curl:", "wget:", "ls:", "cat:", "get:", "401 ", "403 ", "404", "500 ", "502 ", "503 ", "504 ", "bad gateway",
+        "access denied",
+        "permission denied",
+        "forbidden",
+        "unauthorized",
+        "not found",
+        "error:",
+        "error ",
+        "fatal:",
+        "curl:",
+        "wget:",
+        "ls:",
+        "cat:",
+        "get:",
+        "401 ",
+        "403 ",
+        "404",
+        "500 ",
+        "502 ",
+        "503 ",
+        "504 ",
+        "bad gateway",
         "traceback (most recent call last)",
     ];
     let line = first_text(head).to_ascii_lowercase();
@@ -181,6 +203,7 @@ fn is_error_message(head: &[u8]) -> bool {
 
 fn is_sql(head: &[u8]) -> bool {
     let start: String = text(head).chars().take(2000).collect::<String>().to_ascii_uppercase();
-    let starts = ["INSERT INTO ", "CREATE TABLE ", "-- MYSQL DUMP", "-- MARIADB DUMP", "-- POSTGRESQL DATABASE DUMP", "/*!40"];
+    let starts =
+        ["INSERT INTO ", "CREATE TABLE ", "-- MYSQL DUMP", "-- MARIADB DUMP", "-- POSTGRESQL DATABASE DUMP", "/*!40"];
     starts.iter().any(|wanted| start.starts_with(wanted))
 }

@@ -90,67 +90,162 @@ pub(super) const COMPRESSED: Diagnosis = kind(
     "gzip or Zstandard data that is packed once more, or lies behind other bytes",
     "unpack it by hand to see what it is: gzip -dc FILE | head, zstd -dc FILE | head",
 );
-pub(super) const BZIP2: Diagnosis = kind("bzip2 data; packed files are read as gzip and Zstandard", "repack it: bzip2 -dc FILE | gzip > FILE.gz");
-pub(super) const XZ: Diagnosis = kind("xz data; packed files are read as gzip and Zstandard", "repack it: xz -dc FILE | gzip > FILE.gz");
-pub(super) const LZ4: Diagnosis = kind("lz4 data; packed files are read as gzip and Zstandard", "repack it: lz4 -dc FILE | gzip > FILE.gz");
-pub(super) const LZO: Diagnosis = kind("lzo data; packed files are read as gzip and Zstandard", "repack it: lzop -dc FILE | gzip > FILE.gz");
+pub(super) const BZIP2: Diagnosis =
+    kind("bzip2 data; packed files are read as gzip and Zstandard", "repack it: bzip2 -dc FILE | gzip > FILE.gz");
+pub(super) const XZ: Diagnosis =
+    kind("xz data; packed files are read as gzip and Zstandard", "repack it: xz -dc FILE | gzip > FILE.gz");
+pub(super) const LZ4: Diagnosis =
+    kind("lz4 data; packed files are read as gzip and Zstandard", "repack it: lz4 -dc FILE | gzip > FILE.gz");
+pub(super) const LZO: Diagnosis =
+    kind("lzo data; packed files are read as gzip and Zstandard", "repack it: lzop -dc FILE | gzip > FILE.gz");
 pub(super) const SNAPPY: Diagnosis = kind(
     "snappy data; packed files are read as gzip and Zstandard",
     "write the files with gzip or Zstandard, in Spark .option(\"compression\", \"zstd\")",
 );
-pub(super) const ZIP: Diagnosis = kind("a zip archive (or an Excel workbook)", "unpack it: unzip -p FILE > FILE.new && mv FILE.new FILE; save a workbook as CSV");
+pub(super) const ZIP: Diagnosis = kind(
+    "a zip archive (or an Excel workbook)",
+    "unpack it: unzip -p FILE > FILE.new && mv FILE.new FILE; save a workbook as CSV",
+);
 pub(super) const SEVEN_ZIP: Diagnosis = kind("a 7z archive", "unpack it: 7z x FILE");
 pub(super) const RAR: Diagnosis = kind("a rar archive", "unpack it: unrar x FILE");
 pub(super) const TAR: Diagnosis = kind("a tar archive", "unpack it: tar -xf FILE");
-pub(super) const PARQUET: Diagnosis = kind("a Parquet file", "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('FILE')) TO 'FILE.new' (FORMAT json)\" && mv FILE.new FILE");
-pub(super) const ORC: Diagnosis = kind("an ORC file", "write it as NDJSON, in Spark spark.read.orc(...).write.json(...)");
-pub(super) const AVRO: Diagnosis = kind("an Avro file", "write it as NDJSON: avro-tools tojson FILE > FILE.new && mv FILE.new FILE");
-pub(super) const SEQUENCE_FILE: Diagnosis = kind("a Hadoop sequence file", "write it as text: hadoop fs -text FILE > FILE.new && mv FILE.new FILE");
-pub(super) const SQLITE: Diagnosis = kind("an SQLite database", "export its table as CSV: sqlite3 -csv -header FILE 'SELECT * FROM t'");
+pub(super) const PARQUET: Diagnosis = kind(
+    "a Parquet file",
+    "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('FILE')) TO 'FILE.new' (FORMAT json)\" && mv FILE.new FILE",
+);
+pub(super) const ORC: Diagnosis =
+    kind("an ORC file", "write it as NDJSON, in Spark spark.read.orc(...).write.json(...)");
+pub(super) const AVRO: Diagnosis =
+    kind("an Avro file", "write it as NDJSON: avro-tools tojson FILE > FILE.new && mv FILE.new FILE");
+pub(super) const SEQUENCE_FILE: Diagnosis =
+    kind("a Hadoop sequence file", "write it as text: hadoop fs -text FILE > FILE.new && mv FILE.new FILE");
+pub(super) const SQLITE: Diagnosis =
+    kind("an SQLite database", "export its table as CSV: sqlite3 -csv -header FILE 'SELECT * FROM t'");
 pub(super) const PDF: Diagnosis = kind("a PDF document", "fetch the data itself");
-pub(super) const ENCRYPTED: Diagnosis = kind("encrypted data", "decrypt it with the key of whoever wrote it, such as gpg -d FILE > FILE.new && mv FILE.new FILE");
+pub(super) const ENCRYPTED: Diagnosis = kind(
+    "encrypted data",
+    "decrypt it with the key of whoever wrote it, such as gpg -d FILE > FILE.new && mv FILE.new FILE",
+);
 pub(super) const BASE64: Diagnosis = kind("text in base64", "decode it: base64 -d FILE > FILE.new && mv FILE.new FILE");
-pub(super) const UTF16: Diagnosis = kind("UTF-16 text; wanted is UTF-8", "convert it: iconv -f UTF-16 -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
-pub(super) const UTF16_LE: Diagnosis = kind("UTF-16 text (little endian, without a mark); wanted is UTF-8", "convert it: iconv -f UTF-16LE -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
-pub(super) const UTF16_BE: Diagnosis = kind("UTF-16 text (big endian, without a mark); wanted is UTF-8", "convert it: iconv -f UTF-16BE -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
-pub(super) const UTF32: Diagnosis = kind("UTF-32 text; wanted is UTF-8", "convert it: iconv -f UTF-32 -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
-pub(super) const NOT_UTF8: Diagnosis = kind("text that is not UTF-8, but of an older encoding such as Windows-1258 or Latin-1", "convert it from the encoding it has: iconv -f WINDOWS-1258 -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
+pub(super) const UTF16: Diagnosis =
+    kind("UTF-16 text; wanted is UTF-8", "convert it: iconv -f UTF-16 -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
+pub(super) const UTF16_LE: Diagnosis = kind(
+    "UTF-16 text (little endian, without a mark); wanted is UTF-8",
+    "convert it: iconv -f UTF-16LE -t UTF-8 FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const UTF16_BE: Diagnosis = kind(
+    "UTF-16 text (big endian, without a mark); wanted is UTF-8",
+    "convert it: iconv -f UTF-16BE -t UTF-8 FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const UTF32: Diagnosis =
+    kind("UTF-32 text; wanted is UTF-8", "convert it: iconv -f UTF-32 -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
+pub(super) const NOT_UTF8: Diagnosis = kind(
+    "text that is not UTF-8, but of an older encoding such as Windows-1258 or Latin-1",
+    "convert it from the encoding it has: iconv -f WINDOWS-1258 -t UTF-8 FILE > FILE.new && mv FILE.new FILE",
+);
 
 // Files that stand for others, or came in their place.
 
-pub(super) const ANNEX_POINTER: Diagnosis = kind("a git-annex pointer; the data itself was not fetched", "fetch the data: git annex get FILE");
-pub(super) const DVC_POINTER: Diagnosis = kind("a DVC pointer; the data itself was not fetched", "fetch the data: dvc pull");
-pub(super) const JSON_ERROR: Diagnosis = kind("the error answer of a server", "read what it says, then fetch the file again");
-pub(super) const TEXT_ERROR: Diagnosis = kind("the error message of a server or a tool, saved in place of the data", "read what it says, then fetch the file again");
-pub(super) const CONFLICT: Diagnosis = kind("the mark of a merge conflict", "take one of the two sides: git checkout --theirs FILE");
+pub(super) const ANNEX_POINTER: Diagnosis =
+    kind("a git-annex pointer; the data itself was not fetched", "fetch the data: git annex get FILE");
+pub(super) const DVC_POINTER: Diagnosis =
+    kind("a DVC pointer; the data itself was not fetched", "fetch the data: dvc pull");
+pub(super) const JSON_ERROR: Diagnosis =
+    kind("the error answer of a server", "read what it says, then fetch the file again");
+pub(super) const TEXT_ERROR: Diagnosis = kind(
+    "the error message of a server or a tool, saved in place of the data",
+    "read what it says, then fetch the file again",
+);
+pub(super) const CONFLICT: Diagnosis =
+    kind("the mark of a merge conflict", "take one of the two sides: git checkout --theirs FILE");
 
 // JSON in other forms.
 
-pub(super) const WRAPPED: Diagnosis = kind("one JSON object with the records in an array", "write one record a line: jq -c '.[] | arrays | .[]' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const MANY_RESPONSES: Diagnosis = kind("a saved answer of several searches; its records are in responses[].hits.hits", "write one record a line: jq -c '.responses[].hits.hits[]' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const RAW_RESPONSE: Diagnosis = kind("a saved search of a dashboard; its records are in rawResponse.hits.hits", "write one record a line: jq -c '.rawResponse.hits.hits[]' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const TEXT_SEQUENCE: Diagnosis = kind("a JSON text sequence, with a record separator before each record", "drop the separators: tr -d '\\036' < FILE > FILE.new && mv FILE.new FILE");
-pub(super) const JSON_TEXT: Diagnosis = kind("JSON that is a text itself, with all quotes escaped", "unpack the text: jq -c fromjson FILE > FILE.new && mv FILE.new FILE");
-pub(super) const COMMA_BEHIND: Diagnosis = kind("a record with a comma behind it, as the lines of a JSON array have", "drop the commas and brackets: sed 's/,[[:space:]]*$//; /^[][[:space:]]*$/d' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const TEXT_IN_FRONT: Diagnosis = kind("a record with other text in front of it, as a log has", "drop what is in front: sed 's/^[^{]*//' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const INNER_MARK: Diagnosis = kind("a record behind a byte order mark within the file, as files have that were joined", "drop the marks: sed 's/^\\xef\\xbb\\xbf//' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const BARE_KEYS: Diagnosis = kind("an object of JavaScript, whose keys have no quotes", "write JSON, in Node by JSON.stringify");
+pub(super) const WRAPPED: Diagnosis = kind(
+    "one JSON object with the records in an array",
+    "write one record a line: jq -c '.[] | arrays | .[]' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const MANY_RESPONSES: Diagnosis = kind(
+    "a saved answer of several searches; its records are in responses[].hits.hits",
+    "write one record a line: jq -c '.responses[].hits.hits[]' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const RAW_RESPONSE: Diagnosis = kind(
+    "a saved search of a dashboard; its records are in rawResponse.hits.hits",
+    "write one record a line: jq -c '.rawResponse.hits.hits[]' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const TEXT_SEQUENCE: Diagnosis = kind(
+    "a JSON text sequence, with a record separator before each record",
+    "drop the separators: tr -d '\\036' < FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const JSON_TEXT: Diagnosis = kind(
+    "JSON that is a text itself, with all quotes escaped",
+    "unpack the text: jq -c fromjson FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const COMMA_BEHIND: Diagnosis = kind(
+    "a record with a comma behind it, as the lines of a JSON array have",
+    "drop the commas and brackets: sed 's/,[[:space:]]*$//; /^[][[:space:]]*$/d' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const TEXT_IN_FRONT: Diagnosis = kind(
+    "a record with other text in front of it, as a log has",
+    "drop what is in front: sed 's/^[^{]*//' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const INNER_MARK: Diagnosis = kind(
+    "a record behind a byte order mark within the file, as files have that were joined",
+    "drop the marks: sed 's/^\\xef\\xbb\\xbf//' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const BARE_KEYS: Diagnosis =
+    kind("an object of JavaScript, whose keys have no quotes", "write JSON, in Node by JSON.stringify");
 
 // Records in other forms.
 
-pub(super) const FIELDS: Diagnosis = kind("a search hit with `fields` in place of `_source`", "wrap them: jq -c '{_source: (.fields | map_values(if type == \"array\" then first else . end))}' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const SOURCE_IS_TEXT: Diagnosis = kind("a record whose `_source` is a text that holds the object", "unpack the text: jq -c '._source |= fromjson' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const MESSAGE_IS_RECORD: Diagnosis = kind("a record in the text `message`, as log shippers write it", "unpack it: jq -c '.message | fromjson' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const NESTED: Diagnosis = kind("a record whose fields lie in another object than `_source`", "wrap that object: jq -c '{_source: first(.[] | objects | select(has(\"Contract\")))}' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const OTHER_KEYS: Diagnosis = kind("a record whose keys are spelled otherwise; wanted are Contract, TotalDuration and AppName", "rename them, for example: jq -c '._source |= {Contract: .contract, TotalDuration: .totalduration, AppName: .appname}' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const EXTENDED_NUMBER: Diagnosis = kind("a number in the extended JSON of MongoDB", "export plain numbers: mongoexport --jsonFormat=relaxed; or jq -c 'walk(if type == \"object\" and has(\"$numberLong\") then .\"$numberLong\" | tonumber else . end)' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const MILLISECONDS: Diagnosis = kind("a TotalDuration that looks like milliseconds; wanted are seconds", "divide it: jq -c '._source.TotalDuration |= (. / 1000 | floor)' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const POINT_IN_TIME: Diagnosis = kind("a TotalDuration that looks like a point in time (since 1970); wanted is a length in seconds", "put the watched seconds into the field");
-pub(super) const CLOCK: Diagnosis = kind("a TotalDuration written as hours, minutes and seconds; wanted are seconds", "write the seconds as one integer");
+pub(super) const FIELDS: Diagnosis = kind(
+    "a search hit with `fields` in place of `_source`",
+    "wrap them: jq -c '{_source: (.fields | map_values(if type == \"array\" then first else . end))}' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const SOURCE_IS_TEXT: Diagnosis = kind(
+    "a record whose `_source` is a text that holds the object",
+    "unpack the text: jq -c '._source |= fromjson' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const MESSAGE_IS_RECORD: Diagnosis = kind(
+    "a record in the text `message`, as log shippers write it",
+    "unpack it: jq -c '.message | fromjson' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const NESTED: Diagnosis = kind(
+    "a record whose fields lie in another object than `_source`",
+    "wrap that object: jq -c '{_source: first(.[] | objects | select(has(\"Contract\")))}' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const OTHER_KEYS: Diagnosis = kind(
+    "a record whose keys are spelled otherwise; wanted are Contract, TotalDuration and AppName",
+    "rename them, for example: jq -c '._source |= {Contract: .contract, TotalDuration: .totalduration, AppName: .appname}' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const EXTENDED_NUMBER: Diagnosis = kind(
+    "a number in the extended JSON of MongoDB",
+    "export plain numbers: mongoexport --jsonFormat=relaxed; or jq -c 'walk(if type == \"object\" and has(\"$numberLong\") then .\"$numberLong\" | tonumber else . end)' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const MILLISECONDS: Diagnosis = kind(
+    "a TotalDuration that looks like milliseconds; wanted are seconds",
+    "divide it: jq -c '._source.TotalDuration |= (. / 1000 | floor)' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const POINT_IN_TIME: Diagnosis = kind(
+    "a TotalDuration that looks like a point in time (since 1970); wanted is a length in seconds",
+    "put the watched seconds into the field",
+);
+pub(super) const CLOCK: Diagnosis = kind(
+    "a TotalDuration written as hours, minutes and seconds; wanted are seconds",
+    "write the seconds as one integer",
+);
 
 // CSV in other forms.
 
-pub(super) const CSV_AS_NDJSON: Diagnosis = kind("CSV under a name of NDJSON", "rename it to .csv, or give --format csv");
-pub(super) const HIVE_TEXT: Diagnosis = kind("text of Hive, with fields between bytes \\001", "write a delimiter that is read: tr '\\001' '\\t' < FILE > FILE.new && mv FILE.new FILE");
-pub(super) const SECOND_HEADER: Diagnosis = kind("the header once more, as CSV files have that were joined", "drop the later headers: awk 'NR == 1 || $0 != h {print} NR == 1 {h = $0}' FILE > FILE.new && mv FILE.new FILE");
-pub(super) const SQL: Diagnosis = kind("statements of SQL, as a dump has", "export the table as CSV instead, with a header");
+pub(super) const CSV_AS_NDJSON: Diagnosis =
+    kind("CSV under a name of NDJSON", "rename it to .csv, or give --format csv");
+pub(super) const HIVE_TEXT: Diagnosis = kind(
+    "text of Hive, with fields between bytes \\001",
+    "write a delimiter that is read: tr '\\001' '\\t' < FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const SECOND_HEADER: Diagnosis = kind(
+    "the header once more, as CSV files have that were joined",
+    "drop the later headers: awk 'NR == 1 || $0 != h {print} NR == 1 {h = $0}' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const SQL: Diagnosis =
+    kind("statements of SQL, as a dump has", "export the table as CSV instead, with a header");

@@ -88,7 +88,8 @@ pub(super) fn without(raw: &[u8], name: &str) -> Option<Diagnosis> {
     let object: Value = serde_json::from_slice(raw).ok()?;
     let source = object.get("_source").unwrap_or(&object).as_object()?;
     let is_like = |key: &String| {
-        let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        let plain =
+            |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
         plain(key) == plain(name)
     };
     (!source.contains_key(name) && (source.keys().any(is_like) || !has_fields(source))).then_some(OTHER_KEYS)
@@ -150,7 +151,8 @@ fn of_csv_duration(text: &str) -> Option<Diagnosis> {
 
 /// A duration over the bound of a day.
 pub(super) fn of_long_duration(raw: &[u8]) -> Option<Diagnosis> {
-    let of_csv = || text(raw).split([',', ';', '\t', '|']).filter_map(|field| field.trim_matches('"').parse().ok()).max();
+    let of_csv =
+        || text(raw).split([',', ';', '\t', '|']).filter_map(|field| field.trim_matches('"').parse().ok()).max();
     let seconds: i64 = match field(raw, "TotalDuration") {
         Some(value) => value.as_i64()?,
         None => of_csv()?,

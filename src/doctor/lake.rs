@@ -226,10 +226,9 @@ impl Look {
             return None;
         }
         let (verdict, advice) = match policy {
-            MissingDays::Report => (
-                Verdict::Warning,
-                "these days will be missing in the month; --require-all-days makes that an error",
-            ),
+            MissingDays::Report => {
+                (Verdict::Warning, "these days will be missing in the month; --require-all-days makes that an error")
+            }
             MissingDays::Refuse => {
                 (Verdict::Failed, "bring these days into the lake, or run without --require-all-days")
             }
@@ -293,8 +292,7 @@ fn odd_end(ends: &Ends) -> Option<&'static str> {
 
 /// Days whose files have far fewer or far more bytes than those of others, where all are written and packed alike.
 fn odd_days_by_size(listing: &Listing) -> impl Iterator<Item = String> {
-    let kinds: BTreeSet<_> =
-        listing.files.iter().map(|file| (file.format as u8, file.compression as u8)).collect();
+    let kinds: BTreeSet<_> = listing.files.iter().map(|file| (file.format as u8, file.compression as u8)).collect();
     let mut by_day: BTreeMap<Day, u64> = BTreeMap::new();
     listing.files.iter().for_each(|file| *by_day.entry(file.day).or_default() += file.n_bytes);
     by_day.retain(|_, n_bytes| *n_bytes > 0);

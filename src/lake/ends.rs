@@ -56,7 +56,8 @@ impl Lake {
             return Ok(Box::new(move |file, offset| compressed::open_remote(file, source, &uri.path, offset)));
         }
         let cached = self.cache.as_ref().and_then(|cache| cache.find(file));
-        let cached = cached.ok_or_else(|| LakeError::new(LakeErrorKind::NotCached, &file.uri, "is not in the cache"))?;
+        let cached =
+            cached.ok_or_else(|| LakeError::new(LakeErrorKind::NotCached, &file.uri, "is not in the cache"))?;
         Ok(Box::new(move |file, offset| {
             let local_modified_ms = cached.local_modified_ms;
             compressed::open_at(&DataFile { local_modified_ms, ..file.clone() }, offset)
