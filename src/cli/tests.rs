@@ -246,3 +246,38 @@ fn every_flag_has_a_variable_and_a_key_or_a_reason() {
         assert!(used.contains(name) && !reason.is_empty(), "{name} is no flag");
     }
 }
+
+/// The settings file of the README, its settings no longer commented out.
+fn settings_of_the_readme() -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, block) = readme.split_once("```toml settings\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    let lines = block.lines().map(|line| if is_setting(line) { &line[1..] } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_readme_has_the_whole_settings_file() {
+    let text = settings_of_the_readme();
+    let grammar = places::Grammar::new();
+    let table: toml::Table = text.parse().unwrap();
+    let keys: BTreeSet<&str> = table.keys().map(String::as_str).collect();
+    assert_eq!(keys, grammar.keys().collect());
+    for (key, value) in &table {
+        let value = match value {
+            toml::Value::Boolean(false) => "no".to_owned(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            _ => continue,
+        };
+        // Some numbers are examples: what they stand for without them is no number.
+        if let Some(default) =
+            grammar.default_of(key).filter(|default| default == "no" || default.parse::<f64>().is_ok())
+        {
+            assert_eq!(value, default, "{key}");
+        }
+    }
+    assert_eq!(plan_of(&["transform"], &[], &text).map(drop), Ok(()));
+    assert_eq!(plan_of(&["generate", "lake"], &[], &text.replace("month = \"last\"", "")).map(drop), Ok(()));
+}

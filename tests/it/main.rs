@@ -11,6 +11,7 @@ mod lake;
 mod merge;
 mod months;
 mod outputs;
+mod package;
 mod parts;
 mod plain;
 mod readme;

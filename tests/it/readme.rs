@@ -2,7 +2,7 @@
 //!
 //! Blocks that begin with three backticks and `sh` are run line by line in one folder that has a copy of the sample;
 //! blocks marked `sh server` need a server and have their tests elsewhere. In blocks marked `sh answers` the comment behind a
-//! command is part of what it prints, blanks aside.
+//! command is part of what it prints, blanks aside, and in `sql answers` that behind a statement what it gives.
 
 use std::path::Path;
 
@@ -67,10 +67,32 @@ fn every_command_works() {
         n_run += 1;
     }
     assert!(n_run >= 5, "only {n_run} commands");
+    for (sql, answer) in statements(&readme) {
+        let rows = work.rows("viewmart-out/warehouse.db", &sql);
+        assert_eq!(rows.concat().join(" "), answer, "{sql}");
+    }
     for name in ["warehouse.db", "mart.db", "dashboard.html", "month-2022-04.parquet", "report.json", "rejects.ndjson"]
     {
         assert!(work.path("viewmart-out").join(name).exists(), "{name}");
     }
+}
+
+/// The statements of the README's questions in SQL, each with its answer.
+fn statements(readme: &str) -> Vec<(String, String)> {
+    let (_, block) = readme.split_once("```sql answers\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let mut statements = Vec::new();
+    let mut sql = String::new();
+    for line in block.lines().filter(|line| !line.starts_with("--")) {
+        let (text, answer) = line.split_once(";").map_or((line, None), |(text, answer)| (text, Some(answer)));
+        sql = format!("{sql} {text}");
+        if let Some(answer) = answer {
+            let answer = answer.trim_start_matches([' ', '-']).trim_end().to_owned();
+            statements.push((std::mem::take(&mut sql), answer));
+        }
+    }
+    assert!(sql.is_empty() && statements.len() >= 5, "{statements:?}");
+    statements
 }
 
 /// The words of a command as a shell splits them, where the only quotes are `'…'`.
