@@ -120,10 +120,10 @@ fn is_json_error(head: &[u8]) -> bool {
     }
     let Ok(Value::Object(object)) = serde_json::from_slice(head) else { return false };
     let has = |key: &&str| object.contains_key(*key);
-    let is_error = ["error", "errors", "Error", "RemoteException", "exception", "fault"].iter().any(|key| has(&key));
-    let is_status = || ["status", "code", "statusCode", "Code", "error_code"].iter().any(|key| has(&key));
-    let is_told = || ["message", "Message", "msg", "detail"].iter().any(|key| has(&key));
-    let is_record = ["_source", "Contract", "hits"].iter().any(|key| has(&key));
+    let is_error = ["error", "errors", "Error", "RemoteException", "exception", "fault"].iter().any(&has);
+    let is_status = || ["status", "code", "statusCode", "Code", "error_code"].iter().any(&has);
+    let is_told = || ["message", "Message", "msg", "detail"].iter().any(&has);
+    let is_record = ["_source", "Contract", "hits"].iter().any(has);
     !is_record && (is_error || (is_told() && (is_status() || object.len() == 1)))
 }
 
@@ -137,7 +137,7 @@ fn is_response(head: &[u8], starts: &[&str]) -> bool {
     let start = packed_start(head, 2000);
     let is_raw =
         |wanted: &&str| start.starts_with(wanted) && (!wanted.ends_with(':') || start.contains("\"rawResponse\":{"));
-    starts.iter().any(|wanted| is_raw(&wanted)) && start.contains("\"hits\":")
+    starts.iter().any(is_raw) && start.contains("\"hits\":")
 }
 
 fn is_search_response(head: &[u8]) -> bool {

@@ -22,6 +22,9 @@ pub struct Ends {
     pub tail: Vec<u8>,
 }
 
+/// What opens a file at a byte.
+type Opener<'a> = dyn Fn(&DataFile, u64) -> Result<CompressedFile, LakeError> + 'a;
+
 impl Lake {
     /// Both ends of a file of this lake. A small one is read whole.
     ///
@@ -47,10 +50,7 @@ impl Lake {
     }
 
     /// What opens `file` at a byte: in HDFS where it lies, else on this machine.
-    fn opener(
-        &self,
-        file: &DataFile,
-    ) -> Result<Box<dyn Fn(&DataFile, u64) -> Result<CompressedFile, LakeError> + '_>, LakeError> {
+    fn opener(&self, file: &DataFile) -> Result<Box<Opener<'_>>, LakeError> {
         let Some(uri) = self.remote_uri(&file.uri) else { return Ok(Box::new(compressed::open_at)) };
         if let Some(source) = self.sources.get(&uri.root()) {
             return Ok(Box::new(move |file, offset| compressed::open_remote(file, source, &uri.path, offset)));
