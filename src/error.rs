@@ -8,6 +8,9 @@ use crate::lake::LakeError;
 use crate::month_file::MonthFileError;
 use crate::warehouse::WarehouseError;
 
+/// What to do about seconds that add up to more than 64 bits hold.
+pub(crate) const BOUND_SECONDS: &str = "bound the seconds of a record with `max_seconds` in the rules";
+
 /// An error that can say what to do next.
 pub trait Advice: std::error::Error {
     /// One sentence for the user, without a final period, or `None` where there is nothing to add.
@@ -112,7 +115,7 @@ impl Advice for DataError {
             DataError::Header { .. } => {
                 "the header needs Contract, TotalDuration and AppName, or one column _source with the JSON object"
             }
-            DataError::Overflow { .. } => "bound the seconds of a record with `max_seconds` in the rules",
+            DataError::Overflow { .. } => BOUND_SECONDS,
             DataError::TooManyContracts { .. } => {
                 "make smaller tasks with --split of `viewmart plan`, or raise --max-contracts"
             }

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
 use crate::engine::rules::Category;
-use crate::warehouse::{Value, Warehouse, WarehouseError};
+use crate::warehouse::{Fault, Value, Warehouse, WarehouseError};
 
 /// Most months that are read: the newest ones.
 pub const MAX_MONTHS: usize = 36;
@@ -292,12 +292,8 @@ impl DashboardModel {
                 Ok(read) if read.is_of_the_standing_run() => model.months.push(read),
                 Ok(_) => model.stale.push(month),
                 Err(table) => {
-                    return Err(WarehouseError::Database {
-                        at: warehouse.address(),
-                        doing: "reading the mart",
-                        why: format!("a row of `{table}` for {month} is not as this version of viewmart writes it"),
-                        advice: Some(format!("rebuild it with `viewmart mart --month {month}`")),
-                    });
+                    let fault = Fault::MartRow { table, month };
+                    return Err(WarehouseError::step(warehouse.address(), "reading the mart", fault));
                 }
             }
         }

@@ -9,7 +9,8 @@
 use crate::engine::calendar::Month;
 use crate::warehouse::schema::{Database, MART_RUN, Table};
 use crate::warehouse::{
-    CustomerPass, Dialect, Fill, MartSchema, MartScript, Missing, Reads, Value, Warehouse, WarehouseError,
+    CustomerPass, Dialect, Fault, Fill, MartSchema, MartScript, Missing, Reads, Value, Wanted, Warehouse,
+    WarehouseError,
 };
 
 pub mod months;
@@ -184,12 +185,8 @@ pub fn refuse_replaced(warehouse: &mut dyn Warehouse, month: Month, run: i64) ->
 pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), WarehouseError> {
     let published = published_months(warehouse)?;
     if !published.contains(&month) {
-        return Err(WarehouseError::Database {
-            at: warehouse.address(),
-            doing: "building the mart",
-            why: format!("the warehouse does not hold the month {month}"),
-            advice: Some("load it first, with `viewmart run` or `viewmart load`".to_owned()),
-        });
+        let fault = Fault::NoMonth { month, wanted: Wanted::Mart };
+        return Err(WarehouseError::step(warehouse.address(), "building the mart", fault));
     }
     let dialect = warehouse.dialect();
     let mut script = script(dialect);
@@ -204,9 +201,8 @@ mod tests {
     use crate::engine::ledger::Reason;
     use crate::engine::month::MonthTable;
     use crate::engine::rules::Rules;
-    use crate::error::Advice;
     use crate::warehouse::fixture::{Customer, month_table};
-    use crate::warehouse::{RunAudience, RunAudiencePair, RunClock, RunRecord, SqliteWarehouse};
+    use crate::warehouse::{Meaning, RunAudience, RunAudiencePair, RunClock, RunRecord, SqliteWarehouse};
 
     const MYSQL: Dialect = Dialect::Mysql { collation: "utf8mb4_0900_bin" };
 
@@ -496,7 +492,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut warehouse = loaded(folder.path(), &[]);
         let error = build(&mut warehouse, "2022-04".parse().unwrap()).unwrap_err();
-        assert!(error.to_string().ends_with("the warehouse does not hold the month 2022-04"), "{error}");
+        assert!(matches!(error.fault(), Some(Fault::NoMonth { wanted: Wanted::Mart, .. })), "{error}");
         assert_eq!(warehouse.months().unwrap(), []);
     }
 
@@ -511,7 +507,7 @@ mod tests {
         let table = month_table("2022-04", &rules, &customers);
         let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
         let error = warehouse.load(&table, clock, &Progress::hidden()).unwrap_err();
-        assert!(error.advice().unwrap().contains("`max_seconds`"), "{error}");
+        assert!(matches!(error.fault(), Some(Fault::Overflow { .. })), "{error}");
         assert_eq!(warehouse.months().unwrap(), []);
     }
 
@@ -523,7 +519,7 @@ mod tests {
         let mut script = script(Dialect::Sqlite);
         script.fills.last_mut().unwrap().select = "SELECT * FROM {mart}.missing".to_owned();
         let error = warehouse.publish_mart("2022-04".parse().unwrap(), &script).unwrap_err();
-        assert!(error.to_string().ends_with("building the mart failed: no such table: main.missing"), "{error}");
+        assert!(matches!(error.fault(), Some(Fault::Said { meaning: Meaning::NoTables, .. })), "{error}");
         assert_eq!(rows(&mut warehouse, "2022-04", &tables::SUMMARY_CUSTOMER), ["4|40|5|5|0|20|70"]);
     }
 

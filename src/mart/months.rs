@@ -1,7 +1,7 @@
 //! The months of a warehouse: what stands of each, and how one goes.
 
 use crate::engine::calendar::Month;
-use crate::warehouse::{Value, Warehouse, WarehouseError};
+use crate::warehouse::{Fault, Value, Wanted, Warehouse, WarehouseError};
 
 /// A month of which a run is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +62,9 @@ impl MartState {
 pub fn list(warehouse: &mut dyn Warehouse) -> Result<Vec<MonthLine>, WarehouseError> {
     let rows = warehouse.query(any_month(), include_str!("sql/months.sql"))?;
     let line = |row: &Vec<Value>| {
-        read_line(row).ok_or_else(|| WarehouseError::Database {
-            at: warehouse.address(),
-            doing: "listing the months",
-            why: format!("a month is {row:?}"),
-            advice: None,
+        read_line(row).ok_or_else(|| {
+            let what = format!("a month is {row:?}");
+            WarehouseError::step(warehouse.address(), "listing the months", Fault::Answer { what })
         })
     };
     rows.iter().map(line).collect()
@@ -120,12 +118,8 @@ pub fn drop(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), Warehouse
     ];
     let found = warehouse.snapshot(month, &queries)?;
     if found.iter().flatten().flatten().all(|count| *count == Value::Integer(0)) {
-        return Err(WarehouseError::Database {
-            at: warehouse.address(),
-            doing: "removing the month",
-            why: format!("the warehouse does not hold the month {month}"),
-            advice: Some("`viewmart months` lists the months that it holds".to_owned()),
-        });
+        let fault = Fault::NoMonth { month, wanted: Wanted::Removal };
+        return Err(WarehouseError::step(warehouse.address(), "removing the month", fault));
     }
     warehouse.drop_month(month, &super::schema())
 }

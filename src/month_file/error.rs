@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::engine::calendar::Month;
 use crate::engine::ledger::LedgerConflict;
 use crate::engine::partial::{Flaw, Overflow};
-use crate::error::{Advice, DataError, Error};
+use crate::error::{Advice, BOUND_SECONDS, DataError, Error};
 
 /// Names that a message lists before it only counts the others.
 const N_LISTED: usize = 10;
@@ -210,7 +210,7 @@ impl Advice for MonthFileError {
                 }
                 Mismatch::LabelRules { .. } => "name the rules that label the customers with --rules",
             },
-            MonthFileError::Overflow(_) => "bound the seconds of a record with `max_seconds` in the rules",
+            MonthFileError::Overflow(_) => BOUND_SECONDS,
             MonthFileError::TooManyApps { .. } => "AppName seems to hold something else than names of apps",
             MonthFileError::Incomplete { .. } => {
                 "give the parts that are missing too, or take what is there with --allow-partial"

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::fs::atomic::StagedFile;
 use crate::mart;
 use crate::timing::{StageClock, StageTiming};
-use crate::warehouse::{ServerAddress, Warehouse, WarehouseError};
+use crate::warehouse::{Fault, ServerAddress, Warehouse, WarehouseError};
 
 /// What it takes to render the dashboards.
 pub(super) struct Rendering {
@@ -150,12 +150,7 @@ pub(super) fn find_month<'a>(
         return Ok(drawn);
     }
     mart::run_of(warehouse, month)?;
-    Err(WarehouseError::Database {
-        at: warehouse.address(),
-        doing: "reading the mart",
-        why: format!("another run published {month} meanwhile"),
-        advice: Some(format!("draw it again with `viewmart dashboard --month {month}`")),
-    })
+    Err(WarehouseError::step(warehouse.address(), "reading the mart", Fault::Replaced { month }))
 }
 
 /// Says which other months the page lacks, and why.

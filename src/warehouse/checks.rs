@@ -3,14 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::{Value, WarehouseError};
+use super::{Fault, Value, WarehouseError};
 use crate::engine::calendar::Month;
 use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, Role, Unit, Values, held_by};
 use crate::engine::month::MonthTable;
 use crate::engine::rules::Category;
-
-/// What to do about sums that are too large.
-pub(super) const BOUND_SECONDS: &str = "bound the seconds of a record with `max_seconds` in the rules";
 
 /// A count or a sum over the rows of a month, and what the ledger says that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,12 +89,7 @@ pub(super) fn select(sums: &[Sum]) -> String {
 pub(super) fn compare(at: &str, sums: &[Sum], found: &[i128]) -> Result<(), WarehouseError> {
     let differing = sums.iter().zip(found).find(|(sum, found)| sum.expected != **found);
     differing.map_or(Ok(()), |(sum, found)| {
-        Err(WarehouseError::Check {
-            at: at.to_owned(),
-            what: sum.what.clone(),
-            expected: sum.expected.to_string(),
-            found: found.to_string(),
-        })
+        Err(WarehouseError::Check { at: at.to_owned(), what: sum.what.clone(), expected: sum.expected, found: *found })
     })
 }
 
@@ -109,8 +101,8 @@ pub(super) fn compare(at: &str, sums: &[Sum], found: &[i128]) -> Result<(), Ware
 pub(super) fn refuse_mixed_month(at: &str, month: Month, facts: &[Vec<Value>]) -> Result<(), WarehouseError> {
     for fact in facts {
         let [Value::Text(what), Value::Text(table), value, Value::Text(other), other_value] = &fact[..] else {
-            let why = format!("a row of the check is {fact:?}");
-            return Err(WarehouseError::Database { at: at.to_owned(), doing: "checking the month", why, advice: None });
+            let what = format!("a row of the check is {fact:?}");
+            return Err(WarehouseError::step(at, "checking the month", Fault::Answer { what }));
         };
         if value != other_value {
             let (value, other_value) = (value.to_string(), other_value.to_string());
@@ -128,7 +120,7 @@ pub(super) fn refuse_mixed_month(at: &str, month: Month, facts: &[Vec<Value>]) -
 /// the customers fit too, which the mart adds up.
 ///
 /// # Errors
-/// [`WarehouseError::Database`] that names the sum.
+/// [`Fault::Overflow`] that names the sum.
 pub(super) fn refuse_overflow(at: &str, table: &MonthTable) -> Result<(), WarehouseError> {
     let columns = held_by(COLUMNS, Output::Warehouse).filter(|column| column.column_type == ColumnType::BigInt);
     let of_columns = columns.filter_map(|column| {
@@ -147,12 +139,7 @@ pub(super) fn refuse_overflow(at: &str, table: &MonthTable) -> Result<(), Wareho
     });
     for (what, seconds) in of_columns.chain(of_days).chain(of_apps) {
         if i64::try_from(seconds).is_err() {
-            return Err(WarehouseError::Database {
-                at: at.to_owned(),
-                doing: "adding up",
-                why: format!("the seconds of {what} do not fit in 64 bits: {seconds}, signs aside"),
-                advice: Some(BOUND_SECONDS.to_owned()),
-            });
+            return Err(WarehouseError::step(at, "adding up", Fault::Overflow { what, seconds }));
         }
     }
     Ok(())

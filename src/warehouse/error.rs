@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use super::Fault;
 use crate::engine::calendar::Month;
 use crate::error::Advice;
 
@@ -10,17 +11,15 @@ use crate::error::Advice;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WarehouseError {
-    /// The database refused or broke off; `at` is its address, `doing` the step.
-    #[error("{at}: {doing} failed: {why}")]
+    /// A step that was not done.
+    #[error("{at}: {doing} failed: {fault}")]
     Database {
         /// Address of the warehouse, without a password.
         at: String,
         /// What was being done, for example "staging rows".
         doing: &'static str,
-        /// The database's own words.
-        why: String,
-        /// What the user can do about it.
-        advice: Option<String>,
+        /// Why it was not.
+        fault: Box<Fault>,
     },
     /// Sums or counts in the database differ from the ledger.
     #[error("{at}: {what} is {found} in the database, but {expected} in the ledger; nothing was published")]
@@ -30,9 +29,9 @@ pub enum WarehouseError {
         /// What was compared.
         what: String,
         /// The value in the ledger.
-        expected: String,
+        expected: i128,
         /// The value in the database.
-        found: String,
+        found: i128,
     },
     /// The tables of a month contradict each other.
     #[error("{at}: the tables of {month} do not belong together: {what}; the mart was not built")]
@@ -76,10 +75,25 @@ pub enum WarehouseError {
     },
 }
 
+impl WarehouseError {
+    /// The step `doing` was not done in the warehouse `at`.
+    pub(crate) fn step(at: impl Into<String>, doing: &'static str, fault: Fault) -> WarehouseError {
+        WarehouseError::Database { at: at.into(), doing, fault: Box::new(fault) }
+    }
+
+    /// Why a step was not done, where it is that which failed.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            WarehouseError::Database { fault, .. } => Some(fault),
+            _ => None,
+        }
+    }
+}
+
 impl Advice for WarehouseError {
     fn advice(&self) -> Option<Cow<'_, str>> {
         match self {
-            WarehouseError::Database { advice, .. } => advice.as_deref().map(Cow::Borrowed),
+            WarehouseError::Database { fault, .. } => fault.advice(),
             WarehouseError::Check { .. } => Some("run again; if it repeats, this is a bug worth reporting".into()),
             WarehouseError::Mixed { .. } => Some(
                 "a run was ended while it published: load the month again with `viewmart run` or `viewmart load`"

@@ -13,8 +13,10 @@ use crate::engine::month::MonthTable;
 
 mod checks;
 pub mod error;
+mod fault;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod meaning;
 pub mod mysql;
 mod open;
 pub mod rows;
@@ -24,10 +26,13 @@ pub mod sqlite;
 pub mod url;
 
 pub use error::WarehouseError;
+pub use fault::{Fault, Wanted};
+pub use meaning::Meaning;
 pub use open::{OpenOptions, examine, open};
 pub use rows::{CustomerRow, RowSink};
 pub use run::{RunApp, RunAudience, RunAudiencePair, RunDay, RunRecord, RunStatus, RunWarning};
 pub use schema::Dialect;
+pub use schema::version::Misfit;
 pub use sqlite::SqliteWarehouse;
 pub use url::WarehouseUrl;
 
@@ -223,11 +228,7 @@ pub trait Warehouse {
 /// A number for a new warehouse, 32 hexadecimal digits.
 fn new_id(at: &str) -> Result<String, WarehouseError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| WarehouseError::Database {
-        at: at.to_owned(),
-        doing: "drawing a random number",
-        why: error.to_string(),
-        advice: None,
-    })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| WarehouseError::step(at, "drawing a random number", Fault::said(error, Meaning::Unknown)))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -9,7 +9,7 @@ use super::field::csv_header;
 use crate::dashboard::model::Summary;
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
-use crate::warehouse::{CustomerRow, RowSink, Warehouse, WarehouseError};
+use crate::warehouse::{CustomerRow, Fault, RowSink, Warehouse, WarehouseError};
 
 /// Where the rows of one month come from.
 pub trait RowSource {
@@ -83,17 +83,8 @@ impl RowSource for WarehouseRows<'_> {
             return Ok(());
         }
         let month = self.month;
-        Err(WarehouseError::Database {
-            at: self.warehouse.address(),
-            doing: "reading customer_behavior",
-            why: format!(
-                "{month} came with {n_rows} rows and {seconds} seconds, but its mart counts {users} and {total_seconds}"
-            ),
-            advice: Some(format!(
-                "another run may have published the month meanwhile: run `viewmart dashboard --month {month}` again; if \
-                 it repeats, rebuild the mart with `viewmart mart --month {month}`"
-            )),
-        })
+        let fault = Fault::OtherRows { month, n_rows, seconds, users, total_seconds };
+        Err(WarehouseError::step(self.warehouse.address(), "reading customer_behavior", fault))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use mysql::{DriverError, Error};
 
 use super::connect::Place;
-use crate::warehouse::WarehouseError;
+use crate::warehouse::{Fault, Meaning, WarehouseError};
 
 /// Whether trying again may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,26 +46,26 @@ pub(super) struct BrokenOff;
 impl Failure {
     /// Classifies an error of the client or the server that came up in step `doing`.
     pub(super) fn new(place: &Place, doing: &'static str, error: &Error) -> Failure {
-        let Meaning { why, advice, chance } = match error {
-            Error::MySqlError(e) => of_server(place, e.code, &e.message),
+        let (words, meaning) = match error {
+            Error::MySqlError(e) => (format!("{} (error {})", e.message, e.code), of_server(place, e.code, &e.message)),
             Error::DriverError(e) => of_driver(place, e),
             Error::IoError(e) => of_io(place, e),
             Error::CodecError(e) => match std::error::Error::source(e).and_then(|cause| cause.downcast_ref()) {
                 Some(cause) => of_io(place, cause),
-                None => too_large_or_strange(&e.to_string()),
+                None => too_large_or_strange(e.to_string()),
             },
-            Error::TlsError(e) => Meaning::lasting(format!("TLS failed: {e}"), Some(TLS_ADVICE.to_owned())),
-            other => Meaning::lasting(other.to_string(), None),
+            Error::TlsError(e) => (format!("TLS failed: {e}"), Meaning::TlsFailed),
+            other => (other.to_string(), Meaning::Unknown),
         };
-        let why = place.blot(&one_line(&why));
+        let (chance, words) = (Chance::of(&meaning), place.blot(&one_line(&words)));
         let code = if let Error::MySqlError(e) = error { Some(e.code) } else { None };
-        Failure { error: WarehouseError::Database { at: place.address.clone(), doing, why, advice }, chance, code }
+        let error = WarehouseError::step(place.address.as_str(), doing, Fault::Said { words, meaning });
+        Failure { error, chance, code }
     }
 
-    /// A failure in our own words.
-    pub(super) fn plain(place: &Place, doing: &'static str, why: String, advice: Option<String>) -> Failure {
-        let error = WarehouseError::Database { at: place.address.clone(), doing, why: place.blot(&why), advice };
-        Failure::from(error)
+    /// What was found in the database, or not.
+    pub(super) fn plain(place: &Place, doing: &'static str, fault: Fault) -> Failure {
+        Failure::from(WarehouseError::step(place.address.as_str(), doing, fault))
     }
 
     pub(super) fn is_passing(&self) -> bool {
@@ -76,138 +76,106 @@ impl Failure {
         self.chance == Chance::Waiting
     }
 
-    /// With other advice, where the server's number is one of `codes`.
-    pub(super) fn with_advice_for(mut self, codes: &[u16], other: &str) -> Failure {
-        if let (Some(code), WarehouseError::Database { advice, .. }) = (self.code, &mut self.error)
+    /// With another meaning, where the server's number is one of `codes`.
+    pub(super) fn with_meaning_for(mut self, codes: &[u16], other: Meaning) -> Failure {
+        if let (Some(code), WarehouseError::Database { fault, .. }) = (self.code, &mut self.error)
             && codes.contains(&code)
+            && let Fault::Said { meaning, .. } = &mut **fault
         {
-            *advice = Some(other.to_owned());
+            *meaning = other;
         }
         self
     }
 }
 
-struct Meaning {
-    why: String,
-    advice: Option<String>,
-    chance: Chance,
-}
-
-impl Meaning {
-    fn lasting(why: String, advice: Option<String>) -> Meaning {
-        Meaning { why, advice, chance: Chance::Lasting }
+impl Chance {
+    fn of(meaning: &Meaning) -> Chance {
+        match meaning {
+            Meaning::Locked => Chance::Waiting,
+            Meaning::Deadlock
+            | Meaning::Ended
+            | Meaning::BrokenOff
+            | Meaning::NotListening
+            | Meaning::NoSocket
+            | Meaning::SocketDenied
+            | Meaning::Unreachable
+            | Meaning::NoConnection
+            | Meaning::NoAnswer => Chance::Passing,
+            _ => Chance::Lasting,
+        }
     }
-
-    fn passing(why: String, advice: &str) -> Meaning {
-        Meaning { why, advice: Some(advice.to_owned()), chance: Chance::Passing }
-    }
 }
-
-const TLS_ADVICE: &str = "give `?ssl-mode=VERIFY_CA&ssl-ca=FILE` with the authority of the server's certificate, or \
-                          `?ssl-mode=REQUIRED` to leave it unchecked";
-const PACKET_ADVICE: &str = "raise it: SET GLOBAL max_allowed_packet = 67108864";
 
 /// Error codes of MySQL and MariaDB; where a code means another thing in the other server, the text decides.
 fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
-    let user = &place.user;
-    let why = format!("{message} (error {code})");
-    let advice = match code {
+    let user = || place.user.clone();
+    match code {
         // MariaDB answers so to a connection without TLS where it takes no other.
-        1045 | 1698 | 1524 => format!(
-            "check the password of `{user}` in VIEWMART_MYSQL_PASSWORD or the option file, that the account may come \
-             from this host, and whether it has to use TLS (`?ssl-mode=REQUIRED`)"
-        ),
-        1130 | 1129 => {
-            format!("allow `{user}` to connect from this host, or run FLUSH HOSTS if too many attempts failed")
-        }
-        1862 | 1820 => format!("the password of `{user}` has expired: set a new one with ALTER USER"),
-        3118 | 4151 => format!("unlock the account: ALTER USER '{user}' ACCOUNT UNLOCK"),
-        1040 | 1203 | 1226 => "wait for other connections to end, or raise the limit on connections".to_owned(),
+        1045 | 1698 | 1524 => Meaning::Login { user: user() },
+        1130 | 1129 => Meaning::ForeignHost { user: user() },
+        1862 | 1820 => Meaning::PasswordExpired { user: user() },
+        3118 | 4151 => Meaning::AccountLocked { user: user() },
+        1040 | 1203 | 1226 => Meaning::TooManyConnections,
         // Rights, on a database, a table, a column or the whole server.
-        1044 | 1142 | 1143 | 1227 | 1370 => format!("grant what is missing: {}", place.grants()),
-        1049 => format!("create it: CREATE DATABASE {}", place.names.warehouse),
+        1044 | 1142 | 1143 | 1227 | 1370 => Meaning::NoRights { grants: place.grants() },
+        1049 => Meaning::NoDatabase { name: place.names.warehouse.clone() },
         // Read-only server, schema, transaction or engine. 1290 names the option in its text.
-        1290 | 1792 | 1836 | 3989 => "load into the primary server: this one is read-only".to_owned(),
+        1290 | 1792 | 1836 | 3989 => Meaning::ReadOnlyServer,
         // 1030, 1180 and their like carry the operating system's number: 28 is a full disk.
-        1021 | 1114 | 1135 => FULL_ADVICE.to_owned(),
+        1021 | 1114 | 1135 => Meaning::ServerFull,
         1030 | 1180 | 1026 | 3 | 1877 | 1004 | 1005 if message.contains("28") || message.contains("No space") => {
-            FULL_ADVICE.to_owned()
+            Meaning::ServerFull
         }
-        1153 | 1301 => PACKET_ADVICE.to_owned(),
-        1197 | 1705 | 3100 => LOG_ADVICE.to_owned(),
-        3159 => {
-            "the server takes TLS connections only: give `?ssl-mode=REQUIRED`, or one of VERIFY_CA and VERIFY_IDENTITY"
-                .to_owned()
-        }
-        _ if message.contains("require_secure_transport") => {
-            "the server takes TLS connections only: give `?ssl-mode=REQUIRED`, or one of VERIFY_CA and VERIFY_IDENTITY"
-                .to_owned()
-        }
-        // Deadlock, and waits for locks that ended.
-        1213 => return Meaning::passing(why, "run again; another session works on the same tables"),
-        1205 => return Meaning { why, advice: Some(LOCK_ADVICE.to_owned()), chance: Chance::Waiting },
+        1153 | 1301 => Meaning::PacketTooLarge,
+        1197 | 1705 | 3100 => Meaning::LogTooSmall,
+        3159 => Meaning::TlsRequired,
+        _ if message.contains("require_secure_transport") => Meaning::TlsRequired,
+        1213 => Meaning::Deadlock,
+        1205 => Meaning::Locked,
         // Shutdown, killed connection or statement, connection lost inside the server.
-        1053 | 1077 | 1927 | 1317 | 2006 | 2013 | 3169 | 1152 | 1158..=1161 | 1184 => {
-            return Meaning::passing(why, "see the server's log for why it ended the connection, then run again");
-        }
-        1969 | 3024 => "raise the server's limit on statement time for this account".to_owned(),
-        3950 | 3948 | 4166 | 1148 => LOCAL_INFILE_ADVICE.to_owned(),
-        _ => return Meaning::lasting(why, None),
-    };
-    Meaning::lasting(why, Some(advice))
-}
-
-const FULL_ADVICE: &str = "make room on the server's disk or raise the limit of its tablespace, then run again";
-const LOG_ADVICE: &str = "the server cannot log so large a transaction: raise max_binlog_cache_size and \
-                          max_binlog_stmt_cache_size (in a group group_replication_transaction_size_limit), then run again";
-const LOCK_ADVICE: &str =
-    "find who holds the table (SHOW PROCESSLIST, an open transaction will do) and end it, then run again";
-/// What to do where the server refuses `LOAD DATA LOCAL`.
-pub(super) const LOCAL_INFILE_ADVICE: &str =
-    "let an administrator run `SET PERSIST local_infile = 1` (MariaDB: `SET GLOBAL local_infile = 1`)";
-
-fn of_driver(place: &Place, error: &DriverError) -> Meaning {
-    match error {
-        DriverError::CouldNotConnect(Some((address, why, kind))) => {
-            let advice = match kind {
-                io::ErrorKind::ConnectionRefused => "start the server, or correct host and port in --warehouse",
-                io::ErrorKind::NotFound => "start the server, or correct the path of the socket",
-                io::ErrorKind::PermissionDenied => "give this user access to the socket",
-                _ => "correct host and port in --warehouse, and check the network and its firewalls",
-            };
-            Meaning::passing(format!("{address}: {why}"), advice)
-        }
-        DriverError::ConnectTimeout | DriverError::Timeout => {
-            Meaning::passing(format!("no answer within {} s", place.connect_timeout.as_secs()), TIMEOUT_ADVICE)
-        }
-        DriverError::TlsNotSupported => Meaning::lasting(
-            "the server does not offer TLS, and ssl-mode asks for it".to_owned(),
-            Some("turn TLS on at the server, or give `?ssl-mode=PREFERRED` if plain text may be used".to_owned()),
-        ),
-        DriverError::PacketTooLarge => {
-            Meaning::lasting("a packet is larger than max_allowed_packet".to_owned(), Some(PACKET_ADVICE.to_owned()))
-        }
-        DriverError::UnknownAuthPlugin(plugin) => Meaning::lasting(
-            format!("the account logs in with `{plugin}`, which this program does not know"),
-            Some("give the account caching_sha2_password or mysql_native_password".to_owned()),
-        ),
-        other => Meaning::lasting(other.to_string(), Some(NOT_MYSQL_ADVICE.to_owned())),
+        1053 | 1077 | 1927 | 1317 | 2006 | 2013 | 3169 | 1152 | 1158..=1161 | 1184 => Meaning::Ended,
+        1969 | 3024 => Meaning::StatementTime,
+        3950 | 3948 | 4166 | 1148 => Meaning::NoLocalInfile,
+        _ => Meaning::Unknown,
     }
 }
 
-const TIMEOUT_ADVICE: &str = "check that the server runs and that no firewall drops the connection";
-const NOT_MYSQL_ADVICE: &str = "check that a MySQL or MariaDB server listens at this address";
-
-fn too_large_or_strange(text: &str) -> Meaning {
-    let advice = if text.contains("max_allowed_packet") { PACKET_ADVICE } else { NOT_MYSQL_ADVICE };
-    Meaning::lasting(text.to_owned(), Some(advice.to_owned()))
+fn of_driver(place: &Place, error: &DriverError) -> (String, Meaning) {
+    match error {
+        DriverError::CouldNotConnect(Some((address, why, kind))) => {
+            let meaning = match kind {
+                io::ErrorKind::ConnectionRefused => Meaning::NotListening,
+                io::ErrorKind::NotFound => Meaning::NoSocket,
+                io::ErrorKind::PermissionDenied => Meaning::SocketDenied,
+                _ => Meaning::Unreachable,
+            };
+            (format!("{address}: {why}"), meaning)
+        }
+        DriverError::ConnectTimeout | DriverError::Timeout => {
+            (format!("no answer within {} s", place.connect_timeout.as_secs()), Meaning::NoConnection)
+        }
+        DriverError::TlsNotSupported => {
+            ("the server does not offer TLS, and ssl-mode asks for it".to_owned(), Meaning::NoTls)
+        }
+        DriverError::PacketTooLarge => {
+            ("a packet is larger than max_allowed_packet".to_owned(), Meaning::PacketTooLarge)
+        }
+        DriverError::UnknownAuthPlugin(plugin) => {
+            (format!("the account logs in with `{plugin}`, which this program does not know"), Meaning::UnknownLogin)
+        }
+        other => (other.to_string(), Meaning::NotMysql),
+    }
 }
 
-fn of_io(place: &Place, error: &io::Error) -> Meaning {
+fn too_large_or_strange(text: String) -> (String, Meaning) {
+    let meaning = if text.contains("max_allowed_packet") { Meaning::PacketTooLarge } else { Meaning::NotMysql };
+    (text, meaning)
+}
+
+fn of_io(place: &Place, error: &io::Error) -> (String, Meaning) {
     if let Some(inner) = error.get_ref() {
         if let Some(foreign) = inner.downcast_ref::<ForeignFile>() {
-            let advice = "do not use this server: it, or someone in between, tries to read files of this machine";
-            return Meaning::lasting(foreign.to_string(), Some(advice.to_owned()));
+            return (foreign.to_string(), Meaning::ForeignFile);
         }
         // The stream of a load wraps the client's errors.
         match inner.downcast_ref::<Error>() {
@@ -220,25 +188,19 @@ fn of_io(place: &Place, error: &io::Error) -> Meaning {
             _ => {}
         }
         if inner.downcast_ref::<BrokenOff>().is_some() {
-            return Meaning::passing(inner.to_string(), "run again");
+            return (inner.to_string(), Meaning::BrokenOff);
         }
     }
     let text = error.to_string();
     if text.contains("certificate") || text.contains("received fatal alert") || text.contains("corrupt message") {
-        return Meaning::lasting(format!("TLS failed: {text}"), Some(TLS_ADVICE.to_owned()));
+        return (format!("TLS failed: {text}"), Meaning::TlsFailed);
     }
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Meaning::passing(
-            format!("no answer within {} s", place.statement_timeout.as_secs()),
-            "check that the server runs and is not blocked (SHOW PROCESSLIST), then run again",
-        ),
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
-            Meaning::lasting(text, Some("check the files named by ssl-ca, ssl-cert and ssl-key".to_owned()))
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            (format!("no answer within {} s", place.statement_timeout.as_secs()), Meaning::NoAnswer)
         }
-        _ => Meaning::passing(
-            format!("the server closed the connection ({text})"),
-            "see the server's log for why it ended the connection, then run again",
-        ),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => (text, Meaning::TlsFiles),
+        _ => (format!("the server closed the connection ({text})"), Meaning::Ended),
     }
 }
 
@@ -250,48 +212,44 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Advice as _;
 
     #[test]
-    fn causes_and_advice() {
+    fn words_have_a_meaning_and_a_chance() {
         let place = Place::for_tests();
         let server = |code: u16, message: &str| {
             Error::MySqlError(mysql::MySqlError { state: "HY000".to_owned(), code, message: message.to_owned() })
         };
-        let check = |error: Error, why: &str, advice: &str, chance: Chance| {
+        let check = |error: Error, words: &str, expected: Meaning, chance: Chance| {
             let failure = Failure::new(&place, "staging rows", &error);
-            let text = failure.error.to_string();
-            assert!(text.starts_with("mysql://etl@h:1/tv: staging rows failed: "), "{text}");
-            assert!(text.contains(why), "{text}");
-            assert!(!text.contains("hunter2") && !text.contains('\n'), "{text}");
-            assert!(
-                failure.error.advice().unwrap_or_default().contains(advice),
-                "{text}: {:?}",
-                failure.error.advice()
-            );
-            assert_eq!(failure.chance, chance, "{text}");
+            let Some(Fault::Said { words: found, meaning }) = failure.error.fault() else { panic!("{failure:?}") };
+            assert!(found.contains(words), "{found}");
+            assert!(!found.contains("hunter2") && !found.contains('\n'), "{found}");
+            assert_eq!((meaning, failure.chance), (&expected, chance), "{found}");
         };
         use Chance::{Lasting, Passing, Waiting};
-        check(server(1045, "Access denied\nhunter2"), "Access denied ***", "VIEWMART_MYSQL_PASSWORD", Lasting);
-        check(server(1044, "Access denied"), "(error 1044)", "GRANT", Lasting);
-        check(server(1049, "Unknown database"), "1049", "CREATE DATABASE `tv`", Lasting);
-        check(server(1290, "running with --read-only"), "read-only", "primary", Lasting);
-        check(server(1114, "The table is full"), "full", "make room", Lasting);
-        check(server(1030, "Got error 28 from storage engine"), "28", "make room", Lasting);
-        check(server(1030, "Got error 168 from storage engine"), "168", "", Lasting);
-        check(server(1153, "Got a packet bigger"), "packet", "max_allowed_packet", Lasting);
-        check(server(1197, "Multi-statement transaction required more"), "1197", "max_binlog_cache_size", Lasting);
-        check(server(3159, "Connections using insecure transport are prohibited"), "insecure", "ssl-mode", Lasting);
-        check(server(1213, "Deadlock found"), "Deadlock", "run again", Passing);
-        check(server(1205, "Lock wait timeout exceeded"), "Lock wait", "SHOW PROCESSLIST", Waiting);
-        check(server(1053, "Server shutdown in progress"), "shutdown", "log", Passing);
+        let login = Meaning::Login { user: "etl".to_owned() };
+        check(server(1045, "Access denied\nhunter2"), "Access denied *** (error 1045)", login, Lasting);
+        check(server(1044, "Access denied"), "1044", Meaning::NoRights { grants: place.grants() }, Lasting);
+        check(server(1049, "Unknown database"), "1049", Meaning::NoDatabase { name: "`tv`".to_owned() }, Lasting);
+        check(server(1290, "running with --read-only"), "read-only", Meaning::ReadOnlyServer, Lasting);
+        check(server(1114, "The table is full"), "full", Meaning::ServerFull, Lasting);
+        check(server(1030, "Got error 28 from storage engine"), "28", Meaning::ServerFull, Lasting);
+        check(server(1030, "Got error 168 from storage engine"), "168", Meaning::Unknown, Lasting);
+        check(server(1153, "Got a packet bigger"), "packet", Meaning::PacketTooLarge, Lasting);
+        check(server(1197, "Multi-statement transaction required more"), "1197", Meaning::LogTooSmall, Lasting);
+        check(server(3159, "Insecure transport is prohibited"), "Insecure", Meaning::TlsRequired, Lasting);
+        check(server(1290, "Set by --require_secure_transport"), "Set", Meaning::ReadOnlyServer, Lasting);
+        check(server(1213, "Deadlock found"), "Deadlock", Meaning::Deadlock, Passing);
+        check(server(1205, "Lock wait timeout exceeded"), "Lock wait", Meaning::Locked, Waiting);
+        check(server(1053, "Server shutdown in progress"), "shutdown", Meaning::Ended, Passing);
         let refused = ("h:1".to_owned(), "refused".to_owned(), io::ErrorKind::ConnectionRefused);
-        check(DriverError::CouldNotConnect(Some(refused)).into(), "h:1: refused", "start the server", Passing);
-        check(DriverError::ConnectTimeout.into(), "within 10 s", "firewall", Passing);
-        check(DriverError::TlsNotSupported.into(), "does not offer TLS", "PREFERRED", Lasting);
-        check(Error::server_disconnected(), "closed the connection", "log", Passing);
+        check(DriverError::CouldNotConnect(Some(refused)).into(), "h:1: refused", Meaning::NotListening, Passing);
+        check(DriverError::ConnectTimeout.into(), "within 10 s", Meaning::NoConnection, Passing);
+        check(DriverError::TlsNotSupported.into(), "does not offer TLS", Meaning::NoTls, Lasting);
+        check(Error::server_disconnected(), "closed the connection", Meaning::Ended, Passing);
         let foreign = io::Error::other(ForeignFile("/etc/passwd".to_owned()));
-        check(foreign.into(), "`/etc/passwd`, which was not offered", "do not use", Lasting);
-        check(io::Error::other("invalid peer certificate: UnknownIssuer").into(), "TLS failed", "ssl-ca", Lasting);
+        check(foreign.into(), "`/etc/passwd`, which was not offered", Meaning::ForeignFile, Lasting);
+        let unknown = io::Error::other("invalid peer certificate: UnknownIssuer");
+        check(unknown.into(), "TLS failed", Meaning::TlsFailed, Lasting);
     }
 }

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::session::Server;
 use super::wait::{self, SERVER_WAIT_S};
 use crate::console::Waiting;
+use crate::warehouse::Fault;
 
 const DOING: &str = "waiting for another viewmart";
 
@@ -56,9 +57,8 @@ fn take(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<Strin
     while let Some(id) = try_once(connector, conn, &name)? {
         if wait.is_over() {
             let waited_s = connector.turn_timeout.as_secs();
-            let why = format!("{} has been working on this warehouse for more than {waited_s} s", who(conn, id));
-            let advice = format!("wait for that run; if it is none, or hangs, end it with KILL {id}");
-            return Err(Failure::plain(&connector.place, DOING, why, Some(advice)));
+            let fault = Fault::NoTurn { holder: who(conn, id), connection: id, waited_s };
+            return Err(Failure::plain(&connector.place, DOING, fault));
         }
         let address = &connector.place.address;
         wait.tell(|| format!("{address}: another viewmart works on this warehouse: {}", who(conn, id)));

@@ -25,9 +25,12 @@ use mysql::Conn;
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable as _;
 
+use super::meaning::LOCAL_INFILE_ADVICE;
 use super::schema::version::{Schema, Standing};
 use super::schema::{self, Database, Dialect};
-use super::{MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks};
+use super::{
+    Fault, MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks,
+};
 use crate::console::{Progress, Waiting};
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
@@ -52,7 +55,7 @@ pub use probe::{Finding, Outcome, warehouse_checks};
 pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
 use connect::Connector;
-use failure::{Chance, Failure, LOCAL_INFILE_ADVICE};
+use failure::{Chance, Failure};
 use session::{LocalInfile, Server};
 use wait::patiently;
 
@@ -238,7 +241,7 @@ impl Warehouse for MysqlWarehouse {
             let parse =
                 |text: &String| text.parse().map_err(|e: crate::engine::calendar::ParseMonthError| e.to_string());
             let months: Result<Vec<Month>, String> = months.iter().map(parse).collect();
-            months.map_err(|why| Failure::plain(&connector.place, doing, why, None))
+            months.map_err(|what| Failure::plain(&connector.place, doing, Fault::Answer { what }))
         })
     }
 

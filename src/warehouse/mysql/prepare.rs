@@ -11,7 +11,7 @@ use super::staging::{self, NO_MONTH};
 use super::wait::patiently;
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{self, Database, Dialect};
-use crate::warehouse::{MartSchema, Missing};
+use crate::warehouse::{Fault, MartSchema, Missing};
 
 const LOOKING: &str = "looking at the tables";
 const MAKING: &str = "creating the tables";
@@ -61,7 +61,7 @@ pub(super) fn look<'a>(
         let found = read_found(connector, conn, schema.database)?;
         let standing = schema.standing(&found).map_err(|misfit| {
             let name = connector.names().fill(schema.database.placeholder());
-            Failure::plain(&connector.place, LOOKING, misfit.why(&name), Some(misfit.advice()))
+            Failure::plain(&connector.place, LOOKING, Fault::Misfit { name, misfit })
         })?;
         Ok::<_, Failure>((found, standing))
     };
@@ -87,9 +87,7 @@ pub(super) fn prepare(
     // Both are looked at before either is touched.
     let Look { schemas, found, standings, id } = look(connector, conn, server, mart)?;
     if standings[0] == Standing::Empty && missing == Missing::Refuse {
-        let why = "there is no warehouse in this database".to_owned();
-        let advice = "load a month first, with `viewmart run` or `viewmart load`".to_owned();
-        return Err(Failure::plain(&connector.place, LOOKING, why, Some(advice)));
+        return Err(Failure::plain(&connector.place, LOOKING, Fault::NoWarehouse { file: None }));
     }
     let id = match id {
         Some(id) => id,
@@ -117,9 +115,8 @@ fn refuse_same_database(connector: &Connector, server: &Server) -> Result<(), Fa
     if !server.folds_names || database.to_lowercase() != mart_db.to_lowercase() {
         return Ok(());
     }
-    let why = format!("{mart_db} and {database} are one database on this server");
-    let advice = "the mart needs a database of its own, give another name with --mart-db".to_owned();
-    Err(Failure::plain(&connector.place, LOOKING, why, Some(advice)))
+    let fault = Fault::SameDatabase { mart: mart_db.clone(), database: database.clone() };
+    Err(Failure::plain(&connector.place, LOOKING, fault))
 }
 
 /// A mart that was made from the warehouse with the number `other`.
@@ -127,11 +124,10 @@ fn refuse_other_mart(connector: &Connector, id: Option<&str>, other: &str) -> Re
     if id == Some(other) {
         return Ok(());
     }
-    let (mart, this) = (&connector.place.names.mart, id.map_or("new".to_owned(), |id| id.to_owned()));
-    let why = format!("{mart} is the mart of another warehouse ({other}, this one is {this})");
-    let advice =
-        format!("name another one with --mart-db, or drop it (DROP DATABASE {mart}) if that warehouse is gone");
-    Err(Failure::plain(&connector.place, LOOKING, why, Some(advice)))
+    let mart = connector.place.names.mart.clone();
+    let removal = Some(format!("DROP DATABASE {mart}"));
+    let fault = Fault::OtherMart { mart, other: other.to_owned(), this: id.unwrap_or("new").to_owned(), removal };
+    Err(Failure::plain(&connector.place, LOOKING, fault))
 }
 
 /// Makes what is missing in one database. A crash leaves some of it, which the next run completes: the version is
@@ -239,10 +235,14 @@ fn create_database(
     let sql = format!("CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4 COLLATE {collation}");
     match conn.query_drop(&sql) {
         Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1044 | 1227) => {
-            let why =
-                format!("the database {quoted} does not exist, and `{}` may not create it: {}", place.user, e.message);
-            let advice = format!("let an administrator run: {sql}; {}", place.grants());
-            Err(Failure::plain(place, doing, why, Some(advice)))
+            let fault = Fault::NoDatabase {
+                database: quoted,
+                user: place.user.clone(),
+                words: place.blot(&e.message),
+                creation: sql,
+                grants: place.grants(),
+            };
+            Err(Failure::plain(place, doing, fault))
         }
         result => result.map_err(|e| Failure::new(place, doing, &e)),
     }
@@ -264,6 +264,5 @@ fn refuse_unpartitioned(connector: &Connector, conn: &mut Conn, found: &Found) -
         return Ok(());
     }
     let table = connector.names().fill(&schema::CUSTOMER_BEHAVIOR.qualified());
-    let why = format!("the table {table} is not partitioned by month: this program did not make it");
-    Err(Failure::plain(&connector.place, LOOKING, why, Some("rename that table, or give another database".to_owned())))
+    Err(Failure::plain(&connector.place, LOOKING, Fault::Unpartitioned { table }))
 }

@@ -8,7 +8,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, MysqlOptions, literal, quoted};
-use super::failure::{Failure, LOCAL_INFILE_ADVICE};
+use super::failure::Failure;
 use super::lock::{self, Turn};
 use super::prepare;
 use super::publish;
@@ -18,6 +18,7 @@ use super::stream;
 use super::url::MysqlUrl;
 use crate::error::Advice as _;
 use crate::warehouse::MartSchema;
+use crate::warehouse::meaning::LOCAL_INFILE_ADVICE;
 use crate::warehouse::schema::{self, Comments, Dialect};
 
 /// How a look at the server ended.

@@ -40,7 +40,7 @@ use crate::engine::calendar::Month;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema;
-use crate::warehouse::{RunRecord, Value, checks};
+use crate::warehouse::{Fault, RunRecord, Value, checks};
 
 /// The step that replaces the days of the month and adds the run, for messages.
 pub(super) const RECORDING: &str = "recording the run";
@@ -228,8 +228,8 @@ fn refuse_warnings(connector: &Connector, conn: &mut Conn) -> Result<(), Failure
     let doing = "staging rows";
     let first: Option<(String, u16, String)> =
         conn.query_first("SHOW WARNINGS").map_err(|e| Failure::new(&connector.place, doing, &e))?;
-    let text = first.map_or_else(String::new, |(_, code, text)| format!(", the first: {text} (warning {code})"));
-    Err(Failure::plain(&connector.place, doing, format!("the server changed rows: {n_warnings} warnings{text}"), None))
+    let first = first.map(|(_, code, text)| (connector.place.blot(&text), code));
+    Err(Failure::plain(&connector.place, doing, Fault::ChangedRows { n_warnings, first }))
 }
 
 fn query_sums(connector: &Connector, conn: &mut Conn, sql: &str, n_sums: usize) -> Result<Vec<i128>, Failure> {
@@ -239,7 +239,10 @@ fn query_sums(connector: &Connector, conn: &mut Conn, sql: &str, n_sums: usize) 
         // Sums are DECIMAL, which the client gives as text.
         let text: Option<String> = row.as_ref().and_then(|row| row.get_opt(place)).and_then(Result::ok);
         let sum = text.and_then(|text| text.parse().ok());
-        sum.ok_or_else(|| Failure::plain(&connector.place, doing, "a sum came back as no number".to_owned(), None))
+        sum.ok_or_else(|| {
+            let what = "a sum came back as no number".to_owned();
+            Failure::plain(&connector.place, doing, Fault::Answer { what })
+        })
     };
     (0..n_sums).map(sum).collect()
 }

@@ -9,8 +9,8 @@ use super::connect::Connector;
 use super::failure::Failure;
 use super::{MysqlWarehouse, values_of};
 use crate::engine::calendar::Month;
-use crate::warehouse::WarehouseError;
 use crate::warehouse::rows::{MONTH_SQL, RowSink, read};
+use crate::warehouse::{Fault, WarehouseError};
 
 const DOING: &str = "reading customer_behavior";
 
@@ -36,8 +36,10 @@ fn stream(connector: &Connector, conn: &mut Conn, month: Month, each: &mut RowSi
     let sql = connector.names().fill_month(MONTH_SQL, month);
     for row in conn.query_iter(sql).map_err(failed)? {
         let values = values_of(row.map_err(failed)?);
-        let advice = || Some("load the month again with `viewmart load`".to_owned());
-        let row = read(&values).map_err(|why| Failure::plain(&connector.place, DOING, why, advice()))?;
+        let row = read(&values).map_err(|what| {
+            let what = connector.place.blot(&what);
+            Failure::plain(&connector.place, DOING, Fault::CustomerRow { what })
+        })?;
         if each(row) == ControlFlow::Break(()) {
             break;
         }

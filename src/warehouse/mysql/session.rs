@@ -9,6 +9,7 @@ use mysql::{Conn, DriverError, Error};
 use super::connect::{Place, literal};
 use super::failure::Failure;
 use super::wait::SERVER_WAIT_S;
+use crate::warehouse::Fault;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +82,13 @@ impl Server {
     }
 
     /// What is wrong with the server's age, if anything.
-    pub(super) fn too_old(&self) -> Option<String> {
-        let (oldest, text) = match self.product {
+    pub(super) fn too_old(&self) -> Option<Fault> {
+        let (release, oldest) = match self.product {
             // The first with `utf8mb4_0900_bin`.
             Product::Mysql => ([8, 0, 17], "MySQL 8.0.17"),
             Product::Mariadb => ([10, 6, 0], "MariaDB 10.6"),
         };
-        (self.release < oldest).then(|| format!("the server is {}; the oldest that serves is {text}", self.name()))
+        (self.release < release).then(|| Fault::OldServer { found: self.name(), oldest })
     }
 }
 
@@ -183,8 +184,8 @@ pub(super) fn begin(place: &Place, conn: &mut Conn) -> Result<Server, Failure> {
 
     let found = variables(conn, &names).map_err(failed)?;
     let server = server(&found).ok_or_else(|| failed(DriverError::UnexpectedPacket.into()))?;
-    if let Some(why) = server.too_old() {
-        return Err(Failure::plain(place, CONNECTING, why, Some("load into a newer server".to_owned())));
+    if let Some(fault) = server.too_old() {
+        return Err(Failure::plain(place, CONNECTING, fault));
     }
     // Reads of a month for its mart need no locks on its rows. Statement-based binary logs need them.
     let has = |name: &str, value: &str| found.get(name).is_some_and(|found| found == value);
@@ -231,10 +232,9 @@ fn as_sql(value: &str) -> String {
 fn refuse_unset(place: &Place, wanted: &[(&str, &str)], found: &BTreeMap<String, String>) -> Result<(), Failure> {
     let unset = wanted.iter().find(|(name, value)| found.get(*name).is_none_or(|found| found != value));
     let Some((name, value)) = unset else { return Ok(()) };
-    let found = found.get(*name).map_or("unknown", String::as_str);
-    let why = format!("the session's {name} is {found}, although it was set to {value}");
-    let advice = "connect to the server itself: what stands in between changes settings".to_owned();
-    Err(Failure::plain(place, CONNECTING, why, Some(advice)))
+    let found = found.get(*name).map_or("unknown", String::as_str).to_owned();
+    let fault = Fault::Unset { name: (*name).to_owned(), found, wanted: (*value).to_owned() };
+    Err(Failure::plain(place, CONNECTING, fault))
 }
 
 /// None when it is not even known which version it is.
@@ -285,9 +285,9 @@ mod tests {
     fn servers_that_lack_a_collation_are_refused() {
         let check = |version: &str, expected: Option<&str>| {
             let found = BTreeMap::from([("version".to_owned(), version.to_owned())]);
-            let why = server(&found).unwrap().too_old();
-            assert_eq!(why.is_some(), expected.is_some(), "{why:?}");
-            assert!(why.unwrap_or_default().contains(expected.unwrap_or_default()), "{version}");
+            let fault = server(&found).unwrap().too_old().map(|fault| fault.to_string());
+            assert_eq!(fault.is_some(), expected.is_some(), "{fault:?}");
+            assert!(fault.unwrap_or_default().contains(expected.unwrap_or_default()), "{version}");
         };
         check("8.0.16", Some("the server is MySQL 8.0.16; the oldest that serves is MySQL 8.0.17"));
         check("5.7.44-log", Some("MySQL 5.7.44"));

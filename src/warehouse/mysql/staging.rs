@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::publish::{run, run_patiently};
 use super::session::Server;
 use super::wait::patiently;
-use crate::warehouse::schema;
+use crate::warehouse::{Meaning, schema};
 
 /// What every staging table's name begins with.
 pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
@@ -40,7 +40,7 @@ pub(super) fn create(
     // A reader may have it for long: whether it is in the way in the end, the end will tell.
     match exchange.tried(connector, conn, server, TRYING) {
         Err(failure) if failure.is_waiting() => Ok(()),
-        result => result.map_err(|failure| failure.with_advice_for(DIFFERS, &rebuild(table))),
+        result => result.map_err(|failure| failure.with_meaning_for(DIFFERS, changed(table))),
     }
 }
 
@@ -49,11 +49,8 @@ const TRYING: &str = "trying to exchange an empty partition";
 /// Tables have different definitions, and attributes that do not match.
 const DIFFERS: &[u16] = &[1736, 1731];
 
-fn rebuild(table: &str) -> String {
-    format!(
-        "somebody changed {table} in a way that months cannot be exchanged with; rebuild it (ALTER TABLE {table} FORCE), \
-         or take the change back"
-    )
+fn changed(table: &str) -> Meaning {
+    Meaning::TableChanged { table: table.to_owned() }
 }
 
 /// The swap of a partition for the staging table.
@@ -79,7 +76,7 @@ impl Exchange<'_> {
         doing: &'static str,
     ) -> Result<(), Failure> {
         patiently(connector, || self.tried(connector, conn, server, doing))
-            .map_err(|failure| failure.with_advice_for(DIFFERS, &rebuild(self.table)))
+            .map_err(|failure| failure.with_meaning_for(DIFFERS, changed(self.table)))
     }
 
     /// Tries it. A partition keeps the row format that was the server's when it was made, which no view shows to an

@@ -12,7 +12,7 @@ use super::connect::{Connector, literal};
 use super::failure::{Chance, Failure};
 use super::session::Server;
 use crate::console::Waiting;
-use crate::warehouse::WarehouseError;
+use crate::warehouse::{Fault, WarehouseError};
 
 /// Longest wait for a lock inside the server, in seconds: the smallest that it takes.
 pub(super) const SERVER_WAIT_S: u64 = 1;
@@ -48,9 +48,14 @@ fn held_up(error: &WarehouseError, holders: &Holders) -> String {
 
 fn given_up(failure: Failure, holders: &Holders, waited: Duration) -> Failure {
     let error = match failure.error {
-        WarehouseError::Database { at, doing, why, .. } => {
-            let why = format!("{why}; waited {} s for another session: {holders}", waited.as_secs());
-            WarehouseError::Database { at, doing, why, advice: Some(holders.advice()) }
+        WarehouseError::Database { at, doing, fault } => {
+            let fault = Fault::Held {
+                words: fault.to_string(),
+                waited_s: waited.as_secs(),
+                holders: holders.to_string(),
+                connection: holders.found.first().map(|holder| holder.id),
+            };
+            WarehouseError::step(at, doing, fault)
         }
         other => other,
     };
@@ -98,21 +103,6 @@ impl fmt::Display for Holders {
         match self.found.len().saturating_sub(MAX_LISTED) {
             0 => Ok(()),
             n_more => write!(f, " and {n_more} more"),
-        }
-    }
-}
-
-impl Holders {
-    fn advice(&self) -> String {
-        match self.found.first() {
-            Some(holder) => {
-                format!("wait until it is done, or end it with KILL {}, then run again", holder.id)
-            }
-            None => {
-                "let an administrator find who holds the table (SHOW PROCESSLIST; an open transaction will do) and \
-                     end it, then run again"
-                    .to_owned()
-            }
         }
     }
 }
@@ -183,15 +173,14 @@ mod tests {
     #[test]
     fn holders_are_listed_as_far_as_they_are_known() {
         let holder = |id: u64| Holder { id, user: "bi".to_owned(), host: "10.0.0.3:51234".to_owned(), time_s: 40 };
-        let check = |ids: &[u64], are_certain: bool, expected: &str, advice: &str| {
+        let check = |ids: &[u64], are_certain: bool, expected: &str| {
             let holders = Holders { found: ids.iter().map(|id| holder(*id)).collect(), are_certain };
             assert_eq!(holders.to_string(), expected);
-            assert!(holders.advice().contains(advice), "{}", holders.advice());
         };
-        check(&[], false, "this account may not see which one", "SHOW PROCESSLIST");
-        check(&[7], true, "connection 7 of bi@10.0.0.3:51234 (40 s)", "KILL 7,");
+        check(&[], false, "this account may not see which one");
+        check(&[7], true, "connection 7 of bi@10.0.0.3:51234 (40 s)");
         let three = "connection 1 of bi@10.0.0.3:51234 (40 s), connection 2 of bi@10.0.0.3:51234 (40 s), \
                      connection 3 of bi@10.0.0.3:51234 (40 s)";
-        check(&[1, 2, 3, 4, 5], false, &format!("probably {three} and 2 more"), "KILL 1,");
+        check(&[1, 2, 3, 4, 5], false, &format!("probably {three} and 2 more"));
     }
 }

@@ -36,7 +36,9 @@ pub(in crate::warehouse) struct Found {
 
 /// Why a database cannot be used as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::warehouse) enum Misfit {
+pub enum Misfit {
+    /// An older program made it, or its making was interrupted, and it is only to be read.
+    Older,
     /// A newer program made it, with this version.
     Newer(u32),
     /// A table or view of one of our names that we did not make.
@@ -190,6 +192,10 @@ impl Misfit {
     /// What is wrong, of a database called `name`.
     pub(in crate::warehouse) fn why(&self, name: &str) -> String {
         match self {
+            Misfit::Older => format!(
+                "{name} was made by an older viewmart, or its making was interrupted; its tables have to be brought up \
+                 to date first"
+            ),
             Misfit::Newer(version) => format!(
                 "{name} was made by a newer viewmart: its schema is version {version}, this program knows version \
                  {SCHEMA_VERSION}"
@@ -206,6 +212,10 @@ impl Misfit {
     /// What to do about it.
     pub(in crate::warehouse) fn advice(&self) -> String {
         match self {
+            Misfit::Older => {
+                "run `viewmart mart --month YYYY-MM` on it, or the next `viewmart run`: both bring it up to date"
+                    .to_owned()
+            }
             Misfit::Newer(_) => "use that version of viewmart, or give another database".to_owned(),
             Misfit::Foreign(object) => {
                 format!("rename it (ALTER TABLE {object} RENAME TO {object}_old), or give another database")
@@ -214,13 +224,6 @@ impl Misfit {
         }
     }
 }
-
-/// Why a database that has to be read is not: an older program made it.
-pub(in crate::warehouse) const TOO_OLD: &str =
-    "was made by an older viewmart, or its making was interrupted; its tables have to be brought up to date first";
-/// What to do about that.
-pub(in crate::warehouse) const UPGRADE_ADVICE: &str =
-    "run `viewmart mart --month YYYY-MM` on it, or the next `viewmart run`: both bring it up to date";
 
 #[cfg(test)]
 mod tests {

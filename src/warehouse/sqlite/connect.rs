@@ -8,11 +8,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::SqliteWarehouse;
-use super::fault::NO_MONTH;
 use crate::console::Waiting;
 use crate::warehouse::schema::Names;
-use crate::warehouse::schema::version::{Misfit, SCHEMA_VERSION, TOO_OLD, UPGRADE_ADVICE};
-use crate::warehouse::{Missing, WarehouseError};
+use crate::warehouse::schema::version::{Misfit, SCHEMA_VERSION};
+use crate::warehouse::{Fault, Meaning, Missing, WarehouseError};
 
 /// How long to wait for another process that holds a lock: it may be loading a month of its own.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(600);
@@ -115,15 +114,12 @@ impl Files {
         let sql = format!("PRAGMA {name}.user_version");
         let version: u32 =
             connection.query_row(&sql, [], |row| row.get(0)).map_err(|error| self.failed(doing, error))?;
-        let (why, advice) = match version.cmp(&SCHEMA_VERSION) {
+        let misfit = match version.cmp(&SCHEMA_VERSION) {
             Ordering::Equal => return Ok(()),
-            Ordering::Less => (format!("{} {TOO_OLD}", path.display()), UPGRADE_ADVICE.to_owned()),
-            Ordering::Greater => {
-                let misfit = Misfit::Newer(version);
-                (misfit.why(&path.display().to_string()), misfit.advice())
-            }
+            Ordering::Less => Misfit::Older,
+            Ordering::Greater => Misfit::Newer(version),
         };
-        Err(self.refused(doing, why, Some(&advice)))
+        Err(self.refused(doing, Fault::Misfit { name: path.display().to_string(), misfit }))
     }
 
     fn attach(&self, connection: &Connection, path: &Path, name: &str) -> Result<(), WarehouseError> {
@@ -137,8 +133,7 @@ impl Files {
         if path.exists() {
             return Ok(());
         }
-        let why = format!("there is no file {}", path.display());
-        Err(self.refused("opening the database", why, Some(NO_MONTH)))
+        Err(self.refused("opening the database", Fault::NoFile { path: path.to_owned() }))
     }
 
     /// Takes the lock for writing on the file at `path` and gives it back, without waiting.
@@ -166,8 +161,7 @@ impl Files {
                 flags |= OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
                 if let Some(folder) = path.parent() {
                     std::fs::create_dir_all(folder).map_err(|error| {
-                        let advice = "give the folder write permission or name another one with --warehouse";
-                        self.refused("making its folder", error.to_string(), Some(advice))
+                        self.refused("making its folder", Fault::said(error, Meaning::FolderDenied))
                     })?;
                 }
             }

@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use super::connect::Files;
 use super::prepare::{look, refuse_other_mart};
 use crate::warehouse::schema::version::{Schema, Standing};
-use crate::warehouse::{MartSchema, WarehouseError};
+use crate::warehouse::{Fault, MartSchema, Meaning, WarehouseError};
 
 /// What is found at both files, where a run could use them.
 ///
@@ -45,9 +45,8 @@ pub(super) fn examine(files: &Files, mart: &MartSchema) -> Result<String, Wareho
 fn try_folder(files: &Files, path: &Path) -> Result<(), WarehouseError> {
     let existing = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     tempfile::tempfile_in(existing).map(drop).map_err(|error| {
-        let why = format!("{}: {error}", existing.display());
-        let advice = "give the folder write permission or name another one with --warehouse";
-        files.refused("making a file beside it", why, Some(advice))
+        let words = format!("{}: {error}", existing.display());
+        files.refused("making a file beside it", Fault::Said { words, meaning: Meaning::FolderDenied })
     })
 }
 

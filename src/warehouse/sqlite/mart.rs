@@ -10,7 +10,7 @@ use super::connect::{Access, BUILDING, Files, READING};
 use crate::engine::calendar::Month;
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{Database, Dialect, Names, PartOfMonth, Table};
-use crate::warehouse::{Fill, MartScript, Reads, WarehouseError, checks};
+use crate::warehouse::{Fault, Fill, MartScript, Reads, WarehouseError, checks};
 
 const DOING: &str = "building the mart";
 
@@ -38,8 +38,7 @@ pub(super) fn publish(files: &Files, month: Month, script: &MartScript) -> Resul
             return Ok(());
         }
     }
-    let why = "other runs replaced the month again and again while it was read".to_owned();
-    Err(files.refused(DOING, why, Some("run again when they have ended")))
+    Err(files.refused(DOING, Fault::ReplacedAgain))
 }
 
 /// Whether the month was published, and not replaced by another run while it was read.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{Dialect, MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError};
+use super::{Dialect, Fault, MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError};
 use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
@@ -159,7 +159,10 @@ impl Warehouse for SqliteWarehouse {
                 _ => Err(value),
             })
             .collect::<Result<_, Value>>()
-            .map_err(|value| self.files.refused("reading the months", format!("{value:?} is not a month"), None))
+            .map_err(|value| {
+                let what = format!("{value:?} is not a month");
+                self.files.refused("reading the months", Fault::Answer { what })
+            })
     }
 
     fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {

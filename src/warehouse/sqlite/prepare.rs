@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use super::connect::{Access, BUILDING, Files, READING, leave_wal};
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{Dialect, Names};
-use crate::warehouse::{MartSchema, Missing, WarehouseError};
+use crate::warehouse::{Fault, MartSchema, Missing, WarehouseError};
 
 const DOING: &str = "looking at the tables";
 
@@ -22,8 +22,8 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
     let standing = look(files, &files.warehouse, &warehouse_schema)?;
     look(files, &files.mart, &mart_schema)?;
     if standing == Standing::Empty && missing == Missing::Refuse {
-        let why = format!("there is no warehouse at {}", files.warehouse.display());
-        return Err(files.refused("opening the database", why, Some(super::fault::NO_MONTH)));
+        let file = Some(files.warehouse.clone());
+        return Err(files.refused("opening the database", Fault::NoWarehouse { file }));
     }
     let id = match refuse_other_mart(files)? {
         Some(id) => id,
@@ -44,11 +44,8 @@ pub(super) fn refuse_other_mart(files: &Files) -> Result<Option<String>, Warehou
     let id = read_id(files, &files.warehouse)?;
     match &of_mart {
         Some(other) if id.as_ref() != Some(other) => {
-            let this = id.as_deref().unwrap_or("new");
-            let why =
-                format!("{} is the mart of another warehouse ({other}, this one is {this})", files.mart.display());
-            let advice = "name another one with --mart-db, or remove it if that warehouse is gone";
-            Err(files.refused("opening the mart", why, Some(advice)))
+            let (mart, this) = (files.mart.display().to_string(), id.unwrap_or_else(|| "new".to_owned()));
+            Err(files.refused("opening the mart", Fault::OtherMart { mart, other: other.clone(), this, removal: None }))
         }
         _ => Ok(id),
     }
@@ -63,7 +60,7 @@ pub(super) fn look(files: &Files, path: &Path, schema: &Schema<'_>) -> Result<St
     let found = read_found(&connection).map_err(|error| files.failed(DOING, error))?;
     schema
         .standing(&found)
-        .map_err(|misfit| files.refused(DOING, misfit.why(&path.display().to_string()), Some(&misfit.advice())))
+        .map_err(|misfit| files.refused(DOING, Fault::Misfit { name: path.display().to_string(), misfit }))
 }
 
 /// What a file holds.

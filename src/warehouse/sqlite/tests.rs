@@ -6,9 +6,8 @@ use super::connect::Access;
 use super::load::{ROWS_PER_INSERT, insert_customers};
 use super::*;
 use crate::engine::rules::Rules;
-use crate::error::Advice;
-use crate::warehouse::RunClock;
 use crate::warehouse::fixture::{Customer, HOSTILE_CONTRACTS, month_table};
+use crate::warehouse::{Meaning, RunClock};
 
 const APRIL: &[Customer<'_>] =
     &[("HN1", [10, 0, 0, 0, 5], 2), ("HN2", [0, 0, 0, 0, 0], 1), ("HN3", [0, 7, 7, 0, 0], 30)];
@@ -207,40 +206,42 @@ fn rows_that_contradict_the_ledger_are_not_published() {
 }
 
 #[test]
-fn failures_say_what_to_do() {
+fn failures_are_known_by_their_kind() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |error: WarehouseError, message: &str, advice: &str| {
-        assert!(error.to_string().contains(message), "{error}");
-        assert!(error.advice().unwrap().contains(advice), "{:?}", error.advice());
+    let check = |error: WarehouseError, expected_doing: &str, expected: &Fault| {
+        let WarehouseError::Database { doing, fault, .. } = &error else { panic!("{error}") };
+        assert_eq!((*doing, &**fault), (expected_doing, expected), "{error}");
     };
     // Another process holds the file.
     let mut warehouse = warehouse(folder.path());
     let other = Connection::open(warehouse.path()).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let error = load(&mut warehouse, &month_table("2022-04", &rules(), APRIL)).unwrap_err();
-    check(error, "warehouse.db: opening the database failed: database is locked", "another process");
+    let locked = Fault::said("database is locked", Meaning::FileBusy);
+    check(error, "opening the database", &locked);
     other.execute_batch("ROLLBACK").unwrap();
     // A reader that does not end: the rows are there, but cannot be published.
     other.execute_batch("BEGIN; SELECT COUNT(*) FROM customer_behavior").unwrap();
     let error = load(&mut warehouse, &month_table("2022-04", &rules(), APRIL)).unwrap_err();
-    check(error, "publishing failed: database is locked", "another process");
+    check(error, "publishing", &locked);
     other.execute_batch("ROLLBACK").unwrap();
     load(&mut warehouse, &month_table("2022-04", &rules(), APRIL)).unwrap();
     // Nothing there, and nothing made by looking.
     let nowhere = folder.path().join("nowhere.db");
     let error = SqliteWarehouse::open(&nowhere, None).unwrap().months().unwrap_err();
-    check(error, "nowhere.db: opening the database failed: there is no file", "viewmart load");
     assert!(!nowhere.exists());
+    check(error, "opening the database", &Fault::NoFile { path: nowhere });
     // Not a database.
     let text = folder.path().join("text.db");
     std::fs::write(&text, "not a database, but long enough to be one".repeat(100)).unwrap();
     let error = crate::mart::prepare(&mut SqliteWarehouse::open(&text, None).unwrap(), Missing::Create).unwrap_err();
-    check(error, "text.db: opening the database failed: file is not a database", "not a SQLite database");
+    check(error, "opening the database", &Fault::said("file is not a database", Meaning::NotSqlite));
     // A folder.
     let error =
         crate::mart::prepare(&mut SqliteWarehouse::open(&folder.path().join("deep"), None).unwrap(), Missing::Create)
             .unwrap_err();
-    check(error, "opening the database failed: unable to open", "write permission");
+    let denied = matches!(error.fault(), Some(Fault::Said { meaning: Meaning::FileDenied, .. }));
+    assert!(denied, "{error}");
 }
 
 #[test]

@@ -1,0 +1,222 @@
+//! What a database's own words mean, which decides what the user is advised to do about them.
+
+use std::borrow::Cow;
+
+use crate::error::BOUND_SECONDS;
+
+/// What words of a database, of its client or of the operating system mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Meaning {
+    /// Nothing that is known here.
+    Unknown,
+    /// Wrong account, password or way to log in.
+    Login {
+        /// The account.
+        user: String,
+    },
+    /// The account may not come from this host.
+    ForeignHost {
+        /// The account.
+        user: String,
+    },
+    /// The password has expired.
+    PasswordExpired {
+        /// The account.
+        user: String,
+    },
+    /// The account is locked.
+    AccountLocked {
+        /// The account.
+        user: String,
+    },
+    /// There are as many connections as there may be.
+    TooManyConnections,
+    /// The account lacks rights.
+    NoRights {
+        /// The statements that give them.
+        grants: String,
+    },
+    /// There is no such database.
+    NoDatabase {
+        /// Its name, quoted.
+        name: String,
+    },
+    /// The server takes no writes.
+    ReadOnlyServer,
+    /// The server's disk or tablespace is full.
+    ServerFull,
+    /// A packet is larger than the server takes.
+    PacketTooLarge,
+    /// The server's log has no room for so large a transaction.
+    LogTooSmall,
+    /// The server takes connections with TLS only.
+    TlsRequired,
+    /// Another session works on the same tables, and this one was chosen to give way.
+    Deadlock,
+    /// Another session holds a lock.
+    Locked,
+    /// The server ended the connection or the statement.
+    Ended,
+    /// The server limits the time of a statement.
+    StatementTime,
+    /// The server refuses `LOAD DATA LOCAL`.
+    NoLocalInfile,
+    /// Nothing listens there.
+    NotListening,
+    /// There is no such socket.
+    NoSocket,
+    /// This user may not use the socket.
+    SocketDenied,
+    /// The server cannot be reached.
+    Unreachable,
+    /// The server did not answer a connection in time.
+    NoConnection,
+    /// The server did not answer a statement in time.
+    NoAnswer,
+    /// The server does not offer TLS.
+    NoTls,
+    /// TLS failed.
+    TlsFailed,
+    /// The files for TLS cannot be read.
+    TlsFiles,
+    /// The account logs in in a way that is not known here.
+    UnknownLogin,
+    /// What answers is no server of ours.
+    NotMysql,
+    /// The server asked for a file of this machine.
+    ForeignFile,
+    /// Another part of the same step failed first.
+    BrokenOff,
+    /// Somebody changed a table so that months cannot be exchanged with it.
+    TableChanged {
+        /// The table, quoted.
+        table: String,
+    },
+    /// The file has none of our tables.
+    NoTables,
+    /// A sum leaves 64 bits.
+    Overflow,
+    /// Another process uses the file.
+    FileBusy,
+    /// The disk of the file is full.
+    DiskFull,
+    /// The file may not be written.
+    FileDenied,
+    /// The folder may not be written.
+    FolderDenied,
+    /// The file is of something else.
+    NotSqlite,
+    /// The file is damaged.
+    Damaged,
+    /// The disk of the file fails.
+    DiskFailed,
+}
+
+/// What to do where no month was loaded yet.
+pub(super) const LOAD_FIRST: &str = "load a month first, with `viewmart run` or `viewmart load`";
+
+/// What to do where the server refuses `LOAD DATA LOCAL`.
+pub(super) const LOCAL_INFILE_ADVICE: &str =
+    "let an administrator run `SET PERSIST local_infile = 1` (MariaDB: `SET GLOBAL local_infile = 1`)";
+
+impl Meaning {
+    /// What to do about it, where that is known.
+    pub fn advice(&self) -> Option<Cow<'static, str>> {
+        let advice = match self {
+            Meaning::Login { user } => format!(
+                "check the password of `{user}` in VIEWMART_MYSQL_PASSWORD or the option file, that the account may \
+                 come from this host, and whether it has to use TLS (`?ssl-mode=REQUIRED`)"
+            ),
+            Meaning::ForeignHost { user } => {
+                format!("allow `{user}` to connect from this host, or run FLUSH HOSTS if too many attempts failed")
+            }
+            Meaning::PasswordExpired { user } => {
+                format!("the password of `{user}` has expired: set a new one with ALTER USER")
+            }
+            Meaning::AccountLocked { user } => format!("unlock the account: ALTER USER '{user}' ACCOUNT UNLOCK"),
+            Meaning::NoRights { grants } => format!("grant what is missing: {grants}"),
+            Meaning::NoDatabase { name } => format!("create it: CREATE DATABASE {name}"),
+            Meaning::TableChanged { table } => format!(
+                "somebody changed {table} in a way that months cannot be exchanged with; rebuild it (ALTER TABLE \
+                 {table} FORCE), or take the change back"
+            ),
+            other => {
+                return other
+                    .of_server()
+                    .or_else(|| other.of_connection())
+                    .or_else(|| other.of_file())
+                    .map(Cow::Borrowed);
+            }
+        };
+        Some(Cow::Owned(advice))
+    }
+
+    fn of_server(&self) -> Option<&'static str> {
+        Some(match self {
+            Meaning::TooManyConnections => "wait for other connections to end, or raise the limit on connections",
+            Meaning::ReadOnlyServer => "load into the primary server: this one is read-only",
+            Meaning::ServerFull => {
+                "make room on the server's disk or raise the limit of its tablespace, then run again"
+            }
+            Meaning::PacketTooLarge => "raise it: SET GLOBAL max_allowed_packet = 67108864",
+            Meaning::LogTooSmall => {
+                "the server cannot log so large a transaction: raise max_binlog_cache_size and \
+                 max_binlog_stmt_cache_size (in a group group_replication_transaction_size_limit), then run again"
+            }
+            Meaning::Deadlock => "run again; another session works on the same tables",
+            Meaning::Locked => {
+                "find who holds the table (SHOW PROCESSLIST, an open transaction will do) and end it, then run again"
+            }
+            Meaning::Ended => "see the server's log for why it ended the connection, then run again",
+            Meaning::StatementTime => "raise the server's limit on statement time for this account",
+            Meaning::NoLocalInfile => LOCAL_INFILE_ADVICE,
+            Meaning::BrokenOff => "run again",
+            _ => return None,
+        })
+    }
+
+    fn of_connection(&self) -> Option<&'static str> {
+        Some(match self {
+            Meaning::TlsRequired => {
+                "the server takes TLS connections only: give `?ssl-mode=REQUIRED`, or one of VERIFY_CA and \
+                 VERIFY_IDENTITY"
+            }
+            Meaning::NotListening => "start the server, or correct host and port in --warehouse",
+            Meaning::NoSocket => "start the server, or correct the path of the socket",
+            Meaning::SocketDenied => "give this user access to the socket",
+            Meaning::Unreachable => "correct host and port in --warehouse, and check the network and its firewalls",
+            Meaning::NoConnection => "check that the server runs and that no firewall drops the connection",
+            Meaning::NoAnswer => "check that the server runs and is not blocked (SHOW PROCESSLIST), then run again",
+            Meaning::NoTls => "turn TLS on at the server, or give `?ssl-mode=PREFERRED` if plain text may be used",
+            Meaning::TlsFailed => {
+                "give `?ssl-mode=VERIFY_CA&ssl-ca=FILE` with the authority of the server's certificate, or \
+                 `?ssl-mode=REQUIRED` to leave it unchecked"
+            }
+            Meaning::TlsFiles => "check the files named by ssl-ca, ssl-cert and ssl-key",
+            Meaning::UnknownLogin => "give the account caching_sha2_password or mysql_native_password",
+            Meaning::NotMysql => "check that a MySQL or MariaDB server listens at this address",
+            Meaning::ForeignFile => {
+                "do not use this server: it, or someone in between, tries to read files of this machine"
+            }
+            _ => return None,
+        })
+    }
+
+    fn of_file(&self) -> Option<&'static str> {
+        Some(match self {
+            Meaning::NoTables => LOAD_FIRST,
+            Meaning::Overflow => BOUND_SECONDS,
+            Meaning::FileBusy => "another process is using the file; wait until it is done or close it, then run again",
+            Meaning::DiskFull => "make room on the disk and run again; what was published before still stands",
+            Meaning::FileDenied => {
+                "give the file and its folder write permission, or name another one with --warehouse"
+            }
+            Meaning::FolderDenied => "give the folder write permission or name another one with --warehouse",
+            Meaning::NotSqlite => "this file is not a SQLite database; name another one with --warehouse",
+            Meaning::Damaged => "the file is damaged: put back a copy, or move it away and load its months again",
+            Meaning::DiskFailed => "check the disk and run again; what was published before still stands",
+            _ => return None,
+        })
+    }
+}
