@@ -3,13 +3,16 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::list::List;
-use super::side::{Batch, DiffSide, OpenSide};
+use super::side::{Batch, Compared, DiffSide, OpenSide};
 use super::{COMPARED, Difference, Largest, SideSums};
 use crate::engine::calendar::Month;
+use crate::engine::columns::{MOST_WATCH, TASTE, name_of_seconds};
+use crate::engine::rules::Category;
 use crate::error::Error;
 use crate::fs::atomic::StagedFile;
 
@@ -72,14 +75,14 @@ impl Cursor {
 
     /// Takes the next batch that has a row, where the last one is used up.
     fn fill(&mut self) {
-        while self.row == self.batch.rows.len() {
+        while self.row == self.batch.contracts.len() {
             let Ok(batch) = self.batches.recv() else { return };
             (self.batch, self.row) = (batch, 0);
         }
     }
 
     fn at(&self) -> Option<At<'_>> {
-        (self.row < self.batch.rows.len()).then_some(At { batch: &self.batch, row: self.row })
+        (self.row < self.batch.contracts.len()).then_some(At { batch: &self.batch, row: self.row })
     }
 
     fn advance(&mut self) {
@@ -87,6 +90,23 @@ impl Cursor {
         self.fill();
     }
 }
+
+/// Where those of [`COMPARED`] stand of which more is said than how often they differ.
+struct Places {
+    seconds: [usize; Category::ALL.len()],
+    most_watch: usize,
+    taste: usize,
+}
+
+static PLACES: LazyLock<Places> = LazyLock::new(|| {
+    // Nothing stands behind the last.
+    let place_of = |name: &str| COMPARED.iter().position(|column| column.name == name).unwrap_or(usize::MAX);
+    Places {
+        seconds: Category::ALL.map(|category| place_of(name_of_seconds(category))),
+        most_watch: place_of(MOST_WATCH),
+        taste: place_of(TASTE),
+    }
+});
 
 /// A row of a batch.
 #[derive(Clone, Copy)]
@@ -101,25 +121,27 @@ impl At<'_> {
     }
 
     pub fn seconds(&self) -> [i64; 5] {
-        self.batch.rows[self.row].seconds
+        PLACES.seconds.map(|place| match self.batch.value(self.row, place) {
+            Compared::Number(seconds) => seconds,
+            Compared::Nothing | Compared::Label(_) => 0,
+        })
     }
 
-    /// Which of [`COMPARED`] differ.
-    fn compare(&self, other: &At<'_>) -> [bool; COMPARED.len()] {
-        let (a, b) = (&self.batch.rows[self.row], &other.batch.rows[other.row]);
-        let mut differs = [false; COMPARED.len()];
-        for (differs, (a, b)) in differs.iter_mut().zip(a.seconds.iter().zip(&b.seconds)) {
-            *differs = a != b;
+    fn label(&self, place: usize) -> &str {
+        match self.batch.value(self.row, place) {
+            Compared::Label(label) => label,
+            Compared::Nothing | Compared::Number(_) => "",
         }
-        let others = [
-            a.total != b.total,
-            self.batch.most_watch(self.row) != other.batch.most_watch(other.row),
-            self.batch.taste(self.row) != other.batch.taste(other.row),
-            a.activeness != b.activeness,
-            matches!((a.days, b.days), (Some(a), Some(b)) if a != b),
-        ];
-        differs[a.seconds.len()..].copy_from_slice(&others);
-        differs
+    }
+
+    /// The values of [`COMPARED`].
+    pub fn values(&self) -> impl Iterator<Item = Compared<'_>> {
+        self.batch.row(self.row)
+    }
+
+    /// Which of [`COMPARED`] differ; what a side does not hold does not.
+    fn compare(&self, other: &At<'_>) -> impl Iterator<Item = bool> {
+        self.values().zip(other.values()).map(|(a, b)| a != b && a != Compared::Nothing && b != Compared::Nothing)
     }
 }
 
@@ -139,7 +161,7 @@ impl Comparison {
                 only_in_b: 0,
                 in_both: 0,
                 changed: 0,
-                changed_by_column: [0; COMPARED.len()],
+                changed_by_column: vec![0; COMPARED.len()],
                 most_watch_moves: Default::default(),
                 taste_moves: Default::default(),
                 largest: Vec::new(),
@@ -185,17 +207,18 @@ impl Comparison {
         match (a, b) {
             (Some(a), Some(b)) => {
                 difference.in_both += 1;
-                let differs = a.compare(&b);
-                if differs == [false; COMPARED.len()] {
+                let mut is_changed = false;
+                for (changed, differs) in difference.changed_by_column.iter_mut().zip(a.compare(&b)) {
+                    *changed += u64::from(differs);
+                    is_changed |= differs;
+                }
+                if !is_changed {
                     return false;
                 }
                 difference.changed += 1;
-                for (changed, differs) in difference.changed_by_column.iter_mut().zip(differs) {
-                    *changed += u64::from(differs);
-                }
                 let moves = [
-                    (&mut difference.most_watch_moves, a.batch.most_watch(a.row), b.batch.most_watch(b.row)),
-                    (&mut difference.taste_moves, a.batch.taste(a.row), b.batch.taste(b.row)),
+                    (&mut difference.most_watch_moves, a.label(PLACES.most_watch), b.label(PLACES.most_watch)),
+                    (&mut difference.taste_moves, a.label(PLACES.taste), b.label(PLACES.taste)),
                 ];
                 for (moves, before, after) in moves {
                     if before != after {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::COMPARED;
 use super::compare::At;
+use super::side::Compared;
 
 /// The list while it is written.
 pub(super) struct List<'a>(csv::Writer<&'a mut (dyn Write + Send)>);
@@ -12,7 +13,7 @@ impl<'a> List<'a> {
     /// Begins with the header.
     pub fn begin(output: &'a mut (dyn Write + Send)) -> io::Result<List<'a>> {
         let mut writer = csv::Writer::from_writer(output);
-        let columns = COMPARED.iter().flat_map(|name| [format!("{name}_A"), format!("{name}_B")]);
+        let columns = COMPARED.iter().flat_map(|column| ["A", "B"].map(|side| format!("{}_{side}", column.name)));
         writer.write_record(["Contract".to_owned(), "Change".to_owned()].into_iter().chain(columns))?;
         Ok(List(writer))
     }
@@ -40,23 +41,13 @@ impl<'a> List<'a> {
     }
 }
 
-/// The values of [`COMPARED`] as text.
-fn cells(at: Option<At<'_>>) -> [String; COMPARED.len()] {
-    let mut cells = [const { String::new() }; COMPARED.len()];
-    let Some(At { batch, row }) = at else { return cells };
-    let values = &batch.rows[row];
-    for (cell, seconds) in cells.iter_mut().zip(values.seconds) {
-        *cell = seconds.to_string();
-    }
-    let others = [
-        values.total.to_string(),
-        batch.most_watch(row).to_owned(),
-        batch.taste(row).to_owned(),
-        values.activeness.to_string(),
-        values.days.map_or_else(String::new, |days| days.to_string()),
-    ];
-    for (cell, text) in cells[values.seconds.len()..].iter_mut().zip(others) {
-        *cell = text;
-    }
-    cells
+/// The values of [`COMPARED`] as text, empty where the side does not have the customer.
+fn cells(at: Option<At<'_>>) -> Vec<String> {
+    let Some(at) = at else { return vec![String::new(); COMPARED.len()] };
+    let text = |value: Compared<'_>| match value {
+        Compared::Nothing => String::new(),
+        Compared::Number(number) => number.to_string(),
+        Compared::Label(label) => label.to_owned(),
+    };
+    at.values().map(text).collect()
 }

@@ -19,26 +19,23 @@ mod tests;
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::LazyLock;
 
 use crate::engine::calendar::Month;
+use crate::engine::columns::{COLUMNS, Column, Output, Role, held_by};
 use crate::engine::rules::Category;
 
 pub use compare::compare;
 pub use side::{DiffSide, WarehouseMonth};
 
-/// The columns that are compared, in the order of the table: all but the key and `Date`, which every run makes anew.
-pub const COMPARED: [&str; Category::ALL.len() + 5] = [
-    "MovieDuration",
-    "SportDuration",
-    "ChildDuration",
-    "RelaxDuration",
-    "TvDuration",
-    "TotalDuration",
-    "MostWatch",
-    "Taste",
-    "Activeness",
-    "Days",
-];
+/// The columns that are compared.
+pub static COMPARED: LazyLock<Vec<&'static Column>> = LazyLock::new(|| compared_of(COLUMNS));
+
+/// Those of `columns` that are compared, in the order of the table: all but the key and what is the same in every row, as
+/// the day of the run.
+fn compared_of(columns: &[Column]) -> Vec<&Column> {
+    held_by(columns, Output::MonthFile).filter(|column| column.role == Role::Value && !column.is_constant()).collect()
+}
 
 /// What differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +53,7 @@ pub struct Difference {
     /// Of those, customers with a value that differs.
     pub changed: u64,
     /// How often each of [`COMPARED`] differs. A warehouse has no `Days`.
-    pub changed_by_column: [u64; COMPARED.len()],
+    pub changed_by_column: Vec<u64>,
     /// Customers in both whose most watched category differs, by A's and B's.
     pub most_watch_moves: BTreeMap<(String, String), u64>,
     /// Customers in both whose taste differs, by A's and B's.

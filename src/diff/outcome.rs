@@ -55,8 +55,11 @@ impl Difference {
         let moves = |moves: &BTreeMap<(String, String), u64>| -> Vec<Value> {
             ordered(moves).into_iter().map(|(a, b, users)| json!({"a": a, "b": b, "customers": users})).collect()
         };
-        let columns: Map<String, Value> =
-            COMPARED.iter().zip(self.changed_by_column).map(|(name, n)| ((*name).to_owned(), n.into())).collect();
+        let columns: Map<String, Value> = COMPARED
+            .iter()
+            .zip(&self.changed_by_column)
+            .map(|(column, n)| (column.name.to_owned(), (*n).into()))
+            .collect();
         json!({
             "equal": self.is_equal(), "a": self.a.to_value(), "b": self.b.to_value(),
             "only_in_a": self.only_in_a, "only_in_b": self.only_in_b, "in_both": self.in_both,
@@ -108,8 +111,8 @@ impl fmt::Display for Difference {
         writeln!(f, "\n{:>14} only in A", grouped(self.only_in_a))?;
         writeln!(f, "{:>14} only in B", grouped(self.only_in_b))?;
         writeln!(f, "{:>14} changed of {} in both", grouped(self.changed), grouped(self.in_both))?;
-        for (name, n_changed) in COMPARED.iter().zip(self.changed_by_column).filter(|(_, n)| *n > 0) {
-            writeln!(f, "{:>14} in {name}", grouped(n_changed))?;
+        for (column, n_changed) in COMPARED.iter().zip(&self.changed_by_column).filter(|(_, n)| **n > 0) {
+            writeln!(f, "{:>14} in {}", grouped(*n_changed), column.name)?;
         }
         writeln!(f)?;
         self.fmt_sums(f)?;

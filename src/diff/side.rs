@@ -3,12 +3,14 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use super::COMPARED;
 use crate::engine::calendar::Month;
+use crate::engine::columns::{COLUMNS, Cell, Column, Values};
 use crate::engine::month::{Contracts, MonthTable};
 use crate::error::Error;
 use crate::mart;
 use crate::month_file::{Merge, MergeOptions};
-use crate::warehouse::rows::CustomerRow;
+use crate::warehouse::rows::{CustomerRow, columns_of_row};
 use crate::warehouse::{self, OpenOptions, Warehouse, WarehouseUrl};
 
 /// Rows of a batch: many enough that handing it over costs nothing beside them.
@@ -46,22 +48,29 @@ pub(super) enum OpenSide {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub contracts: Contracts,
-    pub rows: Vec<RowValues>,
+    /// The values that are compared, row by row.
+    values: Vec<Held>,
     /// Labels of the rows.
     labels: Vec<String>,
 }
 
-/// The values of a row that are compared.
+/// A value of a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RowValues {
-    pub seconds: [i64; 5],
-    pub total: i64,
+enum Held {
+    /// The side does not hold the column.
+    Nothing,
+    Number(i64),
     /// Place of the label in the batch.
-    most_watch: u16,
-    taste: u16,
-    pub activeness: u8,
-    /// Active days, which a warehouse does not hold.
-    pub days: Option<u32>,
+    Label(u16),
+}
+
+/// A value to be compared or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compared<'a> {
+    /// The side does not hold the column.
+    Nothing,
+    Number(i64),
+    Label(&'a str),
 }
 
 impl DiffSide {
@@ -92,15 +101,18 @@ impl OpenSide {
     /// Gives all rows to `take`, until it breaks off.
     pub fn for_each_batch(self, take: &mut dyn FnMut(Batch) -> ControlFlow<()>) -> Result<(), Error> {
         match self {
-            OpenSide::Files(merge) => Ok(merge.for_each_batch(BATCH_ROWS, &mut |table| take(Batch::of_table(table)))?),
+            OpenSide::Files(merge) => {
+                Ok(merge.for_each_batch(BATCH_ROWS, &mut |table| take(Batch::of_table(table, &COMPARED)))?)
+            }
             OpenSide::Warehouse(of) => {
                 let WarehouseMonth { url, options, month, .. } = *of;
                 let mut warehouse = warehouse::open(&url, &options)?;
                 check_month(&mut *warehouse, month)?;
+                let places = places_in_row();
                 let (mut batch, mut flow) = (Batch::default(), ControlFlow::Continue(()));
                 warehouse.for_each_row(month, &mut |row| {
-                    batch.push(&row);
-                    if batch.rows.len() == BATCH_ROWS {
+                    batch.push(&row, &places);
+                    if batch.contracts.len() == BATCH_ROWS {
                         flow = take(std::mem::take(&mut batch));
                     }
                     flow
@@ -114,30 +126,39 @@ impl OpenSide {
     }
 }
 
+/// Where a row of a warehouse has each of [`COMPARED`].
+fn places_in_row() -> Vec<Option<usize>> {
+    let place = |compared: &&Column| columns_of_row(COLUMNS).position(|column| column.name == compared.name);
+    COMPARED.iter().map(place).collect()
+}
+
 impl Batch {
-    fn of_table(table: &MonthTable) -> Batch {
+    pub fn of_table(table: &MonthTable, columns: &[&Column]) -> Batch {
+        let values: Vec<Values<'_>> = columns.iter().map(|column| column.values(table)).collect();
         let mut batch = Batch::default();
         for row in 0..table.n_rows() {
-            let labels = [table.most_watch(row), table.taste(row)];
-            let [most_watch, taste] = labels.map(|label| batch.place_of(label));
             batch.contracts.push(table.contracts.get(row));
-            batch.rows.push(RowValues {
-                seconds: std::array::from_fn(|category| table.seconds[category][row]),
-                total: table.total[row],
-                most_watch,
-                taste,
-                activeness: table.activeness[row],
-                days: Some(table.days[row]),
-            });
+            for values in &values {
+                batch.hold(Some(values.cell(row)));
+            }
         }
         batch
     }
 
-    fn push(&mut self, row: &CustomerRow<'_>) {
-        let (most_watch, taste) = (self.place_of(row.most_watch), self.place_of(row.taste));
-        let CustomerRow { contract, seconds, total, activeness, .. } = *row;
-        self.contracts.push(contract);
-        self.rows.push(RowValues { seconds, total, most_watch, taste, activeness, days: None });
+    fn push(&mut self, row: &CustomerRow<'_>, places: &[Option<usize>]) {
+        self.contracts.push(row.contract);
+        for place in places {
+            self.hold(place.and_then(|place| row.cells.get(place).copied()));
+        }
+    }
+
+    fn hold(&mut self, cell: Option<Cell<'_>>) {
+        let held = match cell {
+            Some(Cell::Integer(number)) => Held::Number(number),
+            Some(Cell::Text(label)) => Held::Label(self.place_of(label)),
+            Some(Cell::Date(_)) | None => Held::Nothing,
+        };
+        self.values.push(held);
     }
 
     /// The place of a label, of which there are few.
@@ -150,12 +171,26 @@ impl Batch {
         place as u16
     }
 
-    pub fn most_watch(&self, row: usize) -> &str {
-        &self.labels[usize::from(self.rows[row].most_watch)]
+    /// The values of a row that are compared.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = Compared<'_>> {
+        (0..self.n_columns()).map(move |place| self.value(row, place))
     }
 
-    pub fn taste(&self, row: usize) -> &str {
-        &self.labels[usize::from(self.rows[row].taste)]
+    /// One of them.
+    pub fn value(&self, row: usize, place: usize) -> Compared<'_> {
+        let n_columns = self.n_columns();
+        let held = if place < n_columns { self.values.get(row * n_columns + place) } else { None };
+        match held {
+            None | Some(Held::Nothing) => Compared::Nothing,
+            Some(Held::Number(number)) => Compared::Number(*number),
+            Some(Held::Label(place)) => {
+                Compared::Label(self.labels.get(usize::from(*place)).map_or("", String::as_str))
+            }
+        }
+    }
+
+    fn n_columns(&self) -> usize {
+        self.values.len().checked_div(self.contracts.len()).unwrap_or_default()
     }
 }
 

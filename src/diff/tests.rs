@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use super::side::{Batch, Compared};
 use super::*;
-use crate::engine::columns::{COLUMNS, Output, held_by};
+use crate::engine::columns::{COLUMNS, Output, held_by, with_one_more};
 use crate::engine::month::MonthTable;
 use crate::fs::atomic::{self, StagedFile};
 use crate::month_file;
@@ -37,12 +38,20 @@ fn difference(a: &Customers, b: &Customers, n_top: usize) -> (Difference, String
 }
 
 #[test]
-fn the_columns_are_all_but_key_and_date() {
-    let expected: Vec<&str> = held_by(COLUMNS, Output::MonthFile)
+fn the_columns_are_all_but_key_and_date_and_one_more_is_compared() {
+    let names = |columns: &[&Column]| columns.iter().map(|column| column.name).collect::<Vec<_>>();
+    let mut expected: Vec<&str> = held_by(COLUMNS, Output::MonthFile)
         .map(|column| column.name)
         .filter(|name| !["Month", "Contract", "Date"].contains(name))
         .collect();
-    assert_eq!(COMPARED.as_slice(), expected);
+    assert_eq!(names(&COMPARED), expected);
+    expected.push("SecondTotal");
+    let columns = with_one_more();
+    let compared = compared_of(&columns);
+    assert_eq!(names(&compared), expected);
+    let table = table(&Customers::from([("A".to_owned(), ([5, 0, 0, 0, 1], 1))]));
+    let batch = Batch::of_table(&table, &compared);
+    assert_eq!(batch.row(0).last(), Some(Compared::Number(6)));
 }
 
 #[test]

@@ -156,8 +156,26 @@ impl Column {
     }
 
     /// Whether `output` holds it.
-    pub fn is_held_by(&self, output: Output) -> bool {
-        self.outputs.contains(&output)
+    pub const fn is_held_by(&self, output: Output) -> bool {
+        let mut place = 0;
+        while place < self.outputs.len() {
+            if self.outputs[place] as u8 == output as u8 {
+                return true;
+            }
+            place += 1;
+        }
+        false
+    }
+
+    /// Whether all rows of a month have the same value: the month, the day of the run.
+    pub const fn is_constant(&self) -> bool {
+        matches!(self.column_type, ColumnType::Date)
+    }
+
+    /// The category whose seconds it holds, if it is a column of one.
+    pub fn category(&self) -> Option<Category> {
+        let name = self.name.strip_suffix("Duration").filter(|_| self.unit == Unit::Seconds)?;
+        Category::ALL.into_iter().find(|category| category.name() == name)
     }
 }
 
@@ -185,6 +203,20 @@ impl<'a> Values<'a> {
 pub fn held_by(columns: &[Column], output: Output) -> impl Iterator<Item = &Column> + Clone {
     columns.iter().filter(move |column| column.is_held_by(output))
 }
+
+/// The name of the column with the seconds of `category`.
+pub fn name_of_seconds(category: Category) -> &'static str {
+    COLUMNS.iter().find(|column| column.category() == Some(category)).map_or("", |column| column.name)
+}
+
+/// The name of the column with the seconds of all categories.
+pub const TOTAL: &str = "TotalDuration";
+
+/// The name of the column with the category that has the most seconds.
+pub const MOST_WATCH: &str = "MostWatch";
+
+/// The name of the column with the categories that were watched.
+pub const TASTE: &str = "Taste";
 
 const EVERYWHERE: &[Output] = &[Output::Warehouse, Output::MonthFile, Output::Workbook];
 
@@ -246,7 +278,7 @@ pub const COLUMNS: &[Column] = &[
         Values::BigInts(&table.seconds[Category::Tv as usize])
     }),
     Column {
-        name: "TotalDuration",
+        name: TOTAL,
         caption: "Total (seconds)",
         comment: "seconds of kept records, all categories",
         column_type: ColumnType::BigInt,
@@ -257,7 +289,7 @@ pub const COLUMNS: &[Column] = &[
         values: |table| Values::BigInts(&table.total),
     },
     Column {
-        name: "MostWatch",
+        name: MOST_WATCH,
         caption: "Most watched",
         comment: "category with the most seconds, No when all are 0",
         column_type: ColumnType::Text { max_chars: 10 },
@@ -268,7 +300,7 @@ pub const COLUMNS: &[Column] = &[
         values: |table| Values::Labels { codes: &table.most_watch, labels: MonthTable::MOST_WATCH_LABELS.to_vec() },
     },
     Column {
-        name: "Taste",
+        name: TASTE,
         caption: "Taste",
         comment: "categories watched in rule order, joined by _; No when there is none",
         column_type: ColumnType::Text { max_chars: 50 },
@@ -364,6 +396,14 @@ mod tests {
         let key: Vec<_> = COLUMNS.iter().filter(|column| column.role == Role::Key).map(|column| column.name).collect();
         assert_eq!(key, ["Month", "Contract"]);
     }
+
+    #[test]
+    fn every_category_has_its_column() {
+        let names = Category::ALL.map(name_of_seconds);
+        assert_eq!(names, ["MovieDuration", "SportDuration", "ChildDuration", "RelaxDuration", "TvDuration"]);
+        assert!(with_one_more().iter().filter(|column| column.category().is_some()).count() == Category::ALL.len());
+    }
+
     #[test]
     fn a_column_more_is_held_and_summed_like_the_others() {
         let rules = Rules::preset("default").unwrap();

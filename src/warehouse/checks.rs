@@ -5,9 +5,8 @@ use rayon::prelude::*;
 
 use super::{Fault, Value, WarehouseError};
 use crate::engine::calendar::Month;
-use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, Role, Unit, Values, held_by};
+use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, Role, TOTAL, Unit, Values, held_by};
 use crate::engine::month::MonthTable;
-use crate::engine::rules::Category;
 
 /// A count or a sum over the rows of a month, and what the ledger says that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +52,9 @@ fn sums_of_columns(table: &MonthTable, columns: &[Column]) -> Vec<Sum> {
 
 /// The seconds that the ledger has for a column: those of its category, or all; of other columns their own sum.
 fn ledger_seconds(table: &MonthTable, column: &Column) -> Option<i128> {
-    let category = column.name.strip_suffix("Duration").unwrap_or(column.name);
-    match Category::ALL.into_iter().find(|candidate| candidate.name() == category) {
+    match column.category() {
         Some(category) => Some(table.ledger.seconds[category as usize]),
-        None if category == "Total" => Some(table.ledger.n_seconds()),
+        None if column.name == TOTAL => Some(table.ledger.n_seconds()),
         None => column.sum(table),
     }
 }

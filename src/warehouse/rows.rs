@@ -2,36 +2,43 @@
 
 use std::ops::ControlFlow;
 
-use jiff::civil::Date;
-
 use super::Value;
+use crate::engine::columns::{Cell, Column, ColumnType, Output, Role, Unit, held_by};
 
 /// One row of `customer_behavior`, its month aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CustomerRow<'a> {
     /// The customer.
     pub contract: &'a str,
-    /// Seconds, indexed by [`crate::engine::rules::Category`] as `usize`.
-    pub seconds: [i64; 5],
-    /// Sum of the five.
-    pub total: i64,
-    /// Category with the most seconds, or `No`.
-    pub most_watch: &'a str,
-    /// Categories watched, or `No`.
-    pub taste: &'a str,
-    /// Number of active days, 1..=31.
-    pub activeness: u8,
-    /// Day the run was made, the column `Date`.
-    pub etl_date: Date,
+    /// The values of all columns of [`columns_of_row`], the contract among them.
+    pub cells: &'a [Cell<'a>],
 }
 
 /// Takes rows as they come and may stop them.
 pub type RowSink<'a> = dyn FnMut(CustomerRow<'_>) -> ControlFlow<()> + 'a;
 
-/// The columns of a row in the order of [`CustomerRow`], for the rows of a month in key order.
-pub(super) const MONTH_SQL: &str = "SELECT Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, \
-    TvDuration, TotalDuration, MostWatch, Taste, Activeness, Date FROM {warehouse}.customer_behavior \
-    WHERE Month = {month} ORDER BY Contract";
+/// Those of `columns` that a row has: what the warehouse holds but the month, which all rows of a month share.
+pub fn columns_of_row(columns: &[Column]) -> impl Iterator<Item = &Column> + Clone {
+    held_by(columns, Output::Warehouse).filter(|column| !(column.role == Role::Key && column.is_constant()))
+}
+
+impl<'a> CustomerRow<'a> {
+    /// The row with these values of [`columns_of_row`].
+    pub fn new(cells: &'a [Cell<'a>]) -> CustomerRow<'a> {
+        let contract = cells.iter().find_map(|cell| if let Cell::Text(text) = cell { Some(*text) } else { None });
+        // The first text is the contract.
+        CustomerRow { contract: contract.unwrap_or_default(), cells }
+    }
+}
+
+/// The statement that gives the rows of a month in key order, with the columns of [`columns_of_row`].
+pub(super) fn month_sql(columns: &[Column]) -> String {
+    let names: Vec<&str> = columns_of_row(columns).map(|column| column.name).collect();
+    format!(
+        "SELECT {} FROM {{warehouse}}.customer_behavior WHERE Month = {{month}} ORDER BY Contract",
+        names.join(", ")
+    )
+}
 
 /// Conditions that put every contract into exactly one range: from each of the ascending `bounds`, SQL literals, to below
 /// the next.
@@ -49,42 +56,49 @@ pub(super) fn contract_ranges(bounds: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Reads a row of [`MONTH_SQL`].
+/// Reads a row of [`month_sql`], whose `columns` are those of [`columns_of_row`].
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(row: &[Value]) -> Result<CustomerRow<'_>, String> {
-    use Value::{Integer, Text};
-    let [
-        Text(contract),
-        Integer(movie),
-        Integer(sport),
-        Integer(child),
-        Integer(relax),
-        Integer(tv),
-        Integer(total),
-        Text(most_watch),
-        Text(taste),
-        Integer(activeness),
-        Text(date),
-    ] = row
-    else {
-        return Err(format!("a row has columns of other types than the table was made with: {row:?}"));
+pub(super) fn read<'a>(columns: &[&Column], row: &'a [Value]) -> Result<Vec<Cell<'a>>, String> {
+    let stored = |place: usize| match row.get(place) {
+        Some(Value::Integer(number)) => Some(Cell::Integer(*number)),
+        Some(Value::Text(text)) => Some(Cell::Text(text)),
+        _ => None,
     };
-    Ok(CustomerRow {
-        contract,
-        seconds: [*movie, *sport, *child, *relax, *tv],
-        total: *total,
-        most_watch,
-        taste,
-        activeness: u8::try_from(*activeness).map_err(|_| format!("Activeness is {activeness}"))?,
-        etl_date: date.parse().map_err(|_| format!("Date is `{date}`"))?,
-    })
+    columns.iter().enumerate().map(|(place, column)| typed(column, stored(place))).collect()
+}
+
+/// A value of a column as the database stores it, where dates are text and small numbers large.
+///
+/// # Errors
+/// It is none of that column.
+pub(super) fn typed<'a>(column: &Column, stored: Option<Cell<'a>>) -> Result<Cell<'a>, String> {
+    let name = column.name;
+    match (column.column_type, stored) {
+        (ColumnType::Date, Some(Cell::Text(text))) => {
+            text.parse().map(Cell::Date).map_err(|_| format!("{name} is `{}`", text.escape_debug()))
+        }
+        (ColumnType::Int, Some(Cell::Integer(number))) if !is_in_range(column, number) => {
+            Err(format!("{name} is {number}"))
+        }
+        (ColumnType::Text { .. }, Some(cell @ Cell::Text(_)))
+        | (ColumnType::BigInt | ColumnType::Int, Some(cell @ Cell::Integer(_))) => Ok(cell),
+        _ => Err(format!("{name} is of another type than the table was made with")),
+    }
+}
+
+fn is_in_range(column: &Column, number: i64) -> bool {
+    match column.unit {
+        Unit::Days => u8::try_from(number).is_ok(),
+        _ => u32::try_from(number).is_ok(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::columns::COLUMNS;
 
     fn row() -> Vec<Value> {
         let mut row = vec![Value::Text("A1".into())];
@@ -94,18 +108,20 @@ mod tests {
         row
     }
 
+    fn columns() -> Vec<&'static Column> {
+        columns_of_row(COLUMNS).collect()
+    }
+
     #[test]
     fn a_row_is_read_by_place() {
-        let expected = CustomerRow {
-            contract: "A1",
-            seconds: [1, 2, 3, 4, 5],
-            total: 15,
-            most_watch: "Tv",
-            taste: "No",
-            activeness: 3,
-            etl_date: jiff::civil::date(2022, 5, 1),
-        };
-        assert_eq!(read(&row()), Ok(expected));
+        let mut expected = vec![Cell::Text("A1")];
+        expected.extend([1, 2, 3, 4, 5, 15].map(Cell::Integer));
+        expected.extend([Cell::Text("Tv"), Cell::Text("No"), Cell::Integer(3)]);
+        expected.push(Cell::Date(jiff::civil::date(2022, 5, 1)));
+        let row = row();
+        let cells = read(&columns(), &row).unwrap();
+        assert_eq!(cells, expected);
+        assert_eq!(CustomerRow::new(&cells).contract, "A1");
     }
 
     #[test]
@@ -113,12 +129,11 @@ mod tests {
         let check = |change: fn(&mut Vec<Value>), expected: &str| {
             let mut wrong = row();
             change(&mut wrong);
-            let why = read(&wrong).unwrap_err();
-            assert!(why.contains(expected), "{why}");
+            assert_eq!(read(&columns(), &wrong), Err(expected.to_owned()));
         };
-        check(|row| row[0] = Value::Null, "Null");
+        check(|row| row[0] = Value::Null, "Contract is of another type than the table was made with");
         check(|row| row[9] = Value::Integer(300), "Activeness is 300");
         check(|row| row[10] = Value::Text("2022-13-01".into()), "Date is `2022-13-01`");
-        check(|row| row.truncate(4), "other types");
+        check(|row| row.truncate(4), "RelaxDuration is of another type than the table was made with");
     }
 }

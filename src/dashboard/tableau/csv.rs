@@ -5,10 +5,14 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 
+use jiff::civil::Date;
+
 use super::field::csv_header;
 use crate::dashboard::model::Summary;
 use crate::engine::calendar::Month;
+use crate::engine::columns::{COLUMNS, Cell, Output, Role, TOTAL, Values};
 use crate::engine::month::MonthTable;
+use crate::warehouse::rows::columns_of_row;
 use crate::warehouse::{CustomerRow, Fault, RowSink, Warehouse, WarehouseError};
 
 /// Where the rows of one month come from.
@@ -34,18 +38,12 @@ impl RowSource for TableRows<'_> {
 
     fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
         let table = self.0;
-        for (row, contract) in table.contracts.iter().enumerate() {
-            let seconds = std::array::from_fn(|category| table.seconds[category][row]);
-            let row = CustomerRow {
-                contract,
-                seconds,
-                total: table.total[row],
-                most_watch: table.most_watch(row),
-                taste: table.taste(row),
-                activeness: table.activeness[row],
-                etl_date: table.etl_date,
-            };
-            if each(row).is_break() {
+        let values: Vec<Values<'_>> = columns_of_row(COLUMNS).map(|column| column.values(table)).collect();
+        let mut cells = Vec::with_capacity(values.len());
+        for row in 0..table.n_rows() {
+            cells.clear();
+            cells.extend(values.iter().map(|values| values.cell(row)));
+            if each(CustomerRow::new(&cells)).is_break() {
                 break;
             }
         }
@@ -72,9 +70,12 @@ impl RowSource for WarehouseRows<'_> {
     /// month anew after the model was read.
     fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
         let (mut n_rows, mut seconds, mut flow) = (0_i64, 0_i128, ControlFlow::Continue(()));
+        let total = columns_of_row(COLUMNS).position(|column| column.name == TOTAL);
         self.warehouse.for_each_row(self.month, &mut |row| {
             n_rows += 1;
-            seconds += i128::from(row.total);
+            if let Some(Cell::Integer(total)) = total.and_then(|place| row.cells.get(place)) {
+                seconds += i128::from(*total);
+            }
             flow = each(row);
             flow
         })?;
@@ -148,36 +149,43 @@ pub(super) fn write_csv(
 /// Formats rows; keeps the text of the dates, which hardly ever change.
 struct Lines {
     month: String,
-    etl_date: Option<(jiff::civil::Date, String)>,
+    /// Of each column of a row, whether the workbook holds it, and whether it is the contract.
+    columns: Vec<(bool, bool)>,
+    date: Option<(Date, String)>,
 }
 
 impl Lines {
     fn new(month: Month) -> Lines {
         let mut text = String::new();
         // Writing to a String cannot fail.
-        let _ = write!(text, "{},", month.first_day());
-        Lines { month: text, etl_date: None }
+        let _ = write!(text, "{}", month.first_day());
+        let columns =
+            columns_of_row(COLUMNS).map(|column| (column.is_held_by(Output::Workbook), column.role == Role::Key));
+        Lines { month: text, columns: columns.collect(), date: None }
     }
 
     fn push(&mut self, to: &mut Vec<u8>, contract: &str, row: &CustomerRow<'_>) {
         to.extend_from_slice(self.month.as_bytes());
-        push_text(to, contract);
-        for seconds in row.seconds.iter().chain([&row.total]) {
-            // Writing to a Vec cannot fail.
-            let _ = write!(to, ",{seconds}");
+        for (cell, (is_held, is_contract)) in row.cells.iter().zip(&self.columns) {
+            if !is_held {
+                continue;
+            }
+            to.push(b',');
+            match cell {
+                Cell::Text(_) if *is_contract => push_text(to, contract),
+                Cell::Text(text) => push_text(to, text),
+                // Writing to a Vec cannot fail.
+                Cell::Integer(number) => drop(write!(to, "{number}")),
+                Cell::Date(date) => {
+                    let same = self.date.as_ref().filter(|(known, _)| known == date);
+                    if same.is_none() {
+                        self.date = Some((*date, date.to_string()));
+                    }
+                    to.extend_from_slice(self.date.as_ref().map_or("", |(_, text)| text).as_bytes());
+                }
+            }
         }
-        to.push(b',');
-        push_text(to, row.most_watch);
-        to.push(b',');
-        push_text(to, row.taste);
-        let _ = write!(to, ",{},", row.activeness);
-        let same = self.etl_date.as_ref().is_some_and(|(date, _)| *date == row.etl_date);
-        if !same {
-            self.etl_date = Some((row.etl_date, format!("{}\r\n", row.etl_date)));
-        }
-        if let Some((_, text)) = &self.etl_date {
-            to.extend_from_slice(text.as_bytes());
-        }
+        to.extend_from_slice(b"\r\n");
     }
 }
 
@@ -213,17 +221,13 @@ pub(super) mod tests {
         fn for_each_row(&mut self, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
             let rules = Rules::preset("default").unwrap();
             let seconds = [1, 0, i64::MAX, -4, 5];
+            let taste = &rules.labels.taste_labels()[usize::from(rules.labels.taste(&seconds).0)];
             for contract in &self.0 {
-                let row = CustomerRow {
-                    contract,
-                    seconds,
-                    total: 7,
-                    most_watch: "Child",
-                    taste: &rules.labels.taste_labels()[usize::from(rules.labels.taste(&seconds).0)],
-                    activeness: 30,
-                    etl_date: "2022-05-01".parse().unwrap(),
-                };
-                if each(row).is_break() {
+                let mut cells = vec![Cell::Text(contract)];
+                cells.extend(seconds.into_iter().chain([7]).map(Cell::Integer));
+                cells.extend([Cell::Text("Child"), Cell::Text(taste), Cell::Integer(30)]);
+                cells.push(Cell::Date("2022-05-01".parse().unwrap()));
+                if each(CustomerRow::new(&cells)).is_break() {
                     break;
                 }
             }

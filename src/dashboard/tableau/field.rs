@@ -1,7 +1,8 @@
 //! The fields of `customer_behavior` as Tableau sees them: the one list that every part of a workbook is made from.
 
-use std::fmt::Write;
+use std::sync::LazyLock;
 
+use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, TOTAL, held_by, name_of_seconds};
 use crate::engine::rules::Category;
 
 /// What a field holds; decides its types in every connection and its place in Tableau's data pane.
@@ -28,27 +29,25 @@ pub(super) struct Field {
     pub(super) kind: Kind,
 }
 
-const fn field(name: &'static str, caption: &'static str, kind: Kind) -> Field {
-    Field { name, caption, kind }
+/// The columns of `customer_behavior` in their order in the table, the CSV file and the extract.
+pub(super) static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| fields_of(COLUMNS));
+
+/// Those of `columns` that a workbook holds.
+pub(super) fn fields_of(columns: &[Column]) -> Vec<Field> {
+    let field = |column: &Column| Field { name: column.name, caption: column.caption, kind: Kind::of(column) };
+    held_by(columns, Output::Workbook).map(field).collect()
 }
 
-/// The columns of `customer_behavior` in their order in the table, the CSV file and the extract.
-pub(super) const FIELDS: [Field; 12] = [
-    field("Month", "Month", Kind::Date),
-    field("Contract", "Contract", Kind::Text { n_chars: 100 }),
-    field("MovieDuration", "Movie (seconds)", Kind::Seconds),
-    field("SportDuration", "Sport (seconds)", Kind::Seconds),
-    field("ChildDuration", "Child (seconds)", Kind::Seconds),
-    field("RelaxDuration", "Relax (seconds)", Kind::Seconds),
-    field("TvDuration", "Tv (seconds)", Kind::Seconds),
-    field("TotalDuration", "Total (seconds)", Kind::Seconds),
-    field("MostWatch", "Most watched", Kind::Text { n_chars: 10 }),
-    field("Taste", "Taste", Kind::Text { n_chars: 50 }),
-    field("Activeness", "Active days", Kind::Days),
-    field("Date", "Run date", Kind::Date),
-];
-
 impl Kind {
+    fn of(column: &Column) -> Kind {
+        match column.column_type {
+            ColumnType::Text { max_chars } => Kind::Text { n_chars: max_chars.into() },
+            ColumnType::BigInt => Kind::Seconds,
+            ColumnType::Int => Kind::Days,
+            ColumnType::Date => Kind::Date,
+        }
+    }
+
     /// Tableau's own type.
     pub(super) fn datatype(self) -> &'static str {
         match self {
@@ -124,17 +123,6 @@ pub(super) struct Calculation {
 pub(super) const TILES: [Category; 5] =
     [Category::Child, Category::Movie, Category::Relax, Category::Sport, Category::Tv];
 
-/// The column with the seconds of a category.
-pub(super) fn seconds_of(category: Category) -> &'static str {
-    match category {
-        Category::Movie => "MovieDuration",
-        Category::Sport => "SportDuration",
-        Category::Child => "ChildDuration",
-        Category::Relax => "RelaxDuration",
-        Category::Tv => "TvDuration",
-    }
-}
-
 /// Number of customers.
 pub(super) fn total_users() -> Calculation {
     Calculation {
@@ -158,17 +146,17 @@ fn hours(name: &str, caption: &str, column: &'static str) -> Calculation {
 
 /// Hours of all categories together.
 pub(super) fn total_hours() -> Calculation {
-    hours("Total", "Total Duration", "TotalDuration")
+    hours("Total", "Total Duration", TOTAL)
 }
 
 /// Hours of one category.
 pub(super) fn category_hours(category: Category) -> Calculation {
-    hours(category.name(), category.name(), seconds_of(category))
+    hours(category.name(), category.name(), name_of_seconds(category))
 }
 
 /// Customers with more than 0 seconds in a category: they overlap, so their sum is more than the number of customers.
 pub(super) fn category_users(category: Category) -> Calculation {
-    let column = seconds_of(category);
+    let column = name_of_seconds(category);
     Calculation {
         name: format!("Calculation_{}Users", category.name()),
         caption: category.name().into(),
@@ -188,12 +176,20 @@ pub(super) fn calculations() -> Vec<Calculation> {
 
 /// Header of the CSV file: the names of the fields.
 pub(super) fn csv_header() -> String {
-    let mut header = String::new();
-    for (place, field) in FIELDS.iter().enumerate() {
-        let comma = if place == 0 { "" } else { "," };
-        // Writing to a String cannot fail.
-        let _ = write!(header, "{comma}{}", field.name);
+    let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+    names.join(",") + "\r\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::columns::with_one_more;
+
+    #[test]
+    fn a_column_more_is_a_field() {
+        let fields = fields_of(&with_one_more());
+        assert_eq!(fields[..12], FIELDS[..]);
+        let more = Field { name: "SecondTotal", caption: "Second total (seconds)", kind: Kind::Seconds };
+        assert_eq!(fields[12..], [more]);
     }
-    header.push_str("\r\n");
-    header
 }

@@ -128,7 +128,7 @@ pub(super) fn lint_datasource(source: &Node, problems: &mut Vec<String>) {
     if records.len() != FIELDS.len() {
         problems.push(format!("{} metadata records", records.len()));
     }
-    for (record, field) in records.iter().zip(FIELDS) {
+    for (record, field) in records.iter().zip(FIELDS.iter()) {
         let text = |name: &'static str| record.one(name).text.as_str();
         let column = columns.iter().find(|column| column.attr("name") == text("local-name"));
         if text("remote-name") != field.name || column.is_none() {

@@ -6,6 +6,7 @@ use super::datasource::{Connection, calculated_column, column};
 use super::field::{Calculation, FIELDS, Field, Scale, calculations};
 use super::ident;
 use super::xml::{Element, bracketed, element};
+use crate::engine::columns::TOTAL;
 
 /// A field as it is used on a shelf: itself, or an aggregate of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,7 +191,7 @@ impl Sheet {
         let used = |field: &&Field| {
             pills.iter().any(|pill| pill.of == field.name)
                 || computed.iter().any(|c| c.uses == field.name)
-                || (top && field.name == "TotalDuration")
+                || (top && field.name == TOTAL)
         };
         columns.extend(FIELDS.iter().filter(used).map(|field| (field.name, column(field))));
         element("datasource-dependencies")

@@ -60,12 +60,7 @@ pub(super) fn load(
     let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
     let customers = staging::customers(connector);
     let created = staging::create(connector, conn, server, &customers, &staging);
-    // What is the same in every row is neither sent nor parsed.
-    let defaults = format!(
-        "ALTER TABLE {staging} ALTER Month SET DEFAULT '{}', ALTER Date SET DEFAULT '{}'",
-        table.month.first_day(),
-        table.etl_date
-    );
+    let defaults = stream::set_constants(&staging, table);
     let counted = Counted::new(progress);
     let published = created
         .and_then(|()| run_patiently(connector, conn, "creating the staging table", &defaults))

@@ -9,7 +9,8 @@ use super::connect::Connector;
 use super::failure::Failure;
 use super::{MysqlWarehouse, values_of};
 use crate::engine::calendar::Month;
-use crate::warehouse::rows::{MONTH_SQL, RowSink, read};
+use crate::engine::columns::{COLUMNS, Column};
+use crate::warehouse::rows::{CustomerRow, RowSink, columns_of_row, month_sql, read};
 use crate::warehouse::{Fault, WarehouseError};
 
 const DOING: &str = "reading customer_behavior";
@@ -33,14 +34,15 @@ pub(super) fn for_each_row(
 
 fn stream(connector: &Connector, conn: &mut Conn, month: Month, each: &mut RowSink<'_>) -> Result<(), Failure> {
     let failed = |error| Failure::new(&connector.place, DOING, &error);
-    let sql = connector.names().fill_month(MONTH_SQL, month);
+    let sql = connector.names().fill_month(&month_sql(COLUMNS), month);
+    let columns: Vec<&Column> = columns_of_row(COLUMNS).collect();
     for row in conn.query_iter(sql).map_err(failed)? {
         let values = values_of(row.map_err(failed)?);
-        let row = read(&values).map_err(|what| {
+        let cells = read(&columns, &values).map_err(|what| {
             let what = connector.place.blot(&what);
             Failure::plain(&connector.place, DOING, Fault::CustomerRow { what })
         })?;
-        if each(row) == ControlFlow::Break(()) {
+        if each(CustomerRow::new(&cells)) == ControlFlow::Break(()) {
             break;
         }
     }

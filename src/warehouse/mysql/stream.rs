@@ -18,8 +18,8 @@ use super::connect::refused;
 use super::failure::BrokenOff;
 use super::session::{LocalInfile, Server};
 use crate::console::Progress;
+use crate::engine::columns::{COLUMNS, Cell, Column, ColumnType, Output, Values, held_by};
 use crate::engine::month::MonthTable;
-use crate::engine::rules::Category;
 
 /// Buffers of one range: one that is filled, one that is sent, one that waits.
 const N_BUFFERS: usize = 3;
@@ -30,8 +30,19 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// Largest `INSERT`, in bytes; a server with a smaller `max_allowed_packet` gets half of that.
 const INSERT_BYTES: usize = 1 << 20;
 
-/// Most bytes of a row in either encoding: 100 characters of 4 bytes, each byte escaped, and nine other columns.
-const MAX_ROW_BYTES: usize = 1400;
+/// Most bytes of a row in either encoding: texts of characters of 4 bytes, each byte escaped, numbers of 20 digits, and
+/// what stands between them.
+const MAX_ROW_BYTES: usize = {
+    let (mut n_bytes, mut place) = (0, 0);
+    while place < COLUMNS.len() {
+        n_bytes += match COLUMNS[place].column_type {
+            ColumnType::Text { max_chars } => max_chars as usize * 8 + 4,
+            ColumnType::Date | ColumnType::BigInt | ColumnType::Int => 24,
+        };
+        place += 1;
+    }
+    n_bytes
+};
 
 /// Most bytes of rows that are loaded in one transaction. Servers that replicate hold a transaction back until it is
 /// whole, and groups of servers refuse one of more than 143 MB.
@@ -40,9 +51,24 @@ const TRANSACTION_BYTES: u64 = 64 << 20;
 /// Bytes of a row in the server's log besides its texts: nine numbers and dates, lengths, and what tells rows apart.
 const LOGGED_ROW_BYTES: u64 = 96;
 
-/// The columns that are sent. `Month` and `Date` are the same in every row and are defaults of the staging table.
-const COLUMNS: &str = "Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, TvDuration, \
-                       TotalDuration, MostWatch, Taste, Activeness";
+/// The columns that are sent: all that are not the same in every row.
+fn sent(columns: &[Column]) -> impl Iterator<Item = &Column> + Clone {
+    held_by(columns, Output::Warehouse).filter(|column| !column.is_constant())
+}
+
+/// Their names, separated by `, `.
+fn names_of_sent(columns: &[Column]) -> String {
+    sent(columns).map(|column| column.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The statement that makes what is the same in every row a default of the table `staging`: it is neither sent nor parsed.
+pub(super) fn set_constants(staging: &str, table: &MonthTable) -> String {
+    let constants = held_by(COLUMNS, Output::Warehouse).filter_map(|column| match column.values(table) {
+        Values::Date(date) => Some(format!("ALTER {} SET DEFAULT '{date}'", column.name)),
+        _ => None,
+    });
+    format!("ALTER TABLE {staging} {}", constants.collect::<Vec<_>>().join(", "))
+}
 
 /// Rows that were counted as loaded, to be taken back if they were not.
 #[derive(Debug)]
@@ -69,11 +95,14 @@ impl<'a> Counted<'a> {
 /// Parts `rows` into what is loaded in one transaction each, so that the server can log it.
 pub(super) fn transactions(server: &Server, table: &MonthTable, rows: Range<usize>) -> Vec<Range<usize>> {
     let max_bytes = TRANSACTION_BYTES.min(server.max_transaction_bytes / 2);
+    let is_text = |column: &&Column| matches!(column.column_type, ColumnType::Text { .. });
+    let texts: Vec<Values<'_>> = sent(COLUMNS).filter(is_text).map(|column| column.values(table)).collect();
     let mut ranges = Vec::new();
     let (mut first, mut n_bytes) = (rows.start, 0);
     for row in rows.clone() {
-        let texts = [table.contracts.get(row), table.most_watch(row), table.taste(row)];
-        let row_bytes = LOGGED_ROW_BYTES + texts.iter().map(|text| text.len() as u64).sum::<u64>();
+        let text_bytes =
+            |values: &Values<'_>| if let Cell::Text(text) = values.cell(row) { text.len() as u64 } else { 0 };
+        let row_bytes = LOGGED_ROW_BYTES + texts.iter().map(text_bytes).sum::<u64>();
         if n_bytes + row_bytes > max_bytes && row > first {
             ranges.push(first..row);
             (first, n_bytes) = (row, 0);
@@ -134,7 +163,8 @@ fn load_infile(
     // The bytes are UTF-8 as they stand: a server that reads them as such takes each character by itself.
     let statement = format!(
         "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {staging} CHARACTER SET binary \
-         FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({COLUMNS})"
+         FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({})",
+        names_of_sent(COLUMNS)
     );
     thread::scope(|scope| {
         // Moved in here, so that it ends before the encoder is waited for, also by a panic.
@@ -190,13 +220,14 @@ fn encode_rows(
     empty: &Receiver<Vec<u8>>,
     counted: &Counted<'_>,
 ) {
+    let values: Vec<Values<'_>> = sent(COLUMNS).map(|column| column.values(table)).collect();
     let mut row = rows.start;
     while row < rows.end {
         // Either channel ends when the load failed; its own error says why.
         let Ok(mut buffer) = empty.recv() else { return };
         let first = row;
         while row < rows.end && buffer.len() < CHUNK_BYTES {
-            push_tsv(&mut buffer, table, row);
+            push_tsv(&mut buffer, &values, row);
             row += 1;
         }
         if filled.send(Part::Rows(buffer)).is_err() {
@@ -208,21 +239,17 @@ fn encode_rows(
 }
 
 /// One row as `LOAD DATA` reads it: fields between tabs, a line feed at the end, escapes by backslash.
-fn push_tsv(buffer: &mut Vec<u8>, table: &MonthTable, row: usize) {
-    push_escaped(buffer, table.contracts.get(row));
-    buffer.push(b'\t');
-    for category in Category::ALL {
-        push_integer(buffer, table.seconds[category as usize][row]);
-        buffer.push(b'\t');
+fn push_tsv(buffer: &mut Vec<u8>, values: &[Values<'_>], row: usize) {
+    for (place, values) in values.iter().enumerate() {
+        if place > 0 {
+            buffer.push(b'\t');
+        }
+        match values.cell(row) {
+            Cell::Text(text) => push_escaped(buffer, text),
+            Cell::Integer(number) => push_integer(buffer, number),
+            Cell::Date(date) => push_escaped(buffer, &date.to_string()),
+        }
     }
-    push_integer(buffer, table.total[row]);
-    buffer.push(b'\t');
-    // Labels are names of categories joined by `_`: nothing to escape.
-    buffer.extend_from_slice(table.most_watch(row).as_bytes());
-    buffer.push(b'\t');
-    buffer.extend_from_slice(table.taste(row).as_bytes());
-    buffer.push(b'\t');
-    push_integer(buffer, i64::from(table.activeness[row]));
     buffer.push(b'\n');
 }
 
@@ -270,7 +297,8 @@ fn insert_rows(
     counted: &Counted<'_>,
 ) -> Result<(), Error> {
     let max_bytes = insert_bytes(server.max_packet_bytes);
-    let head = format!("INSERT INTO {staging} ({COLUMNS}) VALUES ");
+    let head = format!("INSERT INTO {staging} ({}) VALUES ", names_of_sent(COLUMNS));
+    let values: Vec<Values<'_>> = sent(COLUMNS).map(|column| column.values(table)).collect();
     let mut statement = head.clone();
     let mut n_waiting = 0;
     conn.query_drop("START TRANSACTION")?;
@@ -287,7 +315,7 @@ fn insert_rows(
         if n_waiting > 0 {
             statement.push(',');
         }
-        push_values(&mut statement, table, row);
+        push_values(&mut statement, &values, row);
         n_waiting += 1;
         if statement.len() >= max_bytes {
             insert(conn, &statement, n_waiting)?;
@@ -307,9 +335,23 @@ fn insert_bytes(max_packet_bytes: u64) -> usize {
     half.min(INSERT_BYTES).saturating_sub(MAX_ROW_BYTES)
 }
 
-fn push_values(statement: &mut String, table: &MonthTable, row: usize) {
-    statement.push_str("('");
-    for c in table.contracts.get(row).chars() {
+/// One row as `INSERT` reads it.
+fn push_values(statement: &mut String, values: &[Values<'_>], row: usize) {
+    for (place, values) in values.iter().enumerate() {
+        statement.push(if place == 0 { '(' } else { ',' });
+        match values.cell(row) {
+            Cell::Text(text) => push_quoted(statement, text),
+            // Writing to a String cannot fail.
+            Cell::Integer(number) => drop(write!(statement, "{number}")),
+            Cell::Date(date) => push_quoted(statement, &date.to_string()),
+        }
+    }
+    statement.push(')');
+}
+
+fn push_quoted(statement: &mut String, text: &str) {
+    statement.push('\'');
+    for c in text.chars() {
         match c {
             '\\' => statement.push_str("\\\\"),
             '\'' => statement.push_str("\\'"),
@@ -318,18 +360,6 @@ fn push_values(statement: &mut String, table: &MonthTable, row: usize) {
         }
     }
     statement.push('\'');
-    for category in Category::ALL {
-        // Writing to a String cannot fail.
-        let _ = write!(statement, ",{}", table.seconds[category as usize][row]);
-    }
-    let _ = write!(
-        statement,
-        ",{},'{}','{}',{})",
-        table.total[row],
-        table.most_watch(row),
-        table.taste(row),
-        table.activeness[row]
-    );
 }
 
 /// A number nobody can guess: the standard library seeds its hash maps from the operating system.
@@ -341,6 +371,7 @@ pub(super) fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::columns::with_one_more;
     use crate::engine::rules::Rules;
     use crate::warehouse::fixture::month_table;
 
@@ -355,6 +386,30 @@ mod tests {
         check("\\N", "\\\\N");
         check("a\tb\nc\r\0", "a\\tb\\nc\\r\\0");
         check("'\"%_😀é", "'\"%_😀é");
+    }
+
+    #[test]
+    fn a_row_has_every_column_in_either_encoding() {
+        let table = month_table("2022-04", &Rules::preset("default").unwrap(), &[("A\\'", [1, 0, 0, 0, -2], 3)]);
+        let check = |columns: &[Column], names: &str, tsv: &str, sql: &str| {
+            let values: Vec<Values<'_>> = sent(columns).map(|column| column.values(&table)).collect();
+            let (mut buffer, mut statement) = (Vec::new(), String::new());
+            push_tsv(&mut buffer, &values, 0);
+            push_values(&mut statement, &values, 0);
+            assert_eq!(names_of_sent(columns), names);
+            assert_eq!((String::from_utf8(buffer).unwrap().as_str(), statement.as_str()), (tsv, sql));
+        };
+        let names = "Contract, MovieDuration, SportDuration, ChildDuration, RelaxDuration, TvDuration, TotalDuration, \
+                     MostWatch, Taste, Activeness";
+        let tsv = "A\\\\'\t1\t0\t0\t0\t-2\t-1\tMovie\tMovie_Tv\t3";
+        let sql = "('A\\\\\\'',1,0,0,0,-2,-1,'Movie','Movie_Tv',3";
+        check(COLUMNS, names, &format!("{tsv}\n"), &format!("{sql})"));
+        let with_more = format!("{names}, SecondTotal");
+        check(&with_one_more(), &with_more, &format!("{tsv}\t-1\n"), &format!("{sql},-1)"));
+        assert_eq!(
+            set_constants("s", &table),
+            "ALTER TABLE s ALTER Month SET DEFAULT '2022-04-01', ALTER Date SET DEFAULT '2022-05-01'"
+        );
     }
 
     #[test]

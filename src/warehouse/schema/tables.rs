@@ -171,14 +171,7 @@ pub(in crate::warehouse) const fn of_customer(column: &columns::Column) -> Colum
 
 /// Whether the warehouse holds a column of a customer's row.
 const fn is_held(column: &columns::Column) -> bool {
-    let mut place = 0;
-    while place < column.outputs.len() {
-        if matches!(column.outputs[place], Output::Warehouse) {
-            return true;
-        }
-        place += 1;
-    }
-    false
+    column.is_held_by(Output::Warehouse)
 }
 
 const fn is_seconds(column: &columns::Column) -> bool {

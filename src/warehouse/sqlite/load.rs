@@ -19,6 +19,7 @@ const ROWS_PER_REPORT: usize = 16_384;
 /// The columns of `customer_behavior`, and which parameters of an INSERT they are: first those that are the same in
 /// every row, then, row by row, the others.
 struct RowParameters<'a> {
+    names: Vec<&'static str>,
     values: Vec<(Values<'a>, Parameter)>,
     n_constant: usize,
     n_varying: usize,
@@ -35,8 +36,9 @@ enum Parameter {
 
 impl<'a> RowParameters<'a> {
     fn new(table: &'a MonthTable, columns: &[Column]) -> RowParameters<'a> {
-        let mut parameters = RowParameters { values: Vec::new(), n_constant: 0, n_varying: 0 };
+        let mut parameters = RowParameters { names: Vec::new(), values: Vec::new(), n_constant: 0, n_varying: 0 };
         for column in held_by(columns, Output::Warehouse) {
+            parameters.names.push(column.name);
             let values = column.values(table);
             let (counter, parameter): (_, fn(usize) -> Parameter) = match values {
                 Values::Date(_) => (&mut parameters.n_constant, Parameter::Constant),
@@ -56,8 +58,7 @@ impl<'a> RowParameters<'a> {
             format!("({})", parameters.join(", "))
         };
         let rows: Vec<String> = (0..n_rows).map(row).collect();
-        let customers = schema::CUSTOMER_BEHAVIOR;
-        let (name, columns) = (READING.fill(&customers.qualified()), customers.column_list());
+        let (name, columns) = (READING.fill(&schema::CUSTOMER_BEHAVIOR.qualified()), self.names.join(", "));
         let mut insert = transaction.prepare(&format!("INSERT INTO {name} ({columns}) VALUES {}", rows.join(", ")))?;
         for (values, parameter) in &self.values {
             if let (Values::Date(date), Parameter::Constant(_)) = (values, parameter) {
@@ -97,7 +98,16 @@ pub(super) fn insert_customers(
     table: &MonthTable,
     progress: &Progress,
 ) -> rusqlite::Result<()> {
-    let parameters = RowParameters::new(table, COLUMNS);
+    insert_columns(transaction, table, COLUMNS, progress)
+}
+
+pub(super) fn insert_columns(
+    transaction: &Transaction<'_>,
+    table: &MonthTable,
+    columns: &[Column],
+    progress: &Progress,
+) -> rusqlite::Result<()> {
+    let parameters = RowParameters::new(table, columns);
     let n_whole = table.n_rows() / ROWS_PER_INSERT * ROWS_PER_INSERT;
     // Whole groups first, what is left one by one.
     for (rows, n_rows) in [(0..n_whole, ROWS_PER_INSERT), (n_whole..table.n_rows(), 1)] {

@@ -2,13 +2,16 @@
 //! meanwhile is seen before or after, never mixed.
 
 use rusqlite::Connection;
-use rusqlite::types::FromSqlError;
+use rusqlite::types::ValueRef;
 
 use super::SqliteWarehouse;
-use super::connect::READING;
+use super::connect::{Files, READING};
 use crate::engine::calendar::Month;
-use crate::warehouse::WarehouseError;
-use crate::warehouse::rows::{CustomerRow, MONTH_SQL, RowSink};
+use crate::engine::columns::{COLUMNS, Cell, Column};
+use crate::warehouse::rows::{CustomerRow, RowSink, columns_of_row, month_sql, typed};
+use crate::warehouse::{Fault, WarehouseError};
+
+const DOING: &str = "reading customer_behavior";
 
 /// See [`crate::warehouse::Warehouse::for_each_row`].
 pub(super) fn for_each_row(
@@ -16,28 +19,31 @@ pub(super) fn for_each_row(
     month: Month,
     each: &mut RowSink<'_>,
 ) -> Result<(), WarehouseError> {
-    let sql = READING.fill_month(MONTH_SQL, month);
-    warehouse.with_reader(|files, connection| {
-        stream(connection, &sql, each).map_err(|error| files.failed("reading customer_behavior", error))
-    })
+    warehouse.with_reader(|files, connection| stream(files, connection, COLUMNS, month, each))
 }
 
-fn stream(connection: &Connection, sql: &str, each: &mut RowSink<'_>) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let integer = |place: usize| row.get::<_, i64>(place);
-        let date = row.get_ref(10)?.as_str()?;
-        let row = CustomerRow {
-            contract: row.get_ref(0)?.as_str()?,
-            seconds: [integer(1)?, integer(2)?, integer(3)?, integer(4)?, integer(5)?],
-            total: integer(6)?,
-            most_watch: row.get_ref(7)?.as_str()?,
-            taste: row.get_ref(8)?.as_str()?,
-            activeness: row.get(9)?,
-            etl_date: date.parse().map_err(FromSqlError::other)?,
+pub(super) fn stream(
+    files: &Files,
+    connection: &Connection,
+    columns: &[Column],
+    month: Month,
+    each: &mut RowSink<'_>,
+) -> Result<(), WarehouseError> {
+    let failed = |error| files.failed(DOING, error);
+    let mut statement = connection.prepare(&READING.fill_month(&month_sql(columns), month)).map_err(failed)?;
+    let columns: Vec<&Column> = columns_of_row(columns).collect();
+    let mut rows = statement.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let cell = |(place, column): (usize, &&Column)| {
+            let stored = match row.get_ref(place).map_err(failed)? {
+                ValueRef::Integer(number) => Some(Cell::Integer(number)),
+                ValueRef::Text(text) => str::from_utf8(text).ok().map(Cell::Text),
+                _ => None,
+            };
+            typed(column, stored).map_err(|what| files.refused(DOING, Fault::CustomerRow { what }))
         };
-        if each(row).is_break() {
+        let cells = columns.iter().enumerate().map(cell).collect::<Result<Vec<_>, WarehouseError>>()?;
+        if each(CustomerRow::new(&cells)).is_break() {
             break;
         }
     }
@@ -83,7 +89,8 @@ mod tests {
         }
         let streamed = listed(|each| warehouse.for_each_row(month, each));
         assert_eq!(streamed.len(), CONTRACTS.len());
-        assert!(streamed[1].starts_with("CustomerRow { contract: \"A1\", seconds: [2, 0, 4, 0, 1], total: 7,"));
+        let start = "CustomerRow { contract: \"A1\", cells: [Text(\"A1\"), Integer(2), Integer(0), Integer(4), ";
+        assert!(streamed[1].starts_with(start), "{}", streamed[1]);
         let table = TableRows(&table);
         assert_eq!(listed(|each| { table }.for_each_row(each)), streamed);
         assert_eq!(listed(|each| warehouse.for_each_row(other, each)).len(), 1);

@@ -1,13 +1,16 @@
+use std::ops::ControlFlow;
 use std::process::{Command, Stdio};
 
 use rusqlite::TransactionBehavior;
 
-use super::connect::Access;
-use super::load::{ROWS_PER_INSERT, insert_customers};
+use super::connect::{Access, READING};
+use super::load::{ROWS_PER_INSERT, insert_columns, insert_customers};
+use super::rows::stream;
 use super::*;
+use crate::engine::columns::{Output, held_by, with_one_more};
 use crate::engine::rules::Rules;
 use crate::warehouse::fixture::{Customer, HOSTILE_CONTRACTS, month_table};
-use crate::warehouse::{Meaning, RunClock};
+use crate::warehouse::{CustomerRow, Meaning, RunClock, schema};
 
 const APRIL: &[Customer<'_>] =
     &[("HN1", [10, 0, 0, 0, 5], 2), ("HN2", [0, 0, 0, 0, 0], 1), ("HN3", [0, 7, 7, 0, 0], 30)];
@@ -203,6 +206,28 @@ fn rows_that_contradict_the_ledger_are_not_published() {
         "the seconds of 2022-04-01 do not fit in 64 bits: 46116860184273879035, signs aside",
     );
     assert_eq!(rows(&mut warehouse, "SELECT COUNT(*) FROM {warehouse}.etl_run"), ["1"]);
+}
+
+#[test]
+fn a_column_more_is_loaded_and_read() {
+    let columns = with_one_more();
+    let definition: Vec<schema::Column> = held_by(&columns, Output::Warehouse).map(schema::of_customer).collect();
+    let customers = schema::Table { columns: definition.leak(), ..schema::CUSTOMER_BEHAVIOR };
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = SqliteWarehouse::open(&folder.path().join("warehouse.db"), None).unwrap();
+    let mut connection = Connection::open(warehouse.path()).unwrap();
+    connection.execute_batch(&READING.fill(&customers.create(Dialect::Sqlite))).unwrap();
+    let table = month_table("2022-04", &rules(), APRIL);
+    let transaction = connection.transaction().unwrap();
+    insert_columns(&transaction, &table, &columns, &Progress::hidden()).unwrap();
+    transaction.commit().unwrap();
+    let mut last = Vec::new();
+    let mut each = |row: CustomerRow<'_>| {
+        last.push(format!("{:?}", row.cells.last().unwrap()));
+        ControlFlow::Continue(())
+    };
+    stream(&warehouse.files, &connection, &columns, table.month, &mut each).unwrap();
+    assert_eq!(last, ["Integer(15)", "Integer(0)", "Integer(14)"]);
 }
 
 #[test]
