@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 use crate::engine::scan::reject::Rejects;
-use crate::error::Error;
+use crate::error::{Clash, Error};
 use crate::fs::atomic::{self, LOCK_NAME, OutFolder, StagedFile};
 use crate::fs::target;
 use crate::month_file::{Merge, MergeWriteError};
@@ -200,28 +200,29 @@ impl DashboardFiles {
 }
 
 /// Refuses outputs of which two are one file, or one is a file that the command reads or works in: `others`, each with a
-/// word for it.
+/// word for it, and those that the output folder has, where there is one.
 ///
 /// # Errors
 /// [`Error::Clash`].
 pub fn refuse_clashes<'a>(
     files: impl IntoIterator<Item = &'a StagedFile>,
-    out: &OutFolder,
+    out: Option<&OutFolder>,
     others: impl IntoIterator<Item = (PathBuf, &'static str)>,
 ) -> Result<(), Error> {
-    let lock = (out.path().join(LOCK_NAME), "the lock of the output folder");
-    // Where the warehouse is unless it is named.
-    let databases = ["warehouse.db", "mart.db"].map(|name| (out.path().join(name), "a file of the warehouse"));
-    let taken = databases
-        .into_iter()
-        .chain(others)
-        .chain([lock])
-        .filter_map(|(path, what)| Some((target::place(&path)?, format!("this is {what}, {}", path.display()))));
-    let mut taken: HashMap<PathBuf, String> = taken.collect();
+    let in_folder = [
+        // Where the warehouse is unless it is named.
+        ("warehouse.db", "a file of the warehouse"),
+        ("mart.db", "a file of the warehouse"),
+        (LOCK_NAME, "the lock of the output folder"),
+    ];
+    let in_folder = out.into_iter().flat_map(|out| in_folder.map(|(name, what)| (out.path().join(name), what)));
+    let taken =
+        in_folder.chain(others).filter_map(|(path, what)| Some((target::place(&path)?, Clash::Input { what, path })));
+    let mut taken: HashMap<PathBuf, Clash> = taken.collect();
     // Devices and pipes take what several outputs say.
     for name in files.into_iter().filter(|file| file.is_file()).flat_map(StagedFile::names) {
         let Some(place) = target::place(name) else { continue };
-        if let Some(clash) = taken.insert(place, format!("another output has that file too, {}", name.display())) {
+        if let Some(clash) = taken.insert(place, Clash::Output { path: name.to_owned() }) {
             return Err(Error::Clash { path: name.to_owned(), clash });
         }
     }

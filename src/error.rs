@@ -50,7 +50,7 @@ pub enum Error {
         /// The output.
         path: PathBuf,
         /// What else it is.
-        clash: String,
+        clash: Clash,
     },
     /// An output file could not be written or read back. Exit code 6.
     #[error("{path}: {doing} failed: {source}", path = path.display())]
@@ -61,6 +61,25 @@ pub enum Error {
         doing: &'static str,
         /// The cause.
         source: std::io::Error,
+    },
+}
+
+/// What a file is that cannot be an output too.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Clash {
+    /// Something that the command reads or works in.
+    #[error("this is {what}, {path}", path = path.display())]
+    Input {
+        /// What it is, in a word.
+        what: &'static str,
+        /// Its path as it was given.
+        path: PathBuf,
+    },
+    /// Another of its outputs.
+    #[error("another output has that file too, {path}", path = path.display())]
+    Output {
+        /// Its path.
+        path: PathBuf,
     },
 }
 
@@ -179,7 +198,7 @@ impl Advice for Error {
             Error::Data(error) => error.advice(),
             Error::Warehouse(error) => error.advice(),
             Error::Busy { .. } => Some("wait for that run to end, or name another folder with --out".into()),
-            Error::Clash { .. } => Some("name another file with --report, or another folder with --out".into()),
+            Error::Clash { .. } => Some("give that output another place with --out or --report".into()),
             Error::Output { source, .. } => Some(advice_on(source).into()),
         }
     }

@@ -77,7 +77,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
     let mut pages = DashboardFiles::stage(&out, live)?;
     let inputs = steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
-    artifacts::refuse_clashes(files.files().chain(pages.files()), &out, inputs)?;
+    artifacts::refuse_clashes(files.files().chain(pages.files()), Some(&out), inputs)?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table);
@@ -123,7 +123,7 @@ fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attem
     steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
     let out = OutFolder::open(&plan.out)?;
     let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
-    artifacts::refuse_clashes(files.files(), &out, steps::inputs(Some(&listing), Some(&plan.engine), None))?;
+    artifacts::refuse_clashes(files.files(), Some(&out), steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table);
@@ -147,6 +147,7 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     steps::judge(month, ledger, &plan.parts.limits, &Evidence::default(), &mut Vec::new())?;
     let out = OutFolder::open(&plan.out)?;
     let mut file = artifacts::stage_month_file(&out, month)?;
+    artifacts::refuse_clashes([&file], Some(&out), steps::inputs_of_parts(&plan.parts)?)?;
     let n_rows = artifacts::write_merged(&mut file, merge)?;
     let path = file.target().to_owned();
     steps::publish_files(vec![file], talk)?;
@@ -177,6 +178,7 @@ fn load_to_end(
 fn compare_months(plan: &DiffPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let [a, b] = &plan.sides;
     let mut list = plan.list.as_deref().map(StagedFile::create).transpose()?;
+    artifacts::refuse_clashes(&list, None, [steps::inputs_of_side(a)?, steps::inputs_of_side(b)?].concat())?;
     let difference = diff::compare(a, b, plan.n_top, list.as_mut())?;
     steps::publish_files(list.into_iter().collect(), talk)?;
     Ok(Outcome::Difference(Box::new(difference)))
@@ -201,7 +203,7 @@ fn draw_dashboard(plan: &DashboardPlan, talk: ConsolePlan) -> Result<Outcome, Er
     let out = OutFolder::open(&plan.out)?;
     let live = look.live_choice(&*warehouse);
     let mut pages = DashboardFiles::stage(&out, live)?;
-    artifacts::refuse_clashes(pages.files(), &out, steps::inputs(None, None, Some(&plan.warehouse)))?;
+    artifacts::refuse_clashes(pages.files(), Some(&out), steps::inputs(None, None, Some(&plan.warehouse)))?;
     let (subject, server) = (draw::subject_of_model(&model, month), warehouse.server());
     let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected };
     let note = draw::write_package(&mut pages.package, &subject, &mut rows, &look)?;

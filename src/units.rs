@@ -53,12 +53,18 @@ pub fn size(n_bytes: u64) -> String {
 
 /// Seconds as hours, a place behind the point below ten thousand: `6.4 h`, `12 345 678 h`.
 pub fn hours(seconds: i128) -> String {
-    let tenths = (seconds.abs() + 180) / 360;
-    let sign = if seconds < 0 && tenths > 0 { "-" } else { "" };
-    match tenths / 10 {
-        whole @ 0..10_000 => format!("{sign}{}.{} h", grouped_wide(whole), tenths % 10),
-        whole => format!("{sign}{} h", grouped_wide(whole)),
+    let text = bare_hours(seconds);
+    match text.rsplit_once('.') {
+        Some((whole, _)) if seconds.unsigned_abs() >= 10_000 * 3600 - 180 => format!("{whole} h"),
+        _ => text + " h",
     }
+}
+
+/// Seconds as hours with one place behind the point, where the unit is told elsewhere: `1 235 000.0`.
+pub fn bare_hours(seconds: i128) -> String {
+    let tenths = (seconds.unsigned_abs() + 180) / 360;
+    let sign = if seconds < 0 && tenths > 0 { "-" } else { "" };
+    format!("{sign}{}.{}", grouped_wide((tenths / 10).cast_signed()), tenths % 10)
 }
 
 /// A part of a whole in percent, `42.0 %`; what is there but rounds to nothing is `<0.1 %`, what is missing but rounds to
@@ -73,6 +79,12 @@ pub fn percent(part: i128, whole: i128) -> String {
         ("100.0 %", part) if part < whole => ">99.9 %".to_owned(),
         (text, _) => text.to_owned(),
     }
+}
+
+/// A part of a whole in percent with two places, for parts that are chosen finely: `12.34 %`.
+pub fn fine_percent(part: u64, whole: u64) -> String {
+    let share = if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    format!("{:.2} %", share * 100.0)
 }
 
 /// A text from outside within a line: its control characters, line ends and tabs among them, stand as escapes.
@@ -123,6 +135,9 @@ mod tests {
     #[test]
     fn seconds_are_hours_and_parts_percent() {
         let check = |seconds: i128, expected: &str| assert_eq!(hours(seconds), expected, "{seconds}");
+        assert_eq!(bare_hours(4_446_000_000), "1 235 000.0");
+        assert_eq!(bare_hours(-5400), "-1.5");
+        assert_eq!([fine_percent(0, 0), fine_percent(1, 3), fine_percent(5, 5)], ["0.00 %", "33.33 %", "100.00 %"]);
         check(0, "0.0 h");
         check(179, "0.0 h");
         check(180, "0.1 h");

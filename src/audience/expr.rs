@@ -1,7 +1,7 @@
 //! An expression as a tree.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
@@ -54,6 +54,19 @@ impl Expr {
             Expr::Compare(..) | Expr::Text(..) | Expr::On(_) | Expr::Listed(_) | Expr::Movement(_) => {
                 Size { n_tests: 1, depth: 0 }
             }
+        }
+    }
+
+    /// Adds the files that it reads to `found`.
+    pub fn find_files<'a>(&'a self, found: &mut Vec<&'a Path>) {
+        match self {
+            Expr::And(a, b) | Expr::Or(a, b) => {
+                a.find_files(found);
+                b.find_files(found);
+            }
+            Expr::Not(inner) | Expr::In(_, inner) => inner.find_files(found),
+            Expr::Listed(path) => found.push(path),
+            Expr::Compare(..) | Expr::Text(..) | Expr::On(_) | Expr::Movement(_) => {}
         }
     }
 

@@ -9,7 +9,7 @@ use super::breakdown::{Dimension, Group};
 use super::overlap::Combination;
 use super::retention::Cohort;
 use crate::engine::calendar::Month;
-use crate::units::{counted, grouped, grouped_wide, in_one_line};
+use crate::units::{bare_hours, counted, fine_percent, grouped, in_one_line};
 
 /// The answer of a command.
 #[derive(Clone, Debug, PartialEq)]
@@ -278,8 +278,8 @@ impl Display for Customers {
             self.month,
             grouped(self.size.users),
             counted(self.month_users, "customer"),
-            percent(self.size.users, self.month_users),
-            hours(self.size.seconds.into())
+            fine_percent(self.size.users, self.month_users),
+            bare_hours(self.size.seconds.into())
         )?;
         for (place, group) in self.split.iter().enumerate() {
             writeln!(f, "group {} ({}): {}", place + 1, group.share, counted(group.users, "customer"))?;
@@ -291,8 +291,8 @@ impl Display for Customers {
             writeln!(f)?;
             let mut grid = Grid::new([dimension.name(), "customers", "share", "hours"].map(str::to_owned), 1);
             for group in groups {
-                let share = percent(group.users, self.size.users);
-                grid.row([group.label.clone(), grouped(group.users), share, hours(group.seconds)]);
+                let share = fine_percent(group.users, self.size.users);
+                grid.row([group.label.clone(), grouped(group.users), share, bare_hours(group.seconds)]);
             }
             grid.fmt(f)?;
         }
@@ -307,8 +307,8 @@ impl Display for NamedSizes {
         for audience in &self.audiences {
             let (size, words) = match &audience.size {
                 Ok(size) => {
-                    let share = percent(size.users, self.month_users);
-                    ([grouped(size.users), share, hours(size.seconds.into())], &audience.description)
+                    let share = fine_percent(size.users, self.month_users);
+                    ([grouped(size.users), share, bare_hours(size.seconds.into())], &audience.description)
                 }
                 Err(why) => (["-"; 3].map(str::to_owned), why),
             };
@@ -332,7 +332,7 @@ impl Display for Overlap {
         let mut grid = Grid::new(header, letters.len());
         for combination in &self.combinations {
             let marks = self.members(combination).map(|is_member| if is_member { "x" } else { "." }.to_owned());
-            let users = [grouped(combination.users), percent(combination.users, self.n_users())];
+            let users = [grouped(combination.users), fine_percent(combination.users, self.n_users())];
             grid.row(marks.chain(users));
         }
         grid.fmt(f)
@@ -392,36 +392,14 @@ fn cell_text(cell: &Value) -> String {
     }
 }
 
-/// `12.34 %`.
-fn percent(part: u64, whole: u64) -> String {
-    format!("{:.2} %", share(part, whole) * 100.0)
-}
-
 /// A fraction, 0 of nothing.
 pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Hours with one place behind the point.
-fn hours(seconds: i128) -> String {
-    let tenths = (seconds * 10 + 1800).div_euclid(3600);
-    let sign = if tenths < 0 { "-" } else { "" };
-    let (whole, tenth) = (tenths.unsigned_abs() / 10, tenths.unsigned_abs() % 10);
-    format!("{sign}{}.{tenth}", grouped_wide(whole.cast_signed()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hours_are_rounded_to_tenths() {
-        let cases = [(0, "0.0"), (179, "0.0"), (180, "0.1"), (3600, "1.0"), (4_446_000_000, "1 235 000.0")];
-        for (seconds, expected) in cases {
-            assert_eq!(hours(seconds), expected);
-        }
-        assert_eq!(hours(-5400), "-1.5");
-    }
 
     #[test]
     fn no_control_character_of_a_contract_reaches_the_terminal() {

@@ -153,7 +153,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::schema::{ColumnType, Database};
+    use crate::warehouse::schema::{ColumnType, Database, customers_with_one_more};
 
     fn tables() -> Vec<Table> {
         let mart = mart::schema();
@@ -179,6 +179,14 @@ mod tests {
         assert!(markdown.contains("| TotalDuration | bigint | seconds | seconds of kept records, all categories |"));
         assert!(markdown.contains("| UserShare | double | fraction 0..1 | their share of all customers, 0..1 |"));
         assert!(dbt.contains("          - name: \"Total User\"\n            description: \"customers\"\n"));
+    }
+
+    #[test]
+    fn a_column_more_is_described() {
+        let tables = vec![customers_with_one_more()];
+        let sections = [Section { title: "customers", source: [""; 3], tables, views: Vec::new() }];
+        let row = "| SecondTotal | bigint | seconds | a column that a test adds |";
+        assert!(markdown(&sections).contains(row), "{}", markdown(&sections));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Column {
     /// The name in the view with the original pipeline's columns; none where the original has no
     /// such column.
     pub seed_name: Option<&'static str>,
+    /// The first version of the warehouse's schema that has it. Columns of a newer version come last.
+    pub since: u32,
     /// Where a month keeps it.
     values: fn(&MonthTable) -> Values<'_>,
 }
@@ -234,6 +236,7 @@ const fn duration(
         role: Role::Value,
         outputs: EVERYWHERE,
         seed_name: Some(seed_name),
+        since: 1,
         values,
     }
 }
@@ -249,6 +252,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Key,
         outputs: EVERYWHERE,
         seed_name: None,
+        since: 1,
         values: |table| Values::Date(table.month.first_day()),
     },
     Column {
@@ -260,6 +264,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Key,
         outputs: EVERYWHERE,
         seed_name: Some("Contract"),
+        since: 1,
         values: |table| Values::Texts(&table.contracts),
     },
     duration(["MovieDuration", "Movie (seconds)", "seconds of kept records, Movie", "MovieDuration"], |table| {
@@ -286,6 +291,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Value,
         outputs: EVERYWHERE,
         seed_name: Some("TotalDuration"),
+        since: 1,
         values: |table| Values::BigInts(&table.total),
     },
     Column {
@@ -297,6 +303,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Value,
         outputs: EVERYWHERE,
         seed_name: Some("MostWatch"),
+        since: 1,
         values: |table| Values::Labels { codes: &table.most_watch, labels: MonthTable::MOST_WATCH_LABELS.to_vec() },
     },
     Column {
@@ -308,6 +315,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Value,
         outputs: EVERYWHERE,
         seed_name: Some("Tase"),
+        since: 1,
         values: |table| Values::Labels {
             codes: bytemuck::cast_slice(&table.taste),
             labels: table.taste_labels.iter().map(String::as_str).collect(),
@@ -322,6 +330,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Value,
         outputs: EVERYWHERE,
         seed_name: Some("Activeness"),
+        since: 1,
         values: |table| Values::Bytes(&table.activeness),
     },
     Column {
@@ -333,6 +342,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Value,
         outputs: EVERYWHERE,
         seed_name: Some("Date"),
+        since: 1,
         values: |table| Values::Date(table.etl_date),
     },
     Column {
@@ -344,6 +354,7 @@ pub const COLUMNS: &[Column] = &[
         role: Role::Value,
         outputs: &[Output::MonthFile],
         seed_name: None,
+        since: 1,
         values: |table| Values::Masks(&table.days),
     },
 ];
@@ -361,6 +372,7 @@ pub(crate) fn with_one_more() -> Vec<Column> {
         role: Role::Value,
         outputs: EVERYWHERE,
         seed_name: None,
+        since: 2,
         values: |table| Values::BigInts(&table.total),
     };
     COLUMNS.iter().copied().chain([more]).collect()

@@ -183,8 +183,11 @@ fn cuts(position: u64, n_bytes: u64, task_bytes: u64) -> Vec<u64> {
 /// # Errors
 /// A text that is no task: where it goes wrong, and why.
 pub fn read_task(text: &str) -> Result<Task, LakeError> {
-    let wrong = |what: String| LakeError::new(LakeErrorKind::Input, "task", what);
-    let task: Task = serde_json::from_str(text).map_err(|error| wrong(format!("is no task: {error}")))?;
+    parse(text).map_err(|what| LakeError::new(LakeErrorKind::Input, "task", what))
+}
+
+fn parse(text: &str) -> Result<Task, String> {
+    let task: Task = serde_json::from_str(text).map_err(|error| format!("is no task: {error}"))?;
     let mut known = BTreeSet::new();
     for range in &task.ranges {
         let is_within = range.start.checked_add(range.length).is_some_and(|end| end <= range.file_bytes);
@@ -199,13 +202,13 @@ pub fn read_task(text: &str) -> Result<Task, LakeError> {
             _ if !known.insert(&range.uri) => "it has two ranges in one task".to_owned(),
             _ => continue,
         };
-        return Err(wrong(format!("{}: {flaw}", range.uri)));
+        return Err(format!("{}: {flaw}", range.uri));
     }
     let months: BTreeSet<Month> = task.ranges.iter().map(|range| Month::of(range.day)).collect();
     match months.len() {
         1 => Ok(task),
-        0 => Err(wrong("has no range".to_owned())),
-        _ => Err(wrong("has files of several months".to_owned())),
+        0 => Err("has no range".to_owned()),
+        _ => Err("has files of several months".to_owned()),
     }
 }
 
@@ -217,9 +220,10 @@ pub fn month_of(task: &Task) -> Option<Month> {
 /// Reads a plan, a task a line.
 ///
 /// # Errors
-/// The first line that is no task.
-pub fn read_plan(text: &str) -> Result<Vec<Task>, LakeError> {
-    text.lines().filter(|line| !line.trim().is_empty()).map(read_task).collect()
+/// The first line that is no task, and why.
+pub fn read_plan(text: &str) -> Result<Vec<Task>, String> {
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    lines.map(|(line, number)| parse(line).map_err(|what| format!("line {number}: {what}"))).collect()
 }
 
 /// A plan as it is read by [`read_plan`].
@@ -302,7 +306,9 @@ mod tests {
             "{\"id\":0,\"ranges\":[{\"uri\":\"hdfs://nn:8020/a\",\"start\":0,\"length\":3004,\"file_bytes\":9000,\
              \"tag\":\"7\",\"day\":\"2022-04-01\",\"format\":\"ndjson\"}]}"
         );
-        assert_eq!(read_plan(&lines.join("\n")).unwrap(), tasks);
+        assert_eq!(read_plan(&lines.join("\n\n")).unwrap(), tasks);
+        let wrong = read_plan(&format!("{}\n\n{{}}", lines[0])).unwrap_err();
+        assert!(wrong.starts_with("line 3: is no task: missing field `id`"), "{wrong}");
         let check = |from: &str, to: &str, expected: &str| {
             let error = read_task(&lines[0].replace(from, to)).unwrap_err();
             assert_eq!(error.kind(), LakeErrorKind::Input);

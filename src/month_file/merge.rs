@@ -382,6 +382,14 @@ enum Origin {
     InFolder,
 }
 
+/// The month files at `inputs`, files and folders of them.
+///
+/// # Errors
+/// An argument that names nothing, a folder without a month file or one that cannot be read.
+pub fn find_files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, MonthFileError> {
+    Ok(find(inputs)?.into_iter().map(|(path, _)| path).collect())
+}
+
 /// The month files at `inputs`, by their real paths.
 fn find(inputs: &[PathBuf]) -> Result<Vec<(PathBuf, Origin)>, MonthFileError> {
     let mut found: BTreeMap<PathBuf, (PathBuf, Origin)> = BTreeMap::new();

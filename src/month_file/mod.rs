@@ -36,8 +36,8 @@ use crate::engine::month::MonthTable;
 use crate::error::Error;
 
 pub use error::{FileFlaw, Mismatch, MonthFileError};
-pub use merge::{Merge, MergeOptions, MergeWriteError};
-pub use tasks::{GapPolicy, TaskList};
+pub use merge::{Merge, MergeOptions, MergeWriteError, find_files};
+pub use tasks::{GapPolicy, TaskBytes, TaskList};
 pub use write::{check_apps, write};
 
 /// Version of what stands in the metadata.

@@ -19,7 +19,7 @@ use parquet::schema::types::Type;
 
 use super::metadata::{Entries, Header};
 use super::{FileFlaw, MonthFileError, columns, days_since_epoch, schema};
-use crate::engine::columns::{COLUMNS, Cell, Column, ColumnType};
+use crate::engine::columns::{COLUMNS, Cell, Column, ColumnType, name_of_seconds};
 use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::{Contracts, MonthMeta, MonthTable, Provenance};
 use crate::engine::partial::{Overflow, Partial, Row, RowCheck, RowStream, activity};
@@ -194,9 +194,8 @@ impl GroupColumns {
             let pages = SerializedPageReader::new(Arc::clone(reader), chunk, n_missing, None).map_err(Failure::of)?;
             Ok((chunk.column_descr_ptr(), Box::new(pages) as Box<dyn PageReader>))
         };
-        let duration = |category: Category| format!("{}Duration", category.name());
         let seconds = |category: Category| {
-            let (descriptor, pages) = pages(&duration(category))?;
+            let (descriptor, pages) = pages(name_of_seconds(category))?;
             Ok::<_, Failure>(ColumnReaderImpl::new(descriptor, pages))
         };
         let other = |column: &'static Column| {
@@ -208,10 +207,7 @@ impl GroupColumns {
             };
             Ok::<_, Failure>((column, reader))
         };
-        let is_other = |column: &&Column| {
-            !matches!(column.name, "Contract" | "Days")
-                && Category::ALL.iter().all(|category| duration(*category) != column.name)
-        };
+        let is_other = |column: &&Column| !matches!(column.name, "Contract" | "Days") && column.category().is_none();
         let [movie, sport, child, relax, tv] = Category::ALL.map(seconds);
         let (contract, contract_pages) = pages("Contract")?;
         let (days, days_pages) = pages("Days")?;

@@ -1,12 +1,8 @@
 //! The task list of `viewmart plan`, and whether parts are exactly what it asks for.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
 
 use super::MonthFileError;
 use crate::engine::ledger::{FileLedger, InputFile, LedgerDetail};
@@ -33,20 +29,19 @@ struct PlannedRange {
     bytes: Range<u64>,
 }
 
-/// One line of the list. What says how a range is read (day, format) is left to whoever scans it.
-#[derive(Deserialize)]
-struct TaskLine {
-    id: u64,
-    ranges: Vec<RangeLine>,
-}
-
-#[derive(Deserialize)]
-struct RangeLine {
-    uri: String,
-    start: u64,
-    length: u64,
-    file_bytes: u64,
-    tag: String,
+/// Some bytes of a file, and the task that reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskBytes {
+    /// The task.
+    pub task: u64,
+    /// The file, by its one name.
+    pub uri: String,
+    /// The bytes.
+    pub bytes: Range<u64>,
+    /// Size of the file.
+    pub file_bytes: u64,
+    /// Which version of the file it is.
+    pub tag: String,
 }
 
 /// What becomes of parts that are not all of what they should be.
@@ -59,38 +54,20 @@ pub enum GapPolicy {
 }
 
 impl TaskList {
-    /// Reads a list: a JSON object a line and task.
+    /// The list in the file `path`, with these bytes to read.
     ///
     /// # Errors
-    /// [`MonthFileError::TaskList`].
-    pub fn read(path: &Path) -> Result<TaskList, MonthFileError> {
-        let text = fs::read_to_string(path).map_err(|error| MonthFileError::TaskList {
-            plan: path.to_owned(),
-            why: match error.kind() {
-                io::ErrorKind::NotFound => "no such file".to_owned(),
-                _ => error.to_string(),
-            },
-        })?;
-        TaskList::parse(path, &text)
-    }
-
-    fn parse(path: &Path, text: &str) -> Result<TaskList, MonthFileError> {
+    /// [`MonthFileError::TaskList`], where they contradict each other.
+    pub fn new(path: &Path, bytes: impl IntoIterator<Item = TaskBytes>) -> Result<TaskList, MonthFileError> {
         let flaw = |why: String| MonthFileError::TaskList { plan: path.to_owned(), why };
         let mut files: BTreeMap<String, PlannedFile> = BTreeMap::new();
-        for (line, number) in text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
-            let task: TaskLine =
-                serde_json::from_str(line).map_err(|error| flaw(format!("line {number}: no task: {error}")))?;
-            for range in task.ranges {
-                let RangeLine { uri, start, length, file_bytes: n_bytes, tag } = range;
-                let end = start.checked_add(length).filter(|end| *end <= n_bytes);
-                let end = end.ok_or_else(|| flaw(format!("line {number}: {uri} has no such bytes")))?;
-                let file = files.entry(uri.clone());
-                let file = file.or_insert_with(|| PlannedFile { n_bytes, tag: tag.clone(), ranges: Vec::new() });
-                if (file.n_bytes, &file.tag) != (n_bytes, &tag) {
-                    return Err(flaw(format!("line {number}: {uri} has another size or tag than before")));
-                }
-                file.ranges.push(PlannedRange { task: task.id, bytes: start..end });
+        for TaskBytes { task, uri, bytes, file_bytes: n_bytes, tag } in bytes {
+            let file = files.entry(uri.clone());
+            let file = file.or_insert_with(|| PlannedFile { n_bytes, tag: tag.clone(), ranges: Vec::new() });
+            if (file.n_bytes, &file.tag) != (n_bytes, &tag) {
+                return Err(flaw(format!("task {task}: {uri} has another size or tag than before")));
             }
+            file.ranges.push(PlannedRange { task, bytes });
         }
         for (uri, file) in &mut files {
             file.ranges.sort_by_key(|range| (range.bytes.start, range.bytes.end));
@@ -173,22 +150,20 @@ mod tests {
     use crate::engine::calendar::Day;
     use crate::engine::ledger::RecordCounts;
 
-    const PLAN: &str = "\
-{\"id\":0,\"ranges\":[{\"uri\":\"file:///a\",\"start\":0,\"length\":60,\"file_bytes\":100,\"tag\":\"7\",\"day\":\"2022-04-01\"}]}
+    /// Tasks as their ranges: file, first byte, length, size of the file.
+    type Tasks<'a> = &'a [&'a [(&'a str, u64, u64, u64)]];
 
-{\"id\":1,\"ranges\":[{\"uri\":\"file:///a\",\"start\":60,\"length\":40,\"file_bytes\":100,\"tag\":\"7\"},
-";
-
-    fn list(lines: &[&str]) -> Result<TaskList, String> {
-        TaskList::parse(Path::new("plan.jsonl"), &lines.join("\n")).map_err(|error| error.to_string())
-    }
-
-    fn line(id: u64, ranges: &[(&str, u64, u64, u64)]) -> String {
-        let range = |(uri, start, length, n_bytes): &(&str, u64, u64, u64)| {
-            serde_json::json!({"uri": uri, "start": start, "length": length, "file_bytes": n_bytes, "tag": "7",
-                "day": "2022-04-01", "format": "ndjson"})
-        };
-        serde_json::json!({"id": id, "ranges": ranges.iter().map(range).collect::<Vec<_>>()}).to_string()
+    fn list(tasks: Tasks<'_>) -> Result<TaskList, String> {
+        let bytes = tasks.iter().zip(0..).flat_map(|(ranges, task)| {
+            ranges.iter().map(move |(uri, start, length, file_bytes)| TaskBytes {
+                task,
+                uri: (*uri).to_owned(),
+                bytes: *start..start + length,
+                file_bytes: *file_bytes,
+                tag: "7".to_owned(),
+            })
+        });
+        TaskList::new(Path::new("plan.jsonl"), bytes).map_err(|error| error.to_string())
     }
 
     fn file(uri: &str, n_bytes: u64, tag: &str, ranges: &[Range<u64>]) -> FileLedger {
@@ -198,26 +173,18 @@ mod tests {
 
     #[test]
     fn lists_that_contradict_themselves_are_refused() {
-        let check = |lines: &[&str], message: &str| {
-            assert_eq!(list(lines).map(drop).unwrap_err(), format!("plan.jsonl: {message}"));
+        let check = |tasks: Tasks<'_>, message: &str| {
+            assert_eq!(list(tasks).map(drop).unwrap_err(), format!("plan.jsonl: {message}"));
         };
-        let broken = list(&PLAN.lines().collect::<Vec<_>>()).map(drop).unwrap_err();
-        assert!(broken.starts_with("plan.jsonl: line 3: no task: EOF"), "{broken}");
-        check(&[&line(0, &[("a", 0, 101, 100)])], "line 1: a has no such bytes");
-        check(&[&line(0, &[("a", u64::MAX, 2, 100)])], "line 1: a has no such bytes");
-        let (first, other) = (line(0, &[("a", 0, 60, 100)]), line(1, &[("a", 60, 40, 101)]));
-        check(&[&first, &other], "line 2: a has another size or tag than before");
-        check(&[&line(3, &[("a", 50, 50, 100)]), "", &first], "tasks 0 and 3 share bytes of a");
+        let first = [("a", 0, 60, 100)];
+        check(&[&first, &[("a", 60, 40, 101)]], "task 1: a has another size or tag than before");
+        check(&[&[("a", 50, 50, 100)], &[], &first], "tasks 2 and 0 share bytes of a");
     }
 
     #[test]
     fn parts_are_exactly_the_tasks() {
-        let lines = [
-            line(0, &[("a", 0, 60, 100)]),
-            line(1, &[("a", 60, 40, 100), ("b", 0, 10, 10)]),
-            line(2, &[("empty", 0, 0, 0)]),
-        ];
-        let list = list(&lines.each_ref().map(String::as_str)).unwrap();
+        let list =
+            list(&[&[("a", 0, 60, 100)], &[("a", 60, 40, 100), ("b", 0, 10, 10)], &[("empty", 0, 0, 0)]]).unwrap();
         let check = |files: &[FileLedger], gaps: GapPolicy, expected: &[&str]| {
             let ledger = LedgerDetail { files: files.to_vec(), ..LedgerDetail::default() };
             let found = match list.check(&ledger, gaps) {
@@ -244,7 +211,7 @@ mod tests {
 
     #[test]
     fn bytes_that_no_task_names_are_found() {
-        let list = list(&[&line(0, &[("a", 0, 60, 100)])]).unwrap();
+        let list = list(&[&[("a", 0, 60, 100)]]).unwrap();
         let ledger = LedgerDetail { files: vec![file("a", 100, "7", &[10..70])], ..LedgerDetail::default() };
         let error = list.check(&ledger, GapPolicy::Accept).unwrap_err().to_string();
         assert_eq!(error, "plan.jsonl: the parts are not its tasks: not all bytes 10 to 70 of a are in a task");

@@ -129,10 +129,12 @@ impl Attempt {
         self.enter(Step::Making);
     }
 
-    /// What the warehouse is to say of the run that publishes `table`.
-    pub fn record_of(&self, table: &MonthTable) -> RunRecord {
-        let mut record = RunRecord { warnings: self.warnings.clone(), ..RunRecord::of_table(table, self.started) };
-        super::audience::measure(&self.audiences, table, &mut record);
+    /// What the warehouse is to say of the run that publishes `table`, which was taken before.
+    pub fn complete_record(&mut self, table: &MonthTable) -> &RunRecord {
+        let known = self.record.take().filter(|_| self.is_read);
+        let record = self.record.insert(known.unwrap_or_else(|| RunRecord::of_table(table, self.started)));
+        record.warnings.clone_from(&self.warnings);
+        super::audience::measure(&self.audiences, table, record);
         record
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
+use crate::artifacts;
 use crate::audience::breakdown;
 use crate::audience::evaluate::{Answer, Question, evaluate, evaluate_all, newest};
 use crate::audience::index::Index;
@@ -27,7 +28,11 @@ use crate::warehouse::{RunAudience, RunAudiencePair, RunRecord};
 /// Answers what is asked.
 pub(super) fn answer(plan: &AudiencePlan) -> Result<AudienceOutcome, Error> {
     let lists = match &plan.inquiry {
-        Inquiry::Customers(customers) => Lists::stage(customers)?,
+        Inquiry::Customers(customers) => {
+            let lists = Lists::stage(customers)?;
+            artifacts::refuse_clashes(&lists.files, None, inputs(plan, customers)?)?;
+            lists
+        }
         Inquiry::Named(_) | Inquiry::Overlap(_) | Inquiry::Retention => Lists::default(),
     };
     let tables = read_months(&plan.months)?;
@@ -42,6 +47,16 @@ pub(super) fn answer(plan: &AudiencePlan) -> Result<AudienceOutcome, Error> {
             Ok(AudienceOutcome::Retention { months: cohorts.iter().map(|cohort| cohort.month).collect(), cohorts })
         }
     }
+}
+
+/// What is read for the question about customers.
+fn inputs(plan: &AudiencePlan, customers: &CustomersPlan) -> Result<Vec<(PathBuf, &'static str)>, Error> {
+    let mut inputs = super::steps::inputs_of_months(&plan.months)?;
+    let mut lists = Vec::new();
+    customers.expression.expr.find_files(&mut lists);
+    inputs.extend(lists.into_iter().map(|path| (path.to_owned(), "a list that is read")));
+    inputs.extend(customers.mask.iter().map(|key| (key.file.clone(), "the key of the pseudonyms")));
+    Ok(inputs)
 }
 
 /// The months, oldest first.

@@ -11,19 +11,21 @@ use super::attempt::Attempt;
 use crate::artifacts::{self, LiveChoice};
 use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, PartsPlan, WarehousePlan};
 use crate::console::{self, Progress, Unit};
+use crate::diff::DiffSide;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::gate::{Evidence, Limits};
+use crate::lake::task;
 use crate::lake::{DataFile, Duplicates, Lake, LakeError, LakeErrorKind, Listing};
-use crate::month_file::{Merge, TaskList};
+use crate::month_file::{self, Merge, MonthFileError, TaskBytes, TaskList};
 use crate::report::{InputReport, Published, Report};
 use crate::timing::{StageTiming, peak_rss_bytes};
 use crate::transform::{self, TransformOptions, Transformed};
 use crate::units::dates;
-use crate::warehouse::{Missing, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
+use crate::warehouse::{Missing, OpenOptions, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
 use crate::{gate, mart};
 
 /// The lake and the files of the month in it. What looked odd there is told, and added to `warnings`.
@@ -63,23 +65,48 @@ pub(super) fn inputs(
     inputs.extend(files.map(|file| (file.path.clone(), "a data file")));
     let sources = engine.into_iter().flat_map(|engine| &engine.sources);
     inputs.extend(sources.map(|path| (path.clone(), "a file of rules or settings")));
-    for path in warehouse.and_then(database_files).into_iter().flatten() {
-        // What SQLite puts beside a file while it works on it.
-        for ending in ["", "-journal", "-wal", "-shm"] {
-            let mut path = path.clone().into_os_string();
-            path.push(ending);
-            inputs.push((path.into(), "a file of the warehouse"));
-        }
-    }
+    inputs.extend(warehouse.into_iter().flat_map(|plan| database_files(&plan.url, &plan.options)));
     inputs
 }
 
-/// The files of warehouse and mart, where they are files.
-fn database_files(plan: &WarehousePlan) -> Option<[PathBuf; 2]> {
-    let WarehouseUrl::Sqlite(path) = &plan.url else { return None };
+/// Warehouse and mart, where they are files.
+fn databases(url: &WarehouseUrl, options: &OpenOptions) -> Option<[PathBuf; 2]> {
+    let WarehouseUrl::Sqlite(path) = url else { return None };
     // A path that cannot be one is told by whoever opens it.
-    let warehouse = SqliteWarehouse::open(path, plan.options.mart_db.as_deref()).ok()?;
+    let warehouse = SqliteWarehouse::open(path, options.mart_db.as_deref()).ok()?;
     Some([warehouse.path().to_owned(), warehouse.mart_path().to_owned()])
+}
+
+/// These files, and what SQLite puts beside them while it works on them.
+fn database_files(url: &WarehouseUrl, options: &OpenOptions) -> Vec<(PathBuf, &'static str)> {
+    let with_endings = |path: PathBuf| {
+        ["", "-journal", "-wal", "-shm"].map(|ending| {
+            let mut path = path.clone().into_os_string();
+            path.push(ending);
+            (path.into(), "a file of the warehouse")
+        })
+    };
+    databases(url, options).into_iter().flatten().flat_map(with_endings).collect()
+}
+
+/// The month files at `paths`, as inputs of [`artifacts::refuse_clashes`].
+pub(super) fn inputs_of_months(paths: &[PathBuf]) -> Result<Vec<(PathBuf, &'static str)>, Error> {
+    Ok(month_file::find_files(paths)?.into_iter().map(|path| (path, "a month file that is read")).collect())
+}
+
+/// What a merge reads.
+pub(super) fn inputs_of_parts(plan: &PartsPlan) -> Result<Vec<(PathBuf, &'static str)>, Error> {
+    let mut inputs = inputs_of_months(&plan.inputs)?;
+    inputs.extend(plan.tasks.iter().map(|path| (path.clone(), "the task list")));
+    Ok(inputs)
+}
+
+/// What one side of a comparison reads.
+pub(super) fn inputs_of_side(side: &DiffSide) -> Result<Vec<(PathBuf, &'static str)>, Error> {
+    match side {
+        DiffSide::Files(paths) => inputs_of_months(paths),
+        DiffSide::Warehouse(of) => Ok(database_files(&of.url, &of.options)),
+    }
 }
 
 /// All files of the month, on this machine.
@@ -140,13 +167,33 @@ pub(super) fn make_month(
 
 /// The parts of a month, where they are all that they should be.
 pub(super) fn open_parts(plan: &PartsPlan) -> Result<Merge, Error> {
-    let tasks = plan.tasks.as_deref().map(TaskList::read).transpose()?;
+    let tasks = plan.tasks.as_deref().map(read_tasks).transpose()?;
     let merge = Merge::open(&plan.inputs, &plan.options)?;
     merge.check_whole(tasks.as_ref(), plan.gaps)?;
     let missing = gate::missing_days(merge.month(), merge.ledger(), today());
     let place = plan.inputs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     check_days(plan.missing_days, &place, merge.month(), &missing)?;
     Ok(merge)
+}
+
+/// The tasks of a plan, as what parts are held against.
+fn read_tasks(path: &Path) -> Result<TaskList, MonthFileError> {
+    let flaw = |why: String| MonthFileError::TaskList { plan: path.to_owned(), why };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        flaw(if is_missing { "no such file".to_owned() } else { error.to_string() })
+    })?;
+    let tasks = task::read_plan(&text).map_err(flaw)?;
+    let bytes = tasks.into_iter().flat_map(|task| {
+        task.ranges.into_iter().map(move |range| TaskBytes {
+            task: task.id,
+            bytes: range.start..range.start + range.length,
+            uri: range.uri,
+            file_bytes: range.file_bytes,
+            tag: range.tag,
+        })
+    });
+    TaskList::new(path, bytes)
 }
 
 /// Lets the month through the gate, or writes down what was rejected of it. What is odd about it is told, and added to
@@ -217,7 +264,7 @@ pub(super) fn load_month(
 ) -> Result<(), Error> {
     attempt.set_publishing();
     let progress = Progress::start(talk.progress(), "load", table.n_rows() as u64, Unit::Rows);
-    let loaded = warehouse.publish(table, &attempt.record_of(table), &progress);
+    let loaded = warehouse.publish(table, attempt.complete_record(table), &progress);
     progress.finish();
     loaded?;
     attempt.set_published();
@@ -298,7 +345,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
 
 /// Where a month was published.
 pub(super) fn published(plan: &WarehousePlan, warehouse: &dyn Warehouse, run: i64, page: &Path) -> Published {
-    let mart = match (database_files(plan), warehouse.server()) {
+    let mart = match (databases(&plan.url, &plan.options), warehouse.server()) {
         (Some([_, mart]), _) => mart.display().to_string(),
         (None, Some(server)) => plan.options.mart_db.clone().unwrap_or_else(|| format!("{}_mart", server.database)),
         (None, None) => String::new(),

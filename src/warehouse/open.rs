@@ -9,7 +9,7 @@ use crate::check::{Check, Part, Verdict};
 pub struct OpenOptions {
     /// Database of the mart, or the one that the warehouse chooses.
     pub mart_db: Option<String>,
-    /// How to reach and load a MySQL server; its `mart_db` is not looked at.
+    /// How to reach and load a MySQL server.
     pub mysql: MysqlOptions,
 }
 
@@ -21,8 +21,7 @@ pub fn open(url: &WarehouseUrl, options: &OpenOptions) -> Result<Box<dyn Warehou
     match url {
         WarehouseUrl::Sqlite(path) => Ok(Box::new(SqliteWarehouse::open(path, options.mart_db.as_deref())?)),
         WarehouseUrl::Mysql(url) => {
-            let mysql = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
-            Ok(Box::new(MysqlWarehouse::open(url, mysql)?))
+            Ok(Box::new(MysqlWarehouse::open(url, options.mart_db.as_deref(), options.mysql.clone())?))
         }
     }
 }
@@ -36,9 +35,9 @@ pub fn examine(url: &WarehouseUrl, options: &OpenOptions, mart: &MartSchema) -> 
             vec![check_of(found)]
         }
         WarehouseUrl::Mysql(address) => {
-            let mysql = MysqlOptions { mart_db: options.mart_db.clone(), ..options.mysql.clone() };
+            let mart_db = options.mart_db.as_deref();
             let mut checks: Vec<Check> =
-                mysql::warehouse_checks(address, &mysql, mart).into_iter().map(Check::from).collect();
+                mysql::warehouse_checks(address, mart_db, &options.mysql, mart).into_iter().map(Check::from).collect();
             if checks.iter().all(|check| check.verdict != Verdict::Failed) {
                 checks.push(check_of(open(url, options).and_then(|mut warehouse| {
                     let n_months = warehouse.months()?.len();

@@ -70,6 +70,32 @@ fn an_output_that_cannot_be_written_stops_the_run_before_it_publishes() {
 }
 
 #[test]
+fn no_command_writes_over_what_it_reads() {
+    let work = Workplace::new();
+    write_lake(&work, "lake", "2022-04");
+    let month = "april/month-2022-04.parquet";
+    work.run(["run", "lake", "--out", "april"]).ok();
+    work.write("list.csv", "A\n");
+    symlink(month, work.path("link.csv")).unwrap();
+    let before = work.read(month);
+    let check = |arguments: &[&str], file: &str, what: &str| {
+        let was = fs::read(work.path(file)).unwrap();
+        work.run(arguments).failed(6, &[file, what, "give that output another place"]);
+        assert!(fs::read(work.path(file)).unwrap() == was, "{file}");
+    };
+    check(&["merge", "april", "--out", "april"], month, "this is a month file that is read");
+    check(&["merge", month, "--out", "april"], month, "this is a month file that is read");
+    check(&["diff", "april", month, "--out", month], month, "this is a month file that is read");
+    check(&["diff", "april", month, "--out", "link.csv"], "link.csv", "this is a month file that is read");
+    let of_warehouse = ["diff", month, "sqlite:april/warehouse.db#2022-04", "--out", "april/mart.db"];
+    check(&of_warehouse, "april/mart.db", "this is a file of the warehouse");
+    let list = ["audience", month, "movie or in('list.csv')", "--out", "list.csv"];
+    check(&list, "list.csv", "this is a list that is read");
+    assert!(work.read(month) == before);
+    work.run(["merge", "april", "--out", "merged"]).ok();
+}
+
+#[test]
 fn an_output_never_takes_the_place_of_something_else() {
     let check = |report: &str, word: &str| {
         let work = Workplace::new();

@@ -21,8 +21,6 @@ use crate::warehouse::{ServerAddress, WarehouseError};
 /// How to reach a MySQL warehouse and how to load it; the address itself is a [`MysqlUrl`].
 #[derive(Clone, Debug)]
 pub struct MysqlOptions {
-    /// Database of the mart; `None` for the warehouse's name and `_mart`.
-    pub mart_db: Option<String>,
     /// Connections that load at once, each its own range of contracts.
     pub load_connections: NonZeroU8,
     /// The password, which beats that of the option file.
@@ -44,7 +42,6 @@ pub struct MysqlOptions {
 impl Default for MysqlOptions {
     fn default() -> MysqlOptions {
         MysqlOptions {
-            mart_db: None,
             load_connections: NonZeroU8::MIN.saturating_add(1),
             password: None,
             option_file: OptionFile::Home,
@@ -145,10 +142,14 @@ pub(super) struct Connector {
 
 impl Connector {
     /// Puts address, options and option file together; connects to nothing.
-    pub(super) fn new(url: &MysqlUrl, options: &MysqlOptions) -> Result<Connector, WarehouseError> {
+    pub(super) fn new(
+        url: &MysqlUrl,
+        mart_db: Option<&str>,
+        options: &MysqlOptions,
+    ) -> Result<Connector, WarehouseError> {
         let target = Target::new(url, options.password.as_ref(), options.option_file.read()?);
         let database = url.database.clone();
-        let mart_db = options.mart_db.clone().unwrap_or_else(|| format!("{database}_mart"));
+        let mart_db = mart_db.map_or_else(|| format!("{database}_mart"), str::to_owned);
         let address = target.address(&database);
         let refuse = |why: String| Err(WarehouseError::Address { url: address.clone(), why });
         if let Err(why) = check_database(&mart_db) {

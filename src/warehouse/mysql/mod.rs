@@ -37,6 +37,7 @@ use crate::engine::month::MonthTable;
 
 mod connect;
 mod drop;
+mod encode;
 mod failure;
 mod lock;
 mod mart;
@@ -79,13 +80,18 @@ impl fmt::Debug for MysqlWarehouse {
 }
 
 impl MysqlWarehouse {
-    /// Connects to the server of `url`; neither database has to be there.
+    /// Connects to the server of `url`; neither database has to be there. That of the mart is `mart_db`, or has the name
+    /// of the warehouse's and `_mart`.
     ///
     /// # Errors
     /// [`WarehouseError::Database`] when there is no connection, [`WarehouseError::Address`] or
     /// [`WarehouseError::OptionFile`] when it is not clear where to.
-    pub fn open(url: &MysqlUrl, options: MysqlOptions) -> Result<MysqlWarehouse, WarehouseError> {
-        let connector = Connector::new(url, &options)?;
+    pub fn open(
+        url: &MysqlUrl,
+        mart_db: Option<&str>,
+        options: MysqlOptions,
+    ) -> Result<MysqlWarehouse, WarehouseError> {
+        let connector = Connector::new(url, mart_db, &options)?;
         let session = connector.connect().map_err(|failure| failure.error)?;
         let dialect = Dialect::Mysql { collation: session.1.collation };
         Ok(MysqlWarehouse { connector, options, session: Some(session), warnings: Vec::new(), dialect, bounds: None })

@@ -68,8 +68,13 @@ const GOOD_FREE_BYTES: u64 = 2 << 30;
 
 /// Looks at connection, version, rights, `local_infile`, packet size, character set, write access and disk space.
 /// What cannot be looked at is left out. The last finding of a server that does not answer says why.
-pub fn warehouse_checks(url: &MysqlUrl, options: &MysqlOptions, mart: &MartSchema) -> Vec<Finding> {
-    let connector = match Connector::new(url, options) {
+pub fn warehouse_checks(
+    url: &MysqlUrl,
+    mart_db: Option<&str>,
+    options: &MysqlOptions,
+    mart: &MartSchema,
+) -> Vec<Finding> {
+    let connector = match Connector::new(url, mart_db, options) {
         Ok(connector) => connector,
         Err(error) => return vec![Finding::failed("address", &error.into())],
     };

@@ -30,6 +30,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, literal, quoted};
+use super::encode;
 use super::failure::{Chance, Failure};
 use super::session::{self, Server};
 use super::staging::{self, Exchange, STAGING_PREFIX};
@@ -60,7 +61,7 @@ pub(super) fn load(
     let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
     let customers = staging::customers(connector);
     let created = staging::create(connector, conn, server, &customers, &staging);
-    let defaults = stream::set_constants(&staging, table);
+    let defaults = encode::set_constants(&staging, table);
     let counted = Counted::new(progress);
     let published = created
         .and_then(|()| run_patiently(connector, conn, "creating the staging table", &defaults))

@@ -214,8 +214,7 @@ impl ColumnType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::columns::{Output, held_by, with_one_more};
-    use crate::warehouse::schema::tables::{CUSTOMER_BEHAVIOR, ETL_RUN, ETL_RUN_PUBLISHED, of_customer};
+    use crate::warehouse::schema::tables::{CUSTOMER_BEHAVIOR, ETL_RUN, ETL_RUN_PUBLISHED, customers_with_one_more};
 
     const MYSQL: Dialect = Dialect::Mysql { collation: "utf8mb4_0900_bin" };
 
@@ -239,9 +238,11 @@ mod tests {
 
     #[test]
     fn a_column_more_is_in_the_definition() {
-        let columns: Vec<Column> = held_by(&with_one_more(), Output::Warehouse).map(of_customer).collect();
-        let table = Table { columns: columns.leak(), ..CUSTOMER_BEHAVIOR };
+        let table = customers_with_one_more();
         assert!(table.create(Dialect::Sqlite).contains("  Date DATE NOT NULL,\n  SecondTotal BIGINT NOT NULL,\n"));
+        assert!(
+            table.create(MYSQL).contains("  SecondTotal BIGINT NOT NULL COMMENT 'a column that a test adds (seconds)'")
+        );
         assert!(table.column_list().ends_with("Activeness, Date, SecondTotal"));
     }
 

@@ -11,8 +11,6 @@ mod template;
 pub(super) mod version;
 
 pub use ddl::{Comments, Dialect};
-#[cfg(test)]
-pub(in crate::warehouse) use tables::of_customer;
 pub use tables::*;
 pub use template::{Names, PartOfMonth};
 

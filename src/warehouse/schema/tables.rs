@@ -154,7 +154,7 @@ pub(crate) const fn added(
 use ColumnType::{BigInt, Date, Id, Int, LongText, Text, Timestamp};
 
 /// A column of a customer's row as a column of a table.
-pub(in crate::warehouse) const fn of_customer(column: &columns::Column) -> Column {
+const fn of_customer(column: &columns::Column) -> Column {
     let column_type = match column.column_type {
         columns::ColumnType::Date => Date,
         columns::ColumnType::Text { max_chars } => Text(max_chars),
@@ -166,7 +166,7 @@ pub(in crate::warehouse) const fn of_customer(column: &columns::Column) -> Colum
         Unit::Seconds => "seconds",
         Unit::Days => "days",
     };
-    Column { name: column.name, column_type, comment: column.comment, unit, since: 1, default: "" }
+    Column { name: column.name, column_type, comment: column.comment, unit, since: column.since, default: "" }
 }
 
 /// Whether the warehouse holds a column of a customer's row.
@@ -254,6 +254,14 @@ pub const CUSTOMER_BEHAVIOR: Table = Table {
     columns: CUSTOMER_COLUMNS,
     key: CUSTOMER_KEY,
 };
+
+/// The customers with one column more.
+#[cfg(test)]
+pub(crate) fn customers_with_one_more() -> Table {
+    let columns: Vec<Column> =
+        columns::held_by(&columns::with_one_more(), Output::Warehouse).map(of_customer).collect();
+    Table { columns: columns.leak(), ..CUSTOMER_BEHAVIOR }
+}
 
 /// What happened on each day that has data. `Day` is the whole date.
 pub const DAILY_ACTIVITY: Table = Table {

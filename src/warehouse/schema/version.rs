@@ -228,7 +228,7 @@ impl Misfit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::schema::{CUSTOMER_BEHAVIOR, ETL_RUN, ETL_RUN_PUBLISHED};
+    use crate::warehouse::schema::{CUSTOMER_BEHAVIOR, ETL_RUN, ETL_RUN_PUBLISHED, customers_with_one_more};
 
     fn schema() -> Schema<'static> {
         Schema {
@@ -277,6 +277,17 @@ mod tests {
         check(2, &all, Ok(Standing::Current));
         check(2, &all[..3], Ok(Standing::Older));
         check(3, &all, Err(Misfit::Newer(3)));
+    }
+
+    #[test]
+    fn a_column_more_of_the_customers_is_added_to_what_an_older_program_made() {
+        let customers = customers_with_one_more();
+        let schema =
+            Schema { database: Database::Warehouse, tables: vec![&customers], views: Vec::new(), totals: None };
+        let old = found(1, &[("customer_behavior", names(&CUSTOMER_BEHAVIOR, 12))]);
+        assert_eq!(schema.standing(&old), Ok(Standing::Older));
+        let added = "ALTER TABLE {warehouse}.customer_behavior ADD COLUMN SecondTotal BIGINT NOT NULL DEFAULT 0";
+        assert_eq!(schema.upgrade(&old, Dialect::Sqlite), [added]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::connect::{Access, READING};
 use super::load::{ROWS_PER_INSERT, insert_columns, insert_customers};
 use super::rows::stream;
 use super::*;
-use crate::engine::columns::{Output, held_by, with_one_more};
+use crate::engine::columns::with_one_more;
 use crate::engine::rules::Rules;
 use crate::warehouse::fixture::{Customer, HOSTILE_CONTRACTS, month_table};
 use crate::warehouse::{CustomerRow, Meaning, RunClock, schema};
@@ -210,9 +210,7 @@ fn rows_that_contradict_the_ledger_are_not_published() {
 
 #[test]
 fn a_column_more_is_loaded_and_read() {
-    let columns = with_one_more();
-    let definition: Vec<schema::Column> = held_by(&columns, Output::Warehouse).map(schema::of_customer).collect();
-    let customers = schema::Table { columns: definition.leak(), ..schema::CUSTOMER_BEHAVIOR };
+    let (columns, customers) = (with_one_more(), schema::customers_with_one_more());
     let folder = tempfile::tempdir().unwrap();
     let warehouse = SqliteWarehouse::open(&folder.path().join("warehouse.db"), None).unwrap();
     let mut connection = Connection::open(warehouse.path()).unwrap();

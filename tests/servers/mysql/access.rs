@@ -38,7 +38,7 @@ fn a_wrong_password_is_refused_and_shown_nowhere() {
         let file = folder.path().join("my.cnf");
         fs::write(&file, "[client]\npassword=\"the right one\"\nuser=nobody\n").unwrap();
         let options = MysqlOptions { option_file: OptionFile::At(file), ..options() };
-        let warehouse = MysqlWarehouse::open(&url, options).unwrap();
+        let warehouse = MysqlWarehouse::open(&url, None, options).unwrap();
         assert!(!format!("{warehouse:?}").contains("right one"));
     }
     let error = MysqlUrl::parse("mysql://u:a wrong one@h/tv").unwrap_err();
@@ -82,7 +82,7 @@ fn the_documented_rights_suffice_and_less_is_explained() {
             let privileges = viewmart::warehouse::mysql::PRIVILEGES;
             root.query_drop(format!("GRANT {privileges} ON {database}.* TO etl")).unwrap();
         }
-        let mut warehouse = MysqlWarehouse::open(&url, options).unwrap();
+        let mut warehouse = MysqlWarehouse::open(&url, None, options).unwrap();
         mart::prepare(&mut warehouse, Missing::Create).unwrap();
         for table in [hostile_month("2022-04"), random_month("2022-04", 100, 1), random_month("2022-05", 100, 1)] {
             warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
@@ -151,7 +151,7 @@ fn sockets_work() {
         drop(server.fresh("by_socket"));
         let socket = format!("/tmp/viewmart-{}-{}.sock", server.script, server.port);
         let url = MysqlUrl::parse(&format!("mysql://root@localhost/by_socket?socket={socket}")).unwrap();
-        let mut warehouse = MysqlWarehouse::open(&url, options()).unwrap();
+        let mut warehouse = MysqlWarehouse::open(&url, None, options()).unwrap();
         let table = random_month("2022-04", 10, 1);
         warehouse.load(&table, clock(), &Progress::hidden()).unwrap();
         assert_rows(&mut warehouse, &table);
@@ -163,7 +163,7 @@ fn tls_is_used_and_checked_as_asked() {
     let [mariadb, mysql] = shared();
     let open = |server: &Server, settings: &str| {
         let url = format!("mysql://root@127.0.0.1:{}/mysql?{settings}", server.port);
-        MysqlWarehouse::open(&MysqlUrl::parse(&url).unwrap(), options())
+        MysqlWarehouse::open(&MysqlUrl::parse(&url).unwrap(), None, options())
     };
     let month = "2022-04".parse().unwrap();
     let encrypted = |warehouse: &mut MysqlWarehouse| {
@@ -201,12 +201,12 @@ fn read_only_and_tls_only_servers_say_so() {
         let url = |settings: &str| {
             MysqlUrl::parse(&format!("mysql://etl@127.0.0.1:{}/guarded?{settings}", server.port)).unwrap()
         };
-        let mut warehouse = MysqlWarehouse::open(&url(""), options()).unwrap();
+        let mut warehouse = MysqlWarehouse::open(&url(""), None, options()).unwrap();
         let error = warehouse.load(&random_month("2022-04", 10, 1), clock(), &Progress::hidden()).unwrap_err();
         assert_message(&error, "read-only", "primary server");
         root.query_drop("SET GLOBAL read_only = 0").unwrap();
         root.query_drop("SET GLOBAL require_secure_transport = 1").unwrap();
-        let error = MysqlWarehouse::open(&url("ssl-mode=DISABLED"), options()).unwrap_err();
+        let error = MysqlWarehouse::open(&url("ssl-mode=DISABLED"), None, options()).unwrap_err();
         // MariaDB only says "access denied".
         let why = if server.script == "mysql" { "insecure transport" } else { "denied" };
         assert_message(&error, why, "ssl-mode=REQUIRED");

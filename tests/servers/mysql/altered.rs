@@ -21,7 +21,7 @@ fn assert_loads(server: &Server, database: &str, changes: &[&str]) {
     changes
         .iter()
         .for_each(|sql| root.query_drop(sql.replace("{table}", &format!("{database}.customer_behavior"))).unwrap());
-    let findings = warehouse_checks(&server.url(database), &options(), &mart::schema());
+    let findings = warehouse_checks(&server.url(database), None, &options(), &mart::schema());
     assert!(findings.iter().all(|finding| finding.outcome != Outcome::Failed), "{changes:?}: {findings:?}");
     for table in &months[1..] {
         load_and_build(&server.url(database), table, 1).unwrap_or_else(|error| panic!("{changes:?}: {error}"));
@@ -76,7 +76,7 @@ fn a_change_that_stops_exchanges_is_named_before_any_row_is_loaded() {
     let error = warehouse.load(&months[1], clock(), &Progress::hidden()).unwrap_err();
     let advice = "rebuild it (ALTER TABLE `marked`.customer_behavior FORCE)";
     assert_message(&error, "trying to exchange an empty partition failed", advice);
-    let findings = warehouse_checks(&mysql.url("marked"), &options(), &mart::schema());
+    let findings = warehouse_checks(&mysql.url("marked"), None, &options(), &mart::schema());
     let rights = findings.iter().find(|finding| finding.what == "rights").unwrap();
     assert_eq!(rights.outcome, Outcome::Failed);
     assert!(rights.advice.as_ref().unwrap().contains(advice), "{rights:?}");

@@ -8,7 +8,7 @@ use super::fixture::{assert_message, n_staging_tables, odd, options, refused, sh
 #[test]
 fn the_doctor_sees_what_is_wrong() {
     let check = |url: &MysqlUrl, options: &MysqlOptions, expected: &[(&str, Outcome)]| {
-        let findings = warehouse_checks(url, options, &viewmart::mart::schema());
+        let findings = warehouse_checks(url, None, options, &viewmart::mart::schema());
         for (what, outcome) in expected {
             let found = findings.iter().find(|finding| finding.what == *what);
             assert_eq!(found.map(|finding| finding.outcome), Some(*outcome), "{what}: {findings:?}");
@@ -60,7 +60,7 @@ fn the_doctor_keeps_out_of_a_run_and_leaves_nothing() {
             root.query_drop(format!("CREATE TABLE {database}.{scratch} (One INT)")).unwrap();
             root.query_drop(format!("CREATE VIEW {database}.{scratch}_view AS SELECT 1 AS One")).unwrap();
         }
-        let look = || warehouse_checks(&server.url("visited"), &options(), &viewmart::mart::schema());
+        let look = || warehouse_checks(&server.url("visited"), None, &options(), &viewmart::mart::schema());
         take_lock(&mut root, "visited");
         let findings = look();
         let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
@@ -83,7 +83,7 @@ fn the_doctor_refuses_what_a_run_refuses() {
         drop(server.fresh("unlike"));
         let mut root = server.root();
         root.query_drop("UPDATE unlike_mart.warehouse_id SET Id = 'another'").unwrap();
-        let findings = warehouse_checks(&server.url("unlike"), &options(), &viewmart::mart::schema());
+        let findings = warehouse_checks(&server.url("unlike"), None, &options(), &viewmart::mart::schema());
         let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
         assert_eq!(tables.outcome, Outcome::Failed);
         assert!(tables.found.contains("`unlike_mart` is the mart of another warehouse (another,"), "{tables:?}");

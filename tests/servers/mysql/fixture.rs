@@ -176,7 +176,7 @@ impl Server {
         let mut root = self.root();
         root.query_drop(format!("DROP DATABASE IF EXISTS {database}")).unwrap();
         root.query_drop(format!("DROP DATABASE IF EXISTS {database}_mart")).unwrap();
-        let mut warehouse = MysqlWarehouse::open(&self.url(database), options()).unwrap();
+        let mut warehouse = MysqlWarehouse::open(&self.url(database), None, options()).unwrap();
         mart::prepare(&mut warehouse, Missing::Create).unwrap();
         warehouse
     }
@@ -260,7 +260,7 @@ pub fn assert_message(error: &WarehouseError, why: &str, advice: &str) {
 
 pub fn refused(url: &MysqlUrl, options: MysqlOptions) -> WarehouseError {
     let options = MysqlOptions { retry_for: Duration::from_millis(100), ..options };
-    match MysqlWarehouse::open(url, options).map(|mut warehouse| mart::prepare(&mut warehouse, Missing::Create)) {
+    match MysqlWarehouse::open(url, None, options).map(|mut warehouse| mart::prepare(&mut warehouse, Missing::Create)) {
         Err(error) | Ok(Err(error)) => error,
         Ok(Ok(())) => panic!("{url:?} was not refused"),
     }
@@ -269,7 +269,7 @@ pub fn refused(url: &MysqlUrl, options: MysqlOptions) -> WarehouseError {
 /// Loads a month and its mart, with as many seconds of patience for broken connections.
 pub fn load_and_build(url: &MysqlUrl, table: &MonthTable, patience_s: u64) -> Result<(), WarehouseError> {
     let options = MysqlOptions { retry_for: Duration::from_secs(patience_s), ..options() };
-    let mut warehouse = MysqlWarehouse::open(url, options)?;
+    let mut warehouse = MysqlWarehouse::open(url, None, options)?;
     mart::prepare(&mut warehouse, Missing::Create)?;
     let clock = RunClock { started: jiff::Timestamp::now() };
     warehouse.load(table, clock, &Progress::hidden())?;
@@ -299,7 +299,7 @@ pub fn assert_one_of(server: &Server, database: &str, months: [&MonthTable; 2]) 
 /// The finished state: every table of this month, and nothing left over.
 #[track_caller]
 pub fn assert_finished(server: &Server, database: &str, table: &MonthTable) {
-    let mut warehouse = MysqlWarehouse::open(&server.url(database), options()).unwrap();
+    let mut warehouse = MysqlWarehouse::open(&server.url(database), None, options()).unwrap();
     assert_rows(&mut warehouse, table);
     assert_one_of(server, database, [table, table]);
     assert_eq!(n_staging_tables(server, database), 0);

@@ -42,7 +42,7 @@ fn a_run_that_never_ends_is_named() {
         let mut root = server.root();
         take_lock(&mut root, "endless");
         let options = MysqlOptions { turn_timeout: Duration::from_secs(1), ..options() };
-        let mut waiting = MysqlWarehouse::open(&server.url(spelling), options).unwrap();
+        let mut waiting = MysqlWarehouse::open(&server.url(spelling), None, options).unwrap();
         let error = waiting.load(&random_month("2022-04", 10, 1), clock(), &Progress::hidden()).unwrap_err();
         let holder = format!("connection {} of root@", root.connection_id());
         assert_message(

@@ -47,7 +47,7 @@ fn a_month_larger_than_a_transaction_may_be_is_loaded() {
             let table = random_month("2022-04", 30_000, 7);
             let mut warehouse = server.fresh("parted");
             let options = MysqlOptions { load_connections: n_connections.try_into().unwrap(), ..options() };
-            let mut warehouse_of_n = MysqlWarehouse::open(&server.url("parted"), options).unwrap();
+            let mut warehouse_of_n = MysqlWarehouse::open(&server.url("parted"), None, options).unwrap();
             warehouse_of_n.load(&table, clock(), &Progress::hidden()).unwrap();
             assert_rows(&mut warehouse, &table);
             mart::build(&mut warehouse, table.month).unwrap();
@@ -64,7 +64,7 @@ fn names_of_databases_are_spelled_as_the_server_does() {
         load_and_build(&server.url("Spelled"), &first, 1).unwrap();
         load_and_build(&server.url("SPELLED"), &second, 1).unwrap();
         assert_finished(&server, "spelled", &second);
-        let mut warehouse = MysqlWarehouse::open(&server.url("sPelled"), options()).unwrap();
+        let mut warehouse = MysqlWarehouse::open(&server.url("sPelled"), None, options()).unwrap();
         mart::prepare(&mut warehouse, Missing::Refuse).unwrap();
         let n_runs = warehouse.query(first.month, "SELECT COUNT(*) FROM {warehouse}.etl_run").unwrap();
         assert_eq!(n_runs, [[Value::Integer(2)]]);

@@ -29,14 +29,14 @@ fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
     for server in shared() {
         write_first_release(&server, "upgraded");
         let url = server.url("upgraded");
-        let findings = warehouse_checks(&url, &options(), &mart::schema());
+        let findings = warehouse_checks(&url, None, &options(), &mart::schema());
         assert!(findings.iter().all(|finding| finding.outcome == Outcome::Good), "{findings:?}");
         let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
         assert!(tables.found.ends_with("a run brings it up to date"), "{tables:?}");
 
         let may = random_month("2022-05", 100, 1);
         load_and_build(&url, &may, 1).unwrap();
-        let mut warehouse = MysqlWarehouse::open(&url, options()).unwrap();
+        let mut warehouse = MysqlWarehouse::open(&url, None, options()).unwrap();
         assert_rows(&mut warehouse, &may);
         let mut ask = |sql: &str| warehouse.query(may.month, sql).unwrap();
         let text = |text: &str| Value::Text(text.to_owned());
@@ -60,7 +60,7 @@ fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
         assert_rows(&mut warehouse, &may);
         // Nothing is left to do.
         mart::prepare(&mut warehouse, Missing::Refuse).unwrap();
-        let findings = warehouse_checks(&url, &options(), &mart::schema());
+        let findings = warehouse_checks(&url, None, &options(), &mart::schema());
         assert!(findings.iter().any(|finding| finding.found.ends_with("ready")), "{findings:?}");
     }
 }
