@@ -6,13 +6,12 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::steps;
 use crate::cli::plan::{ParentDeath, ScanPlan, SplitPlan, TaskSource};
-use crate::console;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
 use crate::lake::{Lake, LakeError, Opener, task};
-use crate::month_file;
 use crate::outcome::{Outcome, Scanned};
 use crate::transform::{self, TransformOptions};
+use crate::{artifacts, console, month_file};
 
 /// The tasks of a lake. Nothing is pulled, and no cache is made.
 pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
@@ -36,6 +35,7 @@ pub(super) fn scan(plan: &ScanPlan) -> Result<Outcome, Error> {
     let mut opener = Opener::new(&plan.hdfs);
     let ranges = task.ranges.iter().map(|range| opener.locate(range)).collect::<Result<Vec<_>, _>>()?;
     let mut file = StagedFile::create(&plan.out)?;
+    artifacts::refuse_clashes([&file], None, ranges.iter().map(|range| (range.file.path.clone(), "a data file")))?;
     let options = TransformOptions {
         month,
         etl_date: plan.etl_date,

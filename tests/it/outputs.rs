@@ -91,6 +91,12 @@ fn no_command_writes_over_what_it_reads() {
     check(&of_warehouse, "april/mart.db", "this is a file of the warehouse");
     let list = ["audience", month, "movie or in('list.csv')", "--out", "list.csv"];
     check(&list, "list.csv", "this is a list that is read");
+    let task = work.run(["plan", "lake"]).ok().stdout;
+    check(
+        &["scan", "--task", task.trim_end(), "--out", "lake/20220401.json"],
+        "lake/20220401.json",
+        "this is a data file",
+    );
     assert!(work.read(month) == before);
     work.run(["merge", "april", "--out", "merged"]).ok();
 }

@@ -70,7 +70,7 @@ fn a_reader_that_stays_is_named_and_the_month_stands() {
         warehouse.load(&months[0], clock(), &Progress::hidden()).unwrap();
         let mut reader = reader(&server, "stayed");
         let impatient = MysqlOptions { lock_timeout: Duration::from_secs(1), ..options() };
-        let mut impatient = MysqlWarehouse::open(&server.url("stayed"), impatient).unwrap();
+        let mut impatient = MysqlWarehouse::open(&server.url("stayed"), None, impatient).unwrap();
         let error = impatient.load(&months[1], clock(), &Progress::hidden()).unwrap_err();
         let id = reader.connection_id();
         assert_message(&error, "waited 1 s for another session: ", &format!("end it with KILL {id},"));
