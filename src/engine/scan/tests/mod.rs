@@ -86,6 +86,6 @@ fn fields<'a>(contract: Option<&'a str>, app: Option<&'a str>, seconds: Option<i
 
 /// Number of cases of a property: few where an interpreter runs them.
 fn n_cases(n: u32) -> proptest::test_runner::Config {
-    let cases = if cfg!(miri) { n.div_ceil(1_000) } else { n };
+    let cases = if cfg!(miri) { n.div_ceil(1_500) } else { n };
     proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
 }
