@@ -10,7 +10,7 @@ mod head;
 mod kinds;
 mod record;
 
-use kinds::{HIVE_TEXT, NDJSON_AS_CSV, NUMERIC_CONTRACT};
+use kinds::{CUT_OFF, HIVE_TEXT, NDJSON_AS_CSV, NUMERIC_CONTRACT, OTHER_ROW};
 
 /// How many bytes of the start of a file are looked at.
 pub const HEAD_BYTES: usize = 64 << 10;
@@ -25,6 +25,11 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Whether it is the start of something.
+    pub fn is_cut_off(&self) -> bool {
+        *self == CUT_OFF
+    }
+
     /// What to do next with the file of this name.
     pub fn next_for(&self, file: &str) -> String {
         if !self.next.contains("FILE") {
@@ -84,6 +89,11 @@ pub fn of_record(reason: Reason, raw: &[u8]) -> Option<Diagnosis> {
         Reason::OverDay => record::of_long_duration(raw),
         _ => None,
     }
+}
+
+/// What a row of CSV is that could not be read, where its text says no more.
+pub fn of_row() -> Diagnosis {
+    OTHER_ROW
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {

@@ -9,7 +9,7 @@ mod warnings;
 
 pub use evidence::{Evidence, Example};
 pub use refusal::{Breach, BreachKind, Refusal};
-pub use warnings::{Warning, missing_days, warnings};
+pub use warnings::{Warning, missing_days, standing_out, warnings};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -80,7 +80,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     artifacts::refuse_clashes(files.files().chain(pages.files()), Some(&out), inputs)?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
-    attempt.take_table(&made.table);
+    attempt.take_table(&made.table, &plan.engine.limits);
     steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     files.write_rejects(&made.rejects)?;
     let month_file = &mut files.month_file;
@@ -126,7 +126,7 @@ fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attem
     artifacts::refuse_clashes(files.files(), Some(&out), steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
-    attempt.take_table(&made.table);
+    attempt.take_table(&made.table, &plan.engine.limits);
     steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     let clock = StageClock::start("write");
     let n_bytes = artifacts::write_month(&mut files.month_file, &made.table)?;
@@ -157,7 +157,7 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let mut attempt = Attempt::begin(Book::new(None, Some(&plan.warehouse))).measuring(&plan.audiences);
     let table = steps::open_parts(&plan.parts)?.into_table()?;
-    attempt.take_table(&table);
+    attempt.take_table(&table, &plan.parts.limits);
     let done = load_to_end(plan, talk, &table, &mut attempt);
     attempt.end(done)
 }

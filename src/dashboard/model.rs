@@ -1,5 +1,7 @@
 //! What the dashboard shows, read from the mart once. Only aggregates and the top customers: a few kilobytes a month.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
@@ -39,6 +41,8 @@ pub struct MonthModel {
     pub top_customers: Vec<TopCustomer>,
     /// Table `data_quality`, most records first within each reason; see [`MonthModel::n_records`].
     pub quality: Vec<QualityCount>,
+    /// Table `daily_quality`, ascending: what became of the records of each day.
+    pub daily_quality: BTreeMap<Day, BTreeMap<String, i64>>,
     /// Table `watch_time_distribution`, all bands ascending.
     pub watch_bands: Vec<WatchBand>,
     /// Table `watch_time_summary`.
@@ -319,6 +323,7 @@ impl MonthModel {
             days: Vec::new(),
             top_customers: Vec::new(),
             quality: Vec::new(),
+            daily_quality: BTreeMap::new(),
             watch_bands: Vec::new(),
             watch_time: WatchTime::default(),
             overlap: [[0; 5]; 5],
@@ -412,7 +417,7 @@ struct Query {
 }
 
 /// What is read of each month.
-const QUERIES: [Query; 20] = [
+const QUERIES: [Query; 21] = [
     Query {
         table: "mart_run",
         sql: "SELECT Run FROM {mart}.mart_run WHERE Month = {month}",
@@ -511,6 +516,15 @@ const QUERIES: [Query; 20] = [
         sql: "SELECT Reason, App, Records FROM {mart}.data_quality WHERE Month = {month}",
         take: |model, row| {
             model.quality.push(QualityCount { reason: row.text()?, app: row.text()?, records: row.integer()? });
+            Some(())
+        },
+    },
+    Query {
+        table: "daily_quality",
+        sql: "SELECT Day, Reason, Records FROM {mart}.daily_quality WHERE Month = {month}",
+        take: |model, row| {
+            let (day, reason, records) = (row.date()?, row.text()?, row.integer()?);
+            model.daily_quality.entry(Day::of(day)).or_default().insert(reason, records);
             Some(())
         },
     },
@@ -672,11 +686,14 @@ impl Row {
         Some(Moved { before: self.text()?, now: self.text()?, users: self.integer()? })
     }
 
+    fn date(&mut self) -> Option<Date> {
+        self.text()?.get(..10)?.parse().ok()
+    }
+
     /// Day, customers, records and seconds.
     fn day(&mut self) -> Option<DayAudience> {
-        let date: Date = self.text()?.get(..10)?.parse().ok()?;
         Some(DayAudience {
-            day: Day::of(date),
+            day: Day::of(self.date()?),
             active_users: self.integer()?,
             records: self.integer()?,
             seconds: self.seconds()?,

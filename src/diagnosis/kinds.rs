@@ -185,6 +185,10 @@ pub(super) const COMMA_BEHIND: Diagnosis = kind(
     "a record with a comma behind it, as the lines of a JSON array have",
     "drop the commas and brackets: sed 's/,[[:space:]]*$//; /^[][[:space:]]*$/d' FILE > FILE.new && mv FILE.new FILE",
 );
+pub(super) const TEXT_BEHIND: Diagnosis = kind(
+    "a record with other text behind it",
+    "cut off what stands behind the last brace of a line: sed 's/}[^}]*$/}/' FILE > FILE.new && mv FILE.new FILE",
+);
 pub(super) const TEXT_IN_FRONT: Diagnosis = kind(
     "a record with other text in front of it, as a log has",
     "drop what is in front: sed 's/^[^{]*//' FILE > FILE.new && mv FILE.new FILE",
@@ -249,3 +253,11 @@ pub(super) const SECOND_HEADER: Diagnosis = kind(
 );
 pub(super) const SQL: Diagnosis =
     kind("statements of SQL, as a dump has", "export the table as CSV instead, with a header");
+pub(super) const SINGLE_QUOTES: Diagnosis = kind(
+    "CSV with single quotes, which belong to the fields",
+    "write double quotes or none, in SQL*Plus and Spark by the option `quote`",
+);
+pub(super) const OTHER_ROW: Diagnosis = kind(
+    "a row that is not as the header: another number of fields, or a quote within one",
+    "write header and rows with one delimiter, and fields that hold it or a quote in double quotes",
+);

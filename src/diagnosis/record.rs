@@ -57,10 +57,12 @@ fn of_text(text: &str) -> Option<Diagnosis> {
     let json = text.starts_with('{');
     let end = text.trim_end();
     let is_in_front = || text.find("{\"").is_some_and(|at| at > 0 && !text[..at].contains([',', '"', ';', '\t', '|']));
-    let rows: [(bool, Diagnosis); 11] = [
+    let behind = if json { behind_object(text) } else { None };
+    let rows: [(bool, Diagnosis); 12] = [
         (text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") || end == "=======", CONFLICT),
-        (json && end.ends_with("},") && serde_json::from_str::<Value>(&end[..end.len() - 1]).is_ok(), COMMA_BEHIND),
-        (json && ["}{", "} {", "},{", "}, {"].iter().any(|between| has_two(text, between)), TWO_OBJECTS),
+        (behind == Some(","), COMMA_BEHIND),
+        (behind.is_some_and(|rest| rest.trim_start_matches([',', ' ']).starts_with('{')), TWO_OBJECTS),
+        (behind.is_some(), TEXT_BEHIND),
         (json && ["NaN", "Infinity"].iter().any(|word| after_colon(text, word)), NOT_A_NUMBER),
         (text.contains("\": '") || text.contains("{'"), PYTHON_DICT),
         (json && text[1..].trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'), BARE_KEYS),
@@ -73,9 +75,13 @@ fn of_text(text: &str) -> Option<Diagnosis> {
     rows.iter().find(|(matches, _)| *matches).map(|(_, diagnosis)| *diagnosis)
 }
 
-/// Whether `between` ends one whole object and begins another.
-fn has_two(text: &str, between: &str) -> bool {
-    text.match_indices(between).any(|(at, _)| serde_json::from_str::<Value>(&text[..=at]).is_ok())
+/// What stands behind a whole object on its line; none where there is nothing, or no whole object.
+fn behind_object(text: &str) -> Option<&str> {
+    let mut objects = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    objects.next()?.ok()?;
+    let rest = text.get(objects.byte_offset()..)?;
+    let rest = rest.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{2028}');
+    (!rest.is_empty()).then_some(rest)
 }
 
 /// The header of a CSV file.
@@ -133,6 +139,10 @@ fn of_number_text(value: &str) -> Option<Diagnosis> {
 fn of_csv_duration(text: &str) -> Option<Diagnosis> {
     if is_header(text) {
         return Some(SECOND_HEADER);
+    }
+    let fields = || text.split([',', ';', '\t', '|']).map(str::trim);
+    if fields().all(|field| field.len() >= 2 && field.starts_with('\'') && field.ends_with('\'')) {
+        return Some(SINGLE_QUOTES);
     }
     let quoted = text.split('"').skip(1).step_by(2);
     let bare = text.split([',', ';', '\t', '|']).map(str::trim);

@@ -15,7 +15,7 @@ use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::gate::{self, Evidence, Limits, Refusal, WarningPolicy};
 use crate::lake::ends::{END_BYTES, Ends};
-use crate::lake::{Compression, DataFile, Duplicates, Format, Lake, Listing, twice};
+use crate::lake::{Compression, DataFile, Duplicates, Lake, Listing, twice};
 use crate::transform::{self, TransformOptions};
 use crate::units::{counted, date_runs, dates, grouped, size};
 
@@ -282,12 +282,8 @@ fn odd_end(ends: &Ends) -> Option<&'static str> {
         return None;
     }
     let n_zeros = ends.tail.iter().rev().take_while(|byte| **byte == 0).count();
-    if n_zeros >= MIN_ZEROS && n_zeros < ends.tail.len() {
-        return Some("ends in NUL bytes, as a file does that was not written to its end");
-    }
-    let last = ends.tail.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
-    let is_cut = ends.file.format == Format::Ndjson && last.starts_with(b"{") && !last.ends_with(b"}");
-    is_cut.then_some("its last record is cut off, as if the file were longer")
+    let is_odd = n_zeros >= MIN_ZEROS && n_zeros < ends.tail.len();
+    is_odd.then_some("ends in NUL bytes, as a file does that was not written to its end")
 }
 
 /// Days whose files have far fewer or far more bytes than those of others, where all are written and packed alike.

@@ -7,8 +7,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use crate::diagnosis::{self, Diagnosis, HEAD_BYTES};
 use crate::engine::ledger::{FileLedger, InputFile, Reason};
 use crate::engine::scan::reject::{Reject, Rejects};
-use crate::lake::DataFile;
 use crate::lake::read::{compressed, packing};
+use crate::lake::{DataFile, Format};
 use crate::units::in_one_line;
 
 /// Characters shown of a record.
@@ -72,6 +72,38 @@ impl<'a> Evidence<'a> {
         place(self.name(file), line, offset)
     }
 
+    /// The names of those of `files` whose last record is cut off: it is malformed, and ends where the file does. Packed
+    /// files do not tell; a stream that is cut off is an error.
+    pub(super) fn cut_off(&self, files: &[&FileLedger]) -> Vec<String> {
+        let Some(rejects) = self.rejects else { return Vec::new() };
+        let mut last: BTreeMap<&str, Option<Reject<'_>>> = files
+            .iter()
+            .filter_map(|file| self.files.get(&file.file.uri))
+            .map(|file| (file.uri.as_str(), None))
+            .collect();
+        if last.is_empty() {
+            return Vec::new();
+        }
+        for (name, reject) in rejects.iter() {
+            if let Some(place) = last.get_mut(name) {
+                *place = Some(reject);
+            }
+        }
+        let is_cut = |file: &DataFile, reject: &Reject<'_>| {
+            let is_short = || reject.raw.starts_with(b"{") && !reject.raw.trim_ascii_end().ends_with(b"}");
+            let is_part = file.format == Format::Csv || is_short();
+            let is_last = reject.offset.saturating_add(reject.raw.len() as u64) == file.n_bytes;
+            reject.reason == Reason::Malformed
+                && is_last
+                && is_part
+                && diagnosis::of_record(reject.reason, reject.raw).is_none_or(|of| of.is_cut_off())
+        };
+        let cut = self.files.values().filter(|file| {
+            last.get(file.uri.as_str()).and_then(Option::as_ref).is_some_and(|reject| is_cut(file, reject))
+        });
+        cut.map(|file| file.uri.clone()).collect()
+    }
+
     /// The first rejects in `files` for each of the most frequent reasons there.
     pub(super) fn examples(&self, files: &[&FileLedger]) -> Vec<Example> {
         let Some(rejects) = self.rejects else { return Vec::new() };
@@ -102,13 +134,15 @@ impl<'a> Evidence<'a> {
             (Reason::Malformed, None) => diagnosis::of_head(&head(file)?),
             _ => None,
         };
+        let is_row = file.format == Format::Csv && reject.reason == Reason::Malformed;
+        let of_row = || is_row.then(diagnosis::of_row);
         Example {
             reason: reject.reason,
             file: file.uri.clone(),
             line: line_of(file, reject.offset),
             offset: reject.offset,
             excerpt: excerpt(reject.raw),
-            diagnosis: of_file().or_else(|| diagnosis::of_record(reject.reason, reject.raw)),
+            diagnosis: of_file().or_else(|| diagnosis::of_record(reject.reason, reject.raw)).or_else(of_row),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Evidence, Limits, MIN_RECORDS, MIN_REJECTED, named, share};
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{DayLedger, FileLedger, LedgerDetail, Reason};
+use crate::engine::ledger::{DayLedger, FileLedger, LedgerDetail, Reason, RecordCounts};
 use crate::units::{counted, dates, grouped, most_frequent};
 
 /// Records of the median day from which on days are held against it.
@@ -30,6 +30,7 @@ pub fn warnings(month: Month, detail: &LedgerDetail, limits: &Limits, evidence: 
     warnings.extend(unmapped_apps(detail));
     warnings.extend(facts(&detail.files, evidence));
     warnings.extend(empty_files(&detail.files, evidence));
+    warnings.extend(cut_off_files(&detail.files, evidence));
     warnings
 }
 
@@ -58,15 +59,23 @@ fn rejecting_days(
     over.map(warning).collect()
 }
 
-/// Days with far less or far more records than the others.
-fn odd_days(month: Month, days: &BTreeMap<Day, DayLedger>) -> Vec<Warning> {
+fn median_records(days: &BTreeMap<Day, DayLedger>) -> u64 {
     let mut counts: Vec<u64> = days.values().map(|day| day.counts.read).filter(|read| *read > 0).collect();
     counts.sort_unstable();
-    let median = counts.get(counts.len() / 2).copied().unwrap_or(0);
-    if median < MIN_MEDIAN_RECORDS {
-        return Vec::new();
-    }
-    let is_odd = |read: u64| read > 0 && (read < median.div_ceil(2) || read > median.saturating_mul(2));
+    counts.get(counts.len() / 2).copied().unwrap_or(0)
+}
+
+/// Whether a day with so many records is one of far less or far more than the others.
+fn odd_counts(days: &BTreeMap<Day, DayLedger>) -> impl Fn(u64) -> bool + use<> {
+    let median = median_records(days);
+    let is_told = median >= MIN_MEDIAN_RECORDS;
+    move |read| is_told && read > 0 && (read < median.div_ceil(2) || read > median.saturating_mul(2))
+}
+
+/// Days with far less or far more records than the others.
+fn odd_days(month: Month, days: &BTreeMap<Day, DayLedger>) -> Vec<Warning> {
+    let median = median_records(days);
+    let is_odd = odd_counts(days);
     let odd = days.iter().filter(|(_, of)| is_odd(of.counts.read));
     let text = |(day, of): (&Day, &DayLedger)| {
         let date = dates(month, &[*day]).concat();
@@ -115,6 +124,29 @@ fn empty_files(files: &[FileLedger], evidence: &Evidence<'_>) -> Option<Warning>
     let names: Vec<String> = files.iter().filter(is_alone).map(|file| evidence.name(&file.file).to_owned()).collect();
     let what = if names.len() == 1 { "has no record" } else { "have no record" };
     (!names.is_empty()).then(|| Warning { kind: "empty_file", text: format!("{} {what}", named(names)) })
+}
+
+/// Files whose last record is cut off, as those are that somebody still writes or that came in part.
+fn cut_off_files(files: &[FileLedger], evidence: &Evidence<'_>) -> Option<Warning> {
+    let is_malformed = |file: &&FileLedger| file.counts.n_rejected_for(Reason::Malformed) > 0;
+    let malformed: Vec<&FileLedger> = files.iter().filter(is_malformed).collect();
+    let names = evidence.cut_off(&malformed);
+    let what = if names.len() == 1 { "ends within a record" } else { "end within a record" };
+    let text = || format!("{} {what}: the rest of the file may be missing", named(names.iter().cloned()));
+    (!names.is_empty()).then(|| Warning { kind: "cut_off", text: text() })
+}
+
+/// Files that are refused or warned of, and those of days that are.
+pub fn standing_out<'a>(detail: &'a LedgerDetail, limits: &Limits) -> Vec<&'a FileLedger> {
+    let days = detail.by_day();
+    let is_odd = odd_counts(&days);
+    let is_over = |counts: &RecordCounts| counts.n_bad() > 0 && counts.reject_ratio() > limits.max_reject_ratio;
+    let is_told_day =
+        |of: &DayLedger| of.counts.read > 0 && (of.counts.kept == 0 || is_over(&of.counts) || is_odd(of.counts.read));
+    let is_told = |FileLedger { file, counts }: &&FileLedger| {
+        !file.facts.is_empty() || counts.kept == 0 || is_over(counts) || days.get(&file.day).is_some_and(is_told_day)
+    };
+    detail.files.iter().filter(is_told).collect()
 }
 
 /// Days of the month, up to `today`, of which there is no record, ascending.

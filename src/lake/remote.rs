@@ -3,6 +3,7 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::cache::Cache;
+use super::day::Place;
 use super::input::HdfsUri;
 use super::select::{Found, Suspect};
 use super::source::{Entry, EntryKind, Fault, Source};
@@ -70,7 +71,15 @@ impl Walk {
                     .advise("name the folders of the month"));
                 }
                 EntryKind::Folder => {
-                    let children = source.list(&entry.path).map_err(|error| error.at(&uri.to_string()))?;
+                    let children = match source.list(&entry.path) {
+                        Ok(children) => children,
+                        Err(error) if error.kind == Fault::Denied && depth > 0 && !says_day(&entry.path, n_input) => {
+                            self.n_left_out += 1;
+                            self.warnings.push(format!("{uri} was left out: this user may not list this folder"));
+                            continue;
+                        }
+                        Err(error) => return Err(error.at(&uri.to_string())),
+                    };
                     let has = |name: &str| children.iter().any(|child| file_name(child) == name);
                     if has("_temporary") && !has("_SUCCESS") {
                         self.warnings.push(format!(
@@ -132,6 +141,11 @@ pub(crate) fn cached(input: &HdfsUri, cache: &Cache) -> Result<Vec<Found>, LakeE
 fn literal_folder(path: &str) -> &str {
     let end = path.find(['*', '?', '[', '{']).unwrap_or(path.len());
     path[..end].rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Whether the folder at `path`, or one above it, says a day.
+fn says_day(path: &str, n_input: usize) -> bool {
+    !matches!(Place::of(&format!("{path}/-"), n_input).day(None), Ok(None))
 }
 
 fn file_name(entry: &Entry) -> &str {

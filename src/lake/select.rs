@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::day::{Conflict, Place, dates_in};
 use super::pattern::DayPattern;
@@ -218,10 +220,28 @@ fn refuse_without_day(files: Vec<String>) -> Result<(), LakeError> {
     };
     let what =
         format!("neither its name nor a folder below the input has a day (such as 20220401 or 2022-04-01){others}");
-    Err(LakeError::new(LakeErrorKind::Name, first, what).advise(
+    let error = LakeError::new(LakeErrorKind::Name, first, what);
+    if let Some((digits, date)) = point_in_time(first.rsplit('/').next().unwrap_or_default()) {
+        return Err(error.advise(format!(
+            "{digits} looks like a point in time since 1970, on {date} in UTC: put the files into a folder a day such as \
+             day={date}, or rename them"
+        )));
+    }
+    Err(error.advise(
         "say where the day stands with --day-pattern, for example '{DD}-{MM}-{YYYY}.json' or '*_{YYYYMMDD}_*', put the file \
          into a folder such as day=2022-04-01, or begin its name with `_` to leave it out",
     ))
+}
+
+/// A number in a name that counts seconds or milliseconds since 1970, and its day.
+fn point_in_time(name: &str) -> Option<(&str, Date)> {
+    let numbers = name.split(|c: char| !c.is_ascii_digit());
+    numbers.filter(|digits| matches!(digits.len(), 10 | 13)).find_map(|digits| {
+        let number: i64 = digits.parse().ok()?;
+        let seconds = if digits.len() == 13 { number / 1000 } else { number };
+        let date = TimeZone::UTC.to_datetime(Timestamp::from_second(seconds).ok()?).date();
+        (2000..2100).contains(&date.year()).then_some((digits, date))
+    })
 }
 
 /// The month that is asked for, or the only one there is.

@@ -1,5 +1,6 @@
 //! A run from its beginning to whatever end, and what is written down of one that did not publish.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,12 @@ use jiff::civil::Date;
 
 use crate::audience::NamedAudience;
 use crate::cli::plan::{EnginePlan, WarehousePlan};
-use crate::engine::ledger::Ledger;
+use crate::engine::calendar::Day;
+use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 use crate::engine::month::{MonthTable, Provenance};
 use crate::error::{Advice as _, Error};
 use crate::fs::atomic::OutFolder;
+use crate::gate::{self, Limits};
 use crate::lake::Listing;
 use crate::report::Refusal;
 use crate::warehouse::mysql::MysqlOptions;
@@ -59,6 +62,10 @@ pub(super) struct Attempt {
     /// Known once the month is.
     record: Option<RunRecord>,
     etl_date: Option<Date>,
+    /// The records by day, once they are read.
+    days: BTreeMap<Day, DayLedger>,
+    /// The files that are refused or warned of, and those of days that are.
+    files: Vec<FileLedger>,
     /// Whether the records were read to their end.
     is_read: bool,
     step: Step,
@@ -74,6 +81,8 @@ impl Attempt {
             audiences: Vec::new(),
             record: None,
             etl_date: None,
+            days: BTreeMap::new(),
+            files: Vec::new(),
             is_read: false,
             step: Step::Making,
         }
@@ -82,6 +91,11 @@ impl Attempt {
     /// A run that measures audiences.
     pub fn measuring(self, audiences: &[NamedAudience]) -> Attempt {
         Attempt { audiences: audiences.to_vec(), ..self }
+    }
+
+    /// The files that are warned of, and those of days that are.
+    pub fn files(&self) -> &[FileLedger] {
+        &self.files
     }
 
     pub fn started(&self) -> Timestamp {
@@ -123,7 +137,9 @@ impl Attempt {
     }
 
     /// All records were read.
-    pub fn take_table(&mut self, table: &MonthTable) {
+    pub fn take_table(&mut self, table: &MonthTable, limits: &Limits) {
+        self.days = table.detail.by_day();
+        self.files = gate::standing_out(&table.detail, limits).into_iter().cloned().collect();
         self.record = Some(RunRecord::of_table(table, self.started));
         self.is_read = true;
         self.enter(Step::Making);
@@ -207,6 +223,8 @@ impl Attempt {
             next: None,
             exit: exit_code,
             ledger: self.is_read.then(|| known.ledger.clone()),
+            days: self.days.clone(),
+            files: self.files.clone(),
             warnings: self.warnings.iter().map(|warning| warning.text.clone()).collect(),
             started: self.started,
             finished: Timestamp::now(),

@@ -328,6 +328,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
             skipped_files: listing.n_skipped,
         },
         contracts: table.n_rows() as u64,
+        files: attempt.files().to_vec(),
         days: table.detail.by_day(),
         ledger: table.ledger,
         warnings: attempt.warnings.iter().map(|warning| warning.text.clone()).collect(),

@@ -1,13 +1,13 @@
 //! `report.json` field by field: core types stay free of a wire format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::Report;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{DayLedger, Ledger, Reason};
+use crate::engine::ledger::{DayLedger, FileLedger, Ledger, Reason, RecordCounts};
 use crate::engine::rules::Category;
 use crate::timing::StageTiming;
 use crate::units::dates;
@@ -47,8 +47,8 @@ impl Serialize for Wire<'_> {
         let by_category = Ordered(Category::ALL.map(|c| (c.name(), ledger.seconds[c as usize])).to_vec());
         map.serialize_entry("seconds", &SecondsWire { kept: ledger.n_seconds(), by_category })?;
         map.serialize_entry("contracts", &report.contracts)?;
-        let days: Vec<DayWire> = report.days.iter().map(|(day, of)| DayWire::of(report.month, *day, of)).collect();
-        map.serialize_entry("days", &days)?;
+        map.serialize_entry("days", &days_wire(report.month, &report.days))?;
+        map.serialize_entry("files", &files_wire(report.month, &report.files))?;
         map.serialize_entry("warnings", &report.warnings)?;
         map.serialize_entry("started", &clock_time(report.started))?;
         map.serialize_entry("finished", &clock_time(report.finished))?;
@@ -96,7 +96,7 @@ pub(super) fn clock_time(moment: Timestamp) -> String {
 
 /// A day; reasons without a record are left out.
 #[derive(serde::Serialize)]
-struct DayWire {
+pub(super) struct DayWire {
     day: String,
     files: u64,
     read: u64,
@@ -105,18 +105,58 @@ struct DayWire {
     seconds: i128,
 }
 
+pub(super) fn days_wire(month: Month, days: &BTreeMap<Day, DayLedger>) -> Vec<DayWire> {
+    days.iter().map(|(day, of)| DayWire::of(month, *day, of)).collect()
+}
+
 impl DayWire {
     fn of(month: Month, day: Day, DayLedger { n_files, counts }: &DayLedger) -> DayWire {
-        let rejected = Reason::ALL.into_iter().map(|reason| (reason.name(), counts.n_rejected_for(reason)));
         DayWire {
             day: dates(month, &[day]).concat(),
             files: *n_files,
             read: counts.read,
             kept: counts.kept,
-            rejected: Ordered(rejected.filter(|(_, records)| *records > 0).collect()),
+            rejected: rejected(counts),
             seconds: counts.seconds.iter().fold(0, |sum, seconds| sum.saturating_add(*seconds)),
         }
     }
+}
+
+/// Most files that a report tells of: a lake may have hundreds of thousands.
+const MAX_FILES: usize = 1000;
+
+/// A file that is refused or warned of, or is of such a day; reasons without a record are left out.
+#[derive(serde::Serialize)]
+pub(super) struct FileWire<'a> {
+    file: &'a str,
+    day: String,
+    bytes: u64,
+    read: u64,
+    kept: u64,
+    rejected: Ordered<u64>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    facts: &'a BTreeSet<String>,
+}
+
+pub(super) fn files_wire(month: Month, files: &[FileLedger]) -> Vec<FileWire<'_>> {
+    fn wire(month: Month, FileLedger { file, counts }: &FileLedger) -> FileWire<'_> {
+        FileWire {
+            file: &file.uri,
+            day: dates(month, &[file.day]).concat(),
+            bytes: file.n_bytes,
+            read: counts.read,
+            kept: counts.kept,
+            rejected: rejected(counts),
+            facts: &file.facts,
+        }
+    }
+    files.iter().take(MAX_FILES).map(|file| wire(month, file)).collect()
+}
+
+/// The reasons that have a record.
+fn rejected(counts: &RecordCounts) -> Ordered<u64> {
+    let all = Reason::ALL.into_iter().map(|reason| (reason.name(), counts.n_rejected_for(reason)));
+    Ordered(all.filter(|(_, records)| *records > 0).collect())
 }
 
 #[derive(serde::Serialize)]
@@ -183,6 +223,10 @@ mod tests {
             "days": [{
                 "day": "2022-04-01", "files": 2, "read": 10, "kept": 6,
                 "rejected": {"malformed": 1, "unmapped_app": 3}, "seconds": 15
+            }],
+            "files": [{
+                "file": "file:///lake/20220401.json", "day": "2022-04-01", "bytes": 9, "read": 10, "kept": 6,
+                "rejected": {"malformed": 1, "unmapped_app": 3}
             }],
             "warnings": ["3 records of an app in no category"],
             "started": "2022-05-01T01:02:03.004Z",

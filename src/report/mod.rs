@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{DayLedger, Ledger};
+use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 use crate::timing::StageTiming;
 
 mod json;
@@ -61,6 +61,8 @@ pub struct Report {
     pub ledger: Ledger,
     /// The same by day, for the days that have a file.
     pub days: BTreeMap<Day, DayLedger>,
+    /// The files that are warned of, and those of days that are.
+    pub files: Vec<FileLedger>,
     /// Customers, that is rows of `customer_behavior`.
     pub contracts: u64,
     /// What was not as it should be, although nothing failed, one line each.
@@ -88,7 +90,7 @@ pub struct Report {
 #[cfg(test)]
 pub(crate) mod fixture {
     use super::*;
-    use crate::engine::ledger::{Reason, RecordCounts};
+    use crate::engine::ledger::{InputFile, Reason, RecordCounts};
 
     /// A report with something in every field.
     pub fn sample() -> Report {
@@ -111,6 +113,10 @@ pub(crate) mod fixture {
                 missing_days: vec![Day::new(3).unwrap(), Day::new(30).unwrap()],
                 skipped_files: 1,
             },
+            files: vec![FileLedger {
+                file: InputFile::whole("file:///lake/20220401.json".into(), Day::new(1).unwrap(), 9, "1".into()),
+                counts: day.counts.clone(),
+            }],
             days: BTreeMap::from([(Day::new(1).unwrap(), day)]),
             ledger,
             contracts: 1_234_567,

@@ -1,12 +1,14 @@
 //! `report-refused.json`: what became of a run that did not publish, so that nobody takes the last good one for it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::json::{Ordered, RecordsWire, clock_time, millis};
-use crate::engine::calendar::Month;
-use crate::engine::ledger::Ledger;
+use super::json::{Ordered, RecordsWire, clock_time, days_wire, files_wire, millis};
+use crate::engine::calendar::{Day, Month};
+use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 
 /// A run that did not publish.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,10 @@ pub struct Refusal {
     pub exit: u8,
     /// What became of the records, where they were read.
     pub ledger: Option<Ledger>,
+    /// The same by day, where they were read.
+    pub days: BTreeMap<Day, DayLedger>,
+    /// The files that are refused or warned of, and those of days that are.
+    pub files: Vec<FileLedger>,
     /// What was not as it should be, one line each.
     pub warnings: Vec<String>,
     /// When the run began.
@@ -65,6 +71,8 @@ impl Serialize for Refusal {
         map.serialize_entry("next", &self.next)?;
         map.serialize_entry("exit", &self.exit)?;
         map.serialize_entry("records", &self.ledger.as_ref().map(RecordsWire::of))?;
+        map.serialize_entry("days", &days_wire(self.month, &self.days))?;
+        map.serialize_entry("files", &files_wire(self.month, &self.files))?;
         map.serialize_entry("warnings", &self.warnings)?;
         map.serialize_entry("started", &clock_time(self.started))?;
         map.serialize_entry("finished", &clock_time(self.finished))?;

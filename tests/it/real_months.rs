@@ -12,7 +12,7 @@ use crate::support::{Workplace, gzip, zstd};
 const APPS: [&str; 10] = ["CHANNEL", "VOD", "CHILD", "SPORT", "RELAX", "KPLUS", "FIMS", "CHANNEL", "VOD", "CHANNEL"];
 
 /// The day that is odd where one of thirty is: 10 records of 1700 seconds.
-const ODD: u32 = 15;
+pub const ODD: u32 = 15;
 
 /// A month that stood before: one customer.
 const STANDING: &str = r#"{"_source":{"Contract":"OLD","TotalDuration":1,"AppName":"VOD"}}"#;
@@ -26,22 +26,22 @@ fn source(day: u32, n: u32) -> Value {
     })
 }
 
-fn hit(day: u32, n: u32) -> Value {
+pub fn hit(day: u32, n: u32) -> Value {
     let source = source(day, n);
     let kind = source["AppName"].as_str().unwrap().to_lowercase();
     json!({"_index": "history", "_type": kind, "_id": format!("AX{day:02}{n:03}test"), "_score": 0, "_source": source})
 }
 
 /// Ten lines of a day.
-fn lines(day: u32, line: impl Fn(u32, u32) -> String) -> String {
+pub fn lines(day: u32, line: impl Fn(u32, u32) -> String) -> String {
     (1..=10).map(|n| line(day, n) + "\n").collect()
 }
 
-fn ndjson(day: u32) -> String {
+pub fn ndjson(day: u32) -> String {
     lines(day, |day, n| hit(day, n).to_string())
 }
 
-fn row(day: u32, n: u32) -> [String; 4] {
+pub fn row(day: u32, n: u32) -> [String; 4] {
     let source = source(day, n);
     ["Contract", "Mac", "TotalDuration", "AppName"].map(|name| match &source[name] {
         Value::String(text) => text.clone(),
@@ -49,36 +49,36 @@ fn row(day: u32, n: u32) -> [String; 4] {
     })
 }
 
-fn csv(day: u32) -> String {
+pub fn csv(day: u32) -> String {
     format!("Contract,Mac,TotalDuration,AppName\n{}", lines(day, |day, n| row(day, n).join(",")))
 }
 
 /// Writes a file for every day into the folder `lake`.
-fn month<B: AsRef<[u8]>>(work: &Workplace, name: impl Fn(u32) -> String, content: impl Fn(u32) -> B) {
+pub fn month<B: AsRef<[u8]>>(work: &Workplace, name: impl Fn(u32) -> String, content: impl Fn(u32) -> B) {
     (1..=30).for_each(|day| drop(work.write(&format!("lake/{}", name(day)), content(day))));
 }
 
-fn json_name(day: u32) -> String {
+pub fn json_name(day: u32) -> String {
     format!("202204{day:02}.json")
 }
 
-fn csv_name(day: u32) -> String {
+pub fn csv_name(day: u32) -> String {
     format!("202204{day:02}.csv")
 }
 
 /// A month of NDJSON, every day as `content` says.
-fn all<B: AsRef<[u8]>>(work: &Workplace, content: impl Fn(u32) -> B) {
+pub fn all<B: AsRef<[u8]>>(work: &Workplace, content: impl Fn(u32) -> B) {
     month(work, json_name, content);
 }
 
 /// A good month of NDJSON but for one day.
-fn odd(work: &Workplace, content: impl AsRef<[u8]>) {
+pub fn odd(work: &Workplace, content: impl AsRef<[u8]>) {
     month(work, json_name, ndjson);
     work.write(&format!("lake/{}", json_name(ODD)), content);
 }
 
 /// The same in CSV.
-fn odd_csv(work: &Workplace, content: impl AsRef<[u8]>) {
+pub fn odd_csv(work: &Workplace, content: impl AsRef<[u8]>) {
     month(work, csv_name, csv);
     work.write(&format!("lake/{}", csv_name(ODD)), content);
 }
@@ -95,7 +95,7 @@ fn as_float(day: u32) -> String {
 }
 
 /// CSV in which the `place`-th of some records opens a quote.
-fn stray_quote(day: u32, n_times: usize, place: usize) -> String {
+pub fn stray_quote(day: u32, n_times: usize, place: usize) -> String {
     let csv = csv(day);
     let (header, rows) = csv.split_once('\n').unwrap();
     let mut rows: Vec<String> = rows.repeat(n_times).lines().map(str::to_owned).collect();
@@ -143,7 +143,7 @@ fn customers(work: &Workplace, month: &str) -> Vec<Vec<String>> {
 }
 
 #[track_caller]
-fn in_order(what: &str, text: &str, words: &[&str]) {
+pub fn in_order(what: &str, text: &str, words: &[&str]) {
     let mut rest = text;
     for word in words {
         let at = rest.find(word).unwrap_or_else(|| panic!("{what}: `{word}` is missing in\n{text}"));

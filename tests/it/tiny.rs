@@ -100,6 +100,7 @@ pub fn report() -> serde_json::Value {
             },
             {"day": "2022-04-03", "files": 2, "read": 5, "kept": 5, "rejected": {}, "seconds": 253}
         ],
+        "files": [],
         "warnings": ["the app of 1 record (4.55 %) is in no category: \"XYZ\" 1"]
     })
 }

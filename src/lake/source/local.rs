@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::fs::atomic::LOCK_NAME;
 use crate::lake::cache::is_cache;
-use crate::lake::day::dates_in;
+use crate::lake::day::{Place, dates_in};
 use crate::lake::select::{Found, Suspect};
 use crate::lake::{LakeError, LakeErrorKind, names};
 
@@ -82,23 +82,42 @@ impl Walk {
             self.suspects.extend(Suspect::of(&uri_of(path), has_file).filter(|_| path.is_file()));
             return Ok(());
         }
-        let metadata = fs::metadata(path).map_err(|error| {
-            let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-            match (is_link, error.kind()) {
-                (true, std::io::ErrorKind::NotFound) => LakeError::new(
-                    LakeErrorKind::NotFound,
-                    path.display().to_string(),
-                    "is a link to a file that does not exist",
-                )
-                .advise("repair or remove the link"),
-                _ => LakeError::io_at(path, "opening it", &error),
-            }
-        })?;
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => return self.pass_by_link(path, &error),
+        };
         if self.is_own(path, &metadata) {
             self.left_out.insert(absolute(path)?);
             return Ok(());
         }
         self.add_path(path, &metadata, open)
+    }
+
+    /// Leaves out a link that leads nowhere, if it is none to data by its name.
+    fn pass_by_link(&mut self, path: &Path, error: &std::io::Error) -> Result<(), LakeError> {
+        const TOO_MANY_LINKS: i32 = rustix::io::Errno::LOOP.raw_os_error();
+        let what = match (error.kind(), error.raw_os_error()) {
+            _ if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) => None,
+            (std::io::ErrorKind::NotFound, _) => Some("is a link to a file that does not exist"),
+            (_, Some(TOO_MANY_LINKS)) => Some("is a link that leads back to itself"),
+            _ => None,
+        };
+        let Some(what) = what else { return Err(LakeError::io_at(path, "opening it", error)) };
+        if self.may_be_data(path)? {
+            return Err(LakeError::new(LakeErrorKind::NotFound, path.display().to_string(), what)
+                .advise("repair or remove the link"));
+        }
+        self.left_out.insert(absolute(path)?);
+        self.warnings.push(format!("{} was left out: it {what}", uri_of(path)));
+        Ok(())
+    }
+
+    /// Whether a name, or a folder above it, says a day, or its ending that it is data.
+    fn may_be_data(&self, path: &Path) -> Result<bool, LakeError> {
+        let text = text_of(&absolute(path)?);
+        let place = Place::of(&text, self.n_input);
+        let says_day = || !matches!(place.day(None), Ok(None));
+        Ok(names::format_of(place.file_name()).is_some() || says_day())
     }
 
     /// Whether this program made what is at `path`: an output folder, a cache, or a file in an output folder that is
@@ -128,6 +147,10 @@ impl Walk {
             return self.add_folder(path, real, open);
         }
         let uri = uri_of(path);
+        if !metadata.is_file() && !self.may_be_data(path)? {
+            self.left_out.insert(absolute(path)?);
+            return Ok(());
+        }
         if !metadata.is_file() {
             return Err(LakeError::new(LakeErrorKind::Unsupported, uri, "is neither a file nor a folder")
                 .advise("give regular files only"));
@@ -159,7 +182,21 @@ impl Walk {
         let listed = || -> std::io::Result<Vec<PathBuf>> {
             fs::read_dir(path)?.map(|entry| Ok(path.join(entry?.file_name()))).collect()
         };
-        let mut children = listed().map_err(|error| LakeError::io_at(path, "listing this folder", &error))?;
+        let mut children = match listed() {
+            Ok(children) => children,
+            // What the user names has to be read.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::PermissionDenied
+                    && text_of(&absolute(path)?).len() > self.n_input
+                    && !self.may_be_data(&path.join("-"))? =>
+            {
+                open.remove(&real);
+                self.left_out.insert(absolute(path)?);
+                self.warnings.push(format!("{} was left out: this user may not list this folder", uri_of(path)));
+                return Ok(());
+            }
+            Err(error) => return Err(LakeError::io_at(path, "listing this folder", &error)),
+        };
         children.sort();
         for child in children {
             self.add_child(&child, open)?;
@@ -401,6 +438,7 @@ mod tests {
             "bad/20220401.parquet",
             "no_day/part.json",
             "hidden/_20220401.json",
+            "epoch/log-1648771200000.json",
             "[x",
         ]);
         fs::create_dir(folder.path().join("empty")).unwrap();
@@ -438,6 +476,9 @@ mod tests {
             "no_day/part.json: neither its name nor a folder below the input has a day (such as 20220401 or 2022-04-01)",
         );
         check(&["months/20220401.json/x"], None, "months/20220401.json/x: ");
+        check(&["epoch"], None, "epoch/log-1648771200000.json: neither its name");
+        let error = list_in(folder.path(), &["epoch"], None).unwrap_err();
+        assert!(error.contains("1648771200000 looks like a point in time since 1970, on 2022-04-01"), "{error}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod customers;
 mod movement;
 mod named;
 mod source;
+mod standing_out;
 mod taste;
 mod tiles;
 

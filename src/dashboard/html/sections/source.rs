@@ -9,7 +9,7 @@ use super::super::table::Table;
 use super::super::text::escape;
 use super::super::units;
 use super::audience::missing_days;
-use super::{Context, card, records_read};
+use super::{Context, card, records_read, standing_out};
 
 /// Most apps without a category that are listed.
 const LISTED_APPS: usize = 50;
@@ -64,6 +64,7 @@ pub fn quality(context: &Context<'_>) -> String {
         }
         inside.push_str("</figure></div>\n");
     }
+    inside.push_str(&standing_out::table(month));
     if !month.warnings.is_empty() {
         let lines: String = month.warnings.iter().map(|warning| format!("<li>{}", escape(warning))).collect();
         let _ = write!(inside, "<h4>Warnings of the run</h4>\n<ul class=warnings>{lines}</ul>\n");
