@@ -185,6 +185,10 @@ pub(super) const COMMA_BEHIND: Diagnosis = kind(
     "a record with a comma behind it, as the lines of a JSON array have",
     "drop the commas and brackets: sed 's/,[[:space:]]*$//; /^[][[:space:]]*$/d' FILE > FILE.new && mv FILE.new FILE",
 );
+pub(super) const LINE_SEPARATOR: Diagnosis = kind(
+    "records between line separators of Unicode (U+2028), so that the whole file is one line",
+    "write line feeds: sed 's/\\xe2\\x80\\xa8/\\n/g' FILE > FILE.new && mv FILE.new FILE",
+);
 pub(super) const TEXT_BEHIND: Diagnosis = kind(
     "a record with other text behind it",
     "cut off what stands behind the last brace of a line: sed 's/}[^}]*$/}/' FILE > FILE.new && mv FILE.new FILE",

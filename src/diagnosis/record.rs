@@ -58,9 +58,10 @@ fn of_text(text: &str) -> Option<Diagnosis> {
     let end = text.trim_end();
     let is_in_front = || text.find("{\"").is_some_and(|at| at > 0 && !text[..at].contains([',', '"', ';', '\t', '|']));
     let behind = if json { behind_object(text) } else { None };
-    let rows: [(bool, Diagnosis); 12] = [
+    let rows: [(bool, Diagnosis); 13] = [
         (text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") || end == "=======", CONFLICT),
         (behind == Some(","), COMMA_BEHIND),
+        (text.contains("}\u{2028}{"), LINE_SEPARATOR),
         (behind.is_some_and(|rest| rest.trim_start_matches([',', ' ']).starts_with('{')), TWO_OBJECTS),
         (behind.is_some(), TEXT_BEHIND),
         (json && ["NaN", "Infinity"].iter().any(|word| after_colon(text, word)), NOT_A_NUMBER),

@@ -139,7 +139,7 @@ fn a_record_is_known_by_its_text_and_reason() {
         (Reason::Malformed, r#"{"_source":{}},"#, Some(COMMA_BEHIND)),
         (Reason::Malformed, r#"{"_source":{"Contract":"A"}}, "#, Some(COMMA_BEHIND)),
         (Reason::Malformed, r#"{"_source":{}},{"_source":{}}"#, Some(TWO_OBJECTS)),
-        (Reason::Malformed, "{\"_source\":{}}\u{2028}{\"_source\":{}}", Some(TWO_OBJECTS)),
+        (Reason::Malformed, "{\"_source\":{}}\u{2028}{\"_source\":{}}", Some(LINE_SEPARATOR)),
         (Reason::Malformed, r#"{"_source":{}} # the first"#, Some(TEXT_BEHIND)),
         (Reason::Malformed, r#"{"_source":{}}}"#, Some(TEXT_BEHIND)),
         (Reason::BadDuration, "'A','12','VOD'", Some(SINGLE_QUOTES)),

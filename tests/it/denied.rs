@@ -36,7 +36,7 @@ fn check(what: &str, write: impl FnOnce(&Workplace), code: i32, words: &[&str]) 
 
 fn closed_folder(work: &Workplace, name: &str) {
     fs::create_dir(work.path(name)).unwrap();
-    fs::set_permissions(work.path(name), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(work.path(name), Permissions::from_mode(0o000)).unwrap();
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn what_may_not_be_read_is_told() {
     let words = ["lake/day=2022-04-05: listing this folder failed: Permission denied", "next: grant this user"];
     check("a folder of a day", |work| closed_folder(work, "lake/day=2022-04-05"), 3, &words);
     let file = |work: &Workplace| {
-        fs::set_permissions(work.path("lake").join(json_name(5)), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(work.path("lake").join(json_name(5)), Permissions::from_mode(0o000)).unwrap();
     };
     check("a file", file, 3, &["lake/20220405.json: opening it failed: Permission denied", "next: grant this user"]);
     let other = |work: &Workplace| {
         work.write("lake/README.md", "x");
-        fs::set_permissions(work.path("lake/README.md"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(work.path("lake/README.md"), Permissions::from_mode(0o000)).unwrap();
     };
     check("a file that is no data", other, 0, &[]);
 }
