@@ -260,7 +260,7 @@ impl fmt::Display for Outcome {
                 m.path.display()
             ),
             Outcome::Loaded(l) => writeln!(f, "month {}: {} in {}", l.month, counted(l.rows, "row"), l.warehouse),
-            Outcome::Mart(m) => writeln!(f, "month {}: mart rebuilt in {}", m.month, m.warehouse),
+            Outcome::Mart(m) => writeln!(f, "month {}: mart rebuilt from {}", m.month, m.warehouse),
             Outcome::Dashboard(d) => {
                 d.files.iter().try_for_each(|path| writeln!(f, "month {}: {}", d.month, path.display()))
             }

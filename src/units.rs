@@ -51,10 +51,12 @@ pub fn size(n_bytes: u64) -> String {
     }
 }
 
-/// Seconds as hours, a place behind the point below ten thousand: `6.4 h`, `12 345 678 h`.
+/// Seconds as hours, a place behind the point below ten thousand: `6.4 h`, `12 345 678 h`; what is there but rounds to
+/// nothing is `<0.1 h`.
 pub fn hours(seconds: i128) -> String {
     let text = bare_hours(seconds);
     match text.rsplit_once('.') {
+        _ if text == "0.0" && seconds > 0 => "<0.1 h".to_owned(),
         Some((whole, _)) if seconds.unsigned_abs() >= 10_000 * 3600 - 180 => format!("{whole} h"),
         _ => text + " h",
     }
@@ -139,7 +141,9 @@ mod tests {
         assert_eq!(bare_hours(-5400), "-1.5");
         assert_eq!([fine_percent(0, 0), fine_percent(1, 3), fine_percent(5, 5)], ["0.00 %", "33.33 %", "100.00 %"]);
         check(0, "0.0 h");
-        check(179, "0.0 h");
+        check(1, "<0.1 h");
+        check(179, "<0.1 h");
+        check(-179, "0.0 h");
         check(180, "0.1 h");
         check(3600, "1.0 h");
         check(-23_040, "-6.4 h");

@@ -225,7 +225,7 @@ function quotient(numerator, denominator, decimals) {
 const kinds = {
   text: (text) => clean(text),
   count: (n) => grouped(BigInt(n)),
-  hours: (n) => quotient(BigInt(n), 3600n, Math.abs(n) < 3_600_000 ? 1 : 0),
+  hours: (n) => (n > 0 && n < 180 ? "< 0.1" : quotient(BigInt(n), 3600n, Math.abs(n) < 3_600_000 ? 1 : 0)),
   tenths: (n, of) => quotient(BigInt(n), BigInt(of), 1),
   whole: (n, of) => quotient(BigInt(n), BigInt(of), 0),
   percent: (n, of) => {

@@ -9,7 +9,7 @@
   const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const tenths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   // As in the tables: one decimal below 1,000 hours, rounded once.
-  const hours = (seconds) => (seconds < 3_600_000 ? tenths.format(Math.round(seconds / 360) / 10) : whole.format(Math.round(seconds / 3600)));
+  const hours = (seconds) => (seconds > 0 && seconds < 180 ? "<\u00a00.1" : seconds < 3_600_000 ? tenths.format(Math.round(seconds / 360) / 10) : whole.format(Math.round(seconds / 3600)));
   const percent = (n) => (n > 0 && n < 0.05 ? "< 0.1 %" : n >= 99.95 && n < 100 ? "> 99.9 %" : `${tenths.format(n)} %`);
   const family = getComputedStyle(document.body).fontFamily;
 
@@ -166,7 +166,7 @@
       const height = (k) => 18 + 16 * (right ? month.marks.length - 1 - k : k);
       const axis = counts(month.bands.map((b) => b[2]));
       return {
-        grid: grid({ top: 62, right: 16 }),
+        grid: grid({ top: 62, right: 20 }),
         xAxis: steps(month.bands.map((b) => b[0])),
         yAxis: axis,
         tooltip: tooltip((i) => [month.bands[i][1], `${whole.format(month.bands[i][2])} customers`]),

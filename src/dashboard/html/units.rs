@@ -40,9 +40,12 @@ pub fn quotient(numerator: i128, denominator: i128, n_decimals: u32) -> String {
     }
 }
 
-/// Seconds as hours: `205,170,123`, and one decimal below 1,000 hours.
+/// Seconds as hours: `205,170,123`, and one decimal below 1,000 hours; what is there but rounds to 0 as `< 0.1`.
 pub fn hours(seconds: i64) -> String {
-    quotient(seconds.into(), 3600, u32::from(seconds.unsigned_abs() < 3_600_000))
+    match quotient(seconds.into(), 3600, u32::from(seconds.unsigned_abs() < 3_600_000)) {
+        text if text == "0.0" && seconds > 0 => "<\u{a0}0.1".to_owned(),
+        text => text,
+    }
 }
 
 /// A fraction as `97.1 %`; one that is not 0 but rounds to it as `< 0.1 %`, one that is not all as `> 99.9 %`.
@@ -171,7 +174,8 @@ mod tests {
         check(count(1_920_546), "1,920,546");
         check(count(i64::MIN), "−9,223,372,036,854,775,808");
         check(hours(0), "0.0");
-        check(hours(179), "0.0");
+        check(hours(1), "<\u{a0}0.1");
+        check(hours(179), "<\u{a0}0.1");
         check(hours(180), "0.1");
         check(hours(3_599_999), "1,000.0");
         check(hours(3_600_000), "1,000");

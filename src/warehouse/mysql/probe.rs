@@ -253,7 +253,7 @@ fn disk(conn: &mut Conn) -> Option<Finding> {
     }
     let disk = rustix::fs::statvfs(folder.as_str()).ok()?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let found = format!("{} MiB free at {folder}", free >> 20);
+    let found = format!("{} free at {folder}", crate::units::size(free));
     Some(if free >= GOOD_FREE_BYTES {
         Finding::good("disk space", found)
     } else {
