@@ -106,7 +106,9 @@ fn damage(part: &mut Partial, input: &mut Unstructured<'_>) -> Result<()> {
     let file = input.choose_index(part.ledger.files.len().max(1))?;
     let file = part.ledger.files.get_mut(file);
     match (input.int_in_range(0..=9)?, file) {
-        (0, _) => part.days.iter_mut().skip(row).take(1).try_for_each(|days| input.arbitrary().map(|new| *days = new))?,
+        (0, _) => {
+            part.days.iter_mut().skip(row).take(1).try_for_each(|days| input.arbitrary().map(|new| *days = new))?
+        }
         (1, _) => {
             let column = &mut part.seconds[input.choose_index(5)?];
             column.iter_mut().skip(row).take(1).try_for_each(|sum| input.arbitrary().map(|new| *sum = new))?;

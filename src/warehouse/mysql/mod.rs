@@ -53,7 +53,7 @@ mod wait;
 
 pub use connect::{MysqlOptions, PRIVILEGES};
 pub use probe::{Finding, Outcome, warehouse_checks};
-pub use url::{MysqlUrl, OptionFile, Secret, Settings, TlsMode};
+pub use url::{FileOptions, MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
 use connect::Connector;
 use failure::{Chance, Failure};

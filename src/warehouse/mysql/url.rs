@@ -244,11 +244,16 @@ pub enum OptionFile {
 
 /// What an option file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct FileOptions {
+pub struct FileOptions {
+    /// `user`.
     pub user: Option<String>,
+    /// `password`.
     pub password: Option<Secret>,
+    /// `host`.
     pub host: Option<String>,
+    /// `port`.
     pub port: Option<u16>,
+    /// TLS and socket.
     pub settings: Settings,
 }
 
@@ -257,7 +262,7 @@ impl OptionFile {
     ///
     /// # Errors
     /// [`WarehouseError::OptionFile`] with the file, the line and what is wrong with it.
-    pub(super) fn read(&self) -> Result<FileOptions, WarehouseError> {
+    pub fn read(&self) -> Result<FileOptions, WarehouseError> {
         let path = match self {
             OptionFile::Ignored => return Ok(FileOptions::default()),
             OptionFile::At(path) => path.clone(),
