@@ -1,5 +1,6 @@
 //! `--day-pattern`: where the day stands in a file's name, for names that say it in a way of their own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -95,33 +96,46 @@ impl DayPattern {
         let n_names = self.text.matches('/').count() + 1;
         let start = path.rmatch_indices('/').nth(n_names - 1).map_or(0, |(at, _)| at + 1);
         let of_month = self.month.map(Month::first_day);
-        let mut found = [of_month.map(|day| day.year()), of_month.map(|day| day.month().into()), None];
-        matches(&self.parts, path.get(start..)?, &mut found).then_some(())?;
-        date(found[0]?, found[1]?, found[2]?)
+        let found = Matching::default().find(&self.parts, path.get(start..)?, [None; 3])?;
+        let [year, month, day] = found;
+        let (year, month) = (year.or(of_month.map(|day| day.year())), month.or(of_month.map(|day| day.month().into())));
+        date(year?, month?, day?)
     }
 }
 
-/// Whether `text` is as `parts` say; what it says goes into year, month and day. Parts that say one thing twice must agree.
-fn matches(parts: &[Part], text: &str, found: &mut [Option<i16>; 3]) -> bool {
-    let Some((part, parts)) = parts.split_first() else { return text.is_empty() };
-    match part {
-        Part::Text(wanted) => text.strip_prefix(wanted.as_str()).is_some_and(|rest| matches(parts, rest, found)),
-        Part::Any => {
-            let end = text.find('/').unwrap_or(text.len());
-            let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]).take_while(|at| *at <= end);
-            starts.any(|at| matches(parts, &text[at..], found))
-        }
-        Part::Number(field, min, max) => {
-            let n_digits = text.bytes().take_while(u8::is_ascii_digit).count().min(*max);
-            (*min..=n_digits).rev().any(|n| {
-                let mut with = *found;
-                with[*field as usize] = text[..n].parse().ok();
-                let fits = matches(parts, &text[n..], &mut with);
-                if fits {
-                    *found = with;
+/// Year, month and day as far as a name has said them.
+type Said = [Option<i16>; 3];
+
+/// What has been tried on one name and leads to nothing: without it the time grows with a power of the number of `*`.
+#[derive(Default)]
+struct Matching {
+    /// Parts and bytes that are left, and what was said before them.
+    tried: BTreeSet<(usize, usize, Said)>,
+}
+
+impl Matching {
+    /// What `text` says if it is as `parts` say. Parts that say one thing twice must agree.
+    fn find(&mut self, parts: &[Part], text: &str, said: Said) -> Option<Said> {
+        let Some((part, rest)) = parts.split_first() else { return text.is_empty().then_some(said) };
+        match part {
+            Part::Text(wanted) => self.find(rest, text.strip_prefix(wanted.as_str())?, said),
+            Part::Any => {
+                if !self.tried.insert((parts.len(), text.len(), said)) {
+                    return None;
                 }
-                fits
-            })
+                let end = text.find('/').unwrap_or(text.len());
+                let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]).take_while(|at| *at <= end);
+                starts.find_map(|at| self.find(rest, &text[at..], said))
+            }
+            Part::Number(field, min, max) => {
+                let n_digits = text.bytes().take_while(u8::is_ascii_digit).count().min(*max);
+                (*min..=n_digits).rev().find_map(|n| {
+                    let (number, before) = (text[..n].parse().ok()?, said[*field as usize]);
+                    let mut with = said;
+                    with[*field as usize] = Some(number);
+                    (before.is_none() || before == Some(number)).then(|| self.find(rest, &text[n..], with))?
+                })
+            }
         }
     }
 }
@@ -154,6 +168,18 @@ mod tests {
         check("{DD}/*", "07/part-0.json", Some("2022-04-07"));
         check("{DD}/*", "07/x/part-0.json", None);
         check("{DD}*", "31", None);
+        // What is said twice is said alike, of one reading or another.
+        check("{YYYYMMDD}/{DD}.json", "20220401/01.json", Some("2022-04-01"));
+        check("{YYYYMMDD}/{DD}.json", "20220401/02.json", None);
+        check("{D}*_{D}.json", "12_1.json", Some("2022-04-01"));
+        check("{MM}-{DD}.json", "05-01.json", Some("2022-05-01"));
+    }
+
+    #[test]
+    fn many_stars_end_in_time() {
+        let pattern: DayPattern = format!("{}{{DD}}", "*a".repeat(40)).parse().unwrap();
+        let pattern = pattern.in_month("2022-04".parse().ok()).unwrap();
+        assert_eq!(pattern.day_of(&"a".repeat(255)), None);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::lake::{LakeError, LakeErrorKind};
 /// How deep files may include each other, and how often a value is expanded: as Hadoop, enough for anything sane.
 const MAX_DEPTH: usize = 20;
 
+/// Variables that one value may lead to: values that name several others grow with the power of their depth.
+const MAX_VARIABLES: usize = 1000;
+
 /// Keys whose values hdfs-native wants in plain milliseconds.
 const MILLIS: [&str; 3] =
     ["dfs.client.socket-timeout", "dfs.client.failover.sleep.base.millis", "dfs.client.failover.sleep.max.millis"];
@@ -63,7 +66,7 @@ impl HadoopConf {
 
     /// The value of `key`, expanded and trimmed.
     pub fn get(&self, key: &str) -> Option<String> {
-        let value = self.expand(self.values.get(key)?, 0);
+        let value = self.expand(self.values.get(key)?, 0, &mut 0);
         let is_list = key.starts_with("dfs.ha.namenodes.") || key == "dfs.nameservices";
         Some(match (MILLIS.contains(&key), is_list) {
             (true, _) => millis(&value).map_or(value, |millis| millis.to_string()),
@@ -158,14 +161,15 @@ impl HadoopConf {
         self.values.insert(property.name, value);
     }
 
-    /// Replaces `${key}`, `${env.NAME}` and `${user.name}`; what is not known stays as it is.
-    fn expand(&self, text: &str, depth: usize) -> String {
+    /// Replaces `${key}`, `${env.NAME}` and `${user.name}`; what is not known stays as it is, and so does what comes after
+    /// too many of them. `n_variables` counts.
+    fn expand(&self, text: &str, depth: usize, n_variables: &mut usize) -> String {
         let mut expanded = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
             let Some((name, behind)) = after.split_once('}') else { break };
             expanded.push_str(before);
-            match self.lookup(name, depth) {
+            match self.lookup(name, depth, n_variables) {
                 Some(value) => expanded.push_str(&value),
                 None => expanded.push_str(&format!("${{{name}}}")),
             }
@@ -175,8 +179,9 @@ impl HadoopConf {
         expanded
     }
 
-    fn lookup(&self, name: &str, depth: usize) -> Option<String> {
-        if depth >= MAX_DEPTH {
+    fn lookup(&self, name: &str, depth: usize, n_variables: &mut usize) -> Option<String> {
+        *n_variables += 1;
+        if depth >= MAX_DEPTH || *n_variables > MAX_VARIABLES {
             return None;
         }
         let env = |name: &str| std::env::var(name).ok();
@@ -191,7 +196,7 @@ impl HadoopConf {
             };
         }
         match self.values.get(name) {
-            Some(value) => Some(self.expand(value, depth + 1)),
+            Some(value) => Some(self.expand(value, depth + 1, n_variables)),
             None if name == "user.name" => env("USER"),
             None => None,
         }
@@ -286,6 +291,17 @@ mod tests {
         check("empty", Some(""));
         check("no value", None);
         assert_eq!(conf.iter().count(), 13);
+    }
+
+    #[test]
+    fn values_that_name_many_others_end_in_time() {
+        let name_two = |level: usize| property(&format!("k{level}"), &format!("${{k{0}}}${{k{0}}}", level + 1));
+        let core = format!("<configuration>{}</configuration>", (0..MAX_DEPTH).map(name_two).collect::<String>());
+        let conf = conf(&[("core-site.xml", &core)]).unwrap();
+        // The last ones are short enough to be whole.
+        let last = format!("k{}", MAX_DEPTH - 2);
+        assert_eq!(conf.get(&last), Some(format!("${{k{MAX_DEPTH}}}").repeat(4)));
+        assert!(conf.get("k0").is_some_and(|value| value.len() < 10 * MAX_VARIABLES));
     }
 
     #[test]
