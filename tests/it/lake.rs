@@ -1,8 +1,7 @@
 //! One month, laid out in every way a lake may be: always the same rows.
 
 use std::os::unix::fs::symlink;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::support::{Finished, Workplace, gzip, record, zstd};
 
@@ -138,21 +137,6 @@ fn a_lake_may_hold_the_output_and_be_it() {
     }
 }
 
-/// What `command` gives, unless it hangs.
-#[track_caller]
-fn in_time(mut command: Command, most_s: u64) -> Finished {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(most_s);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("hangs: {command:?}");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Finished::of(child.wait_with_output().unwrap())
-}
-
 /// `command` with so many descriptors.
 fn with_descriptors(command: &Command, n: u32) -> Command {
     let mut limited = Command::new("sh");
@@ -175,7 +159,7 @@ fn an_error_ends_a_run_of_many_files_at_once() {
         let name = format!("lake/202204{:02}/part-{n:03}.csv", n * 30 / 200 + 1);
         work.write(&name, format!("{header},AppName,TotalDuration\nC{n},VOD,{n}\n"));
     }
-    let finished = in_time(work.command(["transform", "lake", "--threads", "2"]), 60);
+    let finished = Finished::in_time(work.command(["transform", "lake", "--threads", "2"]));
     finished.failed(4, &["lake/20220401/part-000.csv", "no column Contract"]);
 }
 
@@ -191,12 +175,12 @@ fn a_lake_of_more_files_than_descriptors_is_read_and_its_first_error_told() {
         };
     }
     let command = work.command(["transform", "lake", "--threads", "2", "--json"]);
-    let finished = in_time(with_descriptors(&command, 256), 120).ok();
+    let finished = Finished::in_time(with_descriptors(&command, 256)).ok();
     let report: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
     assert_eq!((&report["input"]["files"], &report["records"]["kept"]), (&1500.into(), &1500.into()));
     for n in [3, 900] {
         work.write(&format!("{}.gz", name(n)), b"\x1f\x8bno gzip");
     }
     let command = work.command(["transform", "lake", "--threads", "2"]);
-    in_time(with_descriptors(&command, 256), 120).failed(3, &["lake/20220401/part-0003.json.gz", "gzip stream"]);
+    Finished::in_time(with_descriptors(&command, 256)).failed(3, &["lake/20220401/part-0003.json.gz", "gzip stream"]);
 }

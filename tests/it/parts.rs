@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use viewmart::lake::task::{Task, read_plan};
 use viewmart::month_file::{Merge, MergeOptions};
 
-use crate::support::{Workplace, gzip, record, zstd};
+use crate::support::{HANGS_AFTER, Workplace, gzip, record, zstd};
 
 const ETL_DATE: [&str; 2] = ["--etl-date", "2022-05-01"];
 
@@ -109,7 +109,7 @@ fn a_scan_ends_with_the_process_that_started_it() {
     let mut shell = Command::new("sh");
     shell.args(["-c", script]).arg(scan.get_program()).args(scan.get_args()).current_dir(work.path(""));
     let mut shell = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + HANGS_AFTER;
     let wait_until = |what: &str, holds: &dyn Fn() -> bool| {
         while !holds() {
             assert!(Instant::now() < deadline, "{what}");

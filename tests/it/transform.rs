@@ -1,27 +1,8 @@
 //! Lakes of many files, and files that cannot be read: what the stage from files to columns does with them.
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::support::{Finished, Workplace, gzip, record, zstd};
-
-/// Long enough for the slowest machine, short enough to tell waiting for ever from working.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// Runs `command` to its end, or kills it when it takes longer than [`LIMIT`].
-#[track_caller]
-fn finish_in_time(mut command: Command) -> Finished {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > LIMIT {
-            child.kill().unwrap();
-            panic!("hangs: {:?}", Finished::of(child.wait_with_output().unwrap()));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Finished::of(child.wait_with_output().unwrap())
-}
 
 #[test]
 fn an_error_with_many_files_to_come_ends_the_run() {
@@ -34,7 +15,7 @@ fn an_error_with_many_files_to_come_ends_the_run() {
         );
     }
     for threads in ["1", "2", "8"] {
-        let found = finish_in_time(work.command(["transform", "lake", "--threads", threads]));
+        let found = Finished::in_time(work.command(["transform", "lake", "--threads", threads]));
         found.failed(4, &["000.csv", "Contract", "Kontrakt"]);
     }
 }
@@ -57,7 +38,7 @@ fn a_lake_of_many_files_needs_few_descriptors_and_little_memory() {
     let mut limited = Command::new("sh");
     limited.current_dir(plain.get_current_dir().unwrap());
     limited.args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
-    finish_in_time(limited).ok();
+    Finished::in_time(limited).ok();
     let report = work.read_json("viewmart-out/report.json");
     assert_eq!((report["records"]["kept"].as_u64(), report["contracts"].as_u64()), (Some(1500), Some(1500)));
     let peak_mib = report["peak_rss_bytes"].as_u64().unwrap() >> 20;

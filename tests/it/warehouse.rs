@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -32,20 +32,6 @@ fn run_into(work: &Workplace, month: &str, out: &str) -> Command {
     command
 }
 
-/// What a process gave, or a failed test when it takes longer than `limit`.
-#[track_caller]
-fn finished(mut child: Child, limit: Duration) -> Finished {
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > limit {
-            child.kill().unwrap();
-            panic!("still running after {limit:?}:\n{:?}", child.wait_with_output());
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    Finished::of(child.wait_with_output().unwrap())
-}
-
 const MARTS: &str = "SELECT Month, TotalUser FROM summary_customer ORDER BY Month";
 
 #[test]
@@ -59,7 +45,7 @@ fn runs_of_two_months_at_once_both_succeed() {
         }
         let running: Vec<Child> = months.iter().map(|month| run(&work, month).spawn().unwrap()).collect();
         for child in running {
-            finished(child, Duration::from_secs(20)).ok();
+            Finished::of_child(child).ok();
         }
         let expected = months.map(|month| vec![format!("{month}-01"), "2000".to_owned()]);
         assert_eq!(work.rows("shared/mart.db", MARTS), expected, "round {round}");
@@ -76,7 +62,7 @@ fn runs_of_one_month_at_once_both_succeed() {
         let running: Vec<Child> =
             (0..2).map(|n| run_into(&work, "2022-04", &format!("out-{n}")).spawn().unwrap()).collect();
         for child in running {
-            finished(child, Duration::from_secs(20)).ok();
+            Finished::of_child(child).ok();
         }
         assert_eq!(work.rows("shared/mart.db", MARTS), [["2022-04-01", "500"]]);
     }
@@ -86,7 +72,7 @@ fn runs_of_one_month_at_once_both_succeed() {
 fn a_reader_of_the_mart_never_stops_a_load() {
     let work = Workplace::new();
     write_month(&work, "2022-04", 10);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     work.run(["transform", "2022-04", "--out", "steps"]).ok();
     let reader = Connection::open(work.path("shared/mart.db")).unwrap();
     reader.execute_batch("BEGIN").unwrap();
@@ -94,7 +80,7 @@ fn a_reader_of_the_mart_never_stops_a_load() {
     let load = ["load", "steps/month-2022-04.parquet", "--warehouse", "sqlite:shared/warehouse.db"];
     let mut load = work.command(load);
     load.stdout(Stdio::piped()).stderr(Stdio::piped());
-    finished(load.spawn().unwrap(), Duration::from_secs(10)).ok();
+    Finished::in_time(load).ok();
     drop(reader);
 }
 
@@ -102,14 +88,14 @@ fn a_reader_of_the_mart_never_stops_a_load() {
 fn a_run_that_waits_says_so_and_goes_on() {
     let work = Workplace::new();
     write_month(&work, "2022-04", 10);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     for file in ["warehouse.db", "mart.db"] {
         let other = Connection::open(work.path("shared").join(file)).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let running = run(&work, "2022-04").spawn().unwrap();
         thread::sleep(Duration::from_secs(4));
         other.execute_batch("ROLLBACK").unwrap();
-        let finished = finished(running, Duration::from_secs(20)).ok();
+        let finished = Finished::of_child(running).ok();
         assert!(finished.stderr.contains(&format!("shared/{file}")), "{}", finished.stderr);
         assert!(finished.stderr.contains("waiting: "), "{}", finished.stderr);
     }
@@ -119,13 +105,13 @@ fn a_run_that_waits_says_so_and_goes_on() {
 fn what_a_killed_run_left_is_removed_by_the_next() {
     let work = Workplace::new();
     write_month(&work, "2022-04", 10);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     let leftovers = ["warehouse.db-mj0A1B2C9D3", "warehouse.db-mj000000900"];
     let others = ["warehouse.db-mjx", "warehouse.db-mj0A1B2C9D3.txt", "other.db-mj0A1B2C9D3"];
     for name in leftovers.iter().chain(&others) {
         work.write(&format!("shared/{name}"), "");
     }
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     assert!(leftovers.iter().all(|name| !work.path("shared").join(name).exists()));
     assert!(others.iter().all(|name| work.path("shared").join(name).exists()));
 }
@@ -134,7 +120,7 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
 fn a_write_ahead_log_is_turned_off_or_lived_with() {
     let work = Workplace::new();
     write_month(&work, "2022-04", 10);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     let open = |file: &str| {
         let connection = Connection::open(work.path("shared").join(file)).unwrap();
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
@@ -146,10 +132,10 @@ fn a_write_ahead_log_is_turned_off_or_lived_with() {
     let others = ["warehouse.db", "mart.db"].map(open);
     let dashboard = ["dashboard", "--month", "2022-04", "--warehouse", "sqlite:shared/warehouse.db"];
     work.run(dashboard).ok();
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     assert_eq!((mode("warehouse.db"), mode("mart.db")), ("wal".to_owned(), "wal".to_owned()));
     drop(others);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     assert_eq!((mode("warehouse.db"), mode("mart.db")), ("delete".to_owned(), "delete".to_owned()));
 }
 
@@ -175,7 +161,7 @@ fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
     // Whoever only reads changes nothing, and says what to do.
     let reading = work.run(["dashboard", "--month", "2022-04"].iter().chain(&WAREHOUSE));
     reading.failed(5, &["older viewmart", "viewmart mart --month"]);
-    finished(run(&work, "2022-05").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-05")).ok();
     let version = |file: &str| work.rows(&format!("shared/{file}"), "PRAGMA user_version").remove(0).remove(0);
     assert_eq!((version("warehouse.db"), version("mart.db")), ("2".to_owned(), "2".to_owned()));
     let runs = "SELECT Id, Month, RecordsKept, Status, RulesText FROM etl_run_published ORDER BY Id";
@@ -205,7 +191,7 @@ fn what_is_not_ours_or_newer_is_refused_before_the_work() {
         write_month(&work, "2022-05", 10);
         Connection::open(work.path("shared").join(file)).unwrap().execute_batch(sql).unwrap();
         let before = ["warehouse.db", "mart.db"].map(|file| work.read(&format!("shared/{file}")));
-        let found = finished(run(&work, "2022-05").spawn().unwrap(), Duration::from_secs(20));
+        let found = Finished::in_time(run(&work, "2022-05"));
         found.failed(5, words);
         assert_eq!(["warehouse.db", "mart.db"].map(|file| work.read(&format!("shared/{file}"))), before, "{sql}");
     };
@@ -224,7 +210,7 @@ fn a_file_of_another_program_is_refused() {
     std::fs::create_dir_all(work.path("shared")).unwrap();
     let other = Connection::open(work.path("shared/warehouse.db")).unwrap();
     other.execute_batch("CREATE TABLE bookmark (Id TEXT); PRAGMA user_version = 60").unwrap();
-    let found = finished(run(&work, "2022-05").spawn().unwrap(), Duration::from_secs(20));
+    let found = Finished::in_time(run(&work, "2022-05"));
     found.failed(5, &["belongs to another program", "another database"]);
 }
 
@@ -232,7 +218,7 @@ fn a_file_of_another_program_is_refused() {
 fn two_warehouses_never_share_a_mart() {
     let work = Workplace::new();
     write_month(&work, "2022-04", 10);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     let other = ["run", "2022-04", "--month", "2022-04", "--warehouse", "sqlite:shared/other.db", "--out", "other"];
     work.run(other).failed(5, &["mart.db is the mart of another warehouse", "--mart-db"]);
     assert!(!work.path("shared/other.db").exists());
@@ -243,7 +229,7 @@ fn two_warehouses_never_share_a_mart() {
 fn a_mart_is_never_built_of_two_runs() {
     let work = Workplace::new();
     write_month(&work, "2022-04", 10);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     let warehouse = Connection::open(work.path("shared/warehouse.db")).unwrap();
     for sql in [
         "UPDATE customer_behavior SET MovieDuration = MovieDuration + 1, TotalDuration = TotalDuration + 1",
@@ -254,7 +240,7 @@ fn a_mart_is_never_built_of_two_runs() {
         let found = work.run(["mart", "--month", "2022-04"].iter().chain(&WAREHOUSE));
         found.failed(5, &["do not belong together", "load the month again"]);
         assert_eq!(work.read("shared/mart.db"), before);
-        finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+        Finished::in_time(run(&work, "2022-04")).ok();
     }
 }
 
@@ -262,7 +248,7 @@ fn a_mart_is_never_built_of_two_runs() {
 fn a_mart_of_another_run_is_not_drawn() {
     let work = Workplace::new();
     write_month(&work, "2022-04", 10);
-    finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+    Finished::in_time(run(&work, "2022-04")).ok();
     work.run(["transform", "2022-04", "--out", "steps"]).ok();
     work.run(["load", "steps/month-2022-04.parquet"].iter().chain(&WAREHOUSE)).ok();
     let dashboard = ["dashboard", "--out", "drawn"];
@@ -281,7 +267,7 @@ fn a_mart_takes_the_only_month_and_makes_no_warehouse() {
     assert!(!work.path("shared").exists());
     for month in ["2022-04", "2022-05"] {
         write_month(&work, month, 10);
-        finished(run(&work, month).spawn().unwrap(), Duration::from_secs(20)).ok();
+        Finished::in_time(run(&work, month)).ok();
     }
     let found = work.run(["mart"].iter().chain(&WAREHOUSE));
     found.failed(2, &["several months: 2022-04, 2022-05", "--month"]);
@@ -292,7 +278,7 @@ fn the_doctor_says_of_an_embedded_warehouse_what_a_run_would() {
     let check = |change: &dyn Fn(&Workplace), code: i32, word: &str| {
         let work = Workplace::new();
         write_month(&work, "2022-04", 10);
-        finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).ok();
+        Finished::in_time(run(&work, "2022-04")).ok();
         change(&work);
         let names = || {
             let mut names: Vec<_> =
@@ -305,7 +291,7 @@ fn the_doctor_says_of_an_embedded_warehouse_what_a_run_would() {
         assert_eq!(found.code, Some(code), "{}", found.stdout);
         assert!(found.stdout.contains(word), "`{word}` is missing in:\n{}", found.stdout);
         assert_eq!(names(), before);
-        assert_eq!(finished(run(&work, "2022-04").spawn().unwrap(), Duration::from_secs(20)).code, Some(code));
+        assert_eq!(Finished::in_time(run(&work, "2022-04")).code, Some(code));
     };
     let sql = |work: &Workplace, file: &str, sql: &str| {
         Connection::open(work.path("shared").join(file)).unwrap().execute_batch(sql).unwrap();
