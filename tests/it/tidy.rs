@@ -109,3 +109,24 @@ fn imports_are_read_as_they_are_written() {
                 use crate::{gate, mart as m};\nuse crate::ENGINE;\n// use crate::cli\nuse super::lake;\n#[cfg(test)]\nmod tests {\n    use crate::dashboard;\n}\n";
     assert_eq!(imports(text), ["console", "warehouse", "engine", "gate", "mart"]);
 }
+
+/// Prose for people is wrapped, so that a change of a sentence is one of a few lines. Tables and code are as wide as they
+/// are.
+#[test]
+fn prose_is_wrapped() {
+    const MAX_CHARS: usize = 100;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["ARCHITECTURE.md", "CHANGELOG.md", "README.md"] {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        let mut is_code = false;
+        let mut long = Vec::new();
+        for (line, number) in text.lines().zip(1..) {
+            let is_fence = line.trim_start().starts_with("```");
+            is_code ^= is_fence;
+            if !is_code && !is_fence && !line.starts_with('|') && line.chars().count() > MAX_CHARS {
+                long.push(number);
+            }
+        }
+        assert!(long.is_empty(), "{name}: wrap lines {long:?} at {MAX_CHARS} columns");
+    }
+}
