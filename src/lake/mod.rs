@@ -429,3 +429,6 @@ impl Lake {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,25 @@ fn a_scan_ends_with_the_process_that_started_it() {
     shell.wait().unwrap();
     wait_until("the scan has ended", &|| status("State:").is_none_or(|state| state.starts_with('Z')));
 }
+
+#[test]
+fn a_plan_has_the_files_that_a_run_has() {
+    let work = Workplace::new();
+    for day in ["01", "02"] {
+        work.write(&format!("lake/{day}-04-2022.json"), record("A", "VOD", 60));
+    }
+    let pattern = ["--day-pattern", "{DD}-{MM}-{YYYY}.json"];
+    let days = |tasks: &[Task]| -> usize { tasks.iter().map(|task| task.ranges.len()).sum() };
+    assert_eq!(days(&plan(&work, &pattern)), 2);
+    let check = |flags: &[&str], code: i32, word: &str| {
+        let refused = work.run([&["plan", "lake"], flags].concat());
+        assert_eq!(refused.code, Some(code), "{flags:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(word), "{flags:?}: {}", refused.stderr);
+    };
+    check(&[], 3, "neither its name nor a folder below the input has a day");
+    check(&["--day-pattern", pattern[1], "--require-all-days"], 3, "no file for 2022-04-03");
+    work.write("lake/02-04-2022 (1).json", record("A", "VOD", 60));
+    let copies = ["--day-pattern", "{DD}-{MM}-{YYYY}*.json"];
+    check(&copies, 3, "looks like the same data as");
+    assert_eq!(days(&plan(&work, &[&copies[..], &["--allow-duplicates"]].concat())), 3);
+}

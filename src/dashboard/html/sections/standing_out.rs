@@ -91,7 +91,7 @@ mod tests {
             }
         };
         check(&[], &[]);
-        check(&[(100, 0), (100, 5), (51, 0), (200, 0)], &[]);
+        check(&[(100, 0), (100, 5), (53, 0), (200, 0)], &[]);
         check(&[(100, 0), (100, 0), (49, 0)], &["Sun 3 Apr", "<td>49", "fewer than half"]);
         check(&[(100, 0), (100, 0), (201, 0)], &["Sun 3 Apr", "more than twice"]);
         check(&[(10, 0), (9, 1)], &["Sat 2 Apr", "malformed 1", "many rejected"]);
