@@ -84,7 +84,7 @@ impl<'a> Evidence<'a> {
         if last.is_empty() {
             return Vec::new();
         }
-        for (name, reject) in rejects.iter() {
+        for (name, reject) in rejects.last_of_batches() {
             if let Some(place) = last.get_mut(name) {
                 *place = Some(reject);
             }

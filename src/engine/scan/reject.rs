@@ -97,6 +97,12 @@ impl RejectBatch {
         })
     }
 
+    fn last(&self) -> Option<Reject<'_>> {
+        let (last, before) = self.entries.split_last()?;
+        let start = before.last().map_or(0, |entry| entry.text_end);
+        Some(Reject { offset: last.offset, reason: last.reason, raw: &self.text[start..last.text_end] })
+    }
+
     fn n_bytes(&self) -> usize {
         self.text.len() + self.entries.len() * size_of::<Entry>()
     }
@@ -162,6 +168,11 @@ impl Rejects {
         for ((file, number, _), batch) in other.batches {
             self.add(&file, number, batch);
         }
+    }
+
+    /// The last reject of each batch that is kept, with its file, in order: those of a file among them are its last.
+    pub fn last_of_batches(&self) -> impl Iterator<Item = (&str, Reject<'_>)> {
+        self.batches.iter().filter_map(|((file, ..), batch)| Some((&**file, batch.last()?)))
     }
 
     /// File and reject in order, as many as the limit allows.
