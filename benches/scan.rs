@@ -13,7 +13,7 @@ use viewmart::engine::scan::exact::parse_line;
 use viewmart::engine::scan::fast::{Backend, Scanner};
 use viewmart::engine::scan::json::{LineReader, scan_lines};
 use viewmart::engine::scan::lines::{Lines, scan_lines_exact};
-use viewmart::engine::scan::record::RecordFilter;
+use viewmart::engine::scan::record::{Reading, RecordFilter};
 use viewmart::engine::scan::sink::{Sink, route};
 use viewmart::engine::scan::tape::ExactReader;
 
@@ -129,7 +129,7 @@ fn ndjson_plain_parser(bencher: Bencher, shape: &str) {
     let (text, filter) = (ndjson(shape), filter());
     bench(bencher, text.len(), |sums| {
         for (at, line) in Lines::new(&text, 0..text.len()) {
-            route(parse_line(line), &filter, at as u64, line, sums);
+            route(parse_line(line, Reading::default()), &filter, at as u64, line, sums);
         }
     });
 }

@@ -1,15 +1,24 @@
-//! The reader through simd-json gives what the plain parser gives, for any bytes.
+//! The reader through simd-json gives what the plain parser gives, for any bytes and however the rules read them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use viewmart::engine::rules::{FieldPlace, FieldTypes};
 use viewmart::engine::scan::exact::{parse_line, parse_source};
+use viewmart::engine::scan::record::Reading;
 use viewmart::engine::scan::tape::ExactReader;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut reader = ExactReader::new();
-    assert_eq!(reader.read(bytes), parse_line(bytes));
-    assert_eq!(reader.read_source(bytes), parse_source(bytes));
     // The same bytes where a value stands, so that no time is lost finding the frame around it.
-    let line = [&br#"{"x":1,"_source":{"Contract":"#[..], bytes, br#","AppName":"a"}}"#].concat();
-    assert_eq!(reader.read(&line), parse_line(&line));
+    let nested = [&br#"{"x":1,"_source":{"Contract":"#[..], bytes, br#","AppName":"a"}}"#].concat();
+    let flat = [&br#"{"x":1,"TotalDuration":"#[..], bytes, br#","AppName":"a"}"#].concat();
+    for types in [FieldTypes::Strict, FieldTypes::Lenient] {
+        assert_eq!(reader.read_source(bytes, types), parse_source(bytes, types));
+        for source in [FieldPlace::Source, FieldPlace::Flat] {
+            let reading = Reading { types, source };
+            for line in [bytes, &nested, &flat] {
+                assert_eq!(reader.read(line, reading), parse_line(line, reading));
+            }
+        }
+    }
 });

@@ -57,6 +57,30 @@ pub enum TasteRule {
     Nonzero,
 }
 
+/// How the types of a record's fields are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldTypes {
+    /// An integer is written as one, a contract is text, and JSON is RFC 8259.
+    #[default]
+    Strict,
+    /// Also integers written as `254.0`, `2.54e2` or `"254"`, contracts that are JSON integers, and `NaN` and
+    /// `Infinity` outside the fields that are read.
+    Lenient,
+}
+
+/// Where a record of NDJSON has its fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum FieldPlace {
+    /// In the object `_source`, as Elasticsearch has them.
+    #[default]
+    #[serde(rename = "_source")]
+    Source,
+    /// At the top.
+    #[serde(rename = "flat")]
+    Flat,
+}
+
 /// The label for a customer without seconds or without taste.
 pub const NO_LABEL: &str = "No";
 
@@ -84,6 +108,10 @@ pub struct RecordRules {
     pub min_seconds: i64,
     /// Largest number of seconds of a kept record.
     pub max_seconds: i64,
+    /// How the types of its fields are taken.
+    pub types: FieldTypes,
+    /// Where its fields are.
+    pub source: FieldPlace,
     /// Contracts whose records are rejected as `excluded`, sorted.
     pub exclude_contracts: Vec<String>,
     /// The category of each app. An app's place here is its [`App::index`].
@@ -158,7 +186,14 @@ impl RecordRules {
     fn canonical(&self) -> String {
         let seconds = format!("seconds={}..={}\n", self.min_seconds, self.max_seconds);
         let apps = self.apps.iter().map(|(app, category)| format!("app={app:?} category={}\n", category.name()));
-        std::iter::once(seconds).chain(self.exclusions()).chain(apps).collect()
+        std::iter::once(seconds).chain(self.readings()).chain(self.exclusions()).chain(apps).collect()
+    }
+
+    /// How a record is read, where it is not the usual way: hashes of the usual are older than the choice.
+    fn readings(&self) -> impl Iterator<Item = String> {
+        let types = (self.types != FieldTypes::default()).then(|| format!("types={:?}\n", self.types));
+        let source = (self.source != FieldPlace::default()).then(|| format!("source={:?}\n", self.source));
+        types.into_iter().chain(source)
     }
 
     fn exclusions(&self) -> impl Iterator<Item = String> {
@@ -220,6 +255,7 @@ fn whole_canonical(name: &str, record: &RecordRules, labels: &LabelRules) -> Str
     let mut canonical = format!("name={name:?}\n");
     let mut line = |text: String| canonical.push_str(&text);
     line(format!("seconds={}..={}\n", record.min_seconds, record.max_seconds));
+    record.readings().for_each(&mut line);
     line(format!("taste={:?}\n", labels.taste));
     record.exclusions().for_each(&mut line);
     for category in labels.order {
@@ -295,6 +331,9 @@ mod tests {
         check(&|t| t.replace("86400", "86399"), [true, false, true]);
         check(&|t| t.replace("min_seconds = 0", "min_seconds = 1"), [true, false, true]);
         check(&|t| t.replace("= []", "= [\"0\"]"), [true, false, true]);
+        check(&|t| t.replace("86400", "86400\ntypes = \"strict\"\nsource = \"_source\""), [false; 3]);
+        check(&|t| t.replace("86400", "86400\ntypes = \"lenient\""), [true, false, true]);
+        check(&|t| t.replace("86400", "86400\nsource = \"flat\""), [true, false, true]);
         check(&|t| t.replace("\"KPLUS\"", "\"K+\""), [true, false, true]);
         check(&|t| t.replace("\"positive\"", "\"nonzero\""), [false, true, true]);
         check(&|t| t.replace("Relax = [\"RELAX\"]\n", "") + "Relax = [\"RELAX\"]\n", [false, true, true]);

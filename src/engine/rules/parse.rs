@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use super::{Category, LabelRules, MAX_APPS, RecordRules, Rules, TasteRule};
+use super::{Category, FieldPlace, FieldTypes, LabelRules, MAX_APPS, RecordRules, Rules, TasteRule};
 
 /// Rules that cannot be used. `line` is 1-based.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +94,16 @@ impl Rules {
         }
         let base_taste = base.as_ref().map_or(TasteRule::Positive, |base| base.labels.taste);
         let taste = parsed.labels.taste.unwrap_or(base_taste);
-        let record = RecordRules { sha256: String::new(), min_seconds, max_seconds, exclude_contracts, apps };
+        let base = base.as_ref().map(|base| &base.record);
+        let record = RecordRules {
+            sha256: String::new(),
+            min_seconds,
+            max_seconds,
+            types: parsed.record.types.or(base.map(|base| base.types)).unwrap_or_default(),
+            source: parsed.record.source.or(base.map(|base| base.source)).unwrap_or_default(),
+            exclude_contracts,
+            apps,
+        };
         let labels = LabelRules { sha256: String::new(), taste, order };
         Ok(Rules::with_hashes(name, record, labels))
     }
@@ -120,6 +129,8 @@ struct Text {
 struct RecordText {
     min_seconds: Option<Spanned<i64>>,
     max_seconds: Option<Spanned<i64>>,
+    types: Option<FieldTypes>,
+    source: Option<FieldPlace>,
     exclude_contracts: Option<Vec<String>>,
     exclude_file: Option<Spanned<String>>,
 }
@@ -278,6 +289,8 @@ mod tests {
         check(with(|t| t.replace("max_seconds", "max_secs")), 4, "max_secs");
         check(with(|t| t.replace("86400", "-1")), 4, "below `min_seconds`");
         check(with(|t| t.replace("\"positive\"", "\"any\"")), 7, "any");
+        check(with(|t| t.replace("86400", "86400\ntypes = \"loose\"")), 5, "loose");
+        check(with(|t| t.replace("86400", "86400\nsource = \"top\"")), 5, "top");
         check(with(|t| t.replace("= 0", "= zero")), 3, "");
         check(with(|t| t.replace("name = \"default\"", "name = \"\"")), 1, "`name`");
         check(with(|t| t + "Tv = []\n"), 14, "");
@@ -291,6 +304,10 @@ mod tests {
             match name {
                 "base.toml" => {
                     Rules::parse(&DEFAULT_TOML.replace("[]  ", "[\"B\"]  ").replace("\"default\"", "\"base\""))
+                        .map_err(|e| e.to_string())
+                }
+                "read.toml" => {
+                    Rules::parse("extends = 'default'\n[record]\ntypes = 'lenient'\nsource = 'flat'")
                         .map_err(|e| e.to_string())
                 }
                 name => NoReferences.base(name),
@@ -326,6 +343,10 @@ mod tests {
         let all = "[category]\nTv = []\nSport = []\nChild = []\nMovie = []\nRelax = ['R']";
         check(&format!("extends = 'default'\n{all}"), &|_| format!("name = 'default'\n{all}"));
         let excluded = |list: &str| DEFAULT_TOML.replace("[]  ", list).replace("\"default\"", "\"base\"");
+        let read = |base: &str| base.replace("86400", "86400\ntypes = 'lenient'\nsource = 'flat'");
+        check("extends = 'default'\n[record]\ntypes = 'lenient'\nsource = 'flat'", &read);
+        check("extends = 'read.toml'", &read);
+        check("extends = 'read.toml'\n[record]\ntypes = 'strict'\nsource = '_source'", &|base| base.to_owned());
         check("extends = 'base.toml'", &|_| excluded("[\"B\"]  "));
         check("extends = 'base.toml'\n[record]\nexclude_contracts = ['C']", &|_| excluded("[\"C\"]  "));
         check("extends = 'base.toml'\n[record]\nexclude_file = 'out.csv'", &|_| excluded("[\"A\",\"B\",\"Z\"]  "));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Category, LabelRules, RecordRules, Rules, TasteRule};
+use super::{Category, FieldPlace, FieldTypes, LabelRules, RecordRules, Rules, TasteRule};
 
 impl Rules {
     /// The rules as TOML, which [`Rules::parse`] reads back as the same rules: the same text for
@@ -10,7 +10,7 @@ impl Rules {
     pub fn to_toml(&self) -> String {
         let Rules { name, sha256: _, record, labels } = self;
         // Every field is named, so that one more is not forgotten here.
-        let RecordRules { sha256: _, min_seconds, max_seconds, exclude_contracts, apps } = record;
+        let RecordRules { sha256: _, min_seconds, max_seconds, types, source, exclude_contracts, apps } = record;
         let LabelRules { sha256: _, taste, order } = labels;
         let taste = match taste {
             TasteRule::Positive => "positive",
@@ -23,6 +23,15 @@ impl Rules {
         };
         line(format!("min_seconds = {min_seconds}"));
         line(format!("max_seconds = {max_seconds}"));
+        // What is usual is not written: the text stands in outputs that are older than the choice.
+        match types {
+            FieldTypes::Strict => {}
+            FieldTypes::Lenient => line("types = \"lenient\"".to_owned()),
+        }
+        match source {
+            FieldPlace::Source => {}
+            FieldPlace::Flat => line("source = \"flat\"".to_owned()),
+        }
         line(format!("exclude_contracts = {}", list(exclude_contracts.iter().map(String::as_str))));
         line(format!("\n[labels]\ntaste = \"{taste}\"\n\n[category]"));
         for category in order {
@@ -74,6 +83,8 @@ mod tests {
             bounds in any::<[i64; 2]>(),
             mut exclude_contracts in proptest::collection::vec(any::<String>(), 0..4),
             apps in proptest::collection::btree_map(".{1,9}", proptest::sample::select(&Category::ALL[..]), 0..9),
+            types in proptest::sample::select(&[FieldTypes::Strict, FieldTypes::Lenient][..]),
+            source in proptest::sample::select(&[FieldPlace::Source, FieldPlace::Flat][..]),
             taste in proptest::sample::select(&[TasteRule::Positive, TasteRule::Nonzero][..]),
         ) {
             exclude_contracts.sort_unstable();
@@ -81,7 +92,7 @@ mod tests {
             let [min_seconds, max_seconds] = [bounds[0].min(bounds[1]), bounds[0].max(bounds[1])];
             let base = Rules::preset("default").unwrap();
             let record =
-                RecordRules { min_seconds, max_seconds, exclude_contracts, apps, ..base.record.clone() };
+                RecordRules { min_seconds, max_seconds, types, source, exclude_contracts, apps, ..base.record.clone() };
             let rules = Rules { name, record, labels: LabelRules { taste, ..base.labels.clone() }, ..base };
             let mut read = Rules::parse(&rules.to_toml()).unwrap();
             // These three were the hashes of other rules.

@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::record::Fields;
+use super::integer::integer;
+use super::record::{Fields, Reading};
+use crate::engine::rules::{FieldPlace, FieldTypes};
 
 /// A record that is not well-formed: not UTF-8, not a JSON object, `_source` missing or not an
 /// object, or a lone surrogate escape in a field that is read.
@@ -19,34 +21,23 @@ pub struct Malformed;
 ///
 /// # Errors
 /// [`Malformed`], whatever is wrong with it.
-pub fn parse_line(line: &[u8]) -> Result<Fields<'_>, Malformed> {
-    let mut json = Json::new(line)?;
-    // The last `_source` counts, whether or not it is an object.
-    let mut source = None;
+pub fn parse_line(line: &[u8], reading: Reading) -> Result<Fields<'_>, Malformed> {
+    let mut json = Json::new(line, reading.types)?;
     json.skip_space();
-    json.members(|json, key| {
-        if !key.is("_source") {
-            return json.skip_value();
-        }
-        source = match json.peek() {
-            Some(b'{') => Some(json.source()?),
-            _ => {
-                json.skip_value()?;
-                None
-            }
-        };
-        Ok(())
-    })?;
+    let source = match reading.source {
+        FieldPlace::Source => json.record()?,
+        FieldPlace::Flat => json.source()?,
+    };
     json.end()?;
-    source.ok_or(Malformed)?.decode()
+    source.decode()
 }
 
 /// Reads the object that `_source` holds, given on its own.
 ///
 /// # Errors
 /// [`Malformed`], as for a line.
-pub fn parse_source(object: &[u8]) -> Result<Fields<'_>, Malformed> {
-    let mut json = Json::new(object)?;
+pub fn parse_source(object: &[u8], types: FieldTypes) -> Result<Fields<'_>, Malformed> {
+    let mut json = Json::new(object, types)?;
     json.skip_space();
     let source = json.source()?;
     json.end()?;
@@ -137,12 +128,13 @@ fn decode_unicode(text: &str) -> Result<(char, &str), Malformed> {
 struct Json<'a> {
     text: &'a str,
     at: usize,
+    types: FieldTypes,
 }
 
 impl<'a> Json<'a> {
-    fn new(bytes: &'a [u8]) -> Result<Json<'a>, Malformed> {
+    fn new(bytes: &'a [u8], types: FieldTypes) -> Result<Json<'a>, Malformed> {
         let text = std::str::from_utf8(bytes).map_err(|_| Malformed)?;
-        Ok(Json { text, at: 0 })
+        Ok(Json { text, at: 0, types })
     }
 
     #[inline]
@@ -205,18 +197,37 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Reads the object that `_source` holds.
+    /// Reads a record and gives its `_source`. The last one counts, whether or not it is an object.
+    fn record(&mut self) -> Result<Source<'a>, Malformed> {
+        let mut source = None;
+        self.members(|json, key| {
+            if !key.is("_source") {
+                return json.skip_other();
+            }
+            source = match json.peek() {
+                Some(b'{') => Some(json.source()?),
+                _ => {
+                    json.skip_value(FieldTypes::Strict)?;
+                    None
+                }
+            };
+            Ok(())
+        })?;
+        source.ok_or(Malformed)
+    }
+
+    /// Reads the object that holds the fields.
     fn source(&mut self) -> Result<Source<'a>, Malformed> {
         let mut source = Source::default();
         self.members(|json, key| {
             if key.is("Contract") {
-                source.contract = json.string_or_other()?;
+                source.contract = json.contract_or_other()?;
             } else if key.is("AppName") || key.is("Appname") {
                 source.app = json.string_or_other()?;
             } else if key.is("TotalDuration") {
                 source.seconds = json.integer_or_other()?;
             } else {
-                json.skip_value()?;
+                json.skip_other()?;
             }
             Ok(())
         })?;
@@ -235,16 +246,33 @@ impl<'a> Json<'a> {
         if self.peek() == Some(b'"') {
             return self.string().map(Some);
         }
-        self.skip_value()?;
+        self.skip_value(FieldTypes::Strict)?;
         Ok(None)
     }
 
+    /// A contract is text; leniently a JSON integer is one, as its digits.
+    fn contract_or_other(&mut self) -> Result<Option<Text<'a>>, Malformed> {
+        let (Some(b'-' | b'0'..=b'9'), FieldTypes::Lenient) = (self.peek(), self.types) else {
+            return self.string_or_other();
+        };
+        let raw = self.number()?;
+        let is_integer = raw.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9'));
+        Ok(is_integer.then_some(Text { raw, has_escape: false }))
+    }
+
     fn integer_or_other(&mut self) -> Result<Option<i64>, Malformed> {
-        if let Some(b'-' | b'0'..=b'9') = self.peek() {
-            return self.number();
+        match (self.peek(), self.types) {
+            (Some(b'-' | b'0'..=b'9'), types) => Ok(integer(self.number()?.as_bytes(), types)),
+            (Some(b'"'), FieldTypes::Lenient) => {
+                // Text that cannot be decoded is no number, as any other text.
+                let text = self.string()?.decode().ok();
+                Ok(text.and_then(|text| integer(text.as_bytes(), FieldTypes::Lenient)))
+            }
+            _ => {
+                self.skip_value(FieldTypes::Strict)?;
+                Ok(None)
+            }
         }
-        self.skip_value()?;
-        Ok(None)
     }
 
     /// Reads a string: no control characters, only the escapes of RFC 8259.
@@ -275,8 +303,8 @@ impl<'a> Json<'a> {
         Ok(Text { raw, has_escape })
     }
 
-    /// Reads a number; gives its value when it is written as an integer and fits 64 bits.
-    fn number(&mut self) -> Result<Option<i64>, Malformed> {
+    /// Reads a number; gives its text.
+    fn number(&mut self) -> Result<&'a str, Malformed> {
         let start = self.at;
         self.eat(b'-');
         match self.next() {
@@ -284,18 +312,14 @@ impl<'a> Json<'a> {
             Some(b'1'..=b'9') => self.skip_digits(),
             _ => return Err(Malformed),
         }
-        let integer = self.text.get(start..self.at).ok_or(Malformed)?;
-        let mut is_integer = true;
         if self.eat(b'.') {
-            is_integer = false;
             self.expect_digits()?;
         }
         if self.eat(b'e') || self.eat(b'E') {
-            is_integer = false;
             let _sign = self.eat(b'+') || self.eat(b'-');
             self.expect_digits()?;
         }
-        Ok(if is_integer { integer.parse().ok() } else { None })
+        self.text.get(start..self.at).ok_or(Malformed)
     }
 
     fn skip_digits(&mut self) {
@@ -311,15 +335,24 @@ impl<'a> Json<'a> {
     }
 
     fn expect_word(&mut self, word: &str) -> Result<(), Malformed> {
-        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+        if !self.goes_on_with(word) {
             return Err(Malformed);
         }
         self.at += word.len();
         Ok(())
     }
 
-    /// Reads a value of any kind and depth.
-    fn skip_value(&mut self) -> Result<(), Malformed> {
+    fn goes_on_with(&self, word: &str) -> bool {
+        self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes()))
+    }
+
+    /// Reads a value that is none of the fields.
+    fn skip_other(&mut self) -> Result<(), Malformed> {
+        self.skip_value(self.types)
+    }
+
+    /// Reads a value of any kind and depth; of lenient types are the words that Python writes for what is no number.
+    fn skip_value(&mut self, types: FieldTypes) -> Result<(), Malformed> {
         let mut open = Nesting::default();
         loop {
             // A value begins here, perhaps after white space.
@@ -345,6 +378,9 @@ impl<'a> Json<'a> {
                 Some(b'"') => {
                     self.string()?;
                 }
+                Some(b'N') if types == FieldTypes::Lenient => self.expect_word("NaN")?,
+                Some(b'I') if types == FieldTypes::Lenient => self.expect_word("Infinity")?,
+                Some(b'-') if types == FieldTypes::Lenient && self.goes_on_with("-I") => self.expect_word("-Infinity")?,
                 Some(b'-' | b'0'..=b'9') => {
                     self.number()?;
                 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 use super::exact;
 use super::fast::{Format, Learned, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
-use super::record::RecordFilter;
+use super::record::{Reading, RecordFilter};
 use super::shape::{Field, Token, is_plain, is_plain_digits};
 use super::sink::Sink;
 use super::tape::ExactReader;
+use crate::engine::rules::FieldPlace;
 
 /// What reading NDJSON needs and keeps from split to split: the shapes of the lines, and memory
 /// that is used again.
@@ -37,7 +38,8 @@ pub fn scan_lines(
         start => first_line_start(window, start),
     };
     let LineReader { exact, learned } = reader;
-    scanner.scan::<b'"', _, _>(window, start..owned.end, &mut Lines { window, base, exact }, learned, sink);
+    let mut lines = Lines { window, base, exact, reading: scanner.filter().reading };
+    scanner.scan::<b'"', _, _>(window, start..owned.end, &mut lines, learned, sink);
 }
 
 /// The lines of one split.
@@ -45,6 +47,7 @@ struct Lines<'a> {
     window: &'a [u8],
     base: u64,
     exact: &'a mut ExactReader,
+    reading: Reading,
 }
 
 impl Format for Lines<'_> {
@@ -52,7 +55,7 @@ impl Format for Lines<'_> {
     const HAS_NULLS: bool = false;
 
     fn tokens(&self, line: &[u8]) -> Option<Vec<Token>> {
-        tokens(line)
+        tokens(line, self.reading)
     }
 
     #[inline(never)]
@@ -64,27 +67,30 @@ impl Format for Lines<'_> {
     }
 }
 
-/// The content of a line that a shape can describe. It has exactly one `_source`, with each field
-/// exactly once, and no key there that would count as one of them (an escaped spelling, `Appname`
-/// beside `AppName`); and it is valid JSON, so every line of its shape is.
-pub(super) fn tokens(line: &[u8]) -> Option<Vec<Token>> {
+/// The content of a line that a shape can describe. It has exactly one `_source`, unless its fields
+/// are at the top, with each field exactly once, and no key there that would count as one of them
+/// (an escaped spelling, `Appname` beside `AppName`); and it is well-formed, so every line of its
+/// shape is.
+pub(super) fn tokens(line: &[u8], reading: Reading) -> Option<Vec<Token>> {
     let text = line.strip_suffix(b"\n")?;
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    // From here on the text is known to be valid JSON.
-    exact::parse_line(text).ok()?;
-    let mut walk = Walk { text, ..Walk::default() };
+    // From here on the text is known to be valid JSON, or what lenient types take for it.
+    exact::parse_line(text, reading).ok()?;
+    let mut walk = Walk { text, place: reading.source, ..Walk::default() };
     while let Some(byte) = text.get(walk.at) {
         walk.step(*byte)?;
     }
     let roles = [Field::Contract, Field::App, Field::Seconds];
     let is_complete = roles.iter().all(|role| walk.tokens.iter().filter(|token| token.field == *role).count() == 1);
-    (is_complete && walk.n_sources == 1 && walk.n_found == [1; 3]).then_some(walk.tokens)
+    let has_source = reading.source == FieldPlace::Flat || walk.n_sources == 1;
+    (is_complete && has_source && walk.n_found == [1; 3]).then_some(walk.tokens)
 }
 
 /// A walk through the text of one valid JSON value, token by token.
 #[derive(Default)]
 struct Walk<'a> {
     text: &'a [u8],
+    place: FieldPlace,
     at: usize,
     tokens: Vec<Token>,
     /// Whether each open bracket is an object's.
@@ -93,7 +99,7 @@ struct Walk<'a> {
     keys: [&'a [u8]; 2],
     is_key_next: bool,
     n_sources: usize,
-    /// How often `_source` has contract, app and seconds.
+    /// How often the object of the fields has contract, app and seconds.
     n_found: [usize; 3],
 }
 
@@ -118,7 +124,7 @@ impl<'a> Walk<'a> {
                 if self.is_key_next {
                     self.enter_key(content);
                 } else {
-                    let field = match self.keys[1] {
+                    let field = match self.key() {
                         b"Contract" if self.is_in_source() => Field::Contract,
                         b"AppName" | b"Appname" if self.is_in_source() => Field::App,
                         _ => Field::Text,
@@ -136,7 +142,18 @@ impl<'a> Walk<'a> {
     }
 
     fn is_in_source(&self) -> bool {
-        self.open == [true, true] && self.keys[0] == b"_source"
+        match self.place {
+            FieldPlace::Source => self.open == [true, true] && self.keys[0] == b"_source",
+            FieldPlace::Flat => self.open == [true],
+        }
+    }
+
+    /// The last key seen among the fields.
+    fn key(&self) -> &'a [u8] {
+        match self.place {
+            FieldPlace::Source => self.keys[1],
+            FieldPlace::Flat => self.keys[0],
+        }
     }
 
     fn enter_key(&mut self, key: &'a [u8]) {
@@ -158,7 +175,7 @@ impl<'a> Walk<'a> {
         let ends_here = matches!(self.text.get(self.at), Some(b',' | b'}' | b']' | b' '));
         let goes_on = start > 0 && matches!(self.text[start - 1], b'-' | b'+' | b'.' | b'e' | b'E');
         if ends_here && !goes_on && is_plain_digits(&self.text[start..self.at]) {
-            let is_seconds = self.is_in_source() && self.keys[1] == b"TotalDuration";
+            let is_seconds = self.is_in_source() && self.key() == b"TotalDuration";
             let field = if is_seconds { Field::Seconds } else { Field::Digits };
             self.tokens.push(Token { start, end: self.at, field });
         }

@@ -104,6 +104,6 @@ pub fn read_line(line: &[u8], offset: u64, filter: &RecordFilter, reader: &mut E
     if line.len() > MAX_LINE_BYTES {
         sink.rejected(offset, Reason::Malformed, line);
     } else {
-        route(reader.read(line), filter, offset, line, sink);
+        route(reader.read(line, filter.reading), filter, offset, line, sink);
     }
 }

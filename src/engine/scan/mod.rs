@@ -11,6 +11,7 @@ pub mod csv;
 pub mod exact;
 mod exclude;
 pub mod fast;
+mod integer;
 pub mod json;
 pub mod lines;
 mod matcher;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::exclude::Exclusions;
 use crate::engine::ledger::Reason;
-use crate::engine::rules::{App, RecordRules};
+use crate::engine::rules::{App, FieldPlace, FieldTypes, RecordRules};
 use ahash::AHashMap;
 
 /// Longest contract that fits the column `Contract`, in characters.
@@ -12,6 +12,15 @@ pub const MAX_CONTRACT_CHARS: usize = 100;
 
 /// Longest line of a data file, line ending not counted, in bytes.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// How a record is read, before any rule decides about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// How the types of its fields are taken.
+    pub types: FieldTypes,
+    /// Where a record of NDJSON has its fields.
+    pub source: FieldPlace,
+}
 
 /// The fields that matter of one well-formed record, before any rule. `None` is absent, null or of
 /// another type.
@@ -51,6 +60,7 @@ pub enum Verdict<'a> {
 /// Rules in the form in which they are applied to records.
 #[derive(Clone, Debug)]
 pub struct RecordFilter {
+    pub(super) reading: Reading,
     pub(crate) min_seconds: i64,
     pub(crate) max_seconds: i64,
     pub(super) excluded: Exclusions,
@@ -61,6 +71,7 @@ impl RecordFilter {
     /// Prepares `rules`.
     pub fn new(rules: &RecordRules) -> RecordFilter {
         RecordFilter {
+            reading: Reading { types: rules.types, source: rules.source },
             min_seconds: rules.min_seconds,
             max_seconds: rules.max_seconds,
             excluded: Exclusions::new(&rules.exclude_contracts),

@@ -27,6 +27,7 @@ pub(super) use record::{MAX_NULL_BYTES, is_null};
 
 use super::exact::Malformed;
 use super::fast::{Format, Learned, Scanner};
+use super::integer::integer;
 use super::record::{Fields, MAX_LINE_BYTES, RecordFilter};
 use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
 use super::sink::{Sink, route};
@@ -95,9 +96,10 @@ impl CsvReader {
         let fields = if !is_well_formed {
             Err(Malformed)
         } else if let Columns::Source(_) = columns {
-            self.exact.read_source(contract.bytes_in(window, &mut self.unquoted))
+            self.exact.read_source(contract.bytes_in(window, &mut self.unquoted), filter.reading.types)
         } else {
-            fields_of_text(contract.value(window), app.value(window), seconds.value(window))
+            let seconds = seconds.value(window).and_then(|seconds| integer(&seconds, filter.reading.types));
+            fields_of_text(contract.value(window), app.value(window), seconds)
         };
         route(fields, filter, chunk.base + start as u64, raw, sink);
         record.next
@@ -190,12 +192,12 @@ pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
 fn fields_of_text<'a>(
     contract: Option<Cow<'a, [u8]>>,
     app: Option<Cow<'a, [u8]>>,
-    seconds: Option<Cow<'_, [u8]>>,
+    seconds: Option<i64>,
 ) -> Result<Fields<'a>, Malformed> {
     Ok(Fields {
         contract: contract.map(text).transpose()?,
         app: app.map(text).transpose()?,
-        seconds: seconds.and_then(|seconds| integer(&seconds)),
+        seconds,
     })
 }
 
@@ -204,13 +206,4 @@ fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Malformed> {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Malformed),
         Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Malformed),
     }
-}
-
-/// `-?[0-9]+` in 64 bits.
-fn integer(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
 }

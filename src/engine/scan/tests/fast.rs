@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{Call, RecordingSink, filter, for_each_csv_split, n_cases};
+use super::{Call, RecordingSink, USUAL, filter, for_each_csv_split, n_cases};
 use crate::engine::rules::{RecordRules, Rules};
 use crate::engine::scan::csv::{self, CsvLayout, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::{Backend, Scanner};
@@ -19,7 +19,7 @@ const MAX_LINES: usize = if cfg!(miri) { 6 } else { 40 };
 const MIN_SPLIT_BYTES: usize = if cfg!(miri) { 400 } else { 1 };
 
 /// What all backends report of `text`, which must be what the exact way reports.
-fn check(text: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
+pub(super) fn check(text: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
     let mut exact = RecordingSink::default();
     scan_lines_exact(text, 0..text.len(), 0, filter, &mut ExactReader::new(), &mut exact);
     // Near the end of its window the fast way leaves all lines to the exact way: it needs something
@@ -41,7 +41,7 @@ fn check(text: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Call> 
 }
 
 /// What all backends report of the CSV file `file`, which must be what the exact way reports.
-fn check_csv(file: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
+pub(super) fn check_csv(file: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Call> {
     // Near the end of its window the fast way leaves all records to the exact way: it needs
     // something after them. One long record is the least work for an interpreter.
     let padded = [file, b"\n", b"x".repeat(MAX_MATCH_BYTES).as_slice()].concat();
@@ -59,7 +59,7 @@ fn check_csv(file: &[u8], filter: &RecordFilter, n_split_bytes: usize) -> Vec<Ca
 }
 
 /// One record of a CSV file, `style` 0..4, and the header of files of that style.
-fn write_record(style: usize, contract: &str, app: &str, seconds: &str, other: &str) -> (&'static str, String) {
+pub(super) fn write_record(style: usize, contract: &str, app: &str, seconds: &str, other: &str) -> (&'static str, String) {
     // Of the same length in most files, and now and then not what it seems.
     let mac = match other.as_bytes().first() {
         Some(b'A'..=b'C') => "0C,0".to_owned(),
@@ -94,7 +94,7 @@ fn write_line(style: usize, contract: &str, app: &str, seconds: &str, other: &st
     }
 }
 
-fn contract() -> impl Strategy<Value = String> {
+pub(super) fn contract() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => "[A-Z]{3}[0-9]{6}",
         2 => "[ -_&&[^\"\\\\]]{0,12}",
@@ -113,7 +113,7 @@ fn seconds() -> impl Strategy<Value = String> {
     ]
 }
 
-fn app() -> impl Strategy<Value = &'static str> {
+pub(super) fn app() -> impl Strategy<Value = &'static str> {
     select(vec![
         "CHANNEL",
         "CHANNEL",
@@ -130,11 +130,11 @@ fn app() -> impl Strategy<Value = &'static str> {
 }
 
 /// Bytes put in, changed or taken out, each place by chance.
-fn damages() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
+pub(super) fn damages() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
     vec((any::<Index>(), 0..3_u8, prop_oneof![any::<u8>(), select(b"\"\\{}[],;\t:0e-u\0\n\r ".to_vec())]), 0..4)
 }
 
-fn damage(mut text: Vec<u8>, damages: Vec<(Index, u8, u8)>) -> Vec<u8> {
+pub(super) fn damage(mut text: Vec<u8>, damages: Vec<(Index, u8, u8)>) -> Vec<u8> {
     for (place, kind, byte) in damages {
         if text.is_empty() {
             break;
@@ -243,7 +243,7 @@ fn lines_of_one_shape_are_all_matched() {
         let lines: Vec<String> = (0..20)
             .map(|i| write_line(style, &format!("ABC{i:06}"), "CHANNEL", &(i * 37).to_string(), &format!("id{i}")))
             .collect();
-        let shapes = Shape::learn(lines.iter().filter_map(|line| Some((line.as_bytes(), tokens(line.as_bytes())?))), 4);
+        let shapes = Shape::learn(lines.iter().filter_map(|line| Some((line.as_bytes(), tokens(line.as_bytes(), USUAL)?))), 4);
         assert_eq!(shapes.len(), 1, "{:?}", lines[0]);
     }
 }
@@ -278,9 +278,9 @@ fn records_of_one_shape_are_all_matched() {
 
 #[test]
 fn what_cannot_be_learned() {
-    let check = |line: &str| assert_eq!(tokens(line.as_bytes()), None, "{line}");
+    let check = |line: &str| assert_eq!(tokens(line.as_bytes(), USUAL), None, "{line}");
     let good = write_line(0, "ABC000001", "VOD", "5", "id");
-    assert!(tokens(good.as_bytes()).is_some());
+    assert!(tokens(good.as_bytes(), USUAL).is_some());
     check(good.trim_end());
     check(&good.replace("VOD", "V\\u004fD"));
     check(&good.replace("VOD", "VÖD"));

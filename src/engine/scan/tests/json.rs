@@ -4,14 +4,14 @@ use super::super::exact::{Malformed, parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::record::{Fields, MAX_LINE_BYTES};
 use super::super::tape::ExactReader;
-use super::{Call, RecordingSink, fields, filter, kept, rejected, unmapped};
+use super::{Call, RecordingSink, USUAL, fields, filter, kept, rejected, unmapped};
 use crate::engine::ledger::Reason;
 use crate::engine::rules::Category;
 
 fn check_bytes(line: &[u8], expected: Result<Fields<'_>, Malformed>) {
     let shown = String::from_utf8_lossy(&line[..line.len().min(300)]).into_owned();
-    assert_eq!(parse_line(line), expected, "exact: {shown}");
-    assert_eq!(ExactReader::new().read(line), expected, "simd: {shown}");
+    assert_eq!(parse_line(line, USUAL), expected, "exact: {shown}");
+    assert_eq!(ExactReader::new().read(line, USUAL), expected, "simd: {shown}");
 }
 
 fn check(line: &str, contract: Option<&str>, app: Option<&str>, seconds: Option<i64>) {
@@ -34,8 +34,8 @@ fn check_value(value: &[u8], is_valid: bool) {
         [&br#"{"_source":{"x":[0,"#[..], value, br#"],"Contract":"C","TotalDuration":1,"AppName":"SPORT"}}"#].concat();
     check_bytes(&line, expected.clone());
     let object = [&br#"{"Contract":"C","TotalDuration":1,"AppName":"SPORT","y":{"x":"#[..], value, b"}}"].concat();
-    assert_eq!(parse_source(&object), expected);
-    assert_eq!(ExactReader::new().read_source(&object), expected);
+    assert_eq!(parse_source(&object, USUAL.types), expected);
+    assert_eq!(ExactReader::new().read_source(&object, USUAL.types), expected);
 }
 
 #[test]
@@ -445,7 +445,7 @@ fn a_reader_forgets_the_line_before() {
     let long = format!(r#"{{"_source":{{"Contract":"{}","AppName":"a\u0062","TotalDuration":5}}}}"#, "x".repeat(3000));
     let lines = [long.as_str(), r#"{"_source":{}}"#, "{", r#"{"_source":{"Contract":"y\n"}}"#, "", &long];
     for line in lines {
-        assert_eq!(reader.read(line.as_bytes()), parse_line(line.as_bytes()));
+        assert_eq!(reader.read(line.as_bytes(), USUAL), parse_line(line.as_bytes(), USUAL));
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::shape::MAX_MATCH_BYTES;
 use super::super::tape::ExactReader;
-use super::{RecordingSink, filter, for_each_csv_split, n_cases, scanner};
+use super::{READINGS, RecordingSink, filter, for_each_csv_split, n_cases, scanner};
 
 /// The texts of JSON values, valid and otherwise, and what stands between them.
 fn json_value() -> impl Strategy<Value = String> {
@@ -25,6 +25,15 @@ fn json_value() -> impl Strategy<Value = String> {
         "1.5",
         "1e3",
         "12.0",
+        "2.54e2",
+        "9007199254740993.0",
+        "\"12\"",
+        "\"-1.0\"",
+        "\"\\u0031\"",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "[NaN]",
         "9223372036854775807",
         "9223372036854775808",
         "-9223372036854775808",
@@ -103,9 +112,11 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     ];
     let before = prop_oneof![3 => Just(String::new()), 1 => members(json_value()).prop_map(|text| text + ",")];
     let after = prop_oneof![3 => Just(String::new()), 1 => members(json_value()).prop_map(|text| format!(",{text}"))];
-    let text = (space(), before, source, after, space()).prop_map(|(a, before, source, after, b)| {
+    let nested = (space(), before, source, after, space()).prop_map(|(a, before, source, after, b)| {
         format!("{a}{{{before}\"_source\":{source}{after}}}{b}").into_bytes()
     });
+    let flat = members(json_value()).prop_map(|text| format!("{{{text}}}").into_bytes());
+    let text = prop_oneof![3 => nested, 1 => flat];
     // A few bytes of it changed, taken out or put in.
     let change =
         (any::<prop::sample::Index>(), 0..3u8, prop_oneof![any::<u8>(), select(b"\"\\{}[],:0e-u\0 ".to_vec())]);
@@ -130,18 +141,18 @@ proptest! {
     #![proptest_config(n_cases(20_000))]
 
     #[test]
-    fn simd_and_exact_agree(line in line()) {
+    fn simd_and_exact_agree(line in line(), reading in select(READINGS.to_vec())) {
         let mut reader = ExactReader::new();
-        prop_assert_eq!(reader.read(&line), parse_line(&line));
-        prop_assert_eq!(reader.read_source(&line), parse_source(&line));
+        prop_assert_eq!(reader.read(&line, reading), parse_line(&line, reading));
+        prop_assert_eq!(reader.read_source(&line, reading.types), parse_source(&line, reading.types));
     }
 
     #[test]
-    fn simd_and_exact_agree_on_noise(line in vec(prop_oneof![3 => select(b"\"\\{}[],:0123e+-.u \t\r\0truefalsn".to_vec()), 1 => any::<u8>()], 0..80)) {
+    fn simd_and_exact_agree_on_noise(line in vec(prop_oneof![3 => select(b"\"\\{}[],:0123e+-.u \t\r\0truefalsnNI".to_vec()), 1 => any::<u8>()], 0..80), reading in select(READINGS.to_vec())) {
         let mut reader = ExactReader::new();
-        prop_assert_eq!(reader.read(&line), parse_line(&line));
+        prop_assert_eq!(reader.read(&line, reading), parse_line(&line, reading));
         let wrapped = [&br#"{"_source":{"Contract":"#[..], &line, b"}}"].concat();
-        prop_assert_eq!(reader.read(&wrapped), parse_line(&wrapped));
+        prop_assert_eq!(reader.read(&wrapped, reading), parse_line(&wrapped, reading));
     }
 }
 

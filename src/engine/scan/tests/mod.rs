@@ -4,16 +4,24 @@ mod csv;
 mod fast;
 mod json;
 mod laws;
+mod reading;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, QuoteTransition};
 use super::fast::{Backend, Scanner};
-use super::record::{Fields, RecordFilter};
+use super::record::{Fields, Reading, RecordFilter};
 use super::sink::Sink;
 use crate::engine::ledger::Reason;
-use crate::engine::rules::{App, Category, Rules};
+use crate::engine::rules::{App, Category, FieldPlace, FieldTypes, Rules};
+
+/// How records are read unless rules say otherwise.
+const USUAL: Reading = Reading { types: FieldTypes::Strict, source: FieldPlace::Source };
+const LENIENT: Reading = Reading { types: FieldTypes::Lenient, ..USUAL };
+const FLAT: Reading = Reading { source: FieldPlace::Flat, ..USUAL };
+const LENIENT_FLAT: Reading = Reading { types: FieldTypes::Lenient, ..FLAT };
+const READINGS: [Reading; 4] = [USUAL, LENIENT, FLAT, LENIENT_FLAT];
 
 /// Every call of a sink, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
