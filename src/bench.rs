@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::plan::BenchPlan;
 use crate::console::Progress;
 use crate::engine::calendar::Month;
+use crate::engine::ledger::Ids;
 use crate::error::{DataError, Error};
 use crate::lake::read::compressed;
 use crate::lake::read::mapped::MappedFile;
@@ -80,6 +81,7 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
             etl_date: month.first_day(),
             rules: plan.rules.clone(),
             n_threads: threads,
+            ids: Ids::Any,
             max_rejects_kept: 0,
         };
         let engine = || {

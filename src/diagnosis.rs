@@ -10,7 +10,9 @@ mod head;
 mod kinds;
 mod record;
 
-use kinds::{CUT_OFF, HIVE_TEXT, NDJSON_AS_CSV, NUMERIC_CONTRACT, OTHER_ROW};
+use kinds::{
+    CUT_OFF, FRACTION, HIVE_TEXT, NDJSON_AS_CSV, NOT_A_NUMBER, NUMBER_AS_TEXT, NUMERIC_CONTRACT, OTHER_ROW, READ_LENIENTLY,
+};
 
 /// How many bytes of the start of a file are looked at.
 pub const HEAD_BYTES: usize = 64 << 10;
@@ -28,6 +30,11 @@ impl Diagnosis {
     /// Whether it is the start of something.
     pub fn is_cut_off(&self) -> bool {
         *self == CUT_OFF
+    }
+
+    /// The same of what lenient types take as it is.
+    const fn read_leniently(self) -> Diagnosis {
+        Diagnosis { what: self.what, next: READ_LENIENTLY }
     }
 
     /// What to do next with the file of this name.
@@ -78,7 +85,7 @@ pub fn of_csv_head(head: &[u8]) -> Option<Diagnosis> {
 
 /// What a record is that was rejected for `reason`, from its raw text, which may be cut.
 pub fn of_record(reason: Reason, raw: &[u8]) -> Option<Diagnosis> {
-    match reason {
+    let found = match reason {
         Reason::Malformed => record::of_malformed(raw),
         Reason::NoContract => match record::field(raw, "Contract") {
             Some(value) => value.is_number().then_some(NUMERIC_CONTRACT),
@@ -88,7 +95,9 @@ pub fn of_record(reason: Reason, raw: &[u8]) -> Option<Diagnosis> {
         Reason::BadDuration => record::of_duration(raw),
         Reason::OverDay => record::of_long_duration(raw),
         _ => None,
-    }
+    }?;
+    let may_be_lenient = [NOT_A_NUMBER, NUMBER_AS_TEXT, FRACTION, NUMERIC_CONTRACT].contains(&found);
+    Some(if may_be_lenient && record::is_read_leniently(reason, raw) { found.read_leniently() } else { found })
 }
 
 /// What a row of CSV is that could not be read, where its text says no more.

@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use viewmart::engine::ledger::Ids;
 use viewmart::engine::rules::{FieldPlace, FieldTypes};
 use viewmart::engine::scan::exact::{parse_line, parse_source};
 use viewmart::engine::scan::record::Reading;
@@ -15,9 +16,11 @@ fuzz_target!(|bytes: &[u8]| {
     for types in [FieldTypes::Strict, FieldTypes::Lenient] {
         assert_eq!(reader.read_source(bytes, types), parse_source(bytes, types));
         for source in [FieldPlace::Source, FieldPlace::Flat] {
-            let reading = Reading { types, source };
-            for line in [bytes, &nested, &flat] {
-                assert_eq!(reader.read(line, reading), parse_line(line, reading));
+            for ids in [Ids::Any, Ids::Unique] {
+                let reading = Reading { types, source, ids };
+                for line in [bytes, &nested, &flat] {
+                    assert_eq!(reader.read(line, reading), parse_line(line, reading));
+                }
             }
         }
     }

@@ -54,7 +54,8 @@ macro_rules! combine {
 
 combine! {
     Settings {
-        lake, month, format, naming, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, warehouse, audiences,
+        lake, month, format, naming, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, ids, warehouse,
+        audiences,
         mask, render, out, report, prune, generate, seed, bench, console, scan
     }
     LakeFlags { lake }
@@ -70,6 +71,7 @@ combine! {
     ThreadFlags { threads }
     LimitFlags { max_reject_ratio, max_unmapped_ratio, deny_warnings }
     RejectFlags { max_rejects_kept }
+    IdFlags { unique_ids }
     WarehouseFlags { warehouse, mart_db, defaults_file, load_connections }
     AudienceFlags { audiences }
     MaskFlags { mask_contracts, mask_key_file }
@@ -113,6 +115,8 @@ pub(crate) struct Settings {
     pub(crate) limits: LimitFlags,
     #[command(flatten)]
     pub(crate) rejects: RejectFlags,
+    #[command(flatten)]
+    pub(crate) ids: IdFlags,
     #[command(flatten)]
     pub(crate) warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -287,6 +291,15 @@ pub(crate) struct RejectFlags {
     /// Rejected records to write to rejects.ndjson; all are counted [default: 1000000]
     #[arg(long, value_name = "N")]
     pub(crate) max_rejects_kept: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transform")]
+pub(crate) struct IdFlags {
+    /// Reject a record whose `_id` an earlier one of the same day had; slower, and each thread holds the ids of a day in memory
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) unique_ids: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

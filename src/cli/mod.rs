@@ -31,9 +31,9 @@ use schema::SchemaFormat;
 use values::{ByteSize, MonthChoice};
 
 use flags::{
-    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, LakeFlags,
-    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags,
-    ReportFlags, RulesFlags, ScanFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags,
+    LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags,
+    RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
@@ -226,6 +226,8 @@ struct RunArgs {
     #[command(flatten)]
     rejects: RejectFlags,
     #[command(flatten)]
+    ids: IdFlags,
+    #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
     audiences: AudienceFlags,
@@ -285,6 +287,8 @@ struct TransformArgs {
     limits: LimitFlags,
     #[command(flatten)]
     rejects: RejectFlags,
+    #[command(flatten)]
+    ids: IdFlags,
     #[command(flatten)]
     out: OutFlags,
     #[command(flatten)]

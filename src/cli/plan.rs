@@ -14,6 +14,7 @@ use crate::console::ProgressChoice;
 use crate::diff::DiffSide;
 use crate::engine::calendar::Month;
 use crate::engine::columns::Column;
+use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::gate::Limits;
 use crate::generate::GenerateOptions;
@@ -145,6 +146,8 @@ pub struct EnginePlan {
     pub threads: Threads,
     /// What is published.
     pub limits: Limits,
+    /// What becomes of records of one day that have the same `_id`.
+    pub ids: Ids,
     /// Rejected records that are written down.
     pub max_rejects_kept: usize,
     /// The files that rules and settings come from.

@@ -24,6 +24,7 @@ use super::{Cli, Command, DiffArgs, PartsArgs, Refused, audience, listing};
 use crate::dashboard::mask;
 use crate::diff::{DiffSide, WarehouseMonth};
 use crate::engine::calendar::Month;
+use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::error::{Advice as _, Error};
 use crate::gate::{Limits, WarningPolicy};
@@ -130,6 +131,7 @@ impl Command {
                     threads: args.threads,
                     limits: args.limits,
                     rejects: args.rejects,
+                    ids: args.ids,
                     warehouse: args.warehouse,
                     audiences: args.audiences,
                     mask: args.mask,
@@ -168,6 +170,7 @@ impl Command {
                     threads: args.threads,
                     limits: args.limits,
                     rejects: args.rejects,
+                    ids: args.ids,
                     out: args.out,
                     report: args.report,
                     ..none
@@ -417,6 +420,12 @@ impl Resolver<'_> {
                 list,
             })),
             Job::Audience(ask) => Task::Audience(Box::new(self.audience(ask)?)),
+            Job::Plan(_) | Job::Scan { .. } if self.settings.ids.unique_ids == Some(true) => {
+                return Err(usage(
+                    "`unique_ids` cannot be had of a month in parts: which record is the first of its day is not known in one",
+                    "run `viewmart transform --unique-ids` on whole days, or turn it off in the settings file and VIEWMART_UNIQUE_IDS",
+                ));
+            }
             Job::Plan(size) => Task::Plan(Box::new(SplitPlan { lake: self.lake()?, size })),
             Job::Scan { task, out } => Task::Scan(Box::new(self.scan(task, out)?)),
             Job::Generate(folder) => Task::Generate(self.generate(folder)?),
@@ -572,6 +581,7 @@ impl Resolver<'_> {
             threads: self.threads(),
             sources: self.settings_file.iter().cloned().chain(self.rules_file()).collect(),
             limits: self.limits(),
+            ids: if self.settings.ids.unique_ids == Some(true) { Ids::Unique } else { Ids::Any },
             max_rejects_kept: self.settings.rejects.max_rejects_kept.unwrap_or(1_000_000),
         })
     }

@@ -118,7 +118,7 @@ mod tests {
         check(
             "broken.toml",
             1,
-            "extends: |expected one of `min_seconds`, `max_seconds`, `exclude_contracts`, `exclude_file`",
+            "extends: |expected one of `min_seconds`, `max_seconds`, `types`, `source`, `exclude_contracts`, `exclude_file`",
         );
         check("gone.toml", 3, "exclude_file: |No such file or directory (os error 2)");
     }

@@ -3,6 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::kinds::*;
+use crate::engine::ledger::Reason;
+use crate::engine::rules::{FieldPlace, FieldTypes};
+use crate::engine::scan::exact::parse_line;
+use crate::engine::scan::integer::integer;
+use crate::engine::scan::record::Reading;
 use super::{Diagnosis, after_colon, of_head, text};
 
 /// Seconds of the year 2001: what is larger counts from 1970 in seconds, milliseconds or finer.
@@ -158,6 +163,28 @@ fn of_csv_duration(text: &str) -> Option<Diagnosis> {
         .find(|kind| *kind == THOUSANDS)
         .or_else(|| bare.clone().filter_map(of_number_text).find(|kind| matches!(*kind, THOUSANDS | CLOCK)))
         .or_else(|| bare.clone().any(is_fraction).then_some(FRACTION))
+}
+
+/// Whether lenient types take a record that was rejected for `reason`.
+pub(super) fn is_read_leniently(reason: Reason, raw: &[u8]) -> bool {
+    let read = |source| parse_line(raw, Reading { types: FieldTypes::Lenient, source, ..Reading::default() });
+    let fields = read(FieldPlace::Source).or_else(|_| read(FieldPlace::Flat));
+    match (fields, reason) {
+        (Ok(_), Reason::Malformed) => read(FieldPlace::Source).is_ok(),
+        (Ok(fields), Reason::NoContract) => fields.contract.is_some(),
+        (Ok(fields), Reason::BadDuration) => fields.seconds.is_some(),
+        (Err(_), Reason::BadDuration) => has_lenient_field(raw),
+        _ => false,
+    }
+}
+
+/// Whether a record of CSV has a field that is an integer only leniently.
+fn has_lenient_field(raw: &[u8]) -> bool {
+    let is_lenient = |field: &[u8]| {
+        let field = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field);
+        integer(field, FieldTypes::Strict).is_none() && integer(field, FieldTypes::Lenient).is_some()
+    };
+    !raw.starts_with(b"{") && raw.split(|byte| b",;\t|".contains(byte)).any(|field| is_lenient(field.trim_ascii_end()))
 }
 
 /// A duration over the bound of a day.

@@ -114,9 +114,9 @@ fn a_record_is_known_by_its_text_and_reason() {
         (Reason::Malformed, r#"{"x":1}"#, None),
         (Reason::Malformed, r#"{"_source":{"a":1}}{"_source":{"a":1}}"#, Some(TWO_OBJECTS)),
         (Reason::Malformed, r#"{"_source":{}} {"_source":{}}"#, Some(TWO_OBJECTS)),
-        (Reason::Malformed, r#"{"_score":NaN,"_source":{}}"#, Some(NOT_A_NUMBER)),
-        (Reason::Malformed, r#"{"_score": -Infinity,"_source":{}}"#, Some(NOT_A_NUMBER)),
-        (Reason::Malformed, r#"{"a":[1,NaN],"_source":{}}"#, Some(NOT_A_NUMBER)),
+        (Reason::Malformed, r#"{"_score":NaN,"_source":{}}"#, Some(NOT_A_NUMBER.read_leniently())),
+        (Reason::Malformed, r#"{"_score": -Infinity,"_source":{}}"#, Some(NOT_A_NUMBER.read_leniently())),
+        (Reason::Malformed, r#"{"a":[1,NaN],"_source":{}}"#, Some(NOT_A_NUMBER.read_leniently())),
         (Reason::Malformed, r#"{"_source":{"Contract":"NaN"}"#, None),
         (Reason::Malformed, r#"{'_source': {'Contract': 'A'}}"#, Some(PYTHON_DICT)),
         (Reason::Malformed, r#"0,history,"{'Contract': 'A'}""#, Some(PYTHON_DICT)),
@@ -124,16 +124,16 @@ fn a_record_is_known_by_its_text_and_reason() {
         (Reason::Malformed, r#"{"_source":{"Contract":"A","#, Some(CUT_OFF)),
         (Reason::Malformed, r#"[{"_source":{}}]"#, Some(JSON_ARRAY)),
         (Reason::Malformed, "garbage", None),
-        (Reason::BadDuration, r#"{"_source":{"TotalDuration":"12"}}"#, Some(NUMBER_AS_TEXT)),
+        (Reason::BadDuration, r#"{"_source":{"TotalDuration":"12"}}"#, Some(NUMBER_AS_TEXT.read_leniently())),
         (Reason::BadDuration, r#"{"_source":{"TotalDuration":" 12 "}}"#, Some(NUMBER_AS_TEXT)),
         (Reason::BadDuration, r#"{"_source":{"TotalDuration":"1,234"}}"#, Some(THOUSANDS)),
         (Reason::BadDuration, r#"{"_source":{"TotalDuration":"1.234.567"}}"#, Some(THOUSANDS)),
         (Reason::BadDuration, r#"a,"3,810",VOD"#, Some(THOUSANDS)),
         (Reason::BadDuration, r#"a,"38,10",VOD"#, None),
-        (Reason::BadDuration, r#"{"_source":{"TotalDuration":254.0}}"#, Some(FRACTION)),
-        (Reason::BadDuration, r#"{"_source":{"TotalDuration":2.54e2}}"#, Some(FRACTION)),
+        (Reason::BadDuration, r#"{"_source":{"TotalDuration":254.0}}"#, Some(FRACTION.read_leniently())),
+        (Reason::BadDuration, r#"{"_source":{"TotalDuration":2.54e2}}"#, Some(FRACTION.read_leniently())),
         (Reason::BadDuration, r#"{"_source":{"TotalDuration":null}}"#, None),
-        (Reason::NoContract, r#"{"_source":{"Contract":1000000001}}"#, Some(NUMERIC_CONTRACT)),
+        (Reason::NoContract, r#"{"_source":{"Contract":1000000001}}"#, Some(NUMERIC_CONTRACT.read_leniently())),
         (Reason::NoContract, r#"{"_source":{"Contract":""}}"#, None),
         (Reason::Malformed, "\u{feff}{\"_source\":{}}", Some(INNER_MARK)),
         (Reason::Malformed, r#"{"_source":{}},"#, Some(COMMA_BEHIND)),
@@ -166,7 +166,13 @@ fn a_record_is_known_by_its_text_and_reason() {
         (Reason::BadDuration, r#"{"_source":{"TotalDuration":{"$numberLong":"12"}}}"#, Some(EXTENDED_NUMBER)),
         (Reason::BadDuration, r#"{"_source":{"TotalDuration":"00:04:14"}}"#, Some(CLOCK)),
         (Reason::BadDuration, "A,00:04:14,VOD", Some(CLOCK)),
-        (Reason::BadDuration, "A;254.0;VOD", Some(FRACTION)),
+        (Reason::BadDuration, "A;254.0;VOD", Some(FRACTION.read_leniently())),
+        (Reason::BadDuration, "A;254.5;VOD", Some(FRACTION)),
+        (Reason::BadDuration, r#"{"_source":{"TotalDuration":254.5}}"#, Some(FRACTION)),
+        (Reason::BadDuration, r#"{"_source":{"TotalDuration":"254.0"}}"#, Some(NUMBER_AS_TEXT)),
+        (Reason::BadDuration, r#"{"_source":{"TotalDuration":"1.000"}}"#, Some(THOUSANDS)),
+        (Reason::BadDuration, r#"{"TotalDuration":254.0}"#, Some(FRACTION.read_leniently())),
+        (Reason::Malformed, r#"{"_source":{"TotalDuration":NaN}}"#, Some(NOT_A_NUMBER)),
         (Reason::BadDuration, "A\t3.810\tVOD", Some(THOUSANDS)),
         (Reason::BadDuration, "Contract,TotalDuration,AppName", Some(SECOND_HEADER)),
         (Reason::OverDay, r#"{"_source":{"TotalDuration":254000}}"#, Some(MILLISECONDS)),
@@ -207,8 +213,9 @@ fn a_text_that_is_not_utf8_is_told() {
 fn a_command_fits_the_name_of_the_file() {
     let check = |file: &str, expected: &str| assert_eq!(CSV_AS_NDJSON.next_for(file) + &FLAT.next_for(file), expected);
     let rename = "rename it to .csv, or give --format csv";
+    let or_read = "; or read them as they are with a rules file that has extends = \"default\", [record] and source = \"flat\"";
     let wrap = |prefix: &str, file: &str| {
-        format!("{rename}{prefix}wrap the records: jq -c '{{_source: .}}' {file} > {file}.new && mv {file}.new {file}")
+        format!("{rename}{prefix}wrap the records: jq -c '{{_source: .}}' {file} > {file}.new && mv {file}.new {file}{or_read}")
     };
     check("lake/20220401.json", &wrap("", "lake/20220401.json"));
     check("a b.json", &wrap("", "'a b.json'"));

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::calendar::Day;
 use crate::engine::rules::Category;
 
@@ -16,6 +18,8 @@ pub enum Reason {
     /// Not valid JSON, not UTF-8, `_source` missing, a line over 64 MiB, a wrong number of CSV
     /// fields.
     Malformed,
+    /// Its `_id` was there before on that day; only where [`Ids::Unique`] are asked for.
+    DuplicateId,
     /// Contract absent, null, not a string, empty or only white space.
     NoContract,
     /// Contract over 100 characters.
@@ -36,8 +40,9 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order in which they are tried.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 10] = [
         Reason::Malformed,
+        Reason::DuplicateId,
         Reason::NoContract,
         Reason::LongContract,
         Reason::NoApp,
@@ -52,6 +57,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Reason::Malformed => "malformed",
+            Reason::DuplicateId => "duplicate_id",
             Reason::NoContract => "no_contract",
             Reason::LongContract => "long_contract",
             Reason::NoApp => "no_app",
@@ -63,10 +69,11 @@ impl Reason {
         }
     }
 
-    /// Whether records with this reason count against `--max-reject-ratio`: apps nobody mapped and
-    /// contracts somebody excluded say nothing about the quality of the data.
+    /// Whether records with this reason count against `--max-reject-ratio`: apps nobody mapped,
+    /// contracts somebody excluded and records that came again say nothing about the quality of the
+    /// data.
     pub fn counts_against_limit(self) -> bool {
-        !matches!(self, Reason::UnmappedApp | Reason::Excluded)
+        !matches!(self, Reason::UnmappedApp | Reason::Excluded | Reason::DuplicateId)
     }
 }
 
@@ -202,6 +209,17 @@ impl RecordCounts {
 /// The fact that a quote is never closed, before its byte.
 const OPEN_QUOTE: &str = "a quote that is never closed, opened at byte ";
 
+/// What becomes of records of one day that have the same `_id`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ids {
+    /// Each counts: nobody looks at ids.
+    #[default]
+    Any,
+    /// The first counts, the others are rejected as [`Reason::DuplicateId`].
+    Unique,
+}
+
 /// A data file, or the part of one that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
@@ -219,6 +237,9 @@ pub struct InputFile {
     pub ranges: Vec<Range<u64>>,
     /// What is odd about it, each in a few words, such as packing that belies its ending.
     pub facts: BTreeSet<String>,
+    /// What became of records with an `_id` that was there before on that day. Where each counts
+    /// once, all files of the day were read together.
+    pub ids: Ids,
 }
 
 impl InputFile {
@@ -231,7 +252,7 @@ impl InputFile {
     /// A file that is read whole.
     pub fn whole(uri: String, day: Day, n_bytes: u64, tag: String) -> InputFile {
         let ranges = (n_bytes > 0).then_some(0..n_bytes).into_iter().collect();
-        InputFile { uri, day, n_bytes, tag, ranges, facts: BTreeSet::new() }
+        InputFile { uri, day, n_bytes, tag, ranges, facts: BTreeSet::new(), ids: Ids::default() }
     }
 
     /// Whether all of its bytes were read.
@@ -320,6 +341,17 @@ pub enum LedgerConflict {
         /// Size, tag and day in the other.
         other: String,
     },
+    /// Two parts hold files of one day, of which one was made with unique ids: the same record may be in both.
+    #[error(
+        "both hold records of day {}, and of {uri} records with the same `_id` count once: nobody knows which of them \
+         the other part has too", .day.number()
+    )]
+    UniqueIds {
+        /// The day.
+        day: Day,
+        /// A file of the day whose records have unique ids.
+        uri: String,
+    },
     /// An app is in different categories: the rules differ.
     #[error("app `{}` is in different categories: the parts were made with different rules", .app.escape_debug())]
     AppMoved {
@@ -359,6 +391,7 @@ impl LedgerDetail {
     /// # Errors
     /// [`LedgerConflict`] when they cannot be two parts of one month; `self` is then of no use.
     pub fn merge(&mut self, other: LedgerDetail) -> Result<(), LedgerConflict> {
+        let torn_day = self.torn_day(&other).or_else(|| other.torn_day(self));
         for (app, theirs) in other.apps {
             match self.apps.entry(app) {
                 Entry::Vacant(place) => {
@@ -383,7 +416,14 @@ impl LedgerDetail {
             }
         }
         self.files = files;
-        Ok(())
+        torn_day.map_or(Ok(()), Err)
+    }
+
+    /// The first of these files of unique ids of whose day `other` has a file too.
+    fn torn_day(&self, other: &LedgerDetail) -> Option<LedgerConflict> {
+        let mut unique = self.files.iter().map(|file| &file.file).filter(|file| file.ids == Ids::Unique);
+        let torn = unique.find(|file| other.files.iter().any(|theirs| theirs.file.day == file.day))?;
+        Some(LedgerConflict::UniqueIds { day: torn.day, uri: torn.uri.clone() })
     }
 }
 

@@ -307,6 +307,7 @@ mod tests {
             &tables::DATA_QUALITY,
             &[
                 "bad_duration||0",
+                "duplicate_id||0",
                 "excluded||0",
                 "kept||8",
                 "long_contract||0",

@@ -205,6 +205,9 @@ impl Advice for MonthFileError {
                 Mismatch::Ledger(LedgerConflict::FileChanged { .. }) => {
                     "the file changed in between; make both parts again from the lake as it is now"
                 }
+                Mismatch::Ledger(LedgerConflict::UniqueIds { .. }) => {
+                    "make one part of all files of the day: give them together to `viewmart transform --unique-ids`"
+                }
                 Mismatch::Ledger(LedgerConflict::AppMoved { .. }) | Mismatch::RecordRules { .. } => {
                     "make both parts again with the same rules"
                 }

@@ -367,6 +367,7 @@ fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [FileRows<File>]) -> Opt
         LedgerConflict::Overlap { uri, bytes } => part.header.ledger.files.iter().any(|FileLedger { file, .. }| {
             file.uri == *uri && file.ranges.iter().any(|range| range.start < bytes.end && bytes.start < range.end)
         }),
+        LedgerConflict::UniqueIds { day, .. } => part.header.ledger.files.iter().any(|other| other.file.day == *day),
         LedgerConflict::FileChanged { uri, .. } => {
             part.header.ledger.files.iter().any(|ledger| ledger.file.uri == *uri)
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, FileFlaw};
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{AppSums, FileLedger, InputFile, LedgerDetail, Reason, RecordCounts};
+use crate::engine::ledger::{AppSums, FileLedger, Ids, InputFile, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::DayActivity;
 use crate::engine::rules::{Category, Rules};
 
@@ -78,6 +78,8 @@ struct InputText {
     ranges: Vec<[u64; 2]>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     facts: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ids: Ids,
     #[serde(flatten)]
     counts: CountsText,
 }
@@ -219,6 +221,10 @@ impl<'a> Entries<'a> {
     }
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Whether counts can be added up without leaving 64 bits.
 pub(super) fn check_sums(ledger: &LedgerDetail) -> Result<(), FileFlaw> {
     let add = |sum: u64, n: u64| sum.checked_add(n);
@@ -315,14 +321,15 @@ impl InputText {
             tag: file.tag.clone(),
             ranges: file.ranges.iter().map(|range| [range.start, range.end]).collect(),
             facts: file.facts.clone(),
+            ids: file.ids,
             counts: CountsText::of(counts),
         }
     }
 
     fn read(self, month: Month) -> Result<FileLedger, FileFlaw> {
-        let InputText { uri, day: number, bytes, tag, ranges, facts, counts } = self;
+        let InputText { uri, day: number, bytes, tag, ranges, facts, ids, counts } = self;
         let ranges = ranges.into_iter().map(|[start, end]| start..end).collect();
-        let file = InputFile { uri, day: day("inputs", number, month)?, n_bytes: bytes, tag, ranges, facts };
+        let file = InputFile { uri, day: day("inputs", number, month)?, n_bytes: bytes, tag, ranges, facts, ids };
         Ok(FileLedger { file, counts: counts.read("inputs")? })
     }
 }

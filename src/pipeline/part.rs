@@ -6,6 +6,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::steps;
 use crate::cli::plan::{ParentDeath, ScanPlan, SplitPlan, TaskSource};
+use crate::engine::ledger::Ids;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
 use crate::lake::{Lake, LakeError, Opener, task};
@@ -41,6 +42,7 @@ pub(super) fn scan(plan: &ScanPlan) -> Result<Outcome, Error> {
         etl_date: plan.etl_date,
         rules: plan.rules.clone(),
         n_threads: plan.threads.get(),
+        ids: Ids::Any,
         max_rejects_kept: 0,
     };
     let table = transform::scan_ranges(ranges, &options, plan.max_contracts)?.table;

@@ -142,6 +142,7 @@ pub(super) fn make_month(
         etl_date: plan.etl_date,
         rules: plan.rules.clone(),
         n_threads: plan.threads.get(),
+        ids: plan.ids,
         max_rejects_kept: plan.max_rejects_kept,
     };
     // One bar at a time: that of the pull, which the scan only follows.

@@ -210,7 +210,7 @@ mod tests {
             "records": {
                 "read": 10, "kept": 6,
                 "rejected": {
-                    "malformed": 1, "no_contract": 0, "long_contract": 0, "no_app": 0, "bad_duration": 0,
+                    "malformed": 1, "duplicate_id": 0, "no_contract": 0, "long_contract": 0, "no_app": 0, "bad_duration": 0,
                     "negative_duration": 0, "over_day": 0, "unmapped_app": 3, "excluded": 0
                 },
                 "unmapped_app": {"A\u{1b}[2J": 3}

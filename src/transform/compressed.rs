@@ -198,7 +198,7 @@ impl CompressedInput {
         let range_end = usize::try_from(self.range.end - self.base).unwrap_or(usize::MAX);
         let owned = owned.start..owned.end.min(range_end);
         let chunk = Chunk { window: filled, end, owned, base: self.base, quotes: QuoteState::FieldStart };
-        InputChunk { file: &self.file, layout: self.layout, chunk }
+        InputChunk { file: &self.file, layout: self.layout, chunk, seen: None }
     }
 
     fn filled(&self) -> &[u8] {

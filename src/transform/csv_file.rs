@@ -66,7 +66,7 @@ impl Input for CsvFile {
             base,
             quotes: QuoteState::FieldStart,
         };
-        Ok(Some(InputChunk { file: &self.file, layout: Some(self.layout), chunk }))
+        Ok(Some(InputChunk { file: &self.file, layout: Some(self.layout), chunk, seen: None }))
     }
 
     fn consume(&mut self, next: usize, open_quote: Option<u64>) {

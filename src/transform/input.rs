@@ -1,6 +1,6 @@
 //! What a thread scans: the chunks of a file, or of a part of one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::diagnosis;
 use crate::engine::aggregate::collect::FileId;
@@ -9,6 +9,7 @@ use crate::engine::scan::csv::{Chunk, CsvLayout, HeaderError, MAX_HEADER_BYTES};
 use crate::engine::scan::lines::BYTE_ORDER_MARK;
 use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::engine::scan::shape::MAX_MATCH_BYTES;
+use crate::engine::scan::unique::SeenIds;
 use crate::error::{DataError, Error};
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 
@@ -51,6 +52,8 @@ pub(super) struct InputChunk<'a> {
     /// CSV only.
     pub layout: Option<CsvLayout>,
     pub chunk: Chunk<'a>,
+    /// The ids of the records before, where each counts once.
+    pub seen: Option<&'a Mutex<SeenIds>>,
 }
 
 /// A file, or a part of one, which one thread scans from its start to its end.
@@ -75,6 +78,11 @@ pub(super) trait Input: Send {
     /// When there are no more chunks: the quote that is still open at the end of the file. Of the
     /// inputs of a file one says so.
     fn open_quote(&self) -> Option<u64>;
+
+    /// When there are no more chunks: what the same thread scans next.
+    fn then(self: Box<Self>) -> Option<Box<dyn Input>> {
+        None
+    }
 }
 
 /// A header error as the run reports it.

@@ -13,6 +13,7 @@
 
 mod compressed;
 mod csv_file;
+mod day;
 mod input;
 mod open;
 mod queue;
@@ -31,7 +32,7 @@ use crate::console::Progress;
 use crate::engine::aggregate::build::MonthBuilder;
 use crate::engine::aggregate::collect::{Collector, FileId};
 use crate::engine::calendar::Month;
-use crate::engine::ledger::InputFile;
+use crate::engine::ledger::{Ids, InputFile};
 use crate::engine::month::{MonthMeta, MonthTable, Provenance};
 use crate::engine::rules::Rules;
 use crate::engine::scan::fast::{Backend, Scanner};
@@ -56,6 +57,8 @@ pub struct TransformOptions {
     pub rules: Rules,
     /// Threads that scan, 1 or more.
     pub n_threads: usize,
+    /// What becomes of records of one day that have the same `_id`.
+    pub ids: Ids,
     /// Rejects kept for `rejects.ndjson`; the counts are always complete.
     pub max_rejects_kept: usize,
 }
@@ -85,7 +88,34 @@ pub fn transform(
     options: &TransformOptions,
     progress: &Progress,
 ) -> Result<Transformed, Error> {
-    transform_files(files, options, progress, input::ALONE_BYTES)
+    match options.ids {
+        Ids::Any => transform_files(files, options, progress, input::ALONE_BYTES),
+        Ids::Unique => transform_days(files, options, progress),
+    }
+}
+
+/// As [`transform`], each day by one thread in the order of its files, so that the first of the records with the same
+/// `_id` is known. Nothing is scanned before all files have come.
+fn transform_days(
+    files: &mut dyn FileStream,
+    options: &TransformOptions,
+    progress: &Progress,
+) -> Result<Transformed, Error> {
+    let (mut come, mut failures) = (Vec::new(), Vec::new());
+    while let Some(file) = files.wait_next() {
+        match file {
+            Ok(file) => come.push(file),
+            Err(failure) => {
+                files.stop_at(&failure.uri);
+                failures.push(failure);
+            }
+        }
+    }
+    let (inputs, files) = day::inputs(come);
+    let mut nothing = ReadyFiles::new([]);
+    let queue = Queue::of_inputs(inputs, files, &mut nothing);
+    failures.into_iter().for_each(|failure| queue.fail(&failure.uri, 0, failure.error.into()));
+    scan_queue(queue, options, progress, None)
 }
 
 /// As [`transform`]; of CSV files up to `alone_bytes` each is read by one thread.
@@ -135,7 +165,7 @@ fn scan_queue(
     let backend = Backend::detect();
     let reject_limit = RejectLimit::new(options.max_rejects_kept);
     let shared = Shared {
-        scanner: Scanner::new(RecordFilter::new(&options.rules.record), backend),
+        scanner: Scanner::new(RecordFilter::new(&options.rules.record).with_ids(options.ids), backend),
         queue,
         n_waiting: AtomicUsize::new(0),
         reject_limit,

@@ -188,12 +188,17 @@ impl Arriving<'_> {
 
     fn number(&mut self, file: &DataFile, fact: Option<&str>) -> FileId {
         let id = FileId(u32::try_from(self.inputs.len()).unwrap_or(u32::MAX));
-        let tag = file.modified_ms.to_string();
-        let mut input = InputFile::whole(file.canonical_uri(), file.day, file.n_bytes, tag);
-        input.facts.extend(fact.map(str::to_owned));
-        self.inputs.push(input);
+        self.inputs.push(input_file(file, fact));
         id
     }
+}
+
+/// What the ledger says of a file that is read whole, of which `fact` is odd.
+pub(super) fn input_file(file: &DataFile, fact: Option<&str>) -> InputFile {
+    let tag = file.modified_ms.to_string();
+    let mut input = InputFile::whole(file.canonical_uri(), file.day, file.n_bytes, tag);
+    input.facts.extend(fact.map(str::to_owned));
+    input
 }
 
 /// A thread that panicked has poisoned its lock; the panic itself is passed on by the thread pool.

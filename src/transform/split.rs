@@ -105,7 +105,7 @@ impl Input for Split {
                 let base = self.base();
                 let owned = (self.start - base) as usize..self.n_owned_bytes();
                 let chunk = Chunk { window: &self.window, end: ChunkEnd::Final, owned, base, quotes };
-                Ok(Some(InputChunk { file: &self.file.meta, layout: self.file.layout, chunk }))
+                Ok(Some(InputChunk { file: &self.file.meta, layout: self.file.layout, chunk, seen: None }))
             }
             Progress::Scanned => {
                 self.progress = Progress::Finished;

@@ -1,6 +1,8 @@
 //! Laws of the whole stage: what it makes of files does not depend on threads, order or how they
 //! are cut; errors too.
 
+mod unique;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -35,6 +37,7 @@ fn a_csv_file_says_the_same_to_one_thread_and_in_splits() {
         etl_date: listing.month.first_day(),
         rules: Rules::preset("default").unwrap(),
         n_threads: 3,
+        ids: Ids::Any,
         max_rejects_kept: 100_000,
     };
     let made = |alone_bytes| {
@@ -59,6 +62,7 @@ fn options(n_threads: usize) -> TransformOptions {
         etl_date: month.first_day(),
         rules: Rules::preset("default").unwrap(),
         n_threads,
+        ids: Ids::Any,
         max_rejects_kept: 1000,
     }
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 use crate::console::Progress;
 use crate::engine::aggregate::collect::Collector;
 use crate::engine::aggregate::context::Context;
-use crate::engine::scan::csv::{CsvLayout, CsvReader, scan_csv};
+use crate::engine::scan::csv::{CsvLayout, CsvReader, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::Scanner;
 use crate::engine::scan::json::{LineReader, scan_lines};
+use crate::engine::scan::lines::scan_lines_exact;
 use crate::engine::scan::reject::{RejectBatch, RejectLimit, Rejects};
+use crate::engine::scan::unique::UniqueSink;
 use crate::error::Error;
 
 use super::input::{Input, InputChunk};
@@ -80,8 +82,8 @@ pub(super) struct Worker {
     pub collector: Collector,
     lines: LineReader,
     csv: VecDeque<CsvReader>,
-    /// What the end of an epoch interrupted.
-    interrupted: Option<Box<dyn Input>>,
+    /// What the end of an epoch interrupted, or what only this thread may scan next.
+    next: Option<Box<dyn Input>>,
 }
 
 impl Worker {
@@ -89,11 +91,11 @@ impl Worker {
     pub fn run(&mut self, shared: &Shared<'_>, context: &Context) {
         while shared.goes_on() {
             let busy = Busy::new(shared);
-            let taken = self.interrupted.take().map_or_else(|| shared.queue.take(), Taken::Input);
+            let taken = self.next.take().map_or_else(|| shared.queue.take(), Taken::Input);
             match taken {
                 Taken::Input(mut input) => match self.scan_input(input.as_mut(), shared, context) {
-                    Ok(true) => {}
-                    Ok(false) => self.interrupted = Some(input),
+                    Ok(true) => self.next = input.then(),
+                    Ok(false) => self.next = Some(input),
                     Err(error) => shared.queue.fail(&input.file().uri, input.start(), error),
                 },
                 Taken::End => break,
@@ -134,17 +136,30 @@ impl Worker {
     fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> (usize, Option<u64>) {
         let n_before = self.collector.n_waiting();
         let mut rejects = RejectBatch::new(shared.reject_limit);
-        let InputChunk { file, layout, chunk } = input;
+        let InputChunk { file, layout, chunk, seen } = input;
         let mut sink = self.collector.split(file.id, file.day, context, &mut rejects);
-        let next = match *layout {
-            None => {
-                let owned = chunk.owned.clone();
-                scan_lines(chunk.window, owned, chunk.base, &shared.scanner, &mut self.lines, &mut sink);
+        let (window, owned, base) = (chunk.window, chunk.owned.clone(), chunk.base);
+        let next = match (*layout, seen) {
+            (None, None) => {
+                scan_lines(window, owned, base, &shared.scanner, &mut self.lines, &mut sink);
                 (chunk.owned.end, None)
             }
-            Some(layout) => {
+            (Some(layout), None) => {
                 let reader = reader_of(&mut self.csv, layout);
                 (scan_csv(chunk, &shared.scanner, reader, &mut sink), reader.take_open_quote())
+            }
+            // Only the exact way reads ids.
+            (None, Some(seen)) => {
+                let (mut seen, filter) = (lock(seen), shared.scanner.filter());
+                let mut unique = UniqueSink::new(&mut sink, &mut seen);
+                scan_lines_exact(window, owned, base, filter, self.lines.exact(), &mut unique);
+                (chunk.owned.end, None)
+            }
+            (Some(layout), Some(seen)) => {
+                let mut seen = lock(seen);
+                let mut unique = UniqueSink::new(&mut sink, &mut seen);
+                let reader = reader_of(&mut self.csv, layout);
+                (scan_csv_exact(chunk, shared.scanner.filter(), reader, &mut unique), reader.take_open_quote())
             }
         };
         drop(sink);

@@ -11,7 +11,7 @@ use super::schema::{
     utc_text,
 };
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{AppSums, FileLedger, Ledger, LedgerDetail, Reason};
+use crate::engine::ledger::{AppSums, FileLedger, Ids, Ledger, LedgerDetail, Reason};
 use crate::engine::month::{DayActivity, MonthTable, Provenance};
 use crate::engine::rules::Category;
 
@@ -178,13 +178,16 @@ impl RunRecord {
             Value::Text(provenance.engine.clone()),
         ];
         let counts = [provenance.input_files, provenance.input_bytes, ledger.read, ledger.kept];
-        row.extend(counts.into_iter().chain(Reason::ALL.map(|reason| ledger.n_rejected_for(reason))).map(count));
+        // The column of this one is newer than the others.
+        let reasons = Reason::ALL.into_iter().filter(|reason| *reason != Reason::DuplicateId);
+        row.extend(counts.into_iter().chain(reasons.map(|reason| ledger.n_rejected_for(reason))).map(count));
         row.extend([
             Value::Text(self.status.name().to_owned()),
             Value::Integer(self.exit_code.into()),
             Value::Text(self.message.clone()),
             Value::Text(self.rules_text.clone()),
             Value::Text(self.inputs_sha256.clone()),
+            count(ledger.n_rejected_for(Reason::DuplicateId)),
         ]);
         row
     }
@@ -290,7 +293,8 @@ fn apps_of(table: &MonthTable) -> Vec<RunApp> {
     }
 }
 
-/// What tells these inputs from others: a hash of place, size, tag, day and bytes read of every file. Empty when no file
+/// What tells these inputs from others: a hash of place, size, tag, day and bytes read of every file, and whether its
+/// ids count once. Empty when no file
 /// is known.
 fn fingerprint(detail: &LedgerDetail) -> String {
     if detail.files.is_empty() {
@@ -303,6 +307,9 @@ fn fingerprint(detail: &LedgerDetail) -> String {
         let texts = [file.uri.as_str(), &file.tag, &ranges.join(",")];
         texts.iter().for_each(|text| hash.update(format!("{}:{text}", text.len())));
         hash.update(format!("{} {};", file.n_bytes, file.day.number()));
+        if file.ids == Ids::Unique {
+            hash.update("unique ids;");
+        }
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

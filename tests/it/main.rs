@@ -18,6 +18,7 @@ mod parts;
 mod plain;
 mod readme;
 mod real_months;
+mod records;
 mod run;
 mod tidy;
 mod tiny;

@@ -82,7 +82,7 @@ pub fn report() -> serde_json::Value {
         "records": {
             "read": 22, "kept": 13,
             "rejected": {
-                "malformed": 2, "no_contract": 1, "long_contract": 1, "no_app": 1, "bad_duration": 1,
+                "duplicate_id": 0, "malformed": 2, "no_contract": 1, "long_contract": 1, "no_app": 1, "bad_duration": 1,
                 "negative_duration": 1, "over_day": 1, "unmapped_app": 1, "excluded": 0
             },
             "unmapped_app": {"XYZ": 1}

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::integer::integer;
 use super::record::{Fields, Reading};
+use crate::engine::ledger::Ids;
 use crate::engine::rules::{FieldPlace, FieldTypes};
 
 /// A record that is not well-formed: not UTF-8, not a JSON object, `_source` missing or not an
@@ -25,8 +26,8 @@ pub fn parse_line(line: &[u8], reading: Reading) -> Result<Fields<'_>, Malformed
     let mut json = Json::new(line, reading.types)?;
     json.skip_space();
     let source = match reading.source {
-        FieldPlace::Source => json.record()?,
-        FieldPlace::Flat => json.source()?,
+        FieldPlace::Source => json.record(reading.ids)?,
+        FieldPlace::Flat => json.source(reading.ids)?,
     };
     json.end()?;
     source.decode()
@@ -39,7 +40,7 @@ pub fn parse_line(line: &[u8], reading: Reading) -> Result<Fields<'_>, Malformed
 pub fn parse_source(object: &[u8], types: FieldTypes) -> Result<Fields<'_>, Malformed> {
     let mut json = Json::new(object, types)?;
     json.skip_space();
-    let source = json.source()?;
+    let source = json.source(Ids::Any)?;
     json.end()?;
     source.decode()
 }
@@ -47,6 +48,7 @@ pub fn parse_source(object: &[u8], types: FieldTypes) -> Result<Fields<'_>, Malf
 /// The fields as they stand in the text: a value that a later key replaces is never decoded.
 #[derive(Default)]
 struct Source<'a> {
+    id: Option<Text<'a>>,
     contract: Option<Text<'a>>,
     app: Option<Text<'a>>,
     seconds: Option<i64>,
@@ -55,6 +57,7 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn decode(self) -> Result<Fields<'a>, Malformed> {
         Ok(Fields {
+            id: self.id.map(Text::decode).transpose()?,
             contract: self.contract.map(Text::decode).transpose()?,
             app: self.app.map(Text::decode).transpose()?,
             seconds: self.seconds,
@@ -198,14 +201,18 @@ impl<'a> Json<'a> {
     }
 
     /// Reads a record and gives its `_source`. The last one counts, whether or not it is an object.
-    fn record(&mut self) -> Result<Source<'a>, Malformed> {
-        let mut source = None;
+    fn record(&mut self, ids: Ids) -> Result<Source<'a>, Malformed> {
+        let (mut source, mut id) = (None, None);
         self.members(|json, key| {
+            if ids == Ids::Unique && key.is("_id") {
+                id = json.id_or_null()?;
+                return Ok(());
+            }
             if !key.is("_source") {
                 return json.skip_other();
             }
             source = match json.peek() {
-                Some(b'{') => Some(json.source()?),
+                Some(b'{') => Some(json.source(Ids::Any)?),
                 _ => {
                     json.skip_value(FieldTypes::Strict)?;
                     None
@@ -213,11 +220,11 @@ impl<'a> Json<'a> {
             };
             Ok(())
         })?;
-        source.ok_or(Malformed)
+        Ok(Source { id, ..source.ok_or(Malformed)? })
     }
 
-    /// Reads the object that holds the fields.
-    fn source(&mut self) -> Result<Source<'a>, Malformed> {
+    /// Reads the object that holds the fields, its own `_id` among them where it has one that is read.
+    fn source(&mut self, ids: Ids) -> Result<Source<'a>, Malformed> {
         let mut source = Source::default();
         self.members(|json, key| {
             if key.is("Contract") {
@@ -226,6 +233,8 @@ impl<'a> Json<'a> {
                 source.app = json.string_or_other()?;
             } else if key.is("TotalDuration") {
                 source.seconds = json.integer_or_other()?;
+            } else if ids == Ids::Unique && key.is("_id") {
+                source.id = json.id_or_null()?;
             } else {
                 json.skip_other()?;
             }
@@ -250,6 +259,17 @@ impl<'a> Json<'a> {
         Ok(None)
     }
 
+    /// An id is text; what is another value is its own text.
+    fn id_or_null(&mut self) -> Result<Option<Text<'a>>, Malformed> {
+        if self.peek() == Some(b'"') {
+            return self.string().map(Some);
+        }
+        let start = self.at;
+        self.skip_value(FieldTypes::Strict)?;
+        let raw = self.text.get(start..self.at).ok_or(Malformed)?;
+        Ok((raw != "null").then_some(Text { raw, has_escape: false }))
+    }
+
     /// A contract is text; leniently a JSON integer is one, as its digits.
     fn contract_or_other(&mut self) -> Result<Option<Text<'a>>, Malformed> {
         let (Some(b'-' | b'0'..=b'9'), FieldTypes::Lenient) = (self.peek(), self.types) else {
@@ -264,9 +284,9 @@ impl<'a> Json<'a> {
         match (self.peek(), self.types) {
             (Some(b'-' | b'0'..=b'9'), types) => Ok(integer(self.number()?.as_bytes(), types)),
             (Some(b'"'), FieldTypes::Lenient) => {
-                // Text that cannot be decoded is no number, as any other text.
+                // Text that cannot be decoded is no number, as any other text; one with a point may mean thousands.
                 let text = self.string()?.decode().ok();
-                Ok(text.and_then(|text| integer(text.as_bytes(), FieldTypes::Lenient)))
+                Ok(text.and_then(|text| integer(text.as_bytes(), FieldTypes::Strict)))
             }
             _ => {
                 self.skip_value(FieldTypes::Strict)?;

@@ -4,7 +4,7 @@ use crate::engine::rules::FieldTypes;
 
 /// The integer that `text` is: `-?[0-9]+`, and under lenient rules also with a fraction and an exponent, as long as
 /// its value is an integer.
-pub(super) fn integer(text: &[u8], types: FieldTypes) -> Option<i64> {
+pub fn integer(text: &[u8], types: FieldTypes) -> Option<i64> {
     match types {
         FieldTypes::Strict => plain_integer(text),
         FieldTypes::Lenient => plain_integer(text).or_else(|| scaled_integer(text)),

@@ -19,6 +19,13 @@ pub struct LineReader {
     learned: Learned,
 }
 
+impl LineReader {
+    /// The reader of lines that are read one by one.
+    pub fn exact(&mut self) -> &mut ExactReader {
+        &mut self.exact
+    }
+}
+
 /// Scans the NDJSON lines of `window` whose first byte lies in `owned`: as
 /// [`super::lines::scan_lines_exact`], faster.
 ///

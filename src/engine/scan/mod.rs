@@ -11,7 +11,7 @@ pub mod csv;
 pub mod exact;
 mod exclude;
 pub mod fast;
-mod integer;
+pub mod integer;
 pub mod json;
 pub mod lines;
 mod matcher;
@@ -21,6 +21,7 @@ pub mod shape;
 pub mod sink;
 mod stencil;
 pub mod tape;
+pub mod unique;
 mod vector;
 
 #[cfg(test)]

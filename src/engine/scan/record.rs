@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::exclude::Exclusions;
-use crate::engine::ledger::Reason;
+use crate::engine::ledger::{Ids, Reason};
 use crate::engine::rules::{App, FieldPlace, FieldTypes, RecordRules};
 use ahash::AHashMap;
 
@@ -20,12 +20,16 @@ pub struct Reading {
     pub types: FieldTypes,
     /// Where a record of NDJSON has its fields.
     pub source: FieldPlace,
+    /// Whether its `_id` is read too.
+    pub ids: Ids,
 }
 
 /// The fields that matter of one well-formed record, before any rule. `None` is absent, null or of
 /// another type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields<'a> {
+    /// `_id`, as text; only where ids are read.
+    pub id: Option<Cow<'a, str>>,
     /// `Contract`.
     pub contract: Option<Cow<'a, str>>,
     /// `AppName`, also spelled `Appname`; the last of both counts.
@@ -71,12 +75,19 @@ impl RecordFilter {
     /// Prepares `rules`.
     pub fn new(rules: &RecordRules) -> RecordFilter {
         RecordFilter {
-            reading: Reading { types: rules.types, source: rules.source },
+            reading: Reading { types: rules.types, source: rules.source, ids: Ids::Any },
             min_seconds: rules.min_seconds,
             max_seconds: rules.max_seconds,
             excluded: Exclusions::new(&rules.exclude_contracts),
             apps: rules.apps().map(|(name, app)| (name.to_owned(), app)).collect(),
         }
+    }
+
+    /// The same filter of records whose ids are read, or not.
+    #[must_use]
+    pub fn with_ids(mut self, ids: Ids) -> RecordFilter {
+        self.reading.ids = ids;
+        self
     }
 
     /// Applies the rules to a well-formed record: the first reason that holds counts.

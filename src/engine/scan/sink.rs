@@ -18,6 +18,12 @@ pub trait Sink {
     fn kept_packed(&mut self, contract: PackedContract, app: App, seconds: u32) {
         contract.with_str(|contract| self.kept(contract, app, i64::from(seconds)));
     }
+    /// Whether a well-formed record with this `_id` was there before; from now on one was. Asked only where ids are
+    /// read, before anything else about the record.
+    #[inline]
+    fn is_duplicate(&mut self, _id: &str) -> bool {
+        false
+    }
     /// A record that does not count. Never [`Reason::UnmappedApp`].
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]);
     /// A record of an app that is in no category. Its seconds are within the bounds of the rules.
@@ -34,10 +40,16 @@ pub fn route(
 ) {
     match read {
         Err(Malformed) => sink.rejected(offset, Reason::Malformed, raw),
-        Ok(fields) => match filter.decide(&fields) {
-            Verdict::Kept { contract, app, seconds } => sink.kept(contract, app, seconds),
-            Verdict::Rejected(reason) => sink.rejected(offset, reason, raw),
-            Verdict::UnmappedApp { app, seconds } => sink.unmapped(offset, app, seconds, raw),
-        },
+        Ok(fields) => {
+            // An empty id is none.
+            if fields.id.as_deref().is_some_and(|id| !id.is_empty() && sink.is_duplicate(id)) {
+                return sink.rejected(offset, Reason::DuplicateId, raw);
+            }
+            match filter.decide(&fields) {
+                Verdict::Kept { contract, app, seconds } => sink.kept(contract, app, seconds),
+                Verdict::Rejected(reason) => sink.rejected(offset, reason, raw),
+                Verdict::UnmappedApp { app, seconds } => sink.unmapped(offset, app, seconds, raw),
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
 
 use super::exact::{self, Malformed};
 use super::record::{Fields, Reading};
+use crate::engine::ledger::Ids;
 use crate::engine::rules::{FieldPlace, FieldTypes};
 
 /// Longest record that is copied, in bytes: the buffers never outgrow a small multiple of it.
@@ -52,7 +53,7 @@ impl ExactReader {
     /// # Errors
     /// [`Malformed`], as for a line.
     pub fn read_source<'a>(&'a mut self, object: &'a [u8], types: FieldTypes) -> Result<Fields<'a>, Malformed> {
-        let found = self.with_tape(object, |tape| fields_of_source(tape, types)).flatten();
+        let found = self.with_tape(object, |tape| fields_of_source(tape, types, Ids::Any)).flatten();
         found.unwrap_or_else(|| exact::parse_source(object, types))
     }
 
@@ -79,23 +80,24 @@ type Found<'a> = Option<Result<Fields<'a>, Malformed>>;
 /// The fields of a record; `tape` is the whole line.
 fn fields_of_line<'a>(tape: &[Node<'a>], reading: Reading) -> Found<'a> {
     if reading.source == FieldPlace::Flat {
-        return fields_of_source(tape, reading.types);
+        return fields_of_source(tape, reading.types, reading.ids);
     }
-    let mut source = None;
+    let (mut source, mut id) = (None, None);
     let Some(members) = members(tape) else { return Some(Err(Malformed)) };
     for (key, value) in members {
         if key == "_source" {
             source = Some(value);
+        } else if reading.ids == Ids::Unique && key == "_id" {
+            id = text_or_null(value)?;
         }
     }
-    match source {
-        Some(source) => fields_of_source(source, reading.types),
-        None => Some(Err(Malformed)),
-    }
+    let Some(source) = source else { return Some(Err(Malformed)) };
+    let fields = fields_of_source(source, reading.types, Ids::Any)?;
+    Some(fields.map(|fields| Fields { id, ..fields }))
 }
 
-/// The fields in the object that `_source` holds.
-fn fields_of_source<'a>(tape: &[Node<'a>], types: FieldTypes) -> Found<'a> {
+/// The fields in the object that holds them, its own `_id` among them where it has one that is read.
+fn fields_of_source<'a>(tape: &[Node<'a>], types: FieldTypes, ids: Ids) -> Found<'a> {
     let mut fields = Fields::default();
     let Some(members) = members(tape) else { return Some(Err(Malformed)) };
     for (key, value) in members {
@@ -103,6 +105,7 @@ fn fields_of_source<'a>(tape: &[Node<'a>], types: FieldTypes) -> Found<'a> {
             "Contract" if types == FieldTypes::Lenient && is_number(value) => return None,
             "TotalDuration" if types == FieldTypes::Lenient && !is_integer(value) => return None,
             "Contract" => fields.contract = string(value),
+            "_id" if ids == Ids::Unique => fields.id = text_or_null(value)?,
             "AppName" | "Appname" => fields.app = string(value),
             "TotalDuration" => fields.seconds = integer(value),
             _ => {}
@@ -136,6 +139,15 @@ fn members<'t, 'a>(tape: &'t [Node<'a>]) -> Option<impl Iterator<Item = (&'a str
 fn string<'a>(value: &[Node<'a>]) -> Option<Cow<'a, str>> {
     match value.first() {
         Some(Node::String(text)) => Some(Cow::Borrowed(*text)),
+        _ => None,
+    }
+}
+
+/// Text, or none for null; no answer where it is another value.
+fn text_or_null<'a>(value: &[Node<'a>]) -> Option<Option<Cow<'a, str>>> {
+    match value.first() {
+        Some(Node::String(text)) => Some(Some(Cow::Borrowed(*text))),
+        Some(Node::Static(StaticNode::Null)) => Some(None),
         _ => None,
     }
 }

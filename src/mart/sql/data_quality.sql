@@ -10,6 +10,7 @@ WITH run AS (
 )
 SELECT Month, 'kept', '', RecordsKept FROM run
 UNION ALL SELECT Month, 'malformed', '', Rejected_malformed FROM run
+UNION ALL SELECT Month, 'duplicate_id', '', Rejected_duplicate_id FROM run
 UNION ALL SELECT Month, 'no_contract', '', Rejected_no_contract FROM run
 UNION ALL SELECT Month, 'long_contract', '', Rejected_long_contract FROM run
 UNION ALL SELECT Month, 'no_app', '', Rejected_no_app FROM run

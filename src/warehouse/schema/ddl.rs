@@ -233,7 +233,7 @@ mod tests {
         let run = ETL_RUN.create(Dialect::Sqlite);
         assert!(run.contains("(\n  Id INTEGER PRIMARY KEY AUTOINCREMENT,\n"), "{run}");
         assert!(run.contains("  Status VARCHAR(20) NOT NULL DEFAULT 'published',\n"), "{run}");
-        assert!(run.ends_with("  InputsSha256 VARCHAR(64) NOT NULL\n)"), "{run}");
+        assert!(run.ends_with("  Rejected_duplicate_id BIGINT NOT NULL\n)"), "{run}");
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
     fn the_run_that_stands_is_the_highest_published_one() {
         let rows = "WHERE Id IN (SELECT MAX(Id) FROM etl_run WHERE Status = 'published' GROUP BY Month)";
         let view = ETL_RUN_PUBLISHED.create(Dialect::Sqlite);
-        assert!(view.ends_with(&format!("Status, ExitCode, Message, RulesText, InputsSha256 FROM etl_run {rows}")));
+        assert!(view.ends_with(&format!("RulesText, InputsSha256, Rejected_duplicate_id FROM etl_run {rows}")));
         let view = ETL_RUN_PUBLISHED.create(MYSQL);
         assert!(view.ends_with(&rows.replace("etl_run", "{warehouse}.etl_run")), "{view}");
     }

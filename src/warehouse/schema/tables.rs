@@ -289,7 +289,7 @@ pub const ETL_RUN: Table = Table {
         column("InputBytes", BigInt, "their size as stored, bytes"),
         column("RecordsRead", BigInt, "records read"),
         column("RecordsKept", BigInt, "records kept"),
-        // One for each reason, in the order of `Reason::ALL`.
+        // One for each reason, in the order of `Reason::ALL`; that of `duplicate_id` came later and stands last.
         column("Rejected_malformed", BigInt, "records rejected as malformed"),
         column("Rejected_no_contract", BigInt, "records rejected as no_contract"),
         column("Rejected_long_contract", BigInt, "records rejected as long_contract"),
@@ -304,6 +304,7 @@ pub const ETL_RUN: Table = Table {
         added("Message", LongText, "what failed; empty when nothing did", ""),
         added("RulesText", LongText, "the rules in force, TOML; empty for runs of version 0.1", ""),
         added("InputsSha256", Text(64), "fingerprint of the inputs, hexadecimal; empty when not known", ""),
+        added("Rejected_duplicate_id", BigInt, "records rejected as duplicate_id", ""),
     ],
     key: &["Id"],
 };
@@ -482,8 +483,10 @@ mod tests {
             assert_eq!(names[..5], durations, "{}", table.name);
             assert_eq!(names[5..], ["TotalDuration"], "{}", table.name);
         }
-        let reasons: Vec<&str> = ETL_RUN.columns.iter().filter_map(|c| c.name.strip_prefix("Rejected_")).collect();
-        assert_eq!(reasons, Reason::ALL.map(Reason::name));
+        let reasons = ETL_RUN.columns.iter().filter_map(|c| c.name.strip_prefix("Rejected_"));
+        let expected = Reason::ALL.into_iter().filter(|reason| *reason != Reason::DuplicateId);
+        let expected = expected.chain([Reason::DuplicateId]).map(Reason::name);
+        assert_eq!(reasons.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }
 
     #[test]

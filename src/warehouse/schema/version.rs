@@ -259,9 +259,9 @@ mod tests {
         let other = |name: &'static str| (name, vec!["Contract".to_owned()]);
         let all = [
             ("customer_behavior", names(&CUSTOMER_BEHAVIOR, 12)),
-            run(25),
+            run(26),
             ("etl_run_app", names(&ETL_RUN_APP, 5)),
-            ("etl_run_published", names(&ETL_RUN, 25)),
+            ("etl_run_published", names(&ETL_RUN, 26)),
         ];
         check(0, &[], Ok(Standing::Empty));
         check(0, &[other("somebody_elses")], Ok(Standing::Empty));
@@ -271,8 +271,8 @@ mod tests {
         check(0, &[run(23)], Ok(Standing::Older));
         check(0, &[run(19)], Err(Misfit::Foreign("etl_run".into())));
         check(0, &[run(20), other("customer_behavior")], Err(Misfit::Foreign("customer_behavior".into())));
-        check(2, &[run(25), other("etl_run_app")], Err(Misfit::Foreign("etl_run_app".into())));
-        check(2, &[run(25), other("etl_run_published")], Err(Misfit::Foreign("etl_run_published".into())));
+        check(2, &[run(26), other("etl_run_app")], Err(Misfit::Foreign("etl_run_app".into())));
+        check(2, &[run(26), other("etl_run_published")], Err(Misfit::Foreign("etl_run_published".into())));
         check(0, &all, Ok(Standing::Older));
         check(2, &all, Ok(Standing::Current));
         check(2, &all[..3], Ok(Standing::Older));
@@ -307,6 +307,7 @@ mod tests {
             [
                 "ALTER TABLE {warehouse}.etl_run ADD COLUMN RulesText TEXT NOT NULL DEFAULT ''",
                 "ALTER TABLE {warehouse}.etl_run ADD COLUMN InputsSha256 VARCHAR",
+                "ALTER TABLE {warehouse}.etl_run ADD COLUMN Rejected_duplicate_id BIGINT NOT NULL DEFAULT 0",
                 "CREATE TABLE IF NOT EXISTS {warehouse}.etl_run_app",
                 &format!(
                     "CREATE VIEW IF NOT EXISTS {{warehouse}}.etl_run_published AS SELECT {} FROM etl_run WHERE Id IN",

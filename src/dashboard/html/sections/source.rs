@@ -75,6 +75,7 @@ pub fn quality(context: &Context<'_>) -> String {
 fn reason_words(reason: Reason) -> &'static str {
     match reason {
         Reason::Malformed => "not readable as a record",
+        Reason::DuplicateId => "its id was there before on that day",
         Reason::NoContract => "no customer in it",
         Reason::LongContract => "a customer of more than 100 characters",
         Reason::NoApp => "no app in it",

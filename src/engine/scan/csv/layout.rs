@@ -10,6 +10,8 @@ const DELIMITERS: [u8; 4] = *b",;\t|";
 
 /// The column that holds a whole `_source` object.
 const SOURCE: &str = "_source";
+/// The column of ids.
+const ID: &str = "_id";
 
 /// Where the fields of a CSV file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct CsvLayout {
     pub n_fields: usize,
     /// The columns that are read.
     pub columns: Columns,
+    /// The place of the column `_id`, where there is one; read only where ids are.
+    pub id: Option<usize>,
 }
 
 /// The columns that are read, each as its place from 0.
@@ -100,7 +104,10 @@ impl CsvLayout {
             // Quotes in odd places make it something else, such as JSON.
             let found = columns(if record.is_well_formed { names.as_slice() } else { &[] });
             match found {
-                Ok(columns) => return Ok((CsvLayout { delimiter, n_fields: names.len(), columns }, record.next)),
+                Ok(columns) => {
+                    let (n_fields, id) = (names.len(), id_column(&names));
+                    return Ok((CsvLayout { delimiter, n_fields, columns, id }, record.next));
+                }
                 Err(missing) => {
                     let is_better = best.as_ref().is_none_or(|best| best.found.len() < names.len());
                     if is_better {
@@ -140,6 +147,11 @@ fn columns(names: &[String]) -> Result<Columns, Vec<String>> {
     }
     let wanted = [("Contract", contract), ("TotalDuration", seconds), ("AppName", app)];
     Err(wanted.iter().filter(|(_, place)| place.is_none()).map(|(name, _)| (*name).to_owned()).collect())
+}
+
+/// The column of ids, found as the others are.
+fn id_column(names: &[String]) -> Option<usize> {
+    names.iter().rposition(|name| name == ID).or_else(|| only(names, |name| is_like(name, ID)))
 }
 
 /// The one name that is so.

@@ -32,6 +32,7 @@ use super::record::{Fields, MAX_LINE_BYTES, RecordFilter};
 use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
 use super::sink::{Sink, route};
 use super::tape::ExactReader;
+use crate::engine::ledger::Ids;
 
 /// What reading the records of CSV files of one layout needs and keeps from split to split: the
 /// shapes of the records, and memory that is used again.
@@ -71,15 +72,22 @@ impl CsvReader {
     /// begins, or `start` where the window cuts the record off.
     fn read_any(&mut self, chunk: &Chunk<'_>, start: usize, filter: &RecordFilter, sink: &mut impl Sink) -> usize {
         let window = chunk.window;
-        let CsvLayout { delimiter, n_fields, columns } = self.layout;
+        let CsvLayout { delimiter, n_fields, columns, id: id_place } = self.layout;
+        let id_place = id_place.filter(|_| filter.reading.ids == Ids::Unique);
         let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
-        let record = read_record(window, start, delimiter, |place, field| match columns {
-            Columns::Source(source) if place == source => contract = field,
-            Columns::Source(_) => {}
-            Columns::Named { contract: at, .. } if place == at => contract = field,
-            Columns::Named { app: at, .. } if place == at => app = field,
-            Columns::Named { seconds: at, .. } if place == at => seconds = field,
-            Columns::Named { .. } => {}
+        let mut id = None;
+        let record = read_record(window, start, delimiter, |place, field| {
+            if Some(place) == id_place {
+                id = Some(field);
+            }
+            match columns {
+                Columns::Source(source) if place == source => contract = field,
+                Columns::Source(_) => {}
+                Columns::Named { contract: at, .. } if place == at => contract = field,
+                Columns::Named { app: at, .. } if place == at => app = field,
+                Columns::Named { seconds: at, .. } if place == at => seconds = field,
+                Columns::Named { .. } => {}
+            }
         });
         if chunk.end == ChunkEnd::Truncated && record.next >= window.len() {
             return start;
@@ -101,6 +109,8 @@ impl CsvReader {
             let seconds = seconds.value(window).and_then(|seconds| integer(&seconds, filter.reading.types));
             fields_of_text(contract.value(window), app.value(window), seconds)
         };
+        let with_id = |fields| Ok(Fields { id: id.and_then(|id| id.value(window)).map(text).transpose()?, ..fields });
+        let fields = fields.and_then(with_id);
         route(fields, filter, chunk.base + start as u64, raw, sink);
         record.next
     }
@@ -125,7 +135,7 @@ pub fn scan_csv(chunk: &Chunk<'_>, scanner: &Scanner, reader: &mut CsvReader, si
 }
 
 /// As [`scan_csv`], every record field by field.
-pub fn scan_csv_exact(chunk: &Chunk<'_>, filter: &RecordFilter, reader: &mut CsvReader, sink: &mut impl Sink) {
+pub fn scan_csv_exact(chunk: &Chunk<'_>, filter: &RecordFilter, reader: &mut CsvReader, sink: &mut impl Sink) -> usize {
     let end = chunk.owned.end.min(chunk.window.len());
     let mut at = quote::first_record_start(chunk.window, chunk.owned.start, chunk.quotes, reader.layout.delimiter);
     while at < end {
@@ -135,6 +145,7 @@ pub fn scan_csv_exact(chunk: &Chunk<'_>, filter: &RecordFilter, reader: &mut Csv
         }
         at = next;
     }
+    at
 }
 
 /// The records of one chunk.
@@ -161,7 +172,7 @@ impl Format for Records<'_> {
 /// the duration plain digits. The line may be no record but a part of one, within quotes: to a
 /// record that looks the same this means nothing.
 pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
-    let CsvLayout { delimiter, n_fields, columns: Columns::Named { contract, app, seconds } } = layout else {
+    let CsvLayout { delimiter, n_fields, columns: Columns::Named { contract, app, seconds }, id: _ } = layout else {
         return None;
     };
     let text = line.strip_suffix(b"\n")?;
@@ -195,6 +206,7 @@ fn fields_of_text<'a>(
     seconds: Option<i64>,
 ) -> Result<Fields<'a>, Malformed> {
     Ok(Fields {
+        id: None,
         contract: contract.map(text).transpose()?,
         app: app.map(text).transpose()?,
         seconds,

@@ -31,7 +31,8 @@ fn columns_are_found_by_name() {
                         continue;
                     }
                     let file = format!("{mark}{header}{ending}{rest}");
-                    let expected = CsvLayout { delimiter, n_fields, columns };
+                    let id = header.split(char::from(delimiter)).position(|name| name == "_id");
+                    let expected = CsvLayout { delimiter, n_fields, columns, id };
                     assert_eq!(
                         CsvLayout::from_header(file.as_bytes()),
                         Ok((expected, file.len() - rest.len())),

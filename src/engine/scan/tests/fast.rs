@@ -46,7 +46,9 @@ pub(super) fn check_csv(file: &[u8], filter: &RecordFilter, n_split_bytes: usize
     // something after them. One long record is the least work for an interpreter.
     let padded = [file, b"\n", b"x".repeat(MAX_MATCH_BYTES).as_slice()].concat();
     let mut exact = RecordingSink::default();
-    for_each_csv_split(&padded, padded.len(), |split, reader| scan_csv_exact(split, filter, reader, &mut exact));
+    for_each_csv_split(&padded, padded.len(), |split, reader| {
+        scan_csv_exact(split, filter, reader, &mut exact);
+    });
     for backend in Backend::available() {
         let scanner = Scanner::new(filter.clone(), backend);
         let mut fast = RecordingSink::default();

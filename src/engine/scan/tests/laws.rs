@@ -9,7 +9,9 @@ use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
 use super::super::shape::MAX_MATCH_BYTES;
 use super::super::tape::ExactReader;
+use super::super::record::Reading;
 use super::{READINGS, RecordingSink, filter, for_each_csv_split, n_cases, scanner};
+use crate::engine::ledger::Ids;
 
 /// The texts of JSON values, valid and otherwise, and what stands between them.
 fn json_value() -> impl Strategy<Value = String> {
@@ -104,6 +106,11 @@ fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String
     vec(member, 0..6).prop_map(|members| members.join(","))
 }
 
+/// Every way to read a record.
+fn readings() -> impl Strategy<Value = Reading> {
+    (select(READINGS.to_vec()), select(vec![Ids::Any, Ids::Unique])).prop_map(|(reading, ids)| Reading { ids, ..reading })
+}
+
 /// A line that is a record more often than not.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let source = prop_oneof![
@@ -141,14 +148,14 @@ proptest! {
     #![proptest_config(n_cases(20_000))]
 
     #[test]
-    fn simd_and_exact_agree(line in line(), reading in select(READINGS.to_vec())) {
+    fn simd_and_exact_agree(line in line(), reading in readings()) {
         let mut reader = ExactReader::new();
         prop_assert_eq!(reader.read(&line, reading), parse_line(&line, reading));
         prop_assert_eq!(reader.read_source(&line, reading.types), parse_source(&line, reading.types));
     }
 
     #[test]
-    fn simd_and_exact_agree_on_noise(line in vec(prop_oneof![3 => select(b"\"\\{}[],:0123e+-.u \t\r\0truefalsnNI".to_vec()), 1 => any::<u8>()], 0..80), reading in select(READINGS.to_vec())) {
+    fn simd_and_exact_agree_on_noise(line in vec(prop_oneof![3 => select(b"\"\\{}[],:0123e+-.u \t\r\0truefalsnNI".to_vec()), 1 => any::<u8>()], 0..80), reading in readings()) {
         let mut reader = ExactReader::new();
         prop_assert_eq!(reader.read(&line, reading), parse_line(&line, reading));
         let wrapped = [&br#"{"_source":{"Contract":"#[..], &line, b"}}"].concat();

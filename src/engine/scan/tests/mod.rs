@@ -13,11 +13,11 @@ use super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, QuoteTransit
 use super::fast::{Backend, Scanner};
 use super::record::{Fields, Reading, RecordFilter};
 use super::sink::Sink;
-use crate::engine::ledger::Reason;
+use crate::engine::ledger::{Ids, Reason};
 use crate::engine::rules::{App, Category, FieldPlace, FieldTypes, Rules};
 
 /// How records are read unless rules say otherwise.
-const USUAL: Reading = Reading { types: FieldTypes::Strict, source: FieldPlace::Source };
+const USUAL: Reading = Reading { types: FieldTypes::Strict, source: FieldPlace::Source, ids: Ids::Any };
 const LENIENT: Reading = Reading { types: FieldTypes::Lenient, ..USUAL };
 const FLAT: Reading = Reading { source: FieldPlace::Flat, ..USUAL };
 const LENIENT_FLAT: Reading = Reading { types: FieldTypes::Lenient, ..FLAT };
@@ -89,7 +89,7 @@ fn for_each_csv_split(file: &[u8], n_bytes: usize, mut scan: impl FnMut(&Chunk<'
 }
 
 fn fields<'a>(contract: Option<&'a str>, app: Option<&'a str>, seconds: Option<i64>) -> Fields<'a> {
-    Fields { contract: contract.map(Cow::Borrowed), app: app.map(Cow::Borrowed), seconds }
+    Fields { id: None, contract: contract.map(Cow::Borrowed), app: app.map(Cow::Borrowed), seconds }
 }
 
 /// Number of cases of a property: few where an interpreter runs them.
