@@ -23,8 +23,7 @@ pub(super) const FLAT: Diagnosis = Diagnosis {
     next: "wrap the records: jq -c '{_source: .}' FILE > FILE.new && mv FILE.new FILE; or read them as they are with a rules file that has extends = \"default\", [record] and source = \"flat\"",
 };
 /// What to do where lenient types take a record as it is.
-pub(super) const READ_LENIENTLY: &str =
-    "read it as it is with a rules file that has extends = \"default\", [record] and types = \"lenient\" (--rules FILE)";
+pub(super) const READ_LENIENTLY: &str = "read it as it is with a rules file that has extends = \"default\", [record] and types = \"lenient\" (--rules FILE)";
 pub(super) const LFS_POINTER: Diagnosis =
     Diagnosis { what: "a Git LFS pointer; the data itself was not fetched", next: "fetch the data: git lfs pull" };
 pub(super) const WEB_PAGE: Diagnosis = Diagnosis {

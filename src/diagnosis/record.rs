@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::kinds::*;
+use super::{Diagnosis, after_colon, of_head, text};
 use crate::engine::ledger::Reason;
 use crate::engine::rules::{FieldPlace, FieldTypes};
 use crate::engine::scan::exact::parse_line;
 use crate::engine::scan::integer::integer;
 use crate::engine::scan::record::Reading;
-use super::{Diagnosis, after_colon, of_head, text};
 
 /// Seconds of the year 2001: what is larger counts from 1970 in seconds, milliseconds or finer.
 const YEAR_2001_S: i64 = 1_000_000_000;

@@ -213,9 +213,12 @@ fn a_text_that_is_not_utf8_is_told() {
 fn a_command_fits_the_name_of_the_file() {
     let check = |file: &str, expected: &str| assert_eq!(CSV_AS_NDJSON.next_for(file) + &FLAT.next_for(file), expected);
     let rename = "rename it to .csv, or give --format csv";
-    let or_read = "; or read them as they are with a rules file that has extends = \"default\", [record] and source = \"flat\"";
+    let or_read =
+        "; or read them as they are with a rules file that has extends = \"default\", [record] and source = \"flat\"";
     let wrap = |prefix: &str, file: &str| {
-        format!("{rename}{prefix}wrap the records: jq -c '{{_source: .}}' {file} > {file}.new && mv {file}.new {file}{or_read}")
+        format!(
+            "{rename}{prefix}wrap the records: jq -c '{{_source: .}}' {file} > {file}.new && mv {file}.new {file}{or_read}"
+        )
     };
     check("lake/20220401.json", &wrap("", "lake/20220401.json"));
     check("a b.json", &wrap("", "'a b.json'"));

@@ -10,7 +10,7 @@ use crate::check::{Check, Part, Verdict};
 use crate::cli::plan::{DoctorPlan, LakePlan, MissingDays};
 use crate::diagnosis::{self, Diagnosis};
 use crate::engine::calendar::Day;
-use crate::engine::ledger::LedgerDetail;
+use crate::engine::ledger::{Ids, LedgerDetail};
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::gate::{self, Evidence, Limits, Refusal, WarningPolicy};
@@ -93,6 +93,7 @@ impl Look {
             etl_date: today(),
             rules: plan.rules.clone(),
             n_threads: 1,
+            ids: Ids::Any,
             max_rejects_kept: MAX_REJECTS,
         };
         let mut look = Look {

@@ -93,9 +93,7 @@ impl Input for DayInput {
     fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         self.open()?;
         match &mut self.state {
-            State::Open(input) => {
-                Ok(input.next_chunk()?.map(|chunk| InputChunk { seen: Some(&self.seen), ..chunk }))
-            }
+            State::Open(input) => Ok(input.next_chunk()?.map(|chunk| InputChunk { seen: Some(&self.seen), ..chunk })),
             State::Closed(_) | State::Empty => Ok(None),
         }
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::compressed::{CompressedInput, last_line_end};
 use super::input::{FileMeta, Input};
+use super::queue;
 use crate::engine::aggregate::collect::FileId;
 use crate::engine::ledger::InputFile;
 use crate::engine::scan::csv::{CsvLayout, QuoteState};
@@ -14,10 +15,7 @@ use crate::lake::{Compression, Format};
 
 /// What the ledger says of a file of which only the ends are read.
 pub(super) fn input_file(ends: &Ends) -> InputFile {
-    let Ends { file, fact, .. } = ends;
-    let tag = file.modified_ms.to_string();
-    let whole = InputFile::whole(file.canonical_uri(), file.day, file.n_bytes, tag);
-    InputFile { facts: fact.map(str::to_owned).into_iter().collect(), ..whole }
+    queue::input_file(&ends.file, ends.fact)
 }
 
 /// The records in both ends of a file; those at its end only where it is sure where records begin there.

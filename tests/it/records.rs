@@ -33,7 +33,12 @@ fn what_a_refusal_says_of_types_and_places_makes_the_lake_pass() {
     let json = "20220401.json";
     check(json, nested(&object("\"123\"", "254.0")).repeat(2), &["bad_duration", "fraction or an exponent"], lenient);
     check(json, nested(&object("\"123\"", "2.54e2")).repeat(2), &["bad_duration", "fraction or an exponent"], lenient);
-    check(json, nested(&object("\"123\"", "\"254\"")).repeat(2), &["bad_duration", "TotalDuration that is text"], lenient);
+    check(
+        json,
+        nested(&object("\"123\"", "\"254\"")).repeat(2),
+        &["bad_duration", "TotalDuration that is text"],
+        lenient,
+    );
     check(json, nested(&object("123", "254")).repeat(2), &["no_contract", "Contract that is a number"], lenient);
     let score = nested(&object("\"123\"", "254")).replace("{\"_source\"", "{\"_score\":NaN,\"_source\"");
     check(json, score.repeat(2), &["malformed", "NaN or Infinity"], lenient);
@@ -61,7 +66,8 @@ fn with_unique_ids_the_first_record_of_an_id_counts() {
     work.write("lake/south/20220401.json", [record("1", "X"), record("3", "A")].concat());
     work.write("lake/south/20220402.json", record("1", "A"));
     work.run(["run", "lake", "--unique-ids", "--quiet"]).ok();
-    let rows = work.rows("viewmart-out/warehouse.db", "SELECT Contract, TotalDuration FROM customer_behavior ORDER BY 1");
+    let rows =
+        work.rows("viewmart-out/warehouse.db", "SELECT Contract, TotalDuration FROM customer_behavior ORDER BY 1");
     assert_eq!(rows, [["A", "15"], ["B", "5"]]);
     let run = "SELECT RecordsRead, RecordsKept, Rejected_duplicate_id FROM etl_run";
     assert_eq!(work.rows("viewmart-out/warehouse.db", run), [["6", "4", "2"]]);

@@ -306,10 +306,8 @@ mod tests {
                     Rules::parse(&DEFAULT_TOML.replace("[]  ", "[\"B\"]  ").replace("\"default\"", "\"base\""))
                         .map_err(|e| e.to_string())
                 }
-                "read.toml" => {
-                    Rules::parse("extends = 'default'\n[record]\ntypes = 'lenient'\nsource = 'flat'")
-                        .map_err(|e| e.to_string())
-                }
+                "read.toml" => Rules::parse("extends = 'default'\n[record]\ntypes = 'lenient'\nsource = 'flat'")
+                    .map_err(|e| e.to_string()),
                 name => NoReferences.base(name),
             }
         }

@@ -400,7 +400,9 @@ impl<'a> Json<'a> {
                 }
                 Some(b'N') if types == FieldTypes::Lenient => self.expect_word("NaN")?,
                 Some(b'I') if types == FieldTypes::Lenient => self.expect_word("Infinity")?,
-                Some(b'-') if types == FieldTypes::Lenient && self.goes_on_with("-I") => self.expect_word("-Infinity")?,
+                Some(b'-') if types == FieldTypes::Lenient && self.goes_on_with("-I") => {
+                    self.expect_word("-Infinity")?
+                }
                 Some(b'-' | b'0'..=b'9') => {
                     self.number()?;
                 }

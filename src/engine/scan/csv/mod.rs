@@ -205,12 +205,7 @@ fn fields_of_text<'a>(
     app: Option<Cow<'a, [u8]>>,
     seconds: Option<i64>,
 ) -> Result<Fields<'a>, Malformed> {
-    Ok(Fields {
-        id: None,
-        contract: contract.map(text).transpose()?,
-        app: app.map(text).transpose()?,
-        seconds,
-    })
+    Ok(Fields { id: None, contract: contract.map(text).transpose()?, app: app.map(text).transpose()?, seconds })
 }
 
 fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Malformed> {

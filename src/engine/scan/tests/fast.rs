@@ -61,7 +61,13 @@ pub(super) fn check_csv(file: &[u8], filter: &RecordFilter, n_split_bytes: usize
 }
 
 /// One record of a CSV file, `style` 0..4, and the header of files of that style.
-pub(super) fn write_record(style: usize, contract: &str, app: &str, seconds: &str, other: &str) -> (&'static str, String) {
+pub(super) fn write_record(
+    style: usize,
+    contract: &str,
+    app: &str,
+    seconds: &str,
+    other: &str,
+) -> (&'static str, String) {
     // Of the same length in most files, and now and then not what it seems.
     let mac = match other.as_bytes().first() {
         Some(b'A'..=b'C') => "0C,0".to_owned(),
@@ -245,7 +251,8 @@ fn lines_of_one_shape_are_all_matched() {
         let lines: Vec<String> = (0..20)
             .map(|i| write_line(style, &format!("ABC{i:06}"), "CHANNEL", &(i * 37).to_string(), &format!("id{i}")))
             .collect();
-        let shapes = Shape::learn(lines.iter().filter_map(|line| Some((line.as_bytes(), tokens(line.as_bytes(), USUAL)?))), 4);
+        let shapes =
+            Shape::learn(lines.iter().filter_map(|line| Some((line.as_bytes(), tokens(line.as_bytes(), USUAL)?))), 4);
         assert_eq!(shapes.len(), 1, "{:?}", lines[0]);
     }
 }

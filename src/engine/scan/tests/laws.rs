@@ -7,9 +7,9 @@ use proptest::sample::select;
 use super::super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, QuoteTransition, scan_csv};
 use super::super::exact::{parse_line, parse_source};
 use super::super::lines::scan_lines_exact;
+use super::super::record::Reading;
 use super::super::shape::MAX_MATCH_BYTES;
 use super::super::tape::ExactReader;
-use super::super::record::Reading;
 use super::{READINGS, RecordingSink, filter, for_each_csv_split, n_cases, scanner};
 use crate::engine::ledger::Ids;
 
@@ -108,7 +108,8 @@ fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String
 
 /// Every way to read a record.
 fn readings() -> impl Strategy<Value = Reading> {
-    (select(READINGS.to_vec()), select(vec![Ids::Any, Ids::Unique])).prop_map(|(reading, ids)| Reading { ids, ..reading })
+    (select(READINGS.to_vec()), select(vec![Ids::Any, Ids::Unique]))
+        .prop_map(|(reading, ids)| Reading { ids, ..reading })
 }
 
 /// A line that is a record more often than not.

@@ -28,14 +28,15 @@ fn check(line: &str, reading: Reading, expected: &Result<Fields<'_>, Malformed>)
 
 #[test]
 fn lenient_types_take_integers_in_any_writing() {
-    let check = |contract: &str, seconds: &str, strict: (Option<&str>, Option<i64>), lenient: (Option<&str>, Option<i64>)| {
-        let object = format!(r#"{{"Contract":{contract},"TotalDuration":{seconds},"AppName":"VOD"}}"#);
-        let of = |(contract, seconds)| Ok(fields(contract, Some("VOD"), seconds));
-        check(&format!(r#"{{"_source":{object}}}"#), USUAL, &of(strict));
-        check(&format!(r#"{{"_source":{object}}}"#), LENIENT, &of(lenient));
-        check(&object, FLAT, &of(strict));
-        check(&object, LENIENT_FLAT, &of(lenient));
-    };
+    let check =
+        |contract: &str, seconds: &str, strict: (Option<&str>, Option<i64>), lenient: (Option<&str>, Option<i64>)| {
+            let object = format!(r#"{{"Contract":{contract},"TotalDuration":{seconds},"AppName":"VOD"}}"#);
+            let of = |(contract, seconds)| Ok(fields(contract, Some("VOD"), seconds));
+            check(&format!(r#"{{"_source":{object}}}"#), USUAL, &of(strict));
+            check(&format!(r#"{{"_source":{object}}}"#), LENIENT, &of(lenient));
+            check(&object, FLAT, &of(strict));
+            check(&object, LENIENT_FLAT, &of(lenient));
+        };
     let seconds = |text: &str, strict: Option<i64>, lenient: Option<i64>| {
         check("\"C\"", text, (Some("C"), strict), (Some("C"), lenient));
     };
@@ -46,7 +47,23 @@ fn lenient_types_take_integers_in_any_writing() {
     seconds("-1.0", None, Some(-1));
     seconds("9007199254740993.0", None, Some(9_007_199_254_740_993));
     seconds("\"-9223372036854775808\"", None, Some(i64::MIN));
-    for other in ["254.5", "1e19", "1e400", "\"254.0\"", "\"1.000\"", "\"2e2\"", "\"\"", "\" 254\"", "\"1,254\"", "\"x\"", "\"\\ud800\"", "null", "true", "[254]", "{}"] {
+    for other in [
+        "254.5",
+        "1e19",
+        "1e400",
+        "\"254.0\"",
+        "\"1.000\"",
+        "\"2e2\"",
+        "\"\"",
+        "\" 254\"",
+        "\"1,254\"",
+        "\"x\"",
+        "\"\\ud800\"",
+        "null",
+        "true",
+        "[254]",
+        "{}",
+    ] {
         seconds(other, None, None);
     }
     let contract = |text: &str, lenient: Option<&str>| check(text, "1", (None, Some(1)), (lenient, Some(1)));
@@ -82,7 +99,8 @@ fn words_that_are_no_numbers_are_none_of_the_fields() {
         let of_source = if word.starts_with('{') { Ok(Fields::default()) } else { Err(Malformed) };
         check(&format!(r#"{{"_source":{word}}}"#), LENIENT, &of_source);
     }
-    for word in ["nan", "NAN", "Nan", "-NaN", "+Infinity", "Inf", "NaNs", "Infinityx", "--Infinity", "01", "1.", "'a'"] {
+    for word in ["nan", "NAN", "Nan", "-NaN", "+Infinity", "Inf", "NaNs", "Infinityx", "--Infinity", "01", "1.", "'a'"]
+    {
         check(&format!(r#"{{"_score":{word},"_source":{{{object}}}}}"#), LENIENT, &Err(Malformed));
     }
 }
@@ -148,7 +166,9 @@ fn write_line(style: usize, contract: &str, app: &str, seconds: &str, other: &st
         0 => format!(
             "{{\"_id\":\"{other}\",\"_score\":NaN,\"_source\":{{\"Contract\":{contract},\"TotalDuration\":{seconds},\"AppName\":\"{app}\"}}}}\n"
         ),
-        1 => format!("{{\"Contract\":{contract},\"Mac\":\"0C00\",\"TotalDuration\":{seconds},\"AppName\":\"{app}\"}}\n"),
+        1 => {
+            format!("{{\"Contract\":{contract},\"Mac\":\"0C00\",\"TotalDuration\":{seconds},\"AppName\":\"{app}\"}}\n")
+        }
         2 => format!(
             "{{\"AppName\": \"{app}\", \"x\": {{\"Contract\": \"{other}\"}}, \"TotalDuration\": {seconds}, \"Contract\": {contract}, \"_source\": 1}}\r\n"
         ),
