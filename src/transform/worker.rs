@@ -112,11 +112,11 @@ impl Worker {
 
     /// Scans `input` to its end, or until an error before it makes it useless; false when the epoch
     /// ended earlier.
+    ///
+    /// At least one chunk is scanned however full the epoch is: others wait for what the first of a
+    /// CSV split says about its quotes, and until they have it the epoch cannot end.
     fn scan_input(&mut self, input: &mut dyn Input, shared: &Shared<'_>, context: &Context) -> Result<bool, Error> {
         while shared.queue.matters(&input.file().uri, input.start()) {
-            if !shared.goes_on() {
-                return Ok(false);
-            }
             let n_read_before = input.n_bytes_read();
             let Some(chunk) = input.next_chunk()? else {
                 if let Some(offset) = input.open_quote() {
@@ -127,6 +127,9 @@ impl Worker {
             let (next, open_quote) = self.scan_chunk(&chunk, shared, context);
             input.consume(next, open_quote);
             shared.progress.advance(input.n_bytes_read() - n_read_before);
+            if !shared.goes_on() {
+                return Ok(false);
+            }
         }
         Ok(true)
     }
@@ -181,4 +184,77 @@ fn reader_of(readers: &mut VecDeque<CsvReader>, layout: CsvLayout) -> &mut CsvRe
         readers.len() - 1
     });
     &mut readers[place]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::aggregate::build::MonthBuilder;
+    use crate::engine::aggregate::collect::FileId;
+    use crate::engine::calendar::Day;
+    use crate::engine::rules::Rules;
+    use crate::engine::scan::csv::{Chunk, ChunkEnd, QuoteState};
+    use crate::engine::scan::fast::Backend;
+    use crate::engine::scan::record::RecordFilter;
+    use crate::lake::ReadyFiles;
+    use crate::transform::input::FileMeta;
+
+    /// Empty chunks without end.
+    struct Endless {
+        meta: FileMeta,
+        n_chunks: usize,
+    }
+
+    impl Input for Endless {
+        fn file(&self) -> &FileMeta {
+            &self.meta
+        }
+
+        fn start(&self) -> u64 {
+            0
+        }
+
+        fn n_bytes_read(&self) -> u64 {
+            0
+        }
+
+        fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+            let chunk =
+                Chunk { window: b"", end: ChunkEnd::Final, owned: 0..0, base: 0, quotes: QuoteState::FieldStart };
+            Ok(Some(InputChunk { file: &self.meta, layout: None, chunk }))
+        }
+
+        fn consume(&mut self, _: usize, _: Option<u64>) {
+            self.n_chunks += 1;
+        }
+
+        fn open_quote(&self) -> Option<u64> {
+            None
+        }
+    }
+
+    #[test]
+    fn whoever_took_a_split_looks_through_it_even_when_the_epoch_is_full() {
+        for (n_waiting, has_panicked) in [(EPOCH_RECORDS, false), (0, true), (EPOCH_RECORDS, true)] {
+            let rules = Rules::preset("default").unwrap();
+            let (mut no_files, limit) = (ReadyFiles::new([]), RejectLimit::new(0));
+            let shared = Shared {
+                scanner: Scanner::new(RecordFilter::new(&rules.record), Backend::detect()),
+                queue: Queue::new(&mut no_files, 0),
+                n_waiting: AtomicUsize::new(n_waiting),
+                reject_limit: limit,
+                rejects: Mutex::new(Rejects::new(limit)),
+                progress: Progress::hidden(),
+                n_busy: AtomicUsize::new(0),
+                has_panicked: AtomicBool::new(has_panicked),
+            };
+            let meta = FileMeta { uri: Arc::from("file:///a"), id: FileId(0), day: Day::new(1).unwrap() };
+            let mut input = Endless { meta, n_chunks: 0 };
+            let builder = MonthBuilder::new(&rules.record);
+            let ended = Worker::default().scan_input(&mut input, &shared, builder.context()).unwrap();
+            assert_eq!((ended, input.n_chunks), (false, 1), "{n_waiting} records wait, panic: {has_panicked}");
+        }
+    }
 }
