@@ -19,7 +19,7 @@ use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
 use crate::timing::StageClock;
-use crate::warehouse::Missing;
+use crate::warehouse::{Beside, Missing};
 use crate::{bench, diff, doctor, gate, mart};
 
 mod attempt;
@@ -171,7 +171,7 @@ fn load_to_end(
     gate::check_balance(table)?;
     steps::judge(table.month, &table.detail, &plan.parts.limits, &Evidence::default(), &mut attempt.warnings)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
-    steps::load_month(&mut *warehouse, table, attempt, talk)?;
+    steps::load_month(&mut *warehouse, table, attempt, &Beside::nothing(), talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 

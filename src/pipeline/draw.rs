@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::fs::atomic::StagedFile;
 use crate::mart;
 use crate::timing::{StageClock, StageTiming};
-use crate::warehouse::{Fault, ServerAddress, Warehouse, WarehouseError};
+use crate::warehouse::{Beside, Ending, Fault, ServerAddress, Warehouse, WarehouseError};
 
 /// What it takes to render the dashboards.
 pub(super) struct Rendering {
@@ -68,7 +68,8 @@ pub(super) fn load_and_draw(
     let server = warehouse.server();
     let subject = Subject { month: table.month, provenance: provenance_of_table(table) };
     let DashboardFiles { page, package, live } = files;
-    let write_rows = || {
+    let beside = Beside::begin();
+    let mut write_rows = |ending: Ending<'_>| {
         // The processor time is in that of the stages beside these.
         let stage = |name, wall_s, bytes| StageTiming { name, wall_s, cpu_s: 0.0, bytes, records: n_rows };
         let begun = Instant::now();
@@ -76,11 +77,12 @@ pub(super) fn load_and_draw(
         let write = stage("write", begun.elapsed().as_secs_f64(), n_bytes);
         let begun = Instant::now();
         let note = write_package(package, &subject, &mut TableRows(table), look)?;
+        ending.done();
         Ok::<_, Error>((note, [write, stage("workbook", begun.elapsed().as_secs_f64(), 0)]))
     };
     let mut build = || {
         let stage = StageClock::start("load");
-        load_month(warehouse, table, attempt, talk)?;
+        load_month(warehouse, table, attempt, &beside, talk)?;
         let load = stage.stop(0, n_rows);
         let stage = StageClock::start("mart");
         mart::build(warehouse, table.month)?;
@@ -94,13 +96,19 @@ pub(super) fn load_and_draw(
         Ok::<_, Error>((run, [load, mart, stage.stop(0, 0)]))
     };
     let (written, built) = thread::scope(|scope| {
-        let written = scope.spawn(write_rows);
+        let written = scope.spawn(|| write_rows(beside.ending()));
         let built = build();
         (written.join().unwrap_or_else(|panic| resume_unwind(panic)), built)
     });
-    // Of two errors that of the warehouse is told, whichever was first.
-    let (run, [load, mart, dashboard]) = built?;
-    let (said, [write, workbook]) = written?;
+    // Of two errors that of the warehouse is told, whichever was first; but not that it published
+    // nothing because of the other.
+    let (said, [write, workbook], (run, [load, mart, dashboard])) = match (written, built) {
+        (Ok((said, stages)), built) => (said, stages, built?),
+        (Err(error), Err(Error::Warehouse(withheld))) if matches!(withheld.fault(), Some(Fault::Withheld)) => {
+            return Err(error);
+        }
+        (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),
+    };
     note(said, talk);
     write_live(live.as_mut(), &subject, server)?;
     Ok(Drawn { run, stages: [load, mart, write, workbook, dashboard] })

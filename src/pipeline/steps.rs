@@ -25,7 +25,9 @@ use crate::report::{InputReport, Published, Report};
 use crate::timing::{StageTiming, peak_rss_bytes};
 use crate::transform::{self, TransformOptions, Transformed};
 use crate::units::dates;
-use crate::warehouse::{Missing, OpenOptions, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
+use crate::warehouse::{
+    Beside, Missing, OpenOptions, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl,
+};
 use crate::{gate, mart};
 
 /// The lake and the files of the month in it. What looked odd there is told, and added to `warnings`.
@@ -261,11 +263,12 @@ pub(super) fn load_month(
     warehouse: &mut dyn Warehouse,
     table: &MonthTable,
     attempt: &mut Attempt,
+    beside: &Beside,
     talk: ConsolePlan,
 ) -> Result<(), Error> {
     attempt.set_publishing();
     let progress = Progress::start(talk.progress(), "load", table.n_rows() as u64, Unit::Rows);
-    let loaded = warehouse.publish(table, attempt.complete_record(table), &progress);
+    let loaded = warehouse.publish(table, attempt.complete_record(table), beside, &progress);
     progress.finish();
     loaded?;
     attempt.set_published();

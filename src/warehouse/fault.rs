@@ -45,6 +45,9 @@ pub enum Fault {
     /// Others published the month whenever it was read.
     #[error("other runs replaced the month again and again while it was read")]
     ReplacedAgain,
+    /// What belongs beside the month could not be made; whoever tried knows why.
+    #[error("the files of the month could not be written")]
+    Withheld,
     /// Another run published the month while this one worked on it.
     #[error("another run published {month} meanwhile")]
     Replaced {
@@ -248,6 +251,7 @@ impl Fault {
                 "let an administrator find who holds the table (SHOW PROCESSLIST; an open transaction will do) and \
                  end it, then run again"
             }
+            Fault::Withheld => "make room for them and run again",
             Fault::ReplacedAgain => "run again when they have ended",
             Fault::NoFile { .. } | Fault::NoWarehouse { .. } => LOAD_FIRST,
             Fault::NoMonth { wanted: Wanted::Mart, .. } => "load it first, with `viewmart run` or `viewmart load`",

@@ -11,6 +11,7 @@ use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 
+mod beside;
 mod checks;
 pub mod error;
 mod fault;
@@ -25,6 +26,7 @@ pub mod schema;
 pub mod sqlite;
 pub mod url;
 
+pub use beside::{Beside, Ending};
 pub use error::WarehouseError;
 pub use fault::{Fault, Wanted};
 pub use meaning::Meaning;
@@ -180,11 +182,18 @@ pub trait Warehouse {
 
     /// Publishes one month in `customer_behavior` and `daily_activity`, replacing that month, and records its run: staged,
     /// checked against the ledger inside the database, then visible at once and whole.
-    fn publish(&mut self, table: &MonthTable, run: &RunRecord, progress: &Progress) -> Result<(), WarehouseError>;
+    /// Before that it waits for what goes on `beside`, and publishes nothing when that failed.
+    fn publish(
+        &mut self,
+        table: &MonthTable,
+        run: &RunRecord,
+        beside: &Beside,
+        progress: &Progress,
+    ) -> Result<(), WarehouseError>;
 
     /// [`Warehouse::publish`] of a run of which no more is known than `table` tells.
     fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
-        self.publish(table, &RunRecord::of_table(table, clock.started), progress)
+        self.publish(table, &RunRecord::of_table(table, clock.started), &Beside::nothing(), progress)
     }
 
     /// Records a run that did not publish, where the warehouse is there and of this version; else does nothing.

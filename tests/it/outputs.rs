@@ -6,12 +6,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Workplace, record};
+use crate::support::{Finished, Workplace, record};
 
 const WAREHOUSE: &str = "viewmart-out/warehouse.db";
 
@@ -67,6 +67,29 @@ fn an_output_that_cannot_be_written_stops_the_run_before_it_publishes() {
     }
     check("", Some("a-file/report.json"));
     check("", Some("viewmart-out"));
+}
+
+#[test]
+fn a_disk_that_takes_no_more_of_the_month_file_stops_the_run_before_it_publishes() {
+    let work = Workplace::new();
+    work.run(["generate", "lake", "--contracts", "20000", "--days", "2"]).ok();
+    fs::create_dir(work.path("out")).unwrap();
+    let published = "SELECT COUNT(*) FROM etl_run WHERE Status = 'published'";
+    // The month file and the workbook take some 600 KB, all other files of the run less than 64 KB.
+    for (disk, is_large_enough) in [("128k", false), ("8m", true)] {
+        let plain = work.command(["run", "lake", "--out", "out", "--warehouse", "sqlite:w.db"]);
+        let script = format!("mount -t tmpfs -o size={disk} full out && exec \"$0\" \"$@\"");
+        let mut boxed = Command::new("unshare");
+        boxed.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(plain.get_program()).args(plain.get_args());
+        boxed.current_dir(plain.get_current_dir().unwrap());
+        let finished = Finished::of(boxed.output().unwrap());
+        if is_large_enough {
+            finished.ok();
+        } else {
+            finished.failed(6, &["No space left on device", "next: "]);
+        }
+        assert_eq!(work.rows("w.db", published), [[u8::from(is_large_enough).to_string()]], "{disk}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ use super::meaning::LOCAL_INFILE_ADVICE;
 use super::schema::version::{Schema, Standing};
 use super::schema::{self, Database, Dialect};
 use super::{
-    Fault, MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks,
+    Beside, Fault, MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks,
 };
 use crate::console::{Progress, Waiting};
 use crate::engine::calendar::Month;
@@ -172,11 +172,18 @@ impl Warehouse for MysqlWarehouse {
         Ok(())
     }
 
-    fn publish(&mut self, table: &MonthTable, run: &RunRecord, progress: &Progress) -> Result<(), WarehouseError> {
+    fn publish(
+        &mut self,
+        table: &MonthTable,
+        run: &RunRecord,
+        beside: &Beside,
+        progress: &Progress,
+    ) -> Result<(), WarehouseError> {
         checks::refuse_overflow(&self.connector.place.address, table)?;
         let n_connections = usize::from(self.options.load_connections.get());
         self.locked(|connector, conn, server| {
-            publish::load(connector, conn, server, table, run, progress, n_connections)
+            let load = publish::Load { table, record: run, beside, n_connections };
+            publish::load(connector, conn, server, &load, progress)
         })?;
         let bounds = publish::bounds(table, n_connections).into_iter().map(str::to_owned).collect();
         self.bounds = Some((table.month, bounds));

@@ -9,6 +9,7 @@
 //!    a staging table: see 2.
 //! 4. The database counts and adds up the staging table for connections that did not load it; the result must equal the
 //!    columns and their ledger.
+//!    Then what goes on beside, the files of the month, must have come to a good end.
 //! 5. `customer_behavior` gets an empty partition for the month, if it has none: readers see no difference.
 //! 6. A transaction on a second connection replaces `daily_activity` of the month and adds the run to `etl_run`, all but
 //!    its `COMMIT`. What a server can refuse it refuses here, and a crash takes it back.
@@ -41,21 +42,30 @@ use crate::engine::calendar::Month;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema;
-use crate::warehouse::{Fault, RunRecord, Value, checks};
+use crate::warehouse::{Beside, Fault, RunRecord, Value, checks};
 
 /// The step that replaces the days of the month and adds the run, for messages.
 pub(super) const RECORDING: &str = "recording the run";
 
-/// Stages, checks and publishes `table`. The caller holds the lock.
+/// A month on its way.
+pub(super) struct Load<'a> {
+    pub table: &'a MonthTable,
+    pub record: &'a RunRecord,
+    /// What must have been done before readers see the month.
+    pub beside: &'a Beside,
+    /// Connections that take its rows.
+    pub n_connections: usize,
+}
+
+/// Stages, checks and publishes a month. The caller holds the lock.
 pub(super) fn load(
     connector: &Connector,
     conn: &mut Conn,
     server: &Server,
-    table: &MonthTable,
-    record: &RunRecord,
+    load: &Load<'_>,
     progress: &Progress,
-    n_connections: usize,
 ) -> Result<(), Failure> {
+    let Load { table, record, beside, n_connections } = *load;
     drop_leftovers(connector, conn)?;
     let staging_name = format!("{STAGING_PREFIX}{:016x}", stream::random());
     let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
@@ -66,6 +76,7 @@ pub(super) fn load(
     let published = created
         .and_then(|()| run_patiently(connector, conn, "creating the staging table", &defaults))
         .and_then(|()| stage(connector, server, &staging, table, &counted, n_connections))
+        .and_then(|()| Ok(beside.wait(&connector.place.address)?))
         .and_then(|()| publish(connector, conn, server, [&customers, &staging], table, record));
     let dropped = run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {staging}"));
     if published.is_err() {

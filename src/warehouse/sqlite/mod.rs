@@ -22,7 +22,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{Dialect, Fault, MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError};
+use super::{Beside, Dialect, Fault, MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError};
 use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
@@ -119,8 +119,14 @@ impl Warehouse for SqliteWarehouse {
         prepare::prepare(&self.files, mart, missing)
     }
 
-    fn publish(&mut self, table: &MonthTable, run: &RunRecord, progress: &Progress) -> Result<(), WarehouseError> {
-        publish::publish(&self.files, table, run, progress)
+    fn publish(
+        &mut self,
+        table: &MonthTable,
+        run: &RunRecord,
+        beside: &Beside,
+        progress: &Progress,
+    ) -> Result<(), WarehouseError> {
+        publish::publish(&self.files, table, run, beside, progress)
     }
 
     fn record_run(&mut self, run: &RunRecord) -> Result<(), WarehouseError> {

@@ -9,13 +9,14 @@ use super::prepare::look;
 use crate::console::Progress;
 use crate::engine::month::MonthTable;
 use crate::warehouse::schema::version::{Schema, Standing};
-use crate::warehouse::{Missing, RunRecord, WarehouseError, checks, schema};
+use crate::warehouse::{Beside, Missing, RunRecord, WarehouseError, checks, schema};
 
 /// See [`crate::warehouse::Warehouse::publish`].
 pub(super) fn publish(
     files: &Files,
     table: &MonthTable,
     run: &RunRecord,
+    beside: &Beside,
     progress: &Progress,
 ) -> Result<(), WarehouseError> {
     checks::refuse_overflow(&files.address(), table)?;
@@ -32,7 +33,8 @@ pub(super) fn publish(
         insert_customers(transaction, table, progress).map_err(failed("loading rows"))?;
         insert_days(transaction, table).map_err(failed("loading the days"))?;
         insert_run(transaction, run, Timestamp::now()).map_err(failed("recording the run"))?;
-        check(files, transaction, table)
+        check(files, transaction, table)?;
+        beside.wait(&files.address())
     })
 }
 
