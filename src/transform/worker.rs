@@ -223,7 +223,7 @@ mod tests {
         fn next_chunk(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
             let chunk =
                 Chunk { window: b"", end: ChunkEnd::Final, owned: 0..0, base: 0, quotes: QuoteState::FieldStart };
-            Ok(Some(InputChunk { file: &self.meta, layout: None, chunk }))
+            Ok(Some(InputChunk { file: &self.meta, layout: None, chunk, seen: None }))
         }
 
         fn consume(&mut self, _: usize, _: Option<u64>) {
