@@ -115,6 +115,9 @@ impl Place {
 /// What the account needs on both databases.
 pub const PRIVILEGES: &str = "SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW";
 
+/// The `max_allowed_packet` of MariaDB; that of MySQL is larger.
+const USUAL_PACKET_BYTES: usize = 16 << 20;
+
 /// A name in backticks.
 pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
@@ -228,8 +231,17 @@ impl Connector {
         )
     }
 
-    /// Connects and logs in, in a thread of its own: the client has no limit of time for the login.
+    /// Connects and logs in. The client asks for the size of packets before anything can be set: where the server's
+    /// `sql_select_limit` is 0 it gets no answer, and has to be told.
     fn log_in(&self, tls: Option<SslOpts>) -> Result<Conn, Error> {
+        match self.try_log_in(tls.clone(), None) {
+            Err(Error::DriverError(DriverError::SetupError)) => self.try_log_in(tls, Some(USUAL_PACKET_BYTES)),
+            tried => tried,
+        }
+    }
+
+    /// The same in a thread of its own, as the client has no limit of time for the login.
+    fn try_log_in(&self, tls: Option<SslOpts>, packet_bytes: Option<usize>) -> Result<Conn, Error> {
         let target = &self.target;
         let opts = OptsBuilder::new()
             .ip_or_hostname(Some(target.host.clone()))
@@ -243,6 +255,7 @@ impl Connector {
             .tcp_keepalive_time_ms(Some(60_000))
             .read_timeout(Some(self.place.statement_timeout))
             .write_timeout(Some(self.place.statement_timeout))
+            .max_allowed_packet(packet_bytes)
             // A server may answer any statement with the wish for a file: nobody gets one.
             .local_infile_handler(Some(LocalInfileHandler::new(|name, _| Err(refused(name)))));
         let (sender, receiver) = mpsc::channel();

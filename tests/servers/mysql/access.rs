@@ -15,14 +15,15 @@ use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, MysqlWarehouse, OptionF
 use viewmart::warehouse::{Dialect, Fill, MartScript, Missing, Reads, Value, Warehouse as _, schema};
 
 use super::fixture::{
-    SHARED, Server, assert_message, assert_rows, clock, load_and_build, n_staging_tables, odd, options, refused, shared,
+    SHARED, Server, assert_message, assert_rows, clock, flavours, load_and_build, n_staging_tables, odd, options,
+    refused, shared,
 };
 use super::made::{hostile_month, random_month};
 use super::proxy::{Proxy, rogue_server};
 
 #[test]
 fn a_wrong_password_is_refused_and_shown_nowhere() {
-    for server in shared() {
+    for server in flavours() {
         let mut root = server.root();
         root.query_drop("DROP USER IF EXISTS locked").unwrap();
         root.query_drop("CREATE USER locked IDENTIFIED BY 'the right one'").unwrap();
@@ -52,7 +53,7 @@ fn a_wrong_password_is_refused_and_shown_nowhere() {
 
 #[test]
 fn the_documented_rights_suffice_and_less_is_explained() {
-    for server in shared() {
+    for server in flavours() {
         let mut root = server.root();
         for sql in [
             "DROP DATABASE IF EXISTS limited",
@@ -104,7 +105,7 @@ fn the_documented_rights_suffice_and_less_is_explained() {
 
 #[test]
 fn a_table_of_somebody_else_is_left_alone() {
-    for server in shared() {
+    for server in flavours() {
         drop(server.fresh("foreign_table"));
         let mut root = server.root();
         root.query_drop("DROP TABLE foreign_table.customer_behavior").unwrap();
@@ -147,7 +148,7 @@ fn servers_that_are_not_there_are_named() {
 
 #[test]
 fn sockets_work() {
-    for server in shared() {
+    for server in flavours() {
         drop(server.fresh("by_socket"));
         let socket = format!("/tmp/viewmart-{}-{}.sock", server.script, server.port);
         let url = MysqlUrl::parse(&format!("mysql://root@localhost/by_socket?socket={socket}")).unwrap();
@@ -226,7 +227,7 @@ fn a_rogue_server_gets_no_file() {
 
 #[test]
 fn a_load_gives_out_nothing_but_its_own_rows() {
-    for server in shared() {
+    for server in flavours() {
         drop(server.fresh("asked"));
         // The answer to LOAD DATA names the file that the client offered; this one names another.
         let proxy = Proxy::start(server, |bytes| {

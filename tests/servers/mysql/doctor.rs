@@ -3,7 +3,7 @@
 use mysql::prelude::Queryable as _;
 use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, Outcome, Secret, warehouse_checks};
 
-use super::fixture::{assert_message, n_staging_tables, odd, options, refused, shared, take_lock};
+use super::fixture::{assert_message, flavours, n_staging_tables, odd, options, refused, take_lock};
 
 #[test]
 fn the_doctor_sees_what_is_wrong() {
@@ -18,7 +18,7 @@ fn the_doctor_sees_what_is_wrong() {
         assert_eq!(n_wrong, expected.iter().filter(|(_, outcome)| *outcome != Outcome::Good).count(), "{findings:?}");
     };
     use Outcome::{Failed, Good, Warning};
-    for server in shared() {
+    for server in flavours() {
         drop(server.fresh("examined"));
         let all = ["connection", "version", "local_infile", "packet size", "character set", "write access", "rights"];
         check(&server.url("examined"), &options(), &all.map(|what| (what, Good)));
@@ -51,7 +51,7 @@ fn the_doctor_sees_what_is_wrong() {
 
 #[test]
 fn the_doctor_keeps_out_of_a_run_and_leaves_nothing() {
-    for server in shared() {
+    for server in flavours() {
         drop(server.fresh("visited"));
         let mut root = server.root();
         // What a look that was cut off leaves.
@@ -79,7 +79,7 @@ fn the_doctor_keeps_out_of_a_run_and_leaves_nothing() {
 
 #[test]
 fn the_doctor_refuses_what_a_run_refuses() {
-    for server in shared() {
+    for server in flavours() {
         drop(server.fresh("unlike"));
         let mut root = server.root();
         root.query_drop("UPDATE unlike_mart.warehouse_id SET Id = 'another'").unwrap();

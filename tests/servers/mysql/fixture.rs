@@ -77,7 +77,8 @@ pub const HOSTILE: [Server; 2] = [
         options: &["--local-infile=1", "--lower-case-table-names=1", "--max-binlog-cache-size=1048576"],
         globals: &[
             "autocommit = 0",
-            "sql_select_limit = 2",
+            // Not even the driver's own question has an answer.
+            "sql_select_limit = 0",
             "sql_safe_updates = 1",
             "completion_type = 'RELEASE'",
             "max_join_size = 1",
@@ -150,7 +151,8 @@ impl Server {
             .ip_or_hostname(Some("127.0.0.1"))
             .tcp_port(self.port)
             .user(Some("root"))
-            .prefer_socket(false);
+            .prefer_socket(false)
+            .max_allowed_packet(Some(16 << 20));
         let mut root = Conn::new(opts).unwrap();
         for setting in [
             "autocommit = 1",

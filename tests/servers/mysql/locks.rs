@@ -14,7 +14,7 @@ use viewmart::warehouse::mysql::{MysqlOptions, MysqlWarehouse, PRIVILEGES};
 
 use super::fixture::{
     Server, assert_message, assert_one_of, assert_rows, clock, flavours, load_and_build, n_staging_tables, options,
-    shared, take_lock,
+    take_lock,
 };
 use super::made::random_month;
 use super::program::{PASSWORD, account, assert_customers, grant, load, load_command};
@@ -22,7 +22,7 @@ use crate::support::Workplace;
 
 #[test]
 fn two_runs_at_once_wait_for_each_other() {
-    for server in shared() {
+    for server in flavours() {
         drop(server.fresh("contended"));
         let months = [random_month("2022-04", 3000, 1), random_month("2022-04", 4000, 2)];
         thread::scope(|scope| {
@@ -99,7 +99,7 @@ fn waiting_load(work: &Workplace, table: &MonthTable, url: &str, reader: &Conn) 
 
 #[test]
 fn a_program_waits_for_a_reader_and_says_so() {
-    for server in shared() {
+    for server in flavours() {
         let months = [random_month("2022-04", 300, 1), random_month("2022-04", 200, 2)];
         let url = account(&server, "waiting");
         grant(&server, "waiting", PRIVILEGES);
@@ -117,7 +117,7 @@ fn a_program_waits_for_a_reader_and_says_so() {
 
 #[test]
 fn a_program_that_is_gone_changes_nothing_when_the_reader_ends() {
-    for server in shared() {
+    for server in flavours() {
         let months = [random_month("2022-04", 300, 1), random_month("2022-04", 200, 2)];
         let url = account(&server, "gone");
         grant(&server, "gone", PRIVILEGES);

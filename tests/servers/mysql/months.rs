@@ -7,7 +7,7 @@ use viewmart::engine::month::MonthTable;
 use viewmart::mart::{self, months};
 use viewmart::warehouse::{Missing, SqliteWarehouse, Value, Warehouse};
 
-use super::fixture::{clock, everything, n_staging_tables, shared};
+use super::fixture::{clock, everything, flavours, n_staging_tables};
 use super::made::{month_table, random_month};
 
 fn load_two_months(warehouse: &mut dyn Warehouse) -> [Month; 2] {
@@ -38,7 +38,7 @@ fn a_month_goes_from_warehouse_and_mart_and_no_other() {
     let [april, may] = load_two_months(&mut sqlite);
     let before = months::list(&mut sqlite).unwrap();
     months::drop(&mut sqlite, april).unwrap();
-    for server in shared() {
+    for server in flavours() {
         let mut warehouse = server.fresh("dropped");
         load_two_months(&mut warehouse);
         assert_eq!(months::list(&mut warehouse).unwrap(), before, "{server:?}");
@@ -101,14 +101,14 @@ fn movement_is_the_same_on_every_server() {
     let expected = fill(&mut sqlite);
     let n_kinds = |tables: &[(String, Vec<Vec<Value>>)]| tables[0].1.len();
     assert_eq!(expected.each_ref().map(|tables| n_kinds(tables)), [0, 4, 4, 4]);
-    for server in shared() {
+    for server in flavours() {
         assert_eq!(fill(&mut server.fresh("moved")), expected, "{server:?}");
     }
 }
 
 #[test]
 fn every_table_and_column_has_a_comment() {
-    for server in shared() {
+    for server in flavours() {
         let mut warehouse = server.fresh("described");
         let mut root = server.root();
         let mut silent = || -> Vec<String> {

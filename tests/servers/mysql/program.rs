@@ -19,7 +19,7 @@ use viewmart::engine::rules::{Category, Rules};
 use viewmart::month_file;
 use viewmart::warehouse::mysql::PRIVILEGES;
 
-use super::fixture::{Server, assert_finished, assert_one_of, odd, shared};
+use super::fixture::{Server, assert_finished, assert_one_of, flavours, odd, shared};
 use super::made::random_month;
 use super::proxy::{POINTS, Proxy, rogue_server};
 use crate::support::{Finished, Workplace};
@@ -130,7 +130,7 @@ pub(super) fn grant(server: &Server, database: &str, privileges: &str) {
 #[test]
 fn what_a_server_refuses_exits_5_and_shows_no_password() {
     let (good, other) = (random_month("2022-04", 100, 1), random_month("2022-04", 90, 2));
-    for server in shared() {
+    for server in flavours() {
         let url = account(&server, "refusing");
         assert_refused(&other, &url, "a wr0ng one", &["Access denied", "VIEWMART_MYSQL_PASSWORD"]);
         let advice = "CREATE DATABASE IF NOT EXISTS `refusing`";

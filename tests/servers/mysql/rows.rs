@@ -13,9 +13,7 @@ use viewmart::warehouse::mysql::{MysqlOptions, MysqlWarehouse};
 use viewmart::warehouse::rows::columns_of_row;
 use viewmart::warehouse::{CustomerRow, Missing, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
 
-use super::fixture::{
-    assert_message, assert_rows, clock, everything, flavours, n_staging_tables, odd, options, shared,
-};
+use super::fixture::{assert_message, assert_rows, clock, everything, flavours, n_staging_tables, odd, options};
 use super::made::{hostile_month, month_table, random_month};
 
 #[test]
@@ -213,7 +211,7 @@ fn warehouse_and_mart_are_the_same_on_every_server() {
 
 #[test]
 fn a_sum_past_64_bits_is_an_error() {
-    for server in shared() {
+    for server in flavours() {
         let mut warehouse = server.fresh("overflow");
         let rows = ["A", "B"].map(|contract| (contract.to_owned(), ([i64::MAX / 2 + 1, 0, 0, 0, 0], 1)));
         let mut table = month_table("2022-04", BTreeMap::from(rows));
@@ -225,7 +223,7 @@ fn a_sum_past_64_bits_is_an_error() {
 
 #[test]
 fn a_ledger_that_disagrees_with_the_rows_publishes_nothing() {
-    for server in shared() {
+    for server in flavours() {
         let mut warehouse = server.fresh("disagreeing");
         let good = random_month("2022-04", 100, 1);
         warehouse.load(&good, clock(), &Progress::hidden()).unwrap();
