@@ -188,7 +188,7 @@ fn build_mart(plan: &MartPlan) -> Result<Outcome, Error> {
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Refuse)?;
     let month = steps::choose_published_month(&mut *warehouse, plan.month)?;
     mart::build(&mut *warehouse, month)?;
-    mart::movement::remake_after(&mut *warehouse, month)?;
+    mart::movement::remake_stale(&mut *warehouse)?;
     Ok(Outcome::Mart(MartBuilt { month, warehouse: warehouse.address() }))
 }
 
@@ -219,7 +219,7 @@ fn draw_dashboard(plan: &DashboardPlan, talk: ConsolePlan) -> Result<Outcome, Er
 fn drop_month(plan: &DropPlan) -> Result<Outcome, Error> {
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Refuse)?;
     mart::months::drop(&mut *warehouse, plan.month)?;
-    mart::movement::remake_after(&mut *warehouse, plan.month)?;
+    mart::movement::remake_stale(&mut *warehouse)?;
     let files = artifacts::find_files_of_month(&plan.out, plan.month);
     Ok(Outcome::Dropped(Dropped { month: plan.month, warehouse: warehouse.address(), files }))
 }

@@ -209,6 +209,9 @@ impl RecordCounts {
 /// The fact that a quote is never closed, before its byte.
 const OPEN_QUOTE: &str = "a quote that is never closed, opened at byte ";
 
+/// The fact that a file was read in another format than its name says, before that format.
+const READ_AS: &str = "read as ";
+
 /// What becomes of records of one day that have the same `_id`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -267,6 +270,21 @@ impl InputFile {
     /// Notes that a quote is open at its end, which takes all behind it into one record.
     pub fn note_open_quote(&mut self, offset: u64) {
         self.facts.insert(format!("{OPEN_QUOTE}{offset}"));
+    }
+
+    /// Notes that it was read as another format than its name says.
+    pub fn note_format(&mut self, format: &str) {
+        self.facts.insert(format!("{READ_AS}{format}"));
+    }
+
+    /// The format that it was read as, where that is not the one of its name.
+    pub fn other_format(&self) -> Option<&str> {
+        self.facts.iter().find_map(|fact| fact.strip_prefix(READ_AS))
+    }
+
+    /// What is odd about it that nobody asked for.
+    pub fn oddities(&self) -> impl Iterator<Item = &str> {
+        self.facts.iter().map(String::as_str).filter(|fact| !fact.starts_with(READ_AS))
     }
 
     /// Where the quote stands, unpacked, that is still open at its end.

@@ -106,7 +106,7 @@ fn facts(files: &[FileLedger], evidence: &Evidence<'_>) -> Vec<Warning> {
         let name = || evidence.name(file).to_owned();
         match file.open_quote() {
             Some(_) => by_fact.entry("a quote in it is never closed").or_default().push(name()),
-            None => file.facts.iter().for_each(|fact| by_fact.entry(fact).or_default().push(name())),
+            None => file.oddities().for_each(|fact| by_fact.entry(fact).or_default().push(name())),
         }
     }
     let warning =

@@ -12,6 +12,7 @@ use etcetera::BaseStrategy as _;
 
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
+use crate::engine::ledger::InputFile;
 use crate::units::counted;
 
 pub mod arriving;
@@ -62,6 +63,19 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// All of them.
+    pub const ALL: [Format; 2] = [Format::Ndjson, Format::Csv];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Ndjson => "ndjson",
+            Format::Csv => "csv",
+        }
+    }
+}
+
 /// How the bytes of a file are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -96,6 +110,15 @@ pub struct DataFile {
 }
 
 impl DataFile {
+    /// What the ledger says of it once it is read whole, under the name `uri`.
+    pub fn input_file(&self, uri: String) -> InputFile {
+        let mut input = InputFile::whole(uri, self.day, self.n_bytes, self.modified_ms.to_string());
+        if names::format_of(self.uri.rsplit('/').next().unwrap_or_default()) != Some(self.format) {
+            input.note_format(self.format.name());
+        }
+        input
+    }
+
     /// The one name of the file, however the lake was spelled: `hdfs://nameservice/path` for a remote one, else
     /// `file://` and its real path. Bytes of a path that are not UTF-8 stand as `%XX`.
     pub fn canonical_uri(&self) -> String {
@@ -318,6 +341,26 @@ impl Lake {
 
     /// Lists the month. Remote files have the path that they will have in the cache.
     pub fn list(&self) -> Result<Listing, LakeError> {
+        let listing = self.walk()?.into_month(&self.options.list)?;
+        let is_offline = self.options.caching == Caching::Offline;
+        let fresh = if is_offline { None } else { self.warn_of_fresh_files(&listing) };
+        let warnings = listing.warnings.iter().cloned().chain(fresh);
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
+        Ok(listing)
+    }
+
+    /// Lists all months that have a file, ascending, or what is wrong with one of them.
+    pub fn list_months(&self) -> Result<Vec<(Month, Result<Listing, LakeError>)>, LakeError> {
+        let sorted = self.walk()?;
+        let of_month = |month| {
+            let options = ListOptions { month: Some(month), ..self.options.list.clone() };
+            (month, sorted.clone().into_month(&options))
+        };
+        Ok(sorted.months().into_iter().map(of_month).collect())
+    }
+
+    /// What all inputs hold, sorted by month.
+    fn walk(&self) -> Result<select::Sorted, LakeError> {
         let mut local = local::Walk::default();
         let mut remote = remote::Walk::default();
         for input in &self.inputs {
@@ -344,11 +387,7 @@ impl Lake {
             return Err(LakeError::new(LakeErrorKind::NotCached, &self.name, "the cache holds nothing of it"));
         }
         let n_left_out = n_left_out + remote.n_left_out;
-        let listing = select::select(&self.name, found, n_left_out, suspects, &self.options.list)?;
-        let fresh = if is_offline { None } else { self.warn_of_fresh_files(&listing) };
-        let warnings = listing.warnings.iter().cloned().chain(fresh);
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
-        Ok(listing)
+        select::sort(&self.name, found, n_left_out, suspects, &self.options.list)
     }
 
     /// A word about remote files that were changed a moment ago. A file system of this machine says by itself when a

@@ -121,11 +121,35 @@ fn judge(file: &Found, options: &ListOptions) -> Result<Judged, LakeError> {
 /// messages.
 pub(crate) fn select(
     inputs: &str,
+    found: Vec<Found>,
+    n_left_out: u64,
+    suspects: Vec<Suspect>,
+    options: &ListOptions,
+) -> Result<Listing, LakeError> {
+    sort(inputs, found, n_left_out, suspects, options)?.into_month(options)
+}
+
+/// What walks found, by month.
+#[derive(Clone, Debug)]
+pub(crate) struct Sorted {
+    /// As the user wrote them, for messages.
+    inputs: String,
+    by_month: BTreeMap<Month, Vec<DataFile>>,
+    /// Files with a day and an ending that nothing here reads.
+    unread: Vec<(Date, String)>,
+    suspects: Vec<Suspect>,
+    /// Names that are of no month.
+    n_left_out: u64,
+}
+
+/// Sorts what walks found; the arguments are those of [`select`], of which no month is read.
+pub(crate) fn sort(
+    inputs: &str,
     mut found: Vec<Found>,
     n_left_out: u64,
     mut suspects: Vec<Suspect>,
     options: &ListOptions,
-) -> Result<Listing, LakeError> {
+) -> Result<Sorted, LakeError> {
     found.sort_by(|a, b| a.uri.cmp(&b.uri).then_with(|| a.path.cmp(&b.path)));
     if let Some(pattern) = &options.day_pattern
         && !found.iter().any(|file| pattern.day_of(Place::of(&file.named_by, file.n_input).below).is_some())
@@ -157,22 +181,39 @@ pub(crate) fn select(
     if by_month.is_empty() && unread.is_empty() {
         return Err(no_data(inputs, n_left_out + n_others));
     }
-    let month = month_of(inputs, &by_month, &unread, options)?;
-    if let Some((_, uri)) = unread.iter().find(|(date, _)| Month::of(*date) == month) {
-        let what = "its ending is not one of a data file (.json, .jsonl, .ndjson, .csv, each also with .gz or .zst)";
-        return Err(LakeError::new(LakeErrorKind::Name, uri, what)
-            .advise("unpack or convert it, begin its name with `_` to leave it out, or give --format"));
+    Ok(Sorted { inputs: inputs.to_owned(), by_month, unread, suspects, n_left_out: n_left_out + n_others })
+}
+
+impl Sorted {
+    /// The months that have a data file, ascending.
+    pub fn months(&self) -> Vec<Month> {
+        self.by_month.keys().copied().collect()
     }
-    let files = by_month.remove(&month).unwrap_or_default();
-    if options.duplicates == Duplicates::Refuse {
-        same::refuse_by_name(&files)?;
+
+    /// The files of the month that is asked for, or of the only one there is.
+    pub fn into_month(mut self, options: &ListOptions) -> Result<Listing, LakeError> {
+        let month = month_of(&self.inputs, &self.by_month, &self.unread, options)?;
+        if let Some((_, uri)) = self.unread.iter().find(|(date, _)| Month::of(*date) == month) {
+            let what = "its ending is not one of a data file (.json, .jsonl, .ndjson, .csv, each also with .gz or .zst)";
+            return Err(LakeError::new(LakeErrorKind::Name, uri, what)
+                .advise("unpack or convert it, begin its name with `_` to leave it out, or give --format"));
+        }
+        let files = self.by_month.remove(&month).unwrap_or_default();
+        if options.duplicates == Duplicates::Refuse {
+            same::refuse_by_name(&files)?;
+        }
+        let n_other_months = self.by_month.values().map(Vec::len).sum::<usize>() + self.unread.len();
+        self.suspects.retain(|suspect| Month::of(suspect.date) == month);
+        self.suspects.sort();
+        let missing_days = month.days().filter(|day| files.iter().all(|file| file.day != *day)).collect();
+        Ok(Listing {
+            month,
+            files,
+            n_skipped: self.n_left_out + n_other_months as u64,
+            missing_days,
+            warnings: left_out(&self.suspects),
+        })
     }
-    let n_other_months = by_month.values().map(Vec::len).sum::<usize>() + unread.len();
-    suspects.retain(|suspect| Month::of(suspect.date) == month);
-    suspects.sort();
-    let warnings = left_out(&suspects);
-    let missing_days = month.days().filter(|day| files.iter().all(|file| file.day != *day)).collect();
-    Ok(Listing { month, files, n_skipped: n_left_out + n_others + n_other_months as u64, missing_days, warnings })
 }
 
 /// A line for each file that was left out though it may be data; one for all where many were for the same reason.

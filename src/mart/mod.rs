@@ -95,7 +95,7 @@ pub fn schema() -> MartSchema {
 
 /// All parts, in the order in which they are built.
 fn parts() -> impl Iterator<Item = &'static Part> {
-    PARTS.iter().chain(&movement::PARTS)
+    PARTS.iter().chain(&movement::PARTS).chain([&movement::MARK])
 }
 
 /// The tables that hold months.
@@ -136,13 +136,17 @@ pub fn prepare(warehouse: &mut dyn Warehouse, missing: Missing) -> Result<(), Wa
 /// # Errors
 /// What the warehouse says.
 pub fn published_months(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, WarehouseError> {
-    let rows =
-        warehouse.query(months::any_month(), "SELECT Month FROM {warehouse}.etl_run_published ORDER BY Month")?;
-    let months = rows.iter().flatten().filter_map(|value| match value {
-        Value::Text(day) => day.get(..7)?.parse().ok(),
+    Ok(published_runs(warehouse)?.into_keys().collect())
+}
+
+/// The runs that stand, by their months.
+fn published_runs(warehouse: &mut dyn Warehouse) -> Result<movement::Runs, WarehouseError> {
+    let rows = warehouse.query(months::any_month(), "SELECT Month, Id FROM {warehouse}.etl_run_published")?;
+    let runs = rows.iter().filter_map(|row| match row.as_slice() {
+        [Value::Text(day), Value::Integer(run)] => Some((day.get(..7)?.parse().ok()?, *run)),
         _ => None,
     });
-    Ok(months.collect())
+    Ok(runs.collect())
 }
 
 /// The run that the mart of a month was built from; 0 where a mart of version 0.1 does not know it.
@@ -178,19 +182,19 @@ pub fn refuse_replaced(warehouse: &mut dyn Warehouse, month: Month, run: i64) ->
 }
 
 /// Builds the mart of a month that is in the warehouse. Readers of the mart see the month as it was until all of it is
-/// done. The movement of later months is for [`movement::remake_after`].
+/// done. The movement of later months is for [`movement::remake_stale`].
 ///
 /// # Errors
 /// The warehouse does not hold the month, its tables contradict each other, or a statement failed; the mart is as it was.
 pub fn build(warehouse: &mut dyn Warehouse, month: Month) -> Result<(), WarehouseError> {
-    let published = published_months(warehouse)?;
-    if !published.contains(&month) {
+    let runs = published_runs(warehouse)?;
+    if !runs.contains_key(&month) {
         let fault = Fault::NoMonth { month, wanted: Wanted::Mart };
         return Err(WarehouseError::step(warehouse.address(), "building the mart", fault));
     }
     let dialect = warehouse.dialect();
     let mut script = script(dialect);
-    script.passes.extend(movement::pass(dialect, month, &published));
+    movement::complete(&mut script, dialect, month, &runs);
     warehouse.publish_mart(month, &script)
 }
 

@@ -31,6 +31,10 @@ pub struct StandingRun {
     pub seconds: i64,
     /// Warnings of the run.
     pub warnings: i64,
+    /// Hash of its rules.
+    pub rules_sha256: String,
+    /// What tells its inputs from others.
+    pub inputs_sha256: String,
 }
 
 /// What the mart shows of a month.
@@ -87,6 +91,8 @@ fn read_line(row: &[Value]) -> Option<MonthLine> {
         Integer(last_run),
         Text(last_status),
         Integer(mart_run),
+        Text(rules_sha256),
+        Text(inputs_sha256),
     ] = row
     else {
         return None;
@@ -97,6 +103,8 @@ fn read_line(row: &[Value]) -> Option<MonthLine> {
         customers: *customers,
         seconds: *seconds,
         warnings: *warnings,
+        rules_sha256: rules_sha256.clone(),
+        inputs_sha256: inputs_sha256.clone(),
     });
     let mart = match *mart_run {
         -1 => MartState::Missing,

@@ -4,10 +4,12 @@
 //! customer who comes again is told from a new one by all months before, so whatever changes one month changes the
 //! tables of every later one.
 
-use super::tables::{ACTIVENESS_MOVEMENT, CUSTOMER_MOVEMENT, MOVEMENT_CELL, TASTE_MOVEMENT};
-use super::{Part, published_months};
+use std::collections::BTreeMap;
+
+use super::tables::{ACTIVENESS_MOVEMENT, CUSTOMER_MOVEMENT, MOVEMENT_CELL, MOVEMENT_RUN, TASTE_MOVEMENT};
+use super::{Part, published_runs};
 use crate::engine::calendar::Month;
-use crate::warehouse::{CustomerPass, Dialect, Fill, MartScript, Reads, Warehouse, WarehouseError};
+use crate::warehouse::{CustomerPass, Dialect, Fill, MartScript, Reads, Value, Warehouse, WarehouseError};
 
 /// The tables of movement, which read nothing but [`MOVEMENT_CELL`].
 pub(super) const PARTS: [Part; 3] = [
@@ -16,8 +18,35 @@ pub(super) const PARTS: [Part; 3] = [
     Part { table: &ACTIVENESS_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/activeness_movement.sql") },
 ];
 
+/// What the movement of a month was made from; of a script that knows no other month, nothing.
+pub(super) const MARK: Part = Part {
+    table: &MOVEMENT_RUN,
+    reads: Reads::Warehouse,
+    rows: "SELECT Month, Id, 0 FROM {warehouse}.etl_run_published WHERE Month = {month}",
+};
+
+/// The months that stand, each with the run it stands by, ascending.
+pub(super) type Runs = BTreeMap<Month, i64>;
+
+/// What the movement of `month` depends on: the newest run of it and of the months before, and how many they are. A month
+/// that is made again has a newer run, and one that is dropped is one less.
+fn sources(runs: &Runs, month: Month) -> (i64, i64) {
+    let before = || runs.range(..=month).map(|(_, run)| *run);
+    (before().max().unwrap_or_default(), before().count() as i64)
+}
+
+/// Adds the pass over the customers to a script of `month`, and what it was made from. The `runs` were read before the
+/// pass reads the customers: what is published in between makes the mark too old, never too new.
+pub(super) fn complete(script: &mut MartScript, dialect: Dialect, month: Month, runs: &Runs) {
+    script.passes.extend(pass(dialect, month, &runs.keys().copied().collect::<Vec<_>>()));
+    let (newest, n_months) = sources(runs, month);
+    for fill in script.fills.iter_mut().filter(|fill| *fill.table == MOVEMENT_RUN) {
+        fill.select = format!("SELECT {{month}}, {newest}, {n_months}");
+    }
+}
+
 /// The pass over the customers of `month` and of the month before, where that is among the `published` ones.
-pub(super) fn pass(dialect: Dialect, month: Month, published: &[Month]) -> Option<CustomerPass> {
+fn pass(dialect: Dialect, month: Month, published: &[Month]) -> Option<CustomerPass> {
     let before = month.previous().filter(|before| published.contains(before))?;
     let was_in = |earlier: &Month| {
         format!(
@@ -42,31 +71,47 @@ pub(super) fn pass(dialect: Dialect, month: Month, published: &[Month]) -> Optio
     Some(CustomerPass { table: &MOVEMENT_CELL, sql })
 }
 
-/// Makes the movement of every month of the mart behind `changed` anew: to be called once at the end of what made or
-/// dropped months, with the earliest of them.
+/// Makes the movement of every month of the mart anew that was made from other runs than those that stand now: to be
+/// called once at the end of what made or dropped months. Returns the months that were made.
 ///
 /// # Errors
 /// What the warehouse says; months that were made are made.
-pub fn remake_after(warehouse: &mut dyn Warehouse, changed: Month) -> Result<(), WarehouseError> {
-    let published = published_months(warehouse)?;
-    let later = warehouse.months()?.into_iter().filter(|month| *month > changed && published.contains(month));
-    for month in later {
-        let script = script(warehouse.dialect(), month, &published);
-        warehouse.publish_mart(month, &script)?;
+pub fn remake_stale(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, WarehouseError> {
+    let runs = published_runs(warehouse)?;
+    let made = made_from(warehouse)?;
+    let is_stale = |month: &Month| runs.contains_key(month) && made.get(month) != Some(&sources(&runs, *month));
+    let stale: Vec<Month> = warehouse.months()?.into_iter().filter(is_stale).collect();
+    for month in &stale {
+        let script = script(warehouse.dialect(), *month, &runs);
+        warehouse.publish_mart(*month, &script)?;
     }
-    Ok(())
+    Ok(stale)
+}
+
+/// What the movement of each month was made from.
+fn made_from(warehouse: &mut dyn Warehouse) -> Result<BTreeMap<Month, (i64, i64)>, WarehouseError> {
+    let rows = warehouse.query(super::months::any_month(), "SELECT Month, NewestRun, Months FROM {mart}.movement_run")?;
+    let made = rows.iter().filter_map(|row| match row.as_slice() {
+        [Value::Text(day), Value::Integer(newest), Value::Integer(n_months)] => {
+            Some((day.get(..7)?.parse().ok()?, (*newest, *n_months)))
+        }
+        _ => None,
+    });
+    Ok(made.collect())
 }
 
 /// What replaces the movement of a month and leaves the rest of its mart.
-fn script(dialect: Dialect, month: Month, published: &[Month]) -> MartScript {
+fn script(dialect: Dialect, month: Month, runs: &Runs) -> MartScript {
     let fill = |Part { table, reads, rows }: &Part| Fill { table, reads: *reads, select: (*rows).to_owned() };
-    MartScript {
+    let mut script = MartScript {
         work_tables: vec![&MOVEMENT_CELL],
-        passes: pass(dialect, month, published).into_iter().collect(),
+        passes: Vec::new(),
         // The months were checked when their marts were built.
         check: "SELECT Id FROM {warehouse}.etl_run WHERE 1 = 0".to_owned(),
-        fills: PARTS.iter().map(fill).collect(),
-    }
+        fills: PARTS.iter().chain([&MARK]).map(fill).collect(),
+    };
+    complete(&mut script, dialect, month, runs);
+    script
 }
 
 #[cfg(test)]

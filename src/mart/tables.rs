@@ -293,6 +293,19 @@ pub const ACTIVENESS_MOVEMENT: Table = Table {
     key: &["Month", "BandBefore", "Band"],
 };
 
+/// Which months the movement of each month was made from, so that what is no longer right is found.
+pub const MOVEMENT_RUN: Table = Table {
+    database: Database::Mart,
+    name: "movement_run",
+    comment: "which runs the tables of movement were made from: those of the month and of all before it",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added("NewestRun", BigInt, "the newest of these runs, in etl_run of the warehouse", ""),
+        added("Months", BigInt, "how many months these are; 0 where that is not known", ""),
+    ],
+    key: &["Month"],
+};
+
 /// Customers of the month and of the month before by what became of them, each part of them by itself.
 pub const MOVEMENT_CELL: Table = Table {
     database: Database::Work,

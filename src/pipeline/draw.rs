@@ -86,7 +86,7 @@ pub(super) fn load_and_draw(
         let load = stage.stop(0, n_rows);
         let stage = StageClock::start("mart");
         mart::build(warehouse, table.month)?;
-        mart::movement::remake_after(warehouse, table.month)?;
+        mart::movement::remake_stale(warehouse)?;
         let mart = stage.stop(0, n_rows);
         let stage = StageClock::start("dashboard");
         let model = read_standing_month(warehouse, table.month)?;

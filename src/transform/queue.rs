@@ -195,8 +195,7 @@ impl Arriving<'_> {
 
 /// What the ledger says of a file that is read whole, of which `fact` is odd.
 pub(super) fn input_file(file: &DataFile, fact: Option<&str>) -> InputFile {
-    let tag = file.modified_ms.to_string();
-    let mut input = InputFile::whole(file.canonical_uri(), file.day, file.n_bytes, tag);
+    let mut input = file.input_file(file.canonical_uri());
     input.facts.extend(fact.map(str::to_owned));
     input
 }

@@ -32,12 +32,10 @@ pub(super) fn inputs(ranges: Vec<RangeFile>) -> impl Iterator<Item = Box<dyn Inp
 /// What the ledger says of a range.
 pub(super) fn input_file(part: &RangeFile) -> InputFile {
     let RangeFile { file, range, .. } = part;
-    let whole = InputFile::whole(file.uri.clone(), file.day, file.n_bytes, file.modified_ms.to_string());
-    InputFile {
-        ranges: Some(range.clone()).filter(|range| !range.is_empty()).into_iter().collect(),
-        facts: part.fact().map(str::to_owned).into_iter().collect(),
-        ..whole
-    }
+    let mut input = file.input_file(file.uri.clone());
+    input.ranges = Some(range.clone()).filter(|range| !range.is_empty()).into_iter().collect();
+    input.facts.extend(part.fact().map(str::to_owned));
+    input
 }
 
 impl RangeInput {

@@ -32,7 +32,7 @@ pub use fault::{Fault, Wanted};
 pub use meaning::Meaning;
 pub use open::{OpenOptions, examine, open};
 pub use rows::{CustomerRow, RowSink};
-pub use run::{RunApp, RunAudience, RunAudiencePair, RunDay, RunRecord, RunStatus, RunWarning};
+pub use run::{RunApp, RunAudience, RunAudiencePair, RunDay, RunRecord, RunStatus, RunWarning, fingerprint};
 pub use schema::Dialect;
 pub use schema::version::Misfit;
 pub use sqlite::SqliteWarehouse;

@@ -11,7 +11,7 @@ use super::schema::{
     utc_text,
 };
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{AppSums, FileLedger, Ids, Ledger, LedgerDetail, Reason};
+use crate::engine::ledger::{AppSums, Ids, InputFile, Ledger, Reason};
 use crate::engine::month::{DayActivity, MonthTable, Provenance};
 use crate::engine::rules::Category;
 
@@ -156,7 +156,7 @@ impl RunRecord {
             message: String::new(),
             provenance: table.provenance.clone(),
             rules_text: table.provenance.rules_text.clone(),
-            inputs_sha256: fingerprint(&table.detail),
+            inputs_sha256: fingerprint(table.detail.files.iter().map(|file| &file.file)),
             ledger: table.ledger.clone(),
             days: days_of(table),
             apps: apps_of(table),
@@ -293,25 +293,25 @@ fn apps_of(table: &MonthTable) -> Vec<RunApp> {
     }
 }
 
-/// What tells these inputs from others: a hash of place, size, tag, day and bytes read of every file, and whether its
-/// ids count once. Empty when no file
-/// is known.
-fn fingerprint(detail: &LedgerDetail) -> String {
-    if detail.files.is_empty() {
-        return String::new();
-    }
+/// What tells these inputs, in the order of the ledger, from others: a hash of place, size, tag, day, bytes read and, where
+/// it is not that of the name, format of every file, and whether its ids count once. Empty when no file is known.
+pub fn fingerprint<'f>(files: impl IntoIterator<Item = &'f InputFile>) -> String {
     let mut hash = Sha256::new();
-    for FileLedger { file, .. } in &detail.files {
+    let mut is_known = false;
+    for file in files {
+        is_known = true;
         let ranges: Vec<String> = file.ranges.iter().map(|range| format!("{}-{}", range.start, range.end)).collect();
         // The lengths keep one text from running into the next.
         let texts = [file.uri.as_str(), &file.tag, &ranges.join(",")];
-        texts.iter().for_each(|text| hash.update(format!("{}:{text}", text.len())));
+        let texts = texts.into_iter().chain(file.other_format());
+        texts.for_each(|text| hash.update(format!("{}:{text}", text.len())));
         hash.update(format!("{} {};", file.n_bytes, file.day.number()));
         if file.ids == Ids::Unique {
             hash.update("unique ids;");
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash = is_known.then(|| hash.finalize());
+    hash.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// No count of records or bytes on this earth reaches 2^63.
@@ -326,7 +326,7 @@ fn cut(text: &str, max_chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ledger::{InputFile, RecordCounts};
+    use crate::engine::ledger::{FileLedger, RecordCounts};
     use crate::engine::rules::Rules;
     use crate::warehouse::fixture::month_table;
 

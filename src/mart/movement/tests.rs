@@ -114,7 +114,7 @@ fn publish(warehouse: &mut SqliteWarehouse, month: Month, customers: &BTreeMap<S
     let clock = RunClock { started: jiff::Timestamp::UNIX_EPOCH };
     warehouse.load(&table, clock, &Progress::hidden()).unwrap();
     mart::build(warehouse, month).unwrap();
-    remake_after(warehouse, month).unwrap();
+    remake_stale(warehouse).unwrap();
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn movement_is_that_of_an_independent_count_whatever_comes_and_goes() {
         }
         let gone: Month = all[numbers.below(all.len() as u64) as usize].parse().unwrap();
         mart::months::drop(&mut warehouse, gone).unwrap();
-        remake_after(&mut warehouse, gone).unwrap();
+        remake_stale(&mut warehouse).unwrap();
         months.remove(&gone);
         assert_counted(&mut warehouse, &months, &rules, "dropped");
         let again = random_customers(&mut numbers);

@@ -1,5 +1,6 @@
 -- A row for each month of which a run is recorded: the run that stands (0 for none) with its rules, customers, seconds and
--- warnings; the run that was recorded last; the run that the mart was made from (-1 for none).
+-- warnings; the run that was recorded last; the run that the mart was made from (-1 for none);
+-- what tells rules and inputs of the run that stands from others.
 -- Customers are counted only where the mart does not know them.
 SELECT
   recorded.Month,
@@ -14,7 +15,9 @@ SELECT
   (SELECT COUNT(*) FROM {warehouse}.etl_run_warning AS warning WHERE warning.Run = run.Id),
   newest.Id,
   newest.Status,
-  COALESCE(mart.Run, -1)
+  COALESCE(mart.Run, -1),
+  COALESCE(run.RulesSha256, ''),
+  COALESCE(run.InputsSha256, '')
 FROM (
   SELECT Month, MAX(Id) AS NewestId
   FROM {warehouse}.etl_run

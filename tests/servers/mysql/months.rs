@@ -87,7 +87,7 @@ fn movement_is_the_same_on_every_server() {
             let table = &months[place];
             warehouse.load(table, clock(), &Progress::hidden()).unwrap();
             mart::build(warehouse, table.month).unwrap();
-            mart::movement::remake_after(warehouse, table.month).unwrap();
+            mart::movement::remake_stale(warehouse).unwrap();
         }
         let mut of_movement = |month: Month| {
             let mut tables = tables_of(warehouse, month);
