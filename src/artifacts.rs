@@ -271,6 +271,27 @@ pub fn find_files_of_month(out: &Path, month: Month) -> Vec<PathBuf> {
     files
 }
 
+/// The run that the files of `month` in `out` are of, where all of them are there.
+pub fn run_of_files(out: &Path, month: Month) -> Option<i64> {
+    let name = |name: &str| out.join(name_of_month(month, name));
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(name(REPORT)).ok()?).ok()?;
+    let is_there = ["parquet", REJECTS].iter().all(|ending| name(ending).is_file());
+    report["run"].as_str().filter(|_| is_there)?.parse().ok()
+}
+
+/// Begins the report of many months.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn stage_report_of_months(out: &OutFolder) -> Result<StagedFile, Error> {
+    out.stage(REPORT)
+}
+
+/// The dashboard for the browser in `out`.
+pub fn page_in(out: &Path) -> PathBuf {
+    out.join(DASHBOARD)
+}
+
 /// Writes down what became of a run that did not publish, beside the report of the last good one; whoever calls this has
 /// the lock of the folder `out`.
 ///

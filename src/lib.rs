@@ -82,6 +82,12 @@ pub mod gate;
 pub mod artifacts;
 
 #[cfg(feature = "program")]
+pub mod reprocess;
+
+#[cfg(feature = "program")]
+pub mod signals;
+
+#[cfg(feature = "program")]
 pub mod pipeline;
 
 #[cfg(feature = "program")]

@@ -52,7 +52,7 @@ fn execute(plan: &Plan) -> Result<u8, Error> {
     match (plan.console.results, plan.console.messages) {
         (ResultForm::Json, _) => print(&outcome.to_json())?,
         _ if outcome.is_data() => print(&outcome.to_json())?,
-        (ResultForm::Table, Messages::Shown) => print(&console::escaped(&outcome.to_string()))?,
+        (ResultForm::Table, Messages::Shown | Messages::Brief) => print(&console::escaped(&outcome.to_string()))?,
         (ResultForm::Table, Messages::Quiet) => {}
     }
     Ok(outcome.exit_code())

@@ -16,15 +16,20 @@ use crate::lake::{Listing, PruneSummary, PullSummary};
 use crate::report::Report;
 use crate::units::{counted, date_runs, dates, size};
 
+mod columns;
 mod months;
+mod series;
 
 pub use months::{Dropped, MonthList};
+pub use series::{Fate, Series, Turn};
 
 /// The result of a command that succeeded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Of `run` and `transform`.
     Report(Box<Report>),
+    /// Of `run` over many months.
+    Series(Box<Series>),
     /// Of `extract`.
     Extracted(Extracted),
     /// Of `generate`.
@@ -150,10 +155,12 @@ pub struct Dashboard {
 }
 
 impl Outcome {
-    /// The exit code: 0 unless the doctor found that a run would fail, or months that were compared differ.
+    /// The exit code: 0 unless the doctor found that a run would fail, one of many months failed, or months that were
+    /// compared differ.
     pub fn exit_code(&self) -> u8 {
         match self {
             Outcome::Diagnosis(diagnosis) => diagnosis.exit_code(),
+            Outcome::Series(series) => series.exit_code(),
             Outcome::Difference(difference) if !difference.is_equal() => 7,
             _ => 0,
         }
@@ -168,6 +175,7 @@ impl Outcome {
     pub fn to_json(&self) -> String {
         let value: Value = match self {
             Outcome::Report(report) => return report.to_json(),
+            Outcome::Series(series) => return series.to_json(),
             Outcome::Audience(audience) => audience.to_json(),
             Outcome::Tasks(tasks) => return task::write_plan(tasks),
             Outcome::Scanned(s) => json!({
@@ -207,6 +215,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Report(report) => report.fmt(f),
+            Outcome::Series(series) => series.fmt(f),
             Outcome::Audience(audience) => audience.fmt(f),
             Outcome::Tasks(tasks) => f.write_str(&task::write_plan(tasks)),
             Outcome::Scanned(s) => writeln!(

@@ -17,6 +17,7 @@ use crate::fs::atomic::{OutFolder, StagedFile};
 use crate::gate::Evidence;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
+use crate::report::{Published, Report};
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
 use crate::timing::StageClock;
 use crate::warehouse::{Beside, Missing};
@@ -26,7 +27,9 @@ mod attempt;
 mod audience;
 mod draw;
 mod part;
+mod series;
 mod steps;
+mod told;
 
 use attempt::{Attempt, Book};
 use draw::Rendering;
@@ -38,7 +41,8 @@ use draw::Rendering;
 pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
     let talk = plan.console;
     match &plan.task {
-        Task::Run(plan) => run(plan, talk),
+        Task::Run(plan) => told::run(plan, talk),
+        Task::Series(plan) => series::run(plan, talk),
         Task::Extract(plan) => extract(plan, talk),
         Task::Transform(plan) => transform(plan, talk),
         Task::Merge(plan) => merge(plan, talk),
@@ -60,13 +64,19 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
     }
 }
 
-fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let mut attempt = Attempt::begin(Book::new(Some(&plan.out), Some(&plan.warehouse))).measuring(&plan.audiences);
+/// One month of a lake; `prepare` gives its attempt what it needs besides.
+fn run(
+    plan: &RunPlan,
+    talk: ConsolePlan,
+    prepare: impl FnOnce(Attempt) -> Attempt,
+) -> Result<Box<Report>, Error> {
+    let attempt = Attempt::begin(Book::new(Some(&plan.out), Some(&plan.warehouse))).measuring(&plan.audiences);
+    let mut attempt = prepare(attempt);
     let done = run_to_end(plan, talk, &mut attempt);
     attempt.end(done)
 }
 
-fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
+fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Box<Report>, Error> {
     let look = Rendering::prepare(&plan.render)?;
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
@@ -94,7 +104,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     let files = files.into_files().into_iter().chain(pages.into_files()).collect();
     steps::publish(files, &out, live, talk)?;
     artifacts::remove_refused(&out, listing.month)?;
-    Ok(Outcome::Report(Box::new(report)))
+    Ok(Box::new(report))
 }
 
 fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
@@ -112,12 +122,22 @@ fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
+    Ok(Outcome::Report(write_files(plan, None, talk)?))
+}
+
+/// The files of a month, which may be those of a run that stands.
+fn write_files(plan: &TransformPlan, of: Option<Published>, talk: ConsolePlan) -> Result<Box<Report>, Error> {
     let mut attempt = Attempt::begin(Book::new(Some(&plan.out), None));
-    let done = transform_to_end(plan, talk, &mut attempt);
+    let done = transform_to_end(plan, of, talk, &mut attempt);
     attempt.end(done)
 }
 
-fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
+fn transform_to_end(
+    plan: &TransformPlan,
+    of: Option<Published>,
+    talk: ConsolePlan,
+    attempt: &mut Attempt,
+) -> Result<Box<Report>, Error> {
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
     steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
@@ -135,10 +155,11 @@ fn transform_to_end(plan: &TransformPlan, talk: ConsolePlan, attempt: &mut Attem
 
     let mut report = steps::report(&listing, &plan.engine, made, attempt);
     report.outputs = files.names().collect();
+    report.published = of;
     files.write_report(&report)?;
     steps::publish(files.into_files(), &out, LiveChoice::Skip, talk)?;
     artifacts::remove_refused(&out, listing.month)?;
-    Ok(Outcome::Report(Box::new(report)))
+    Ok(Box::new(report))
 }
 
 fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clap::error::ErrorKind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::plan::ResultForm;
 use crate::console::escaped;
@@ -59,8 +59,13 @@ impl Failure {
 
     /// One JSON object and a line end.
     pub fn to_json(&self) -> String {
+        format!("{}\n", self.to_value())
+    }
+
+    /// The JSON object.
+    pub fn to_value(&self) -> Value {
         let Failure { stage, kind, message, next, exit } = self;
-        format!("{}\n", json!({"stage": stage, "kind": kind, "message": message, "next": next, "exit": exit}))
+        json!({"stage": stage, "kind": kind, "message": message, "next": next, "exit": exit})
     }
 }
 

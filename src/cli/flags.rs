@@ -11,7 +11,9 @@ use jiff::civil::Date;
 
 use crate::lake::DayPattern;
 
-use super::values::{CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, key_and_value, switch};
+use super::values::{
+    CompressionName, FormatName, Jobs, MonthChoice, Ratio, ReprocessName, Threads, key_and_value, switch,
+};
 
 /// Puts what one place says on top of what a weaker place says.
 pub(crate) trait Combine {
@@ -55,8 +57,7 @@ macro_rules! combine {
 combine! {
     Settings {
         lake, month, format, naming, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, ids, warehouse,
-        audiences,
-        mask, render, out, report, prune, generate, seed, bench, console, scan
+        audiences, mask, render, out, report, prune, generate, seed, bench, console, scan, series, signals
     }
     LakeFlags { lake }
     MonthFlags { month }
@@ -84,6 +85,8 @@ combine! {
     BenchFlags { runs }
     ConsoleFlags { quiet, json }
     ScanFlags { max_contracts, die_with_parent }
+    SeriesFlags { reprocess, dry_run, backwards, stop_on_failure }
+    SignalFlags { metrics, lineage }
 }
 
 /// All settings that there are.
@@ -141,6 +144,10 @@ pub(crate) struct Settings {
     pub(crate) console: ConsoleFlags,
     #[command(flatten)]
     pub(crate) scan: ScanFlags,
+    #[command(flatten)]
+    pub(crate) series: SeriesFlags,
+    #[command(flatten)]
+    pub(crate) signals: SignalFlags,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -405,6 +412,37 @@ pub(crate) struct ScanFlags {
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) die_with_parent: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Many months")]
+pub(crate) struct SeriesFlags {
+    /// Which months are made: those that changed, that are missing, whose last run failed, or all [default: one month always, several where they changed]
+    #[arg(long)]
+    pub(crate) reprocess: Option<ReprocessName>,
+    /// Only show which months would be made, and why
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) dry_run: Option<bool>,
+    /// Begin with the last month
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) backwards: Option<bool>,
+    /// Leave the other months when one fails
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(crate) stop_on_failure: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct SignalFlags {
+    /// Write what became of each month to this file, for the textfile collector of Prometheus
+    #[arg(long, value_name = "FILE.prom", value_hint = ValueHint::FilePath)]
+    pub(crate) metrics: Option<PathBuf>,
+    /// Append OpenLineage events to this file, one a line: START and COMPLETE, FAIL or ABORT of each month
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) lineage: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

@@ -15,6 +15,7 @@ pub mod plan;
 mod resolve;
 mod rules;
 mod schema;
+mod series;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -31,9 +32,9 @@ use schema::SchemaFormat;
 use values::{ByteSize, MonthChoice};
 
 use flags::{
-    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags,
-    LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags,
-    RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags, LakeFlags,
+    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags,
+    ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, SignalFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
@@ -56,10 +57,11 @@ Exit codes: 0 done; 2 usage or configuration; 3 lake; 4 data; 5 warehouse or mar
 /// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Extract, transform, load, mart and dashboard in one go
-    #[command(after_help = "\
+    /// Extract, transform, load, mart and dashboard in one go, of one month or of many
+    #[command(mut_arg("month", |arg| arg.help(RUN_MONTH).value_name("YYYY-MM|A..B|all|last|this")), after_help = "\
 Examples:
   viewmart run data/2022-04
+  viewmart run hdfs:///logs --month 2022-01..2022-12 --rules new-rules.toml --dry-run
   viewmart run hdfs://namenode:8020/logs --month last --warehouse mysql://etl@db.example/tv")]
     Run(RunArgs),
     /// Bring the month's files from the lake into the local cache
@@ -206,6 +208,8 @@ struct RunArgs {
     #[command(flatten)]
     month: MonthFlags,
     #[command(flatten)]
+    series: SeriesFlags,
+    #[command(flatten)]
     format: FormatFlags,
     #[command(flatten)]
     naming: NamingFlags,
@@ -239,6 +243,8 @@ struct RunArgs {
     out: OutFlags,
     #[command(flatten)]
     report: ReportFlags,
+    #[command(flatten)]
+    signals: SignalFlags,
 }
 
 #[derive(Debug, Args)]
@@ -294,6 +300,10 @@ struct TransformArgs {
     #[command(flatten)]
     report: ReportFlags,
 }
+
+/// Help of --month where it may be several.
+const RUN_MONTH: &str = "The month; `last` and `this` are the calendar months before and of --etl-date; \
+    2022-01..2022-12 and `all` are several, each made by itself where it changed [default: the only one there is]";
 
 /// Help of flags that have other defaults where parts are merged.
 const PART_RULES: &str = "Rules that label the customers; their record half must be that of the parts, which decided the \

@@ -21,6 +21,7 @@ use crate::generate::GenerateOptions;
 use crate::lake::task::TaskSize;
 use crate::lake::{HdfsOptions, LakeOptions};
 use crate::month_file::{GapPolicy, MergeOptions};
+use crate::reprocess::Reprocess;
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
 /// A valid command.
@@ -37,6 +38,8 @@ pub struct Plan {
 pub enum Task {
     /// `viewmart run`.
     Run(Box<RunPlan>),
+    /// `viewmart run` of several months.
+    Series(Box<SeriesPlan>),
     /// `viewmart extract`.
     Extract(Box<ExtractPlan>),
     /// `viewmart transform`.
@@ -82,7 +85,7 @@ impl ConsolePlan {
     /// Whether bars may be drawn.
     pub fn progress(self) -> ProgressChoice {
         match self.messages {
-            Messages::Shown => ProgressChoice::OnTerminal,
+            Messages::Shown | Messages::Brief => ProgressChoice::OnTerminal,
             Messages::Quiet => ProgressChoice::Hidden,
         }
     }
@@ -102,6 +105,8 @@ pub enum ResultForm {
 pub enum Messages {
     /// Everything.
     Shown,
+    /// Progress, warnings and errors: what one of many months says.
+    Brief,
     /// Only warnings and errors.
     Quiet,
 }
@@ -207,6 +212,74 @@ pub struct RunPlan {
     pub out: PathBuf,
     /// A second file for the report.
     pub report: Option<PathBuf>,
+    /// What tells schedulers and monitors what happened.
+    pub signals: SignalPlan,
+}
+
+/// Files for schedulers and monitors.
+#[derive(Clone, Debug, Default)]
+pub struct SignalPlan {
+    /// Metrics for Prometheus.
+    pub metrics: Option<PathBuf>,
+    /// Events of OpenLineage, to which those of this run are added.
+    pub lineage: Option<PathBuf>,
+}
+
+/// `viewmart run` of several months.
+#[derive(Clone, Debug)]
+pub struct SeriesPlan {
+    /// How each of them is made; the files for schedulers, and the second one for the report, are those of all together.
+    pub run: RunPlan,
+    /// Which they are.
+    pub months: MonthsAsked,
+    /// Which of them are made.
+    pub reprocess: Reprocess,
+    /// In which order.
+    pub order: MonthOrder,
+    /// What follows a month that fails.
+    pub failures: FailurePolicy,
+    /// Whether any is made.
+    pub mode: SeriesMode,
+}
+
+/// Months of a lake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MonthsAsked {
+    /// The only one there is.
+    Only,
+    /// This one.
+    One(Month),
+    /// From the first to the second.
+    Between(Month, Month),
+    /// All of them.
+    All,
+}
+
+/// The order of months.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MonthOrder {
+    /// The first month first.
+    Forwards,
+    /// The last month first.
+    Backwards,
+}
+
+/// What follows a month that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailurePolicy {
+    /// The other months.
+    GoOn,
+    /// The end.
+    Stop,
+}
+
+/// Whether months are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeriesMode {
+    /// They are.
+    Make,
+    /// Only what would be made is shown.
+    Show,
 }
 
 /// `viewmart extract`.

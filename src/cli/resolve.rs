@@ -16,7 +16,7 @@ use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan,
     MartPlan, MaskKey, MergePlan, Messages, MissingDays, ParentDeath, PartsPlan, Plan, PrunePolicy, RenderPlan,
-    ResultForm, RunPlan, ScanPlan, SplitPlan, Task, TaskSource, TransformPlan, WarehousePlan,
+    ResultForm, ScanPlan, SplitPlan, Task, TaskSource, TransformPlan, WarehousePlan,
 };
 use super::schema::SchemaFormat;
 use super::values::{ByteSize, CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
@@ -138,6 +138,8 @@ impl Command {
                     render: args.render,
                     out: args.out,
                     report: args.report,
+                    series: args.series,
+                    signals: args.signals,
                     ..none
                 };
                 (Verb::Execute(Job::Run), settings)
@@ -379,15 +381,7 @@ pub(super) struct Resolver<'a> {
 impl Resolver<'_> {
     fn task(&self, job: Job) -> Result<Task, Error> {
         Ok(match job {
-            Job::Run => Task::Run(Box::new(RunPlan {
-                lake: self.lake()?,
-                engine: self.engine()?,
-                warehouse: self.warehouse()?,
-                audiences: self.named_audiences()?,
-                render: self.render()?,
-                out: self.out()?,
-                report: self.settings.report.report.clone(),
-            })),
+            Job::Run => self.run()?,
             Job::Extract => Task::Extract(Box::new(ExtractPlan {
                 lake: self.lake()?,
                 prune: if self.settings.prune.prune == Some(true) { PrunePolicy::Prune } else { PrunePolicy::Keep },
@@ -446,6 +440,10 @@ impl Resolver<'_> {
     }
 
     fn lake(&self) -> Result<LakePlan, Error> {
+        self.lake_of(self.month()?)
+    }
+
+    pub(super) fn lake_of(&self, month: Option<Month>) -> Result<LakePlan, Error> {
         let inputs = self.settings.lake.lake.clone();
         if inputs.is_empty() {
             return Err(usage(
@@ -458,9 +456,9 @@ impl Resolver<'_> {
         let defaults = LakeOptions::default();
         let options = LakeOptions {
             list: ListOptions {
-                month: self.month()?,
+                month,
                 format: self.settings.format.format.map(FormatName::format),
-                day_pattern: day_pattern.clone().map(|pattern| self.day_pattern(pattern)).transpose()?,
+                day_pattern: day_pattern.clone().map(|pattern| day_pattern_in(pattern, month)).transpose()?,
                 duplicates: if *allow_duplicates == Some(true) { Duplicates::Allow } else { Duplicates::Refuse },
             },
             cache: cache.clone().unwrap_or(defaults.cache),
@@ -513,14 +511,6 @@ impl Resolver<'_> {
         }
     }
 
-    /// The pattern, which takes the month from --month where it does not say it.
-    fn day_pattern(&self, pattern: DayPattern) -> Result<DayPattern, Error> {
-        let text = pattern.to_string();
-        pattern.in_month(self.month()?).ok_or_else(|| {
-            usage(format!("the `day_pattern` `{text}` says no month"), "name the month with --month YYYY-MM")
-        })
-    }
-
     fn hdfs(&self) -> Result<HdfsOptions, Error> {
         let HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname } =
             self.settings.hdfs.clone();
@@ -544,7 +534,10 @@ impl Resolver<'_> {
         self.settings.month.month.map(|choice| self.chosen(choice)).transpose()
     }
 
-    fn chosen(&self, choice: MonthChoice) -> Result<Month, Error> {
+    pub(super) fn chosen(&self, choice: MonthChoice) -> Result<Month, Error> {
+        if matches!(choice, MonthChoice::Between(..) | MonthChoice::All) {
+            return Err(usage("--month is several months", "name one, YYYY-MM; only `viewmart run` takes several"));
+        }
         let month = choice.resolve(self.etl_date());
         month.ok_or_else(|| usage("there is no month before that of --etl-date", "name one with --month"))
     }
@@ -574,7 +567,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn engine(&self) -> Result<EnginePlan, Error> {
+    pub(super) fn engine(&self) -> Result<EnginePlan, Error> {
         Ok(EnginePlan {
             rules: self.rules()?,
             etl_date: self.etl_date(),
@@ -597,7 +590,7 @@ impl Resolver<'_> {
         Ok(if exclude_contract.is_empty() { rules } else { rules.excluding(exclude_contract.iter().cloned()) })
     }
 
-    fn warehouse(&self) -> Result<WarehousePlan, Error> {
+    pub(super) fn warehouse(&self) -> Result<WarehousePlan, Error> {
         self.warehouse_at(self.settings.warehouse.warehouse.clone())
     }
 
@@ -641,7 +634,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn render(&self) -> Result<RenderPlan, Error> {
+    pub(super) fn render(&self) -> Result<RenderPlan, Error> {
         // `HYPERD_PATH` is where Tableau's own tools look.
         let hyperd = self.settings.render.hyperd.clone();
         let hyperd = hyperd.or_else(|| self.variables.get("HYPERD_PATH").map(PathBuf::from));
@@ -660,7 +653,7 @@ impl Resolver<'_> {
     }
 
     /// The output folder. Its name goes into the address of the warehouse and into the report, which are text.
-    fn out(&self) -> Result<PathBuf, Error> {
+    pub(super) fn out(&self) -> Result<PathBuf, Error> {
         let out = self.settings.out.out.as_deref().unwrap_or(Path::new("viewmart-out"));
         match out.to_str() {
             Some(_) => Ok(out.to_owned()),
@@ -688,6 +681,14 @@ impl Resolver<'_> {
             ..defaults
         })
     }
+}
+
+/// The pattern, which takes the month from --month where it does not say it.
+fn day_pattern_in(pattern: DayPattern, month: Option<Month>) -> Result<DayPattern, Error> {
+    let text = pattern.to_string();
+    pattern.in_month(month).ok_or_else(|| {
+        usage(format!("the `day_pattern` `{text}` says no month"), "name the month with --month YYYY-MM")
+    })
 }
 
 pub(super) fn usage(what: impl Into<String>, advice: &str) -> Error {

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use crate::engine::calendar::Month;
 use crate::lake::{Compression, Format};
+use crate::reprocess::Reprocess;
 
 /// A number of threads, 1..=1024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,15 +124,20 @@ pub(crate) enum MonthChoice {
     Last,
     /// The calendar month of the ETL date.
     This,
+    /// From the first to the second.
+    Between(Month, Month),
+    /// All that the lake has.
+    All,
 }
 
 impl MonthChoice {
-    /// The month that is meant by a run of `etl_date`; none before year 0.
+    /// The one month that is meant by a run of `etl_date`; none before year 0, nor where several are meant.
     pub(super) fn resolve(self, etl_date: Date) -> Option<Month> {
         match self {
             MonthChoice::Named(month) => Some(month),
             MonthChoice::Last => Month::of(etl_date).previous(),
             MonthChoice::This => Some(Month::of(etl_date)),
+            MonthChoice::Between(..) | MonthChoice::All => None,
         }
     }
 }
@@ -143,13 +149,21 @@ impl FromStr for MonthChoice {
         match text {
             "last" => return Ok(MonthChoice::Last),
             "this" => return Ok(MonthChoice::This),
+            "all" => return Ok(MonthChoice::All),
             _ => {}
+        }
+        if let Some((first, last)) = text.split_once("..") {
+            return match (first.parse(), last.parse()) {
+                (Ok(first), Ok(last)) if first <= last => Ok(MonthChoice::Between(first, last)),
+                (Ok(_), Ok(_)) => Err("the last month is before the first".to_owned()),
+                _ => Err("not months: write YYYY-MM..YYYY-MM".to_owned()),
+            };
         }
         // TOML has dates but no months: the first day stands for its month.
         let month = text.strip_suffix("-01").filter(|month| month.len() == "YYYY-MM".len()).unwrap_or(text);
         match month.parse() {
             Ok(month) => Ok(MonthChoice::Named(month)),
-            Err(_) => Err("not a month: write YYYY-MM, `last` or `this`".to_owned()),
+            Err(_) => Err("not a month: write YYYY-MM, `last` or `this`; `run` also takes YYYY-MM..YYYY-MM and `all`".to_owned()),
         }
     }
 }
@@ -186,6 +200,31 @@ impl FormatName {
         match self {
             FormatName::Ndjson => Format::Ndjson,
             FormatName::Csv => Format::Csv,
+        }
+    }
+}
+
+/// `--reprocess`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReprocessName {
+    // Months that are new, or whose files, rules or format changed.
+    Changed,
+    // Months that the warehouse does not have.
+    Missing,
+    // Months whose last run did not publish.
+    Failed,
+    // Every month.
+    All,
+}
+
+impl ReprocessName {
+    /// What it names.
+    pub(crate) fn reprocess(self) -> Reprocess {
+        match self {
+            ReprocessName::Changed => Reprocess::Changed,
+            ReprocessName::Missing => Reprocess::Missing,
+            ReprocessName::Failed => Reprocess::Failed,
+            ReprocessName::All => Reprocess::All,
         }
     }
 }
@@ -231,6 +270,21 @@ mod tests {
         check("-01", None);
         check("Last", None);
         check("", None);
+    }
+
+    #[test]
+    fn several_months_are_a_range_or_all() {
+        let month = |text: &str| text.parse::<Month>().unwrap();
+        let range = |first: &str, last: &str| Ok(MonthChoice::Between(month(first), month(last)));
+        let check = |text: &str, expected: Result<MonthChoice, &str>| {
+            assert_eq!(text.parse::<MonthChoice>(), expected.map_err(str::to_owned), "{text}");
+        };
+        check("all", Ok(MonthChoice::All));
+        check("2022-01..2022-12", range("2022-01", "2022-12"));
+        check("2022-01..2022-01", range("2022-01", "2022-01"));
+        check("2022-02..2022-01", Err("the last month is before the first"));
+        check("2022-02..", Err("not months: write YYYY-MM..YYYY-MM"));
+        check("..", Err("not months: write YYYY-MM..YYYY-MM"));
     }
 
     #[test]

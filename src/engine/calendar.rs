@@ -38,6 +38,14 @@ impl Month {
         }
     }
 
+    /// The month after this one, or `None` for December of year 9999.
+    pub fn next(self) -> Option<Month> {
+        match self.first.month() {
+            12 => Month::new(self.first.year().checked_add(1)?, 1),
+            number => Month::new(self.first.year(), number + 1),
+        }
+    }
+
     /// Number of days, 28..=31.
     pub fn n_days(self) -> u8 {
         self.first.days_in_month().unsigned_abs()

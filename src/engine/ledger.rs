@@ -247,7 +247,7 @@ pub struct InputFile {
 
 impl InputFile {
     /// What files are ordered by: their place first.
-    pub(super) fn order(&self) -> impl Ord + '_ {
+    pub fn order(&self) -> impl Ord + '_ {
         let start = self.ranges.first().map(|range| range.start);
         (self.uri.as_str(), self.day, self.n_bytes, self.tag.as_str(), start)
     }

@@ -90,10 +90,7 @@ impl TaskRange {
 }
 
 fn format_name(format: Format, compression: Compression) -> String {
-    let name = match format {
-        Format::Ndjson => "ndjson",
-        Format::Csv => "csv",
-    };
+    let name = format.name();
     let packing = match compression {
         Compression::None => "",
         Compression::Gzip => ".gz",

@@ -1,5 +1,7 @@
 //! The months of a warehouse: what stands of each, and how one goes.
 
+use jiff::civil::Date;
+
 use crate::engine::calendar::Month;
 use crate::warehouse::{Fault, Value, Wanted, Warehouse, WarehouseError};
 
@@ -113,6 +115,16 @@ fn read_line(row: &[Value]) -> Option<MonthLine> {
     };
     let month = month.get(..7)?.parse().ok()?;
     Some(MonthLine { month, standing, last_run: *last_run, last_status: last_status.clone(), mart })
+}
+
+/// The column `Date` of a month that stands.
+///
+/// # Errors
+/// What the warehouse says.
+pub fn date_of(warehouse: &mut dyn Warehouse, month: Month) -> Result<Option<Date>, WarehouseError> {
+    let sql = "SELECT Date FROM {warehouse}.customer_behavior WHERE Month = {month} ORDER BY Contract LIMIT 1";
+    let rows = warehouse.query(month, sql)?;
+    Ok(rows.iter().flatten().find_map(|value| if let Value::Text(date) = value { date.parse().ok() } else { None }))
 }
 
 /// Removes a month from warehouse and mart.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::columns;
 use crate::engine::calendar::Month;
 use crate::mart::months::{MonthLine, StandingRun};
 use crate::units::grouped;
@@ -71,21 +72,7 @@ impl fmt::Display for MonthList {
             ]
         });
         let rows: Vec<[String; 8]> = std::iter::once(heads).chain(lines).collect();
-        let widths: [usize; 8] =
-            std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default());
-        for row in &rows {
-            let mut text = String::new();
-            for (column, cell) in row.iter().enumerate() {
-                let width = widths[column];
-                // Numbers end where their neighbours do.
-                text += &match column {
-                    1 | 3 | 4 | 5 => format!("{cell:>width$}  "),
-                    _ => format!("{cell:<width$}  "),
-                };
-            }
-            writeln!(f, "{}", text.trim_end())?;
-        }
-        Ok(())
+        columns::write(f, &rows, &[1, 3, 4, 5])
     }
 }
 

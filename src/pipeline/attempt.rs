@@ -17,6 +17,7 @@ use crate::fs::atomic::OutFolder;
 use crate::gate::{self, Limits};
 use crate::lake::Listing;
 use crate::report::Refusal;
+use crate::signals::lineage::{Ending, Lineage};
 use crate::warehouse::mysql::MysqlOptions;
 use crate::warehouse::{
     OpenOptions, RunRecord, RunStatus, RunWarning, SqliteWarehouse, Warehouse as _, WarehouseError, WarehouseUrl,
@@ -50,6 +51,15 @@ impl Book {
     }
 }
 
+/// Who makes the movement of the months behind the one that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LaterMonths {
+    /// The run itself.
+    Remake,
+    /// Whoever makes many months, once at the end.
+    Leave,
+}
+
 /// A run, and as much of it as is known.
 pub(super) struct Attempt {
     begun: Instant,
@@ -59,6 +69,12 @@ pub(super) struct Attempt {
     pub warnings: Vec<RunWarning>,
     /// The audiences that are measured in a month that is published.
     audiences: Vec<NamedAudience>,
+    /// Who makes the movement of later months.
+    pub later: LaterMonths,
+    /// What to do after an interruption, where it is one of many months.
+    going_on: Option<String>,
+    /// What is told of it to others.
+    lineage: Option<Lineage>,
     /// Known once the month is.
     record: Option<RunRecord>,
     etl_date: Option<Date>,
@@ -79,6 +95,9 @@ impl Attempt {
             book,
             warnings: Vec::new(),
             audiences: Vec::new(),
+            later: LaterMonths::Remake,
+            going_on: None,
+            lineage: None,
             record: None,
             etl_date: None,
             days: BTreeMap::new(),
@@ -98,6 +117,16 @@ impl Attempt {
         &self.files
     }
 
+    /// A run that is one of many months; `going_on` says how to go on after an interruption.
+    pub fn among_others(self, going_on: String) -> Attempt {
+        Attempt { later: LaterMonths::Leave, going_on: Some(going_on), ..self }
+    }
+
+    /// A run whose begin and end are told.
+    pub fn telling(self, lineage: Option<Lineage>) -> Attempt {
+        Attempt { lineage, ..self }
+    }
+
     pub fn started(&self) -> Timestamp {
         self.started
     }
@@ -109,6 +138,10 @@ impl Attempt {
     /// The month is known, and the files it will be made of.
     pub fn take_listing(&mut self, listing: &Listing, plan: &EnginePlan) {
         let rules_text = plan.rules.to_toml();
+        if let Some(lineage) = &mut self.lineage {
+            let inputs = listing.files.iter().map(|file| (file.canonical_uri(), file.n_bytes));
+            lineage.start(listing.month, inputs.collect());
+        }
         self.etl_date = Some(plan.etl_date);
         self.record = Some(RunRecord {
             month: listing.month,
@@ -168,6 +201,13 @@ impl Attempt {
     /// folder; that this is not possible changes nothing about how it ended.
     pub fn end<T>(self, done: Result<T, Error>) -> Result<T, Error> {
         interrupt::set_last_word(None);
+        if let Some(lineage) = &self.lineage {
+            let rows = self.record.as_ref().map(|record| record.ledger.kept);
+            match &done {
+                Ok(_) => lineage.end(Ending::Complete { records_kept: rows.unwrap_or_default() }),
+                Err(error) => lineage.end(Ending::Fail { message: error.to_string() }),
+            }
+        }
         if let Err(error) = &done
             && let Some(failure) = self.failure_of(error)
         {
@@ -191,9 +231,14 @@ impl Attempt {
     /// Goes on to `step`, with what is to be said if the run is interrupted in it.
     fn enter(&mut self, step: Step) {
         self.step = step;
-        let book = self.book.clone();
+        let (book, going_on, lineage) = (self.book.clone(), self.going_on.clone(), self.lineage.clone());
         let Some(failure) = self.failure(RunStatus::Interrupted, 1, String::new()) else { return };
-        interrupt::set_last_word(Some(Box::new(move |signal| failure.tell_interrupted(&book, step, signal))));
+        interrupt::set_last_word(Some(Box::new(move |signal| {
+            if let Some(lineage) = lineage {
+                lineage.end(Ending::Abort { message: format!("interrupted by {signal}") });
+            }
+            failure.tell_interrupted(&book, step, going_on, signal);
+        })));
     }
 
     fn failure_of(&self, error: &Error) -> Option<Failure> {
@@ -250,7 +295,7 @@ impl Failure {
     }
 
     /// Says what stands when the run ends here, and writes it down.
-    fn tell_interrupted(mut self, book: &Book, step: Step, signal: &'static str) {
+    fn tell_interrupted(mut self, book: &Book, step: Step, going_on: Option<String>, signal: &'static str) {
         let month = self.record.month;
         let (stands, next) = match step {
             Step::Making => ("nothing was published".to_owned(), "run again".to_owned()),
@@ -263,6 +308,7 @@ impl Failure {
                 "run again".to_owned(),
             ),
         };
+        let next = going_on.unwrap_or(next);
         let message = format!("interrupted by {signal}; {stands}");
         console::say(format_args!("viewmart: {message}\n  next: {next}"));
         self.record.exit_code = if signal == "SIGINT" { 130 } else { 143 };

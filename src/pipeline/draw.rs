@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, LaterMonths};
 use super::steps::{load_month, note, usage};
 use crate::artifacts::{self, DashboardFiles, LiveChoice, LiveFiles};
 use crate::cli::plan::{ConsolePlan, MaskKey, RenderPlan};
@@ -86,7 +86,9 @@ pub(super) fn load_and_draw(
         let load = stage.stop(0, n_rows);
         let stage = StageClock::start("mart");
         mart::build(warehouse, table.month)?;
-        mart::movement::remake_stale(warehouse)?;
+        if attempt.later == LaterMonths::Remake {
+            mart::movement::remake_stale(warehouse)?;
+        }
         let mart = stage.stop(0, n_rows);
         let stage = StageClock::start("dashboard");
         let model = read_standing_month(warehouse, table.month)?;

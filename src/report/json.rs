@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Report;
 use crate::engine::calendar::{Day, Month};
@@ -26,9 +26,17 @@ struct Wire<'a>(&'a Report);
 
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let report = self.0;
-        let ledger = &report.ledger;
         let mut map = serializer.serialize_map(None)?;
+        self.0.serialize_fields(&mut map)?;
+        map.end()
+    }
+}
+
+impl Report {
+    /// The fields of the report, in order, into an object that may have others.
+    pub fn serialize_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let report = self;
+        let ledger = &report.ledger;
         map.serialize_entry("engine", crate::ENGINE)?;
         map.serialize_entry("month", &report.month.to_string())?;
         map.serialize_entry("etl_date", &report.etl_date.to_string())?;
@@ -60,8 +68,7 @@ impl Serialize for Wire<'_> {
         map.serialize_entry("wall_s", &millis(report.wall_s))?;
         map.serialize_entry("peak_rss_bytes", &report.peak_rss_bytes)?;
         map.serialize_entry("threads", &report.threads)?;
-        map.serialize_entry("backend", report.backend)?;
-        map.end()
+        map.serialize_entry("backend", report.backend)
     }
 }
 

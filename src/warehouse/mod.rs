@@ -180,6 +180,9 @@ pub trait Warehouse {
     /// that this program did not make are refused before anything is touched.
     fn prepare(&mut self, mart: &MartSchema, missing: Missing) -> Result<(), WarehouseError>;
 
+    /// Whether there is a warehouse, of whatever version; changes nothing.
+    fn is_there(&mut self, mart: &MartSchema) -> Result<bool, WarehouseError>;
+
     /// Publishes one month in `customer_behavior` and `daily_activity`, replacing that month, and records its run: staged,
     /// checked against the ledger inside the database, then visible at once and whole.
     /// Before that it waits for what goes on `beside`, and publishes nothing when that failed.

@@ -172,6 +172,10 @@ impl Warehouse for MysqlWarehouse {
         Ok(())
     }
 
+    fn is_there(&mut self, mart: &MartSchema) -> Result<bool, WarehouseError> {
+        self.again_and_again(|connector, conn, server| Ok(prepare::look(connector, conn, server, mart)?.is_there()))
+    }
+
     fn publish(
         &mut self,
         table: &MonthTable,

@@ -30,6 +30,11 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Whether there is a warehouse, of whatever version.
+    pub(super) fn is_there(&self) -> bool {
+        self.standings[0] != Standing::Empty
+    }
+
     /// What a run would do about it, in a few words.
     pub(super) fn word(&self) -> &'static str {
         match &self.standings {

@@ -119,6 +119,10 @@ impl Warehouse for SqliteWarehouse {
         prepare::prepare(&self.files, mart, missing)
     }
 
+    fn is_there(&mut self, _: &MartSchema) -> Result<bool, WarehouseError> {
+        prepare::is_there(&self.files)
+    }
+
     fn publish(
         &mut self,
         table: &MonthTable,

@@ -37,6 +37,11 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
     remove_leftovers(files, &mut connection)
 }
 
+/// See [`crate::warehouse::Warehouse::is_there`].
+pub(super) fn is_there(files: &Files) -> Result<bool, WarehouseError> {
+    Ok(look(files, &files.warehouse, &Schema::of_warehouse())? != Standing::Empty)
+}
+
 /// The number of the warehouse, where it has one. Refuses a mart of another warehouse.
 pub(super) fn refuse_other_mart(files: &Files) -> Result<Option<String>, WarehouseError> {
     // In this order: a run that makes both makes the warehouse first.
