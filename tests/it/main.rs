@@ -20,6 +20,7 @@ mod readme;
 mod real_months;
 mod records;
 mod run;
+mod series;
 mod tidy;
 mod tiny;
 mod transform;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What a module may import besides itself, from the engine up to the pipeline. Modules without an entry may be imported by
 /// whoever stands above them and import nothing of the ladder.
-const LADDER: [(&str, &[&str]); 19] = [
+const LADDER: [(&str, &[&str]); 20] = [
     ("engine", &[]),
     ("units", &["engine"]),
     ("timing", &[]),
@@ -21,6 +21,7 @@ const LADDER: [(&str, &[&str]); 19] = [
     ("check", &["error"]),
     ("warehouse", &["check", "console", "engine", "error", "fs", "units"]),
     ("mart", &["console", "engine", "error", "warehouse"]),
+    ("reprocess", &["engine", "lake", "mart", "warehouse"]),
     ("audience", &["engine", "error", "fs", "month_file", "suggest", "units", "contract_list"]),
     ("dashboard", &["console", "engine", "error", "fs", "mart", "units", "warehouse", "diagnosis"]),
     ("diagnosis", &["engine"]),

@@ -312,7 +312,7 @@ pub fn everything(warehouse: &mut dyn Warehouse, month: Month) -> Vec<(String, V
     let mut all = Vec::new();
     for table in schema::WAREHOUSE_TABLES.iter().chain(mart::schema().tables) {
         let columns: Vec<&str> = table.columns.iter().map(|c| c.name).filter(|name| *name != "Finished").collect();
-        if table.name == "warehouse_id" {
+        if ["warehouse_id", "movement_run"].contains(&table.name) {
             continue;
         }
         let (key, name) = (table.key.join(", "), table.qualified());
