@@ -90,7 +90,7 @@ pub fn remake_stale(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, Warehou
 
 /// What the movement of each month was made from.
 fn made_from(warehouse: &mut dyn Warehouse) -> Result<BTreeMap<Month, (i64, i64)>, WarehouseError> {
-    let rows = warehouse.query(super::months::any_month(), "SELECT Month, NewestRun, Months FROM {mart}.movement_run")?;
+    let rows = warehouse.query(super::months::any_month(), "SELECT Month, Run, Runs FROM {mart}.movement_run")?;
     let made = rows.iter().filter_map(|row| match row.as_slice() {
         [Value::Text(day), Value::Integer(newest), Value::Integer(n_months)] => {
             Some((day.get(..7)?.parse().ok()?, (*newest, *n_months)))

@@ -300,8 +300,8 @@ pub const MOVEMENT_RUN: Table = Table {
     comment: "which runs the tables of movement were made from: those of the month and of all before it",
     columns: &[
         added("Month", Date, "first day of the month", ""),
-        added("NewestRun", BigInt, "the newest of these runs, in etl_run of the warehouse", ""),
-        added("Months", BigInt, "how many months these are; 0 where that is not known", ""),
+        added("Run", BigInt, "the newest of these runs, in etl_run of the warehouse", ""),
+        added("Runs", BigInt, "how many they are; 0 where that is not known", ""),
     ],
     key: &["Month"],
 };

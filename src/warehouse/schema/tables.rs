@@ -104,6 +104,7 @@ const UNITS: &[(&str, &str)] = &[
     ("RecordsRead", "records"),
     ("RecordsKept", "records"),
     ("Files", "files"),
+    ("Runs", "runs"),
     ("Bytes", "bytes"),
     ("ActiveDays", "days"),
     ("Activeness", "days"),
