@@ -130,7 +130,7 @@ fn the_plan_comes_first_and_a_table_last() {
     let work = Workplace::new();
     write_months(&work, &["2022-01", "2022-02"], 30);
     let done = run(&work, "2022-01..2022-03", &["--report", "all.json"]).ok();
-    let lines: Vec<&str> = done.stderr.lines().collect();
+    let lines: Vec<&str> = done.stderr.lines().filter(|line| !line.starts_with("warning: ")).collect();
     assert_eq!(lines[0], "month    files     size  why                   plan");
     assert!(lines[1].starts_with("2022-01      2  ") && lines[1].ends_with("  new                   make"), "{}", lines[1]);
     assert_eq!(lines[3], "2022-03      0      0 B  no files in the lake  -");
@@ -144,6 +144,7 @@ fn the_plan_comes_first_and_a_table_last() {
     assert_eq!(fates(&report), ["2022-01 new published", "2022-02 new published", "2022-03 no_files left"]);
     assert_eq!(report["months"][0]["run"], "1");
     assert_eq!(report["months"][1]["records"], work.read_json("viewmart-out/month-2022-02.report.json")["records"]);
+    // Nothing is made: nothing is warned of.
     let quiet = run(&work, "all", &["--quiet"]).ok();
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
 }
@@ -363,6 +364,14 @@ fn one_month_and_forty_are_drawn() {
     assert_eq!((made.len(), made[0].as_str()), (40, "2020-01 up_to_date left"));
     assert!(made[1..].iter().all(|line| line.ends_with("new published")), "{made:?}");
     let page = page(&work);
-    assert!(months[1..].iter().filter(|month| page.contains(*month)).count() >= 30, "most months are on the page");
+    assert!(page.len() <= 1_000_000, "{}", page.len());
+    // The newest 36 are on it, as many of them open as fit.
+    let names = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October"];
+    let names: Vec<String> = (4..40)
+        .filter_map(|n| Some(format!("{} {}", names.get(n % 12)?, 2020 + n / 12)))
+        .filter(|name| !page.contains(name))
+        .collect();
+    assert_eq!(names, [""; 0]);
+    assert!(page.contains("2023-04"));
     assert_eq!(work.rows("shared/mart.db", "SELECT COUNT(DISTINCT Month) FROM customer_movement"), [["39"]]);
 }

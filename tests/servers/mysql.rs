@@ -12,5 +12,6 @@ mod months;
 mod program;
 mod proxy;
 mod rows;
+mod series;
 mod settings;
 mod upgrade;
