@@ -59,7 +59,7 @@ fn months_are_made_again_killed_and_resumed() {
         work.run(["run", "lake", "--month", "all", "--rules", "other.toml", "--out", "alone"]).ok();
         let sql = "SELECT Kind, Users, Seconds, SecondsBefore FROM customer_movement ORDER BY Month, Kind";
         let found: Vec<(String, i64, i64, i64)> = root.query(sql.replace("FROM ", "FROM series_mart.")).unwrap();
-        let found = found.into_iter().map(|(kind, a, b, c)| [kind, a.to_string(), b.to_string(), c.to_string()]);
+        let found = found.into_iter().map(|(kind, a, b, c)| vec![kind, a.to_string(), b.to_string(), c.to_string()]);
         assert_eq!(found.collect::<Vec<_>>(), work.rows("alone/mart.db", sql), "{server:?}");
     }
 }
