@@ -17,8 +17,8 @@ use crate::fs::atomic::{OutFolder, StagedFile};
 use crate::gate::Evidence;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
-use crate::report::{Published, Report};
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
+use crate::report::{Published, Report};
 use crate::timing::StageClock;
 use crate::warehouse::{Beside, Missing};
 use crate::{bench, diff, doctor, gate, mart};
@@ -65,11 +65,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
 }
 
 /// One month of a lake; `prepare` gives its attempt what it needs besides.
-fn run(
-    plan: &RunPlan,
-    talk: ConsolePlan,
-    prepare: impl FnOnce(Attempt) -> Attempt,
-) -> Result<Box<Report>, Error> {
+fn run(plan: &RunPlan, talk: ConsolePlan, prepare: impl FnOnce(Attempt) -> Attempt) -> Result<Box<Report>, Error> {
     let attempt = Attempt::begin(Book::new(Some(&plan.out), Some(&plan.warehouse))).measuring(&plan.audiences);
     let mut attempt = prepare(attempt);
     let done = run_to_end(plan, talk, &mut attempt);

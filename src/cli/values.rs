@@ -163,7 +163,10 @@ impl FromStr for MonthChoice {
         let month = text.strip_suffix("-01").filter(|month| month.len() == "YYYY-MM".len()).unwrap_or(text);
         match month.parse() {
             Ok(month) => Ok(MonthChoice::Named(month)),
-            Err(_) => Err("not a month: write YYYY-MM, `last` or `this`; `run` also takes YYYY-MM..YYYY-MM and `all`".to_owned()),
+            Err(_) => {
+                Err("not a month: write YYYY-MM, `last` or `this`; `run` also takes YYYY-MM..YYYY-MM and `all`"
+                    .to_owned())
+            }
         }
     }
 }

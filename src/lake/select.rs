@@ -194,7 +194,8 @@ impl Sorted {
     pub fn into_month(mut self, options: &ListOptions) -> Result<Listing, LakeError> {
         let month = month_of(&self.inputs, &self.by_month, &self.unread, options)?;
         if let Some((_, uri)) = self.unread.iter().find(|(date, _)| Month::of(*date) == month) {
-            let what = "its ending is not one of a data file (.json, .jsonl, .ndjson, .csv, each also with .gz or .zst)";
+            let what =
+                "its ending is not one of a data file (.json, .jsonl, .ndjson, .csv, each also with .gz or .zst)";
             return Err(LakeError::new(LakeErrorKind::Name, uri, what)
                 .advise("unpack or convert it, begin its name with `_` to leave it out, or give --format"));
         }

@@ -32,7 +32,8 @@ pub(super) fn run(plan: &SeriesPlan, talk: ConsolePlan) -> Result<Outcome, Error
     };
     let months = survey(plan)?;
     let lines = read_lines(&plan.run, plan.mode)?;
-    let planned = months.iter().map(|month| Turn { step: month.judge(plan, &lines), fate: Fate::Planned, elapsed_s: 0.0 });
+    let planned =
+        months.iter().map(|month| Turn { step: month.judge(plan, &lines), fate: Fate::Planned, elapsed_s: 0.0 });
     let mut series = Series { turns: planned.collect(), closing: None, elapsed_s: 0.0 };
     let Some(files) = files else { return Ok(Outcome::Series(Box::new(series))) };
     steps::say(talk, format_args!("{}", series.to_string().trim_end()));

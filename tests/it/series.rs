@@ -94,7 +94,8 @@ fn months_are_made_where_they_changed() {
     sql(&work, "mart.db", "DELETE FROM mart_run WHERE Month = '2022-02-01'");
     let file = work.read("viewmart-out/month-2022-04.parquet");
     std::fs::remove_file(work.path("viewmart-out/month-2022-04.parquet")).unwrap();
-    let mended = ["2022-01 up_to_date left", "2022-02 mart_missing mart_built", "2022-04 outputs_missing files_written"];
+    let mended =
+        ["2022-01 up_to_date left", "2022-02 mart_missing mart_built", "2022-04 outputs_missing files_written"];
     check("all", &[], &mended);
     assert!(work.read("viewmart-out/month-2022-04.parquet") == file);
     check("all", &[], &left);
@@ -118,11 +119,11 @@ fn months_are_made_where_they_changed() {
     let words = ["run", "lake", "--etl-date", "2023-01-01", "--month", "all"];
     work.run(words.iter().chain(&undisturbed)).ok();
     assert_eq!(visible(&work, "shared"), visible(&work, "alone"));
-    check("all", &["--reprocess", "all", "--rules", "other.toml", "--dry-run"], &[
-        "2022-01 up_to_date planned",
-        "2022-02 up_to_date planned",
-        "2022-04 up_to_date planned",
-    ]);
+    check(
+        "all",
+        &["--reprocess", "all", "--rules", "other.toml", "--dry-run"],
+        &["2022-01 up_to_date planned", "2022-02 up_to_date planned", "2022-04 up_to_date planned"],
+    );
 }
 
 #[test]
@@ -132,7 +133,11 @@ fn the_plan_comes_first_and_a_table_last() {
     let done = run(&work, "2022-01..2022-03", &["--report", "all.json"]).ok();
     let lines: Vec<&str> = done.stderr.lines().filter(|line| !line.starts_with("warning: ")).collect();
     assert_eq!(lines[0], "month    files     size  why                   plan");
-    assert!(lines[1].starts_with("2022-01      2  ") && lines[1].ends_with("  new                   make"), "{}", lines[1]);
+    assert!(
+        lines[1].starts_with("2022-01      2  ") && lines[1].ends_with("  new                   make"),
+        "{}",
+        lines[1]
+    );
     assert_eq!(lines[3], "2022-03      0      0 B  no files in the lake  -");
     assert!(lines[4].starts_with("2 of 3 months to make, "), "{}", lines[4]);
     assert!(lines[5].starts_with("2022-01  published       ") && lines[5].contains("(1 of 3, about "), "{}", lines[5]);
@@ -164,7 +169,10 @@ fn a_month_that_fails_leaves_the_others() {
     };
     let work = check(&[], &["2022-01 new published", "2022-02 new refused", "2022-03 new published"]);
     let failure = &work.read_json("viewmart-out/report.json")["months"][1];
-    assert_eq!((&failure["exit"], &failure["stage"], &failure["input"]["files"]), (&4.into(), &"data".into(), &2.into()));
+    assert_eq!(
+        (&failure["exit"], &failure["stage"], &failure["input"]["files"]),
+        (&4.into(), &"data".into(), &2.into())
+    );
     write_months(&work, &months[..2], 30);
     sql(&work, "warehouse.db", "DELETE FROM etl_run WHERE Month = '2022-02-01' AND Status = 'published'");
     assert_eq!(
@@ -207,8 +215,10 @@ fn killed_at_random_and_resumed_no_month_is_lost_or_made_twice() {
     run(&work, "all", &["--dry-run"]).ok();
     work.run(["run", "lake", "--etl-date", "2023-01-01", "--month", "all"].iter().chain(&alone)).ok();
     let whole_run = started.elapsed();
-    let before = work.rows("shared/warehouse.db", "SELECT Month, COUNT(*), SUM(TotalDuration) FROM customer_behavior GROUP BY 1");
-    let after = work.rows("alone/warehouse.db", "SELECT Month, COUNT(*), SUM(TotalDuration) FROM customer_behavior GROUP BY 1");
+    let before = work
+        .rows("shared/warehouse.db", "SELECT Month, COUNT(*), SUM(TotalDuration) FROM customer_behavior GROUP BY 1");
+    let after =
+        work.rows("alone/warehouse.db", "SELECT Month, COUNT(*), SUM(TotalDuration) FROM customer_behavior GROUP BY 1");
     const N_KILLS: u32 = 20;
     let words = words("all", &["--rules", "other.toml"]);
     for kill in 0..N_KILLS {
@@ -217,7 +227,10 @@ fn killed_at_random_and_resumed_no_month_is_lost_or_made_twice() {
         std::thread::sleep(whole_run.mul_f64(f64::from(kill * 7 % N_KILLS) / f64::from(2 * N_KILLS)));
         child.kill().unwrap();
         child.wait().unwrap();
-        let found = work.rows("shared/warehouse.db", "SELECT Month, COUNT(*), SUM(TotalDuration) FROM customer_behavior GROUP BY 1");
+        let found = work.rows(
+            "shared/warehouse.db",
+            "SELECT Month, COUNT(*), SUM(TotalDuration) FROM customer_behavior GROUP BY 1",
+        );
         for (place, month) in found.iter().enumerate() {
             assert!(*month == before[place] || *month == after[place], "kill {kill} left a part of {month:?}");
         }
