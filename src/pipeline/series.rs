@@ -291,7 +291,7 @@ impl Files {
         let report = plan.report.as_deref().map(StagedFile::create).transpose()?;
         let out = OutFolder::open(&plan.out)?;
         let inputs = steps::inputs(None, Some(&plan.engine), Some(&plan.warehouse));
-        artifacts::refuse_clashes(report.iter().chain(&metrics), &out, inputs)?;
+        artifacts::refuse_clashes(report.iter().chain(&metrics), Some(&out), inputs)?;
         Ok(Files { report, metrics })
     }
 
