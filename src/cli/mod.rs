@@ -32,9 +32,10 @@ use schema::SchemaFormat;
 use values::{ByteSize, MonthChoice};
 
 use flags::{
-    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags, LakeFlags,
-    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags,
-    ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, SignalFlags, SourceFlags, ThreadFlags, WarehouseFlags,
+    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags,
+    LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags,
+    RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, SignalFlags, SourceFlags, ThreadFlags,
+    WarehouseFlags,
 };
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
