@@ -153,6 +153,9 @@ pub struct Listing {
     pub warnings: Vec<String>,
 }
 
+/// A month of a lake, and its files or what is wrong with them.
+pub type ListedMonth = (Month, Result<Listing, LakeError>);
+
 /// Lists the month of a lake on this machine: folders (with all below them), files and globs. A file that several of
 /// `inputs` name counts once.
 pub fn list(inputs: &[String], options: &ListOptions) -> Result<Listing, LakeError> {
@@ -350,7 +353,7 @@ impl Lake {
     }
 
     /// Lists all months that have a file, ascending, or what is wrong with one of them.
-    pub fn list_months(&self) -> Result<Vec<(Month, Result<Listing, LakeError>)>, LakeError> {
+    pub fn list_months(&self) -> Result<Vec<ListedMonth>, LakeError> {
         let sorted = self.walk()?;
         let of_month = |month| {
             let options = ListOptions { month: Some(month), ..self.options.list.clone() };

@@ -58,8 +58,11 @@ pub fn text(command: &CommandMetrics<'_>) -> String {
 /// Labels besides the month, and values; words of this program alone, which need no escape.
 type Samples = Vec<(String, f64)>;
 
+/// Name, help, and what gives the samples of a month.
+type Family = (&'static str, &'static str, fn(&MonthMetrics<'_>) -> Samples);
+
 /// Each with its help and its samples of a month.
-const FAMILIES: [(&str, &str, fn(&MonthMetrics<'_>) -> Samples); 8] = [
+const FAMILIES: [Family; 8] = [
     ("status", "1 for what became of the month.", |month| vec![(format!(",status=\"{}\"", month.status), 1.0)]),
     ("duration_seconds", "How long the month took.", |month| vec![(String::new(), month.elapsed_s)]),
     ("records", "Records of the month by what became of them.", |month| {
