@@ -97,6 +97,9 @@ pub mod console;
 pub mod interrupt;
 
 #[cfg(feature = "program")]
+pub mod redact;
+
+#[cfg(feature = "program")]
 pub mod timing;
 
 #[cfg(feature = "program")]

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 fn carry_out(request: Request) -> Result<u8, Error> {
     match request {
         Request::Execute(plan) => execute(&plan),
-        Request::Print(text) => print(&text).map(|()| 0),
+        Request::Print(text) => print(&console::escaped(&text)).map(|()| 0),
         Request::WriteCompletions(shell, folder) => {
             let files = cli::write_completions(shell, &folder)?;
             let lines: String = files.iter().map(|path| format!("{}\n", path.display())).collect();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::plan::ResultForm;
 use crate::console::escaped;
 use crate::error::{Advice as _, Error};
-use crate::warehouse::url::redact;
+use crate::redact::redact;
 
 /// Why a command failed, in the same shape whatever failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::places::{Entry, Grammar, Variables};
 use super::plan::ResultForm;
 use crate::dashboard::mask;
+use crate::redact::redact;
 use crate::warehouse::mysql::MysqlOptions;
-use crate::warehouse::url::redact;
 
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]

@@ -33,8 +33,8 @@ use crate::lake::source::hdfs::DatanodeAddress;
 use crate::lake::task::TaskSize;
 use crate::lake::{Caching, DayPattern, Duplicates, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::month_file::{GapPolicy, MergeOptions};
+use crate::redact::redact;
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
-use crate::warehouse::url::redact;
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
 /// Tasks of a plan for each processor of this machine: enough that none waits long for the last one.
@@ -572,11 +572,24 @@ impl Resolver<'_> {
             rules: self.rules()?,
             etl_date: self.etl_date(),
             threads: self.threads(),
-            sources: self.settings_file.iter().cloned().chain(self.rules_file()).collect(),
+            sources: self.sources(),
             limits: self.limits(),
             ids: if self.settings.ids.unique_ids == Some(true) { Ids::Unique } else { Ids::Any },
             max_rejects_kept: self.settings.rejects.max_rejects_kept.unwrap_or(1_000_000),
         })
+    }
+
+    /// Files that say what to do, which no output may replace.
+    fn sources(&self) -> Vec<PathBuf> {
+        let settings = &self.settings;
+        let named = [
+            self.settings_file.as_ref(),
+            settings.audiences.audiences.as_ref(),
+            settings.mask.mask_key_file.as_ref(),
+            settings.warehouse.defaults_file.as_ref(),
+            settings.hdfs.keytab.as_ref(),
+        ];
+        named.into_iter().flatten().cloned().chain(self.rules_file()).collect()
     }
 
     /// The file that the rules come from, where it is no preset.
@@ -629,6 +642,11 @@ impl Resolver<'_> {
             None if is_address(&text) => Err(usage(
                 format!("{} names no month", redact(&text)),
                 "write the month of a warehouse behind its address: URL#YYYY-MM",
+            )),
+            // A month file has no scheme: whoever is told that it is missing must not read a password.
+            None if text.contains("://") || text.starts_with("jdbc:") => Err(usage(
+                format!("{} is neither a month file nor a warehouse", redact(&text)),
+                "write a path, or sqlite:PATH#YYYY-MM or mysql://user@host/database#YYYY-MM",
             )),
             None => Ok(DiffSide::Files(vec![PathBuf::from(text)])),
         }

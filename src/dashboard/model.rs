@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
 use crate::engine::rules::Category;
+use crate::mart::RUN_OF_MART;
 use crate::warehouse::{Fault, Value, Warehouse, WarehouseError};
 
 /// Most months that are read: the newest ones.
@@ -349,9 +350,9 @@ impl MonthModel {
         Ok(model)
     }
 
-    /// Whether the mart was made from the run that stands. One of version 0.1 does not know its run.
+    /// Whether the mart was made from the run that stands.
     fn is_of_the_standing_run(&self) -> bool {
-        self.mart_run == 0 || self.mart_run == self.provenance.run
+        self.mart_run == self.provenance.run
     }
 
     /// Sorts here what databases may sort in different ways.
@@ -420,7 +421,7 @@ struct Query {
 const QUERIES: [Query; 21] = [
     Query {
         table: "mart_run",
-        sql: "SELECT Run FROM {mart}.mart_run WHERE Month = {month}",
+        sql: RUN_OF_MART,
         take: |model, row| {
             model.mart_run = row.integer()?;
             Some(())

@@ -1,6 +1,7 @@
 //! One LAKE argument of the command line: a path or glob of this machine, or a URI.
 
 use super::{LakeError, LakeErrorKind};
+use crate::redact::redact;
 
 /// Where to look for data files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Input {
                 let rest = rest.strip_prefix("//").unwrap_or(rest);
                 let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
                 if authority.contains('@') {
-                    return Err(LakeError::new(LakeErrorKind::Input, text, "holds a user")
+                    return Err(LakeError::new(LakeErrorKind::Input, redact(text), "holds a user")
                         .advise("give the user with --hdfs-user"));
                 }
                 if path.split('/').any(|name| matches!(name, "." | "..")) {
@@ -71,7 +72,7 @@ impl Input {
             }
             Some((scheme, _)) => Err(LakeError::new(
                 LakeErrorKind::Unsupported,
-                text,
+                redact(text),
                 format!("lakes of kind `{scheme}` are not supported"),
             )
             .advise("use a path, file://, hdfs:// or viewfs://")),

@@ -149,23 +149,30 @@ fn published_runs(warehouse: &mut dyn Warehouse) -> Result<movement::Runs, Wareh
     Ok(runs.collect())
 }
 
+/// The run that the mart of a month was made from, as column `Run`; no row without a mart. Marts of version 0.1 do not know
+/// theirs (0): it is the run that stands if that is one of 0.1 too, which has no text of its rules.
+pub const RUN_OF_MART: &str = "SELECT CASE WHEN made.Run = 0 AND run.RulesText = '' THEN run.Id ELSE made.Run END AS Run \
+                               FROM {mart}.mart_run AS made LEFT JOIN {warehouse}.etl_run_published AS run \
+                               ON run.Month = made.Month WHERE made.Month = {month}";
+
 /// The run that the mart of a month was built from; 0 where a mart of version 0.1 does not know it.
 ///
 /// # Errors
 /// [`WarehouseError::Stale`] when another run stands in the warehouse.
 pub fn run_of(warehouse: &mut dyn Warehouse, month: Month) -> Result<i64, WarehouseError> {
-    let queries = [
-        "SELECT COALESCE(MAX(Run), 0) FROM {mart}.mart_run WHERE Month = {month}",
-        "SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run_published WHERE Month = {month}",
-    ];
+    /// No mart of the month.
+    const NONE: i64 = -1;
+    let built = format!("SELECT COALESCE(MAX(Run), {NONE}) FROM ({RUN_OF_MART}) AS built");
+    let queries =
+        [built.as_str(), "SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run_published WHERE Month = {month}"];
     let runs = warehouse.snapshot(month, &queries)?;
     let mut runs = runs.iter().map(|rows| match rows.as_slice() {
         [row] => row.first().and_then(|run| if let Value::Integer(run) = run { Some(*run) } else { None }).unwrap_or(0),
         _ => 0,
     });
     let (mart_run, run) = (runs.next().unwrap_or(0), runs.next().unwrap_or(0));
-    if mart_run == 0 || mart_run == run {
-        return Ok(mart_run);
+    if mart_run == NONE || mart_run == run {
+        return Ok(mart_run.max(0));
     }
     Err(WarehouseError::Stale { at: warehouse.address(), month, mart_run, run })
 }

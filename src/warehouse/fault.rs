@@ -283,7 +283,11 @@ mod tests {
         check(said(Meaning::Overflow), "as it is", BOUND_SECONDS);
         let grants = "GRANT ALL".to_owned();
         check(said(Meaning::NoRights { grants }), "as it is", "grant what is missing: GRANT ALL");
-        check(said(Meaning::NoDatabase { name: "`tv`".into() }), "as it is", "create it: CREATE DATABASE `tv`");
+        check(
+            said(Meaning::NoDatabase { name: "`tv`".into() }),
+            "as it is",
+            "check its name in the address; where it is to be new, create it: CREATE DATABASE `tv`",
+        );
         let held = |connection: Option<u64>| Fault::Held {
             words: "Lock wait".into(),
             waited_s: 1,

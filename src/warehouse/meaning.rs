@@ -136,7 +136,9 @@ impl Meaning {
             }
             Meaning::AccountLocked { user } => format!("unlock the account: ALTER USER '{user}' ACCOUNT UNLOCK"),
             Meaning::NoRights { grants } => format!("grant what is missing: {grants}"),
-            Meaning::NoDatabase { name } => format!("create it: CREATE DATABASE {name}"),
+            Meaning::NoDatabase { name } => {
+                format!("check its name in the address; where it is to be new, create it: CREATE DATABASE {name}")
+            }
             Meaning::TableChanged { table } => format!(
                 "somebody changed {table} in a way that months cannot be exchanged with; rebuild it (ALTER TABLE \
                  {table} FORCE), or take the change back"

@@ -184,6 +184,24 @@ fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
 }
 
 #[test]
+fn a_mart_of_the_first_release_passes_for_the_run_of_then_only() {
+    let work = Workplace::new();
+    write_first_release(&work);
+    let dashboard = || work.run(["dashboard", "--month", "2022-04"].iter().chain(&WAREHOUSE));
+    let load = |month: &str| {
+        write_month(&work, month, 10);
+        work.run(["transform", month, "--out", month]).ok();
+        work.run(["load", month].iter().chain(&WAREHOUSE)).ok();
+    };
+    load("2022-05");
+    dashboard().ok();
+    load("2022-04");
+    dashboard().failed(5, &["2022-04", "viewmart mart --month 2022-04"]);
+    work.run(["mart", "--month", "2022-04"].iter().chain(&WAREHOUSE)).ok();
+    dashboard().ok();
+}
+
+#[test]
 fn what_is_not_ours_or_newer_is_refused_before_the_work() {
     let check = |file: &str, sql: &str, words: &[&str]| {
         let work = Workplace::new();

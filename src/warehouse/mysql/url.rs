@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::super::url::redact;
 use super::WarehouseError;
+use crate::redact::redact;
 
 /// The port of MySQL and MariaDB.
 pub const DEFAULT_PORT: u16 = 3306;
