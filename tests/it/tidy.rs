@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What a module may import besides itself, from the engine up to the pipeline. Modules without an entry may be imported by
 /// whoever stands above them and import nothing of the ladder.
-const LADDER: [(&str, &[&str]); 20] = [
+const LADDER: [(&str, &[&str]); 21] = [
     ("engine", &[]),
     ("units", &["engine"]),
     ("timing", &[]),

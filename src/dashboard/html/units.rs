@@ -174,8 +174,8 @@ mod tests {
         check(count(1_920_546), "1,920,546");
         check(count(i64::MIN), "−9,223,372,036,854,775,808");
         check(hours(0), "0.0");
-        check(hours(1), "<\u{a0}0.1");
-        check(hours(179), "<\u{a0}0.1");
+        check(hours(1), "< 0.1");
+        check(hours(179), "< 0.1");
         check(hours(180), "0.1");
         check(hours(3_599_999), "1,000.0");
         check(hours(3_600_000), "1,000");

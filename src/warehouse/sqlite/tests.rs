@@ -70,7 +70,7 @@ fn every_table_and_view_holds_what_it_should() {
     assert!(run[3] > run[2], "{run:?}");
     assert_eq!(run[4..11], ["default", &rules().sha256, "viewmart test", "2", "1000", "9", "6"]);
     assert_eq!(run[11..20], ["1", "0", "0", "0", "0", "0", "0", "2", "0"]);
-    assert_eq!(run[20..], ["published", "0", "", &rules().to_toml(), ""]);
+    assert_eq!(run[20..], ["published", "0", "", &rules().to_toml(), "", "0"]);
     assert_eq!(rows(&mut warehouse, "SELECT * FROM {warehouse}.etl_run_app"), ["1|X||2|0"]);
     let seed = "SELECT Contract, MovieDuration, SportDuration, ChilDuration, RelaxDuration, TvDuration, \
                 TotalDuration, MostWatch, Tase, Activeness, Date FROM {warehouse}.customer_behavior_seed";
