@@ -1,7 +1,7 @@
 //! Month files of parts of a month become that of all parts together, or its table.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 
 use super::metadata::{Metadata, check_sums};
+use super::part_file::{Between, PartFile};
 use super::read::FileRows;
 use super::write::{Encoder, ROW_GROUP_ROWS, Writer, check_apps};
 use super::{FileFlaw, GapPolicy, Mismatch, MonthFileError, TaskList};
@@ -40,7 +41,7 @@ pub struct Merge {
     /// Who wrote the parts, if all say the same.
     engine: String,
     ledger: LedgerDetail,
-    parts: Vec<FileRows<File>>,
+    parts: Vec<FileRows<PartFile>>,
 }
 
 /// Why a merged file was not written.
@@ -82,7 +83,7 @@ impl Merge {
     /// # Errors
     /// As [`Merge::open`], several months aside.
     pub fn open_months(inputs: &[PathBuf]) -> Result<Vec<Merge>, MonthFileError> {
-        let mut by_month: BTreeMap<Month, Vec<FileRows<File>>> = BTreeMap::new();
+        let mut by_month: BTreeMap<Month, Vec<FileRows<PartFile>>> = BTreeMap::new();
         for part in open_parts(inputs, None)? {
             by_month.entry(part.header.month).or_default().push(part);
         }
@@ -91,7 +92,7 @@ impl Merge {
     }
 
     /// Parts of one month.
-    fn of(month: Month, parts: Vec<FileRows<File>>, options: &MergeOptions) -> Result<Merge, MonthFileError> {
+    fn of(month: Month, parts: Vec<FileRows<PartFile>>, options: &MergeOptions) -> Result<Merge, MonthFileError> {
         let rules = rules(&parts, options)?;
         let engines: BTreeSet<&str> = parts.iter().map(|part| part.header.engine.as_str()).collect();
         let engine = if engines.len() == 1 { engines.into_iter().collect() } else { crate::ENGINE.to_owned() };
@@ -231,10 +232,12 @@ impl Merge {
 }
 
 /// The month files at `inputs`: where a month is asked for, those of it.
-fn open_parts(inputs: &[PathBuf], asked: Option<Month>) -> Result<Vec<FileRows<File>>, MonthFileError> {
+fn open_parts(inputs: &[PathBuf], asked: Option<Month>) -> Result<Vec<FileRows<PartFile>>, MonthFileError> {
     let mut parts = Vec::new();
-    for (path, origin) in find(inputs)? {
-        let part = FileRows::open(&path)?;
+    let found = find(inputs)?;
+    let between = Between::of(found.len());
+    for (path, origin) in found {
+        let part = FileRows::open(&path, between)?;
         match (asked, origin) {
             (Some(asked), Origin::Named) if asked != part.header.month => {
                 return Err(MonthFileError::OtherMonth { file: path, found: part.header.month, asked });
@@ -251,7 +254,7 @@ struct Groups<'a> {
     month: Month,
     etl_date: Date,
     rules: &'a Rules,
-    rows: MergedRows<FileRows<File>>,
+    rows: MergedRows<FileRows<PartFile>>,
     group_rows: usize,
 }
 
@@ -269,7 +272,7 @@ impl Groups<'_> {
 }
 
 /// At most `n_max` rows.
-fn take_rows(rows: &mut MergedRows<FileRows<File>>, n_max: usize) -> Result<Partial, MonthFileError> {
+fn take_rows(rows: &mut MergedRows<FileRows<PartFile>>, n_max: usize) -> Result<Partial, MonthFileError> {
     let mut partial = Partial::default();
     let (mut days, mut seconds) = (Vec::new(), <[Vec<i64>; Category::ALL.len()]>::default());
     while days.len() < n_max && rows.advance()? {
@@ -319,15 +322,15 @@ impl Sums {
 }
 
 /// The rules that label the customers.
-fn rules(parts: &[FileRows<File>], options: &MergeOptions) -> Result<Rules, MonthFileError> {
+fn rules(parts: &[FileRows<PartFile>], options: &MergeOptions) -> Result<Rules, MonthFileError> {
     let Some((first, others)) = parts.split_first() else {
         return Err(MonthFileError::Empty { folder: PathBuf::new() });
     };
-    let apart = |other: &FileRows<File>, mismatch| {
+    let apart = |other: &FileRows<PartFile>, mismatch| {
         let (one, other) = (first.path().to_owned(), other.path().to_owned());
         Err(MonthFileError::Apart { one, other, mismatch: Box::new(mismatch) })
     };
-    let names = |other: &FileRows<File>| (first.header.rules.name.clone(), other.header.rules.name.clone());
+    let names = |other: &FileRows<PartFile>| (first.header.rules.name.clone(), other.header.rules.name.clone());
     for part in others {
         let (one, other) = names(part);
         if part.header.rules.record.sha256 != first.header.rules.record.sha256 {
@@ -345,7 +348,7 @@ fn rules(parts: &[FileRows<File>], options: &MergeOptions) -> Result<Rules, Mont
 }
 
 /// The ledger of all parts.
-fn ledger(parts: &[FileRows<File>]) -> Result<LedgerDetail, MonthFileError> {
+fn ledger(parts: &[FileRows<PartFile>]) -> Result<LedgerDetail, MonthFileError> {
     let mut all = LedgerDetail::default();
     for (place, part) in parts.iter().enumerate() {
         let apart = |conflict: LedgerConflict| MonthFileError::Apart {
@@ -362,8 +365,8 @@ fn ledger(parts: &[FileRows<File>]) -> Result<LedgerDetail, MonthFileError> {
 }
 
 /// The first of `parts` that holds what a later one conflicts with.
-fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [FileRows<File>]) -> Option<&'a Path> {
-    let holds = |part: &&FileRows<File>| match conflict {
+fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [FileRows<PartFile>]) -> Option<&'a Path> {
+    let holds = |part: &&FileRows<PartFile>| match conflict {
         LedgerConflict::Overlap { uri, bytes } => part.header.ledger.files.iter().any(|FileLedger { file, .. }| {
             file.uri == *uri && file.ranges.iter().any(|range| range.start < bytes.end && bytes.start < range.end)
         }),

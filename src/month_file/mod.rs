@@ -20,6 +20,7 @@ mod encode;
 mod error;
 mod merge;
 mod metadata;
+mod part_file;
 mod read;
 mod tasks;
 mod write;

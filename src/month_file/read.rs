@@ -1,6 +1,5 @@
 //! Reading a month file, which may be anything: its rows one after the other, in memory that does not grow with them.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
 use super::metadata::{Entries, Header};
+use super::part_file::{Between, PartFile};
 use super::{FileFlaw, MonthFileError, columns, days_since_epoch, schema};
 use crate::engine::columns::{COLUMNS, Cell, Column, ColumnType, name_of_seconds};
 use crate::engine::ledger::LedgerDetail;
@@ -76,9 +76,11 @@ enum OtherColumn {
     Texts(ColumnReaderImpl<ByteArrayType>),
 }
 
-impl FileRows<File> {
-    pub fn open(path: &Path) -> Result<FileRows<File>, MonthFileError> {
-        let file = File::open(path).map_err(|source| MonthFileError::Read { file: path.to_owned(), source })?;
+impl FileRows<PartFile> {
+    /// The file at `path`, which stays open or not `between` two reads.
+    pub fn open(path: &Path, between: Between) -> Result<FileRows<PartFile>, MonthFileError> {
+        let file =
+            PartFile::open(path, between).map_err(|source| MonthFileError::Read { file: path.to_owned(), source })?;
         #[cfg(not(fuzzing))]
         let checksum = Checksum::Verify;
         #[cfg(fuzzing)]

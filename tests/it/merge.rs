@@ -1,8 +1,9 @@
 //! Parts of a month become the month: with `viewmart merge`, and on the way into a warehouse.
 
 use std::fs;
+use std::process::Command;
 
-use crate::support::{Workplace, record};
+use crate::support::{Finished, Workplace, record};
 
 /// What every command here is told, so that bytes can be compared.
 const DATE: [&str; 2] = ["--etl-date", "2022-05-01"];
@@ -26,11 +27,29 @@ fn write_rules(work: &Workplace, name: &str, from: &str, to: &str) {
     work.write(name, text.replace(from, to));
 }
 
-fn merge(work: &Workplace, arguments: &[&str]) -> crate::support::Finished {
+fn merge(work: &Workplace, arguments: &[&str]) -> Finished {
     work.run(["merge"].iter().chain(arguments))
 }
 
 const MONTH: &str = "month-2022-04.parquet";
+
+#[test]
+fn more_parts_than_descriptors_are_merged() {
+    const N_PARTS: usize = 70;
+    let work = Workplace::new();
+    for n in 0..N_PARTS {
+        let name = format!("lake/202204{:02}-{n}.json", n % 30 + 1);
+        work.write(&name, record(&format!("A{n}"), "VOD", 5));
+        transform(&work, &[&name], &format!("parts/{n}"));
+    }
+    transform(&work, &["lake"], "whole");
+    let plain = work.command(["merge", "parts", "--out", "merged"].iter().chain(&DATE));
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 48 && exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    limited.current_dir(plain.get_current_dir().unwrap());
+    Finished::of(limited.output().unwrap()).ok();
+    assert_eq!(work.read(&format!("merged/{MONTH}")), work.read(&format!("whole/{MONTH}")));
+}
 
 #[test]
 fn any_cut_of_a_lake_by_files_merges_to_the_bytes_of_the_whole() {
