@@ -216,9 +216,7 @@ fn a_pull_survives_its_datanodes() {
     let mut options = cluster.options(cache.path());
     options.n_jobs = 2;
     let lost = pull_with(&input, &options, || {
-        for node in ["dn1", "dn2", "dn3"] {
-            cluster.script(&["kill", node]);
-        }
+        cluster.script(&["kill", "dn1", "dn2", "dn3"]);
     });
     let text = told(&lost.unwrap_err());
     assert!(

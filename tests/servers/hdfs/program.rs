@@ -252,9 +252,7 @@ fn what_is_odd_exits_3_and_is_told() {
     run(&work, &cluster, &["run", "hdfs:///log", "--offline", "--verify", "--out", "offline"]).ok();
     cluster.script(&["cont", "nn1"]);
     // A NameNode that has just started knows no DataNode: it is in safe mode, and no block has a place.
-    for node in ["dn1", "dn2", "nn1"] {
-        cluster.script(&["kill", node]);
-    }
+    cluster.script(&["kill", "dn1", "dn2", "nn1"]);
     cluster.script(&["start", "nn1"]);
     let deadline = Instant::now() + Duration::from_secs(60);
     while cluster.try_script(&["fs", "-ls", "/log"]).is_none() {
@@ -329,9 +327,7 @@ fn a_run_that_is_cut_off_is_taken_up_where_it_was() {
     let mut child =
         command(&work, &cluster, &words("run")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     pulled_before(&mut child);
-    for node in ["dn1", "dn2", "dn3"] {
-        cluster.script(&["kill", node]);
-    }
+    cluster.script(&["kill", "dn1", "dn2", "dn3"]);
     let finished = Finished::of(child.wait_with_output().unwrap());
     finished.failed(3, &["/log/2022040", "the block at byte ", "gave up after", "fsck"]);
     for node in ["dn1", "dn2", "dn3"] {
