@@ -96,7 +96,10 @@ fn a_lake_on_hdfs_is_pulled_once() {
     // All were written just now, which is told once.
     let warnings = lake.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].ends_with("were changed less than 10 minutes ago: they may still be written to"), "{warnings:?}");
+    assert!(
+        warnings[0].ends_with("were changed less than 10 minutes ago: they may still be written to"),
+        "{warnings:?}"
+    );
     drop(lake);
 
     let total: usize = sizes.iter().sum();
