@@ -177,8 +177,9 @@ pub(super) fn begin(place: &Place, conn: &mut Conn) -> Result<Server, Failure> {
     let failed = |e: Error| Failure::new(place, CONNECTING, &e);
     // First of all, so that the answers here are whole and no transaction is begun.
     conn.query_drop(FIRST).map_err(failed)?;
-    // One that `init_connect` began goes on when nobody ends it.
-    conn.query_drop("ROLLBACK").map_err(failed)?;
+    // One that `init_connect` began goes on when nobody ends it. As `completion_type` may be, a mere
+    // ROLLBACK begins the next one or closes the connection.
+    conn.query_drop("ROLLBACK AND NO CHAIN NO RELEASE").map_err(failed)?;
     let wait_s = SERVER_WAIT_S.to_string();
     let mut wanted: Vec<(&str, &str)> = SETTINGS.to_vec();
     wanted.extend(LOCK_WAITS.map(|name| (name, wait_s.as_str())));
