@@ -77,6 +77,13 @@ impl PartFile {
         }
         Ok(file)
     }
+
+    /// The file, to be read from byte `start` on.
+    fn file_at(&self, start: u64) -> io::Result<File> {
+        let mut file = self.file()?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(file)
+    }
 }
 
 impl Length for PartFile {
@@ -89,17 +96,13 @@ impl ChunkReader for PartFile {
     type T = BufReader<File>;
 
     fn get_read(&self, start: u64) -> Result<BufReader<File>, ParquetError> {
-        let mut file = self.file()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(BufReader::new(file))
+        Ok(BufReader::new(self.file_at(start)?))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let mut file = self.file()?;
-        file.seek(SeekFrom::Start(start))?;
         // What a damaged file says of its length is no reason to reserve as much.
         let mut bytes = Vec::with_capacity(length.min(usize::try_from(self.stamp.n_bytes).unwrap_or(usize::MAX)));
-        file.take(length as u64).read_to_end(&mut bytes)?;
+        self.file_at(start)?.take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() != length {
             return Err(ParquetError::EOF(format!("{} bytes are missing", length - bytes.len())));
         }
