@@ -1,14 +1,15 @@
 //! The command line: what was typed, on top of variables `VIEWMART_*`, on top of the settings file, made into a
 //! [`Plan`]. Resolving reads settings and rules and changes nothing.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Parser, Subcommand, ValueHint};
 
+mod args;
 mod audience;
 mod failure;
 mod flags;
+mod lake;
 mod listing;
 mod places;
 pub mod plan;
@@ -20,6 +21,7 @@ mod shell;
 #[cfg(test)]
 mod tests;
 mod values;
+mod verb;
 
 pub use failure::{Failure, Refused, without_password};
 pub use places::Variables;
@@ -28,15 +30,11 @@ pub use resolve::{Request, Resolved, json_is_asked, resolve};
 pub use shell::write_files as write_completions;
 pub use values::{Jobs, Ratio, Threads};
 
-use schema::SchemaFormat;
-use values::{ByteSize, MonthChoice};
-
-use flags::{
-    AudienceFlags, BenchFlags, ConsoleFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags,
-    LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags,
-    RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, SignalFlags, SourceFlags, ThreadFlags,
-    WarehouseFlags,
+use args::{
+    BenchArgs, CompletionsArgs, DashboardArgs, DiffArgs, DoctorArgs, DropArgs, ExtractArgs, GenerateArgs, LoadArgs,
+    MartArgs, MergeArgs, MonthsArgs, PlanArgs, RulesArgs, RunArgs, ScanArgs, SchemaArgs, TransformArgs,
 };
+use flags::ConsoleFlags;
 
 /// Turns a month of TV viewing logs into a reconciled customer table, a data mart and a dashboard.
 #[derive(Debug, Parser)]
@@ -54,6 +52,15 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Flags beat VIEWMART_* variables (VIEWMART_OUT for --out) beat viewmart.toml (out = \"…\") beat defaults.
 Exit codes: 0 done; 2 usage or configuration; 3 lake; 4 data; 5 warehouse or mart; 6 output files; 7 `diff` found differences; 1 anything else.";
+
+/// Help of --month where it may be several.
+const RUN_MONTH: &str = "The month; `last` and `this` are the calendar months before and of --etl-date; \
+    2022-01..2022-12 and `all` are several, each made by itself where it changed [default: the only one there is]";
+
+/// Help of flags that have other defaults where parts are merged.
+const PART_RULES: &str = "Rules that label the customers; their record half must be that of the parts, which decided the \
+    records [default: those of the parts]";
+const PART_DATE: &str = "The column Date of every row [default: the latest of the parts]";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -179,354 +186,4 @@ Examples:
   viewmart completions bash > ~/.local/share/bash-completion/completions/viewmart
   viewmart completions fish share            # share/viewmart.fish and share/viewmart*.1")]
     Completions(CompletionsArgs),
-}
-
-#[derive(Debug, Args)]
-struct RulesArgs {
-    /// Name of built-in rules (default, seed) or a rules file [default: those of variables and settings file]
-    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
-    name: Option<String>,
-
-    /// A contract to exclude besides; may be given more than once
-    #[arg(long, value_name = "CONTRACT")]
-    exclude_contract: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "SHELL")]
-    shell: clap_complete::Shell,
-    /// Folder for the completions and a man page for each command; without it the completions go to stdout
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-    folder: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    #[command(flatten)]
-    lake: LakeFlags,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    series: SeriesFlags,
-    #[command(flatten)]
-    format: FormatFlags,
-    #[command(flatten)]
-    naming: NamingFlags,
-    #[command(flatten)]
-    days: DayFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    hdfs: HdfsFlags,
-    #[command(flatten)]
-    rules: RulesFlags,
-    #[command(flatten)]
-    etl_date: EtlDateFlags,
-    #[command(flatten)]
-    threads: ThreadFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
-    #[command(flatten)]
-    rejects: RejectFlags,
-    #[command(flatten)]
-    ids: IdFlags,
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-    #[command(flatten)]
-    audiences: AudienceFlags,
-    #[command(flatten)]
-    mask: MaskFlags,
-    #[command(flatten)]
-    render: RenderFlags,
-    #[command(flatten)]
-    out: OutFlags,
-    #[command(flatten)]
-    report: ReportFlags,
-    #[command(flatten)]
-    signals: SignalFlags,
-}
-
-#[derive(Debug, Args)]
-struct ExtractArgs {
-    #[command(flatten)]
-    lake: LakeFlags,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    format: FormatFlags,
-    #[command(flatten)]
-    naming: NamingFlags,
-    #[command(flatten)]
-    days: DayFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    prune: PruneFlags,
-    #[command(flatten)]
-    hdfs: HdfsFlags,
-}
-
-#[derive(Debug, Args)]
-struct TransformArgs {
-    #[command(flatten)]
-    lake: LakeFlags,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    format: FormatFlags,
-    #[command(flatten)]
-    naming: NamingFlags,
-    #[command(flatten)]
-    days: DayFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    hdfs: HdfsFlags,
-    #[command(flatten)]
-    rules: RulesFlags,
-    #[command(flatten)]
-    etl_date: EtlDateFlags,
-    #[command(flatten)]
-    threads: ThreadFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
-    #[command(flatten)]
-    rejects: RejectFlags,
-    #[command(flatten)]
-    ids: IdFlags,
-    #[command(flatten)]
-    out: OutFlags,
-    #[command(flatten)]
-    report: ReportFlags,
-}
-
-/// Help of --month where it may be several.
-const RUN_MONTH: &str = "The month; `last` and `this` are the calendar months before and of --etl-date; \
-    2022-01..2022-12 and `all` are several, each made by itself where it changed [default: the only one there is]";
-
-/// Help of flags that have other defaults where parts are merged.
-const PART_RULES: &str = "Rules that label the customers; their record half must be that of the parts, which decided the \
-    records [default: those of the parts]";
-const PART_DATE: &str = "The column Date of every row [default: the latest of the parts]";
-
-/// Month files, and what they must be.
-#[derive(Debug, Args)]
-struct PartsArgs {
-    /// Month files, and folders of them
-    #[arg(value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath, required = true)]
-    parts: Vec<PathBuf>,
-    /// Task list of `viewmart plan` that the parts must make up
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Parts")]
-    plan: Option<PathBuf>,
-    #[command(flatten)]
-    flags: PartFlags,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    days: DayFlags,
-    #[command(flatten)]
-    rules: RulesFlags,
-    #[command(flatten)]
-    etl_date: EtlDateFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
-}
-
-#[derive(Debug, Args)]
-struct MergeArgs {
-    #[command(flatten)]
-    parts: PartsArgs,
-    #[command(flatten)]
-    out: OutFlags,
-}
-
-#[derive(Debug, Args)]
-struct LoadArgs {
-    #[command(flatten)]
-    parts: PartsArgs,
-    #[command(flatten)]
-    audiences: AudienceFlags,
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-    #[command(flatten)]
-    out: OutFlags,
-}
-
-#[derive(Debug, Args)]
-struct MartArgs {
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-    #[command(flatten)]
-    out: OutFlags,
-}
-
-#[derive(Debug, Args)]
-struct DashboardArgs {
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-    #[command(flatten)]
-    mask: MaskFlags,
-    #[command(flatten)]
-    render: RenderFlags,
-    #[command(flatten)]
-    out: OutFlags,
-}
-
-#[derive(Debug, Args)]
-struct DropArgs {
-    /// The month that goes, typed here: neither a variable nor the settings file names it
-    #[arg(short, long, value_name = "YYYY-MM|last|this", required = true)]
-    month: MonthChoice,
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-    #[command(flatten)]
-    out: OutFlags,
-}
-
-#[derive(Debug, Args)]
-struct MonthsArgs {
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-    #[command(flatten)]
-    out: OutFlags,
-}
-
-#[derive(Debug, Args)]
-struct SchemaArgs {
-    /// Markdown for people, or sources.yml for dbt
-    #[arg(id = "schema_format", long = "format", value_name = "FORMAT", default_value = "markdown")]
-    format: SchemaFormat,
-}
-
-#[derive(Debug, Args)]
-struct DiffArgs {
-    /// Month file, a folder of parts, WAREHOUSE_URL#YYYY-MM, or #YYYY-MM for a month of --warehouse
-    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
-    a: String,
-    /// What it is compared with
-    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
-    b: String,
-    /// Customers with the largest changes to show [default: 10]
-    #[arg(long, value_name = "N")]
-    top: Option<usize>,
-    /// Write all customers that differ to this file, as CSV
-    #[arg(long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    list: Option<PathBuf>,
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-}
-
-#[derive(Debug, Args)]
-struct PlanArgs {
-    #[command(flatten)]
-    lake: LakeFlags,
-    /// About so many bytes a task, for example 256MiB
-    #[arg(long, value_name = "SIZE", conflicts_with = "tasks")]
-    split: Option<ByteSize>,
-    /// So many tasks [default: three for each processor of this machine]
-    #[arg(long, value_name = "N")]
-    tasks: Option<NonZeroU32>,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    format: FormatFlags,
-    #[command(flatten)]
-    naming: NamingFlags,
-    #[command(flatten)]
-    days: DayFlags,
-    #[command(flatten)]
-    hdfs: HdfsFlags,
-}
-
-#[derive(Debug, Args)]
-struct ScanArgs {
-    /// The task, a line of `viewmart plan`; `-` reads it from stdin
-    #[arg(long, value_name = "JSON|-")]
-    task: String,
-    /// The month file of the task
-    #[arg(id = "scan_out", short, long = "out", value_name = "FILE.parquet", value_hint = ValueHint::FilePath)]
-    out: PathBuf,
-    #[command(flatten)]
-    scan: ScanFlags,
-    #[command(flatten)]
-    rules: RulesFlags,
-    #[command(flatten)]
-    etl_date: EtlDateFlags,
-    #[command(flatten)]
-    threads: ThreadFlags,
-    #[command(flatten)]
-    hdfs: HdfsFlags,
-}
-
-#[derive(Debug, Args)]
-struct GenerateArgs {
-    /// Folder for the data files, made when missing
-    #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
-    folder: PathBuf,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    generate: GenerateFlags,
-    #[command(flatten)]
-    seed: SeedFlags,
-    #[command(flatten)]
-    format: FormatFlags,
-    #[command(flatten)]
-    threads: ThreadFlags,
-}
-
-#[derive(Debug, Args)]
-struct BenchArgs {
-    #[command(flatten)]
-    lake: LakeFlags,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    bench: BenchFlags,
-    #[command(flatten)]
-    format: FormatFlags,
-    #[command(flatten)]
-    naming: NamingFlags,
-    #[command(flatten)]
-    days: DayFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    hdfs: HdfsFlags,
-    #[command(flatten)]
-    rules: RulesFlags,
-    #[command(flatten)]
-    threads: ThreadFlags,
-}
-
-#[derive(Debug, Args)]
-struct DoctorArgs {
-    #[command(flatten)]
-    lake: LakeFlags,
-    #[command(flatten)]
-    month: MonthFlags,
-    #[command(flatten)]
-    format: FormatFlags,
-    #[command(flatten)]
-    naming: NamingFlags,
-    #[command(flatten)]
-    days: DayFlags,
-    #[command(flatten)]
-    source: SourceFlags,
-    #[command(flatten)]
-    hdfs: HdfsFlags,
-    #[command(flatten)]
-    rules: RulesFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
-    #[command(flatten)]
-    warehouse: WarehouseFlags,
-    #[command(flatten)]
-    out: OutFlags,
 }

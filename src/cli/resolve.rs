@@ -1,7 +1,6 @@
 //! From settings to a plan: places combined, defaults filled in, contradictions refused.
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap_complete::Shell;
@@ -9,44 +8,28 @@ use etcetera::BaseStrategy as _;
 use jiff::civil::Date;
 
 use super::flags::{
-    Combine as _, ConsoleFlags, GenerateFlags, HdfsFlags, LimitFlags, MaskFlags, NamingFlags, RulesFlags, Settings,
-    SourceFlags, WarehouseFlags,
+    Combine as _, ConsoleFlags, GenerateFlags, LimitFlags, MaskFlags, RulesFlags, Settings, WarehouseFlags,
 };
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
-    BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LakePlan, LoadPlan,
-    MartPlan, MaskKey, MergePlan, Messages, MissingDays, ParentDeath, PartsPlan, Plan, PrunePolicy, RenderPlan,
-    ResultForm, ScanPlan, SplitPlan, Task, TaskSource, TransformPlan, WarehousePlan,
+    BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LoadPlan, MartPlan,
+    MaskKey, MergePlan, Messages, ParentDeath, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, ScanPlan,
+    SplitPlan, Task, TaskSource, TransformPlan, WarehousePlan,
 };
-use super::schema::SchemaFormat;
-use super::values::{ByteSize, CompressionName, FormatName, Jobs, MonthChoice, Ratio, Threads, switch};
-use super::{Cli, Command, DiffArgs, PartsArgs, Refused, audience, listing};
+use super::values::{CompressionName, FormatName, Ratio, Threads, switch};
+use super::verb::{Job, Parts, Verb};
+use super::{Cli, Refused, listing};
 use crate::dashboard::mask;
 use crate::diff::{DiffSide, WarehouseMonth};
-use crate::engine::calendar::Month;
 use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::error::{Advice as _, Error};
 use crate::gate::{Limits, WarningPolicy};
 use crate::generate::{Dirt, GenerateOptions};
-use crate::lake::source::hdfs::DatanodeAddress;
-use crate::lake::task::TaskSize;
-use crate::lake::{Caching, DayPattern, Duplicates, HdfsOptions, LakeOptions, ListOptions, Verify};
 use crate::month_file::{GapPolicy, MergeOptions};
 use crate::redact::redact;
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
-
-/// Tasks of a plan for each processor of this machine: enough that none waits long for the last one.
-const TASKS_PER_PROCESSOR: u64 = 3;
-
-fn task_size(split: Option<ByteSize>, tasks: Option<NonZeroU32>) -> TaskSize {
-    match (split, tasks) {
-        (Some(size), _) => TaskSize::Bytes(size.get()),
-        (None, Some(n_tasks)) => TaskSize::Tasks(u64::from(n_tasks.get())),
-        (None, None) => TaskSize::Tasks(TASKS_PER_PROCESSOR * Threads::all().get() as u64),
-    }
-}
 
 /// What is asked of the program.
 #[derive(Debug)]
@@ -66,234 +49,6 @@ pub struct Resolved {
     pub request: Request,
     /// One line each.
     pub warnings: Vec<String>,
-}
-
-/// Which command it is, with the arguments that are no settings.
-enum Verb {
-    Execute(Job),
-    Rules,
-    Config,
-    Schema(SchemaFormat),
-    Completions(Shell, Option<PathBuf>),
-}
-
-/// Which command the pipeline is to carry out.
-enum Job {
-    Run,
-    Extract,
-    Transform,
-    Merge(Parts),
-    Load(Parts),
-    Mart,
-    Dashboard,
-    Drop(MonthChoice),
-    Months,
-    Diff { sides: [String; 2], top: Option<usize>, list: Option<PathBuf> },
-    Audience(audience::Ask),
-    Plan(TaskSize),
-    Scan { task: String, out: PathBuf },
-    Generate(PathBuf),
-    Bench,
-    Doctor,
-}
-
-/// Month files as they were typed.
-struct Parts {
-    inputs: Vec<PathBuf>,
-    tasks: Option<PathBuf>,
-}
-
-impl PartsArgs {
-    /// The files, and the settings that their flags give.
-    fn split(self) -> (Parts, Settings) {
-        let PartsArgs { parts, plan, flags, month, days, rules, etl_date, limits } = self;
-        let settings = Settings { parts: flags, month, days, rules, etl_date, limits, ..Settings::default() };
-        (Parts { inputs: parts, tasks: plan }, settings)
-    }
-}
-
-impl Command {
-    /// The command, and the settings that its flags give.
-    fn split(self) -> (Verb, Settings) {
-        let none = Settings::default();
-        match self {
-            Command::Run(args) => {
-                let settings = Settings {
-                    lake: args.lake,
-                    month: args.month,
-                    format: args.format,
-                    naming: args.naming,
-                    days: args.days,
-                    source: args.source,
-                    hdfs: args.hdfs,
-                    rules: args.rules,
-                    etl_date: args.etl_date,
-                    threads: args.threads,
-                    limits: args.limits,
-                    rejects: args.rejects,
-                    ids: args.ids,
-                    warehouse: args.warehouse,
-                    audiences: args.audiences,
-                    mask: args.mask,
-                    render: args.render,
-                    out: args.out,
-                    report: args.report,
-                    series: args.series,
-                    signals: args.signals,
-                    ..none
-                };
-                (Verb::Execute(Job::Run), settings)
-            }
-            Command::Extract(args) => {
-                let settings = Settings {
-                    lake: args.lake,
-                    month: args.month,
-                    format: args.format,
-                    naming: args.naming,
-                    days: args.days,
-                    source: args.source,
-                    prune: args.prune,
-                    hdfs: args.hdfs,
-                    ..none
-                };
-                (Verb::Execute(Job::Extract), settings)
-            }
-            Command::Transform(args) => {
-                let settings = Settings {
-                    lake: args.lake,
-                    month: args.month,
-                    format: args.format,
-                    naming: args.naming,
-                    days: args.days,
-                    source: args.source,
-                    hdfs: args.hdfs,
-                    rules: args.rules,
-                    etl_date: args.etl_date,
-                    threads: args.threads,
-                    limits: args.limits,
-                    rejects: args.rejects,
-                    ids: args.ids,
-                    out: args.out,
-                    report: args.report,
-                    ..none
-                };
-                (Verb::Execute(Job::Transform), settings)
-            }
-            Command::Merge(args) => {
-                let (parts, settings) = args.parts.split();
-                (Verb::Execute(Job::Merge(parts)), Settings { out: args.out, ..settings })
-            }
-            Command::Load(args) => {
-                let (parts, settings) = args.parts.split();
-                let settings =
-                    Settings { audiences: args.audiences, warehouse: args.warehouse, out: args.out, ..settings };
-                (Verb::Execute(Job::Load(parts)), settings)
-            }
-            Command::Mart(args) => (
-                Verb::Execute(Job::Mart),
-                Settings { month: args.month, warehouse: args.warehouse, out: args.out, ..none },
-            ),
-            Command::Dashboard(args) => {
-                let settings = Settings {
-                    month: args.month,
-                    warehouse: args.warehouse,
-                    mask: args.mask,
-                    render: args.render,
-                    out: args.out,
-                    ..none
-                };
-                (Verb::Execute(Job::Dashboard), settings)
-            }
-            Command::Drop(args) => {
-                (Verb::Execute(Job::Drop(args.month)), Settings { warehouse: args.warehouse, out: args.out, ..none })
-            }
-            Command::Months(args) => {
-                (Verb::Execute(Job::Months), Settings { warehouse: args.warehouse, out: args.out, ..none })
-            }
-            Command::Schema(args) => (Verb::Schema(args.format), none),
-            Command::Diff(DiffArgs { a, b, top, list, warehouse }) => {
-                (Verb::Execute(Job::Diff { sides: [a, b], top, list }), Settings { warehouse, ..none })
-            }
-            Command::Audience(args) => {
-                let audience::AudienceArgs { ask, audiences, seed, mask } = *args;
-                (Verb::Execute(Job::Audience(ask)), Settings { audiences, seed, mask, ..none })
-            }
-            Command::Plan(args) => {
-                let size = task_size(args.split, args.tasks);
-                let settings = Settings {
-                    lake: args.lake,
-                    month: args.month,
-                    format: args.format,
-                    naming: args.naming,
-                    days: args.days,
-                    hdfs: args.hdfs,
-                    ..none
-                };
-                (Verb::Execute(Job::Plan(size)), settings)
-            }
-            Command::Scan(args) => {
-                let settings = Settings {
-                    scan: args.scan,
-                    rules: args.rules,
-                    etl_date: args.etl_date,
-                    threads: args.threads,
-                    hdfs: args.hdfs,
-                    ..none
-                };
-                (Verb::Execute(Job::Scan { task: args.task, out: args.out }), settings)
-            }
-            Command::Generate(args) => {
-                let settings = Settings {
-                    month: args.month,
-                    generate: args.generate,
-                    seed: args.seed,
-                    format: args.format,
-                    threads: args.threads,
-                    ..none
-                };
-                (Verb::Execute(Job::Generate(args.folder)), settings)
-            }
-            Command::Bench(args) => {
-                let settings = Settings {
-                    lake: args.lake,
-                    month: args.month,
-                    bench: args.bench,
-                    format: args.format,
-                    naming: args.naming,
-                    days: args.days,
-                    source: args.source,
-                    hdfs: args.hdfs,
-                    rules: args.rules,
-                    threads: args.threads,
-                    ..none
-                };
-                (Verb::Execute(Job::Bench), settings)
-            }
-            Command::Doctor(args) => {
-                let settings = Settings {
-                    lake: args.lake,
-                    month: args.month,
-                    format: args.format,
-                    naming: args.naming,
-                    days: args.days,
-                    source: args.source,
-                    hdfs: args.hdfs,
-                    rules: args.rules,
-                    limits: args.limits,
-                    warehouse: args.warehouse,
-                    out: args.out,
-                    ..none
-                };
-                (Verb::Execute(Job::Doctor), settings)
-            }
-            Command::Rules(args) => (
-                Verb::Rules,
-                Settings { rules: RulesFlags { rules: args.name, exclude_contract: args.exclude_contract }, ..none },
-            ),
-            Command::Config => (Verb::Config, none),
-            Command::Completions(args) => (Verb::Completions(args.shell, args.folder), none),
-        }
-    }
 }
 
 /// Resolves what was typed against variables, settings file and defaults. `today` is the default of the ETL date.
@@ -439,51 +194,6 @@ impl Resolver<'_> {
         })
     }
 
-    fn lake(&self) -> Result<LakePlan, Error> {
-        self.lake_of(self.month()?)
-    }
-
-    pub(super) fn lake_of(&self, month: Option<Month>) -> Result<LakePlan, Error> {
-        let inputs = self.settings.lake.lake.clone();
-        if inputs.is_empty() {
-            return Err(usage(
-                "no LAKE is named",
-                "name its folder, file, glob or URI on the command line, or as `lake` in the settings file",
-            ));
-        }
-        let NamingFlags { day_pattern, allow_duplicates } = &self.settings.naming;
-        let SourceFlags { cache, refresh, offline, verify, jobs } = &self.settings.source;
-        let defaults = LakeOptions::default();
-        let options = LakeOptions {
-            list: ListOptions {
-                month,
-                format: self.settings.format.format.map(FormatName::format),
-                day_pattern: day_pattern.clone().map(|pattern| day_pattern_in(pattern, month)).transpose()?,
-                duplicates: if *allow_duplicates == Some(true) { Duplicates::Allow } else { Duplicates::Refuse },
-            },
-            cache: cache.clone().unwrap_or(defaults.cache),
-            caching: match (refresh.unwrap_or(false), offline.unwrap_or(false)) {
-                (true, true) => {
-                    return Err(usage(
-                        "`refresh` and `offline` contradict each other",
-                        "choose one; `--refresh=no` or `--offline=no` turns off what a variable or the settings file says",
-                    ));
-                }
-                (true, false) => Caching::Refresh,
-                (false, true) => Caching::Offline,
-                (false, false) => Caching::Use,
-            },
-            verify: if *verify == Some(true) { Verify::Yes } else { Verify::No },
-            n_jobs: jobs.map_or(defaults.n_jobs, Jobs::get),
-            hdfs: self.hdfs()?,
-        };
-        Ok(LakePlan { inputs, options, missing_days: self.missing_days() })
-    }
-
-    fn missing_days(&self) -> MissingDays {
-        if self.settings.days.require_all_days == Some(true) { MissingDays::Refuse } else { MissingDays::Report }
-    }
-
     fn parts(&self, Parts { inputs, tasks }: Parts) -> Result<PartsPlan, Error> {
         let RulesFlags { rules, exclude_contract } = &self.settings.rules;
         let is_of_parts = rules.is_none() && exclude_contract.is_empty();
@@ -511,38 +221,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn hdfs(&self) -> Result<HdfsOptions, Error> {
-        let HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname } =
-            self.settings.hdfs.clone();
-        if keytab.is_some() && principal.is_none() {
-            return Err(usage("a `keytab` needs a principal", "name the account in it with --principal"));
-        }
-        Ok(HdfsOptions {
-            conf_dir: hadoop_conf,
-            overrides: hdfs_opt,
-            user: hdfs_user,
-            datanodes: match datanode_hostname {
-                Some(true) => DatanodeAddress::Hostname,
-                _ => DatanodeAddress::AsConfigured,
-            },
-            keytab,
-            principal,
-        })
-    }
-
-    fn month(&self) -> Result<Option<Month>, Error> {
-        self.settings.month.month.map(|choice| self.chosen(choice)).transpose()
-    }
-
-    pub(super) fn chosen(&self, choice: MonthChoice) -> Result<Month, Error> {
-        if matches!(choice, MonthChoice::Between(..) | MonthChoice::All) {
-            return Err(usage("--month is several months", "name one, YYYY-MM; only `viewmart run` takes several"));
-        }
-        let month = choice.resolve(self.etl_date());
-        month.ok_or_else(|| usage("there is no month before that of --etl-date", "name one with --month"))
-    }
-
-    fn etl_date(&self) -> Date {
+    pub(super) fn etl_date(&self) -> Date {
         self.settings.etl_date.etl_date.unwrap_or(self.today)
     }
 
@@ -699,14 +378,6 @@ impl Resolver<'_> {
             ..defaults
         })
     }
-}
-
-/// The pattern, which takes the month from --month where it does not say it.
-fn day_pattern_in(pattern: DayPattern, month: Option<Month>) -> Result<DayPattern, Error> {
-    let text = pattern.to_string();
-    pattern.in_month(month).ok_or_else(|| {
-        usage(format!("the `day_pattern` `{text}` says no month"), "name the month with --month YYYY-MM")
-    })
 }
 
 pub(super) fn usage(what: impl Into<String>, advice: &str) -> Error {

@@ -1,0 +1,324 @@
+//! The arguments of every command. What several commands take stands in a group, which gives its settings itself.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::flags::{
+    AudienceFlags, BenchFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags, LakeFlags,
+    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags,
+    ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, Settings, SignalFlags, SourceFlags, ThreadFlags,
+    WarehouseFlags,
+};
+use super::schema::SchemaFormat;
+use super::values::{ByteSize, MonthChoice};
+
+/// The data: where it lies, and which of it is meant.
+#[derive(Debug, Args)]
+pub(super) struct LakeArgs {
+    #[command(flatten)]
+    pub(super) lake: LakeFlags,
+    #[command(flatten)]
+    pub(super) month: MonthFlags,
+    #[command(flatten)]
+    pub(super) format: FormatFlags,
+    #[command(flatten)]
+    pub(super) naming: NamingFlags,
+    #[command(flatten)]
+    pub(super) days: DayFlags,
+    #[command(flatten)]
+    pub(super) hdfs: HdfsFlags,
+}
+
+/// How a month is made of its records.
+#[derive(Debug, Args)]
+pub(super) struct EngineArgs {
+    #[command(flatten)]
+    pub(super) rules: RulesFlags,
+    #[command(flatten)]
+    pub(super) etl_date: EtlDateFlags,
+    #[command(flatten)]
+    pub(super) threads: ThreadFlags,
+    #[command(flatten)]
+    pub(super) limits: LimitFlags,
+    #[command(flatten)]
+    pub(super) rejects: RejectFlags,
+    #[command(flatten)]
+    pub(super) ids: IdFlags,
+}
+
+impl LakeArgs {
+    pub(super) fn settings(self) -> Settings {
+        let LakeArgs { lake, month, format, naming, days, hdfs } = self;
+        Settings { lake, month, format, naming, days, hdfs, ..Settings::default() }
+    }
+}
+
+impl EngineArgs {
+    pub(super) fn settings(self) -> Settings {
+        let EngineArgs { rules, etl_date, threads, limits, rejects, ids } = self;
+        Settings { rules, etl_date, threads, limits, rejects, ids, ..Settings::default() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesArgs {
+    /// Name of built-in rules (default, seed) or a rules file [default: those of variables and settings file]
+    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+    pub(super) name: Option<String>,
+
+    /// A contract to exclude besides; may be given more than once
+    #[arg(long, value_name = "CONTRACT")]
+    pub(super) exclude_contract: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+    /// Folder for the completions and a man page for each command; without it the completions go to stdout
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) series: SeriesFlags,
+    #[command(flatten)]
+    pub(super) lake: LakeArgs,
+    #[command(flatten)]
+    pub(super) source: SourceFlags,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(super) audiences: AudienceFlags,
+    #[command(flatten)]
+    pub(super) mask: MaskFlags,
+    #[command(flatten)]
+    pub(super) render: RenderFlags,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+    #[command(flatten)]
+    pub(super) report: ReportFlags,
+    #[command(flatten)]
+    pub(super) signals: SignalFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExtractArgs {
+    #[command(flatten)]
+    pub(super) lake: LakeArgs,
+    #[command(flatten)]
+    pub(super) source: SourceFlags,
+    #[command(flatten)]
+    pub(super) prune: PruneFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TransformArgs {
+    #[command(flatten)]
+    pub(super) lake: LakeArgs,
+    #[command(flatten)]
+    pub(super) source: SourceFlags,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+    #[command(flatten)]
+    pub(super) report: ReportFlags,
+}
+
+/// Month files, and what they must be.
+#[derive(Debug, Args)]
+pub(super) struct PartsArgs {
+    /// Month files, and folders of them
+    #[arg(value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath, required = true)]
+    pub(super) parts: Vec<PathBuf>,
+    /// Task list of `viewmart plan` that the parts must make up
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Parts")]
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) flags: PartFlags,
+    #[command(flatten)]
+    pub(super) month: MonthFlags,
+    #[command(flatten)]
+    pub(super) days: DayFlags,
+    #[command(flatten)]
+    pub(super) rules: RulesFlags,
+    #[command(flatten)]
+    pub(super) etl_date: EtlDateFlags,
+    #[command(flatten)]
+    pub(super) limits: LimitFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    #[command(flatten)]
+    pub(super) parts: PartsArgs,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    #[command(flatten)]
+    pub(super) parts: PartsArgs,
+    #[command(flatten)]
+    pub(super) audiences: AudienceFlags,
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MartArgs {
+    #[command(flatten)]
+    pub(super) month: MonthFlags,
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DashboardArgs {
+    #[command(flatten)]
+    pub(super) month: MonthFlags,
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(super) mask: MaskFlags,
+    #[command(flatten)]
+    pub(super) render: RenderFlags,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DropArgs {
+    /// The month that goes, typed here: neither a variable nor the settings file names it
+    #[arg(short, long, value_name = "YYYY-MM|last|this", required = true)]
+    pub(super) month: MonthChoice,
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MonthsArgs {
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Markdown for people, or sources.yml for dbt
+    #[arg(id = "schema_format", long = "format", value_name = "FORMAT", default_value = "markdown")]
+    pub(super) format: SchemaFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    /// Month file, a folder of parts, WAREHOUSE_URL#YYYY-MM, or #YYYY-MM for a month of --warehouse
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+    pub(super) a: String,
+    /// What it is compared with
+    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
+    pub(super) b: String,
+    /// Customers with the largest changes to show [default: 10]
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+    /// Write all customers that differ to this file, as CSV
+    #[arg(long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// About so many bytes a task, for example 256MiB
+    #[arg(long, value_name = "SIZE", conflicts_with = "tasks")]
+    pub(super) split: Option<ByteSize>,
+    /// So many tasks [default: three for each processor of this machine]
+    #[arg(long, value_name = "N")]
+    pub(super) tasks: Option<NonZeroU32>,
+    #[command(flatten)]
+    pub(super) lake: LakeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScanArgs {
+    /// The task, a line of `viewmart plan`; `-` reads it from stdin
+    #[arg(long, value_name = "JSON|-")]
+    pub(super) task: String,
+    /// The month file of the task
+    #[arg(id = "scan_out", short, long = "out", value_name = "FILE.parquet", value_hint = ValueHint::FilePath)]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) scan: ScanFlags,
+    #[command(flatten)]
+    pub(super) rules: RulesFlags,
+    #[command(flatten)]
+    pub(super) etl_date: EtlDateFlags,
+    #[command(flatten)]
+    pub(super) threads: ThreadFlags,
+    #[command(flatten)]
+    pub(super) hdfs: HdfsFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArgs {
+    /// Folder for the data files, made when missing
+    #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
+    pub(super) folder: PathBuf,
+    #[command(flatten)]
+    pub(super) month: MonthFlags,
+    #[command(flatten)]
+    pub(super) generate: GenerateFlags,
+    #[command(flatten)]
+    pub(super) seed: SeedFlags,
+    #[command(flatten)]
+    pub(super) format: FormatFlags,
+    #[command(flatten)]
+    pub(super) threads: ThreadFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    #[command(flatten)]
+    pub(super) lake: LakeArgs,
+    #[command(flatten)]
+    pub(super) source: SourceFlags,
+    #[command(flatten)]
+    pub(super) bench: BenchFlags,
+    #[command(flatten)]
+    pub(super) rules: RulesFlags,
+    #[command(flatten)]
+    pub(super) threads: ThreadFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) lake: LakeArgs,
+    #[command(flatten)]
+    pub(super) source: SourceFlags,
+    #[command(flatten)]
+    pub(super) rules: RulesFlags,
+    #[command(flatten)]
+    pub(super) limits: LimitFlags,
+    #[command(flatten)]
+    pub(super) warehouse: WarehouseFlags,
+    #[command(flatten)]
+    pub(super) out: OutFlags,
+}
