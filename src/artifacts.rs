@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::engine::calendar::Month;
+use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 use crate::engine::scan::reject::Rejects;
 use crate::error::{Clash, Error};
@@ -23,6 +24,8 @@ const REJECTS: &str = "rejects.ndjson";
 const REFUSED_REJECTS: &str = "rejects-refused.ndjson";
 /// What became of a run that did not publish.
 const REFUSED_REPORT: &str = "report-refused.json";
+/// The devices of the customers, kept by month.
+const DEVICES: &str = month_file::DEVICES_ENDING;
 /// The throughput report.
 const REPORT: &str = "report.json";
 /// The dashboard for the browser.
@@ -39,10 +42,17 @@ const LIVE_SOURCE: &str = "viewmart.tds";
 #[derive(Debug)]
 pub struct MonthFiles {
     /// The month file.
-    pub month_file: StagedFile,
+    pub month: MonthFile,
     rejects: StagedFile,
     /// In the output folder, and where the user wants it too.
     reports: Vec<StagedFile>,
+}
+
+/// The month file, and the file of its devices where they are counted.
+#[derive(Debug)]
+pub struct MonthFile {
+    file: StagedFile,
+    devices: Option<StagedFile>,
 }
 
 /// The name of a file that is kept by month; `name` is that of the newest one.
@@ -56,22 +66,22 @@ fn stage_by_month(out: &OutFolder, month: Month, name: &str) -> Result<StagedFil
 }
 
 impl MonthFiles {
-    /// Begins the files of `month` in `out`, and the report at `report` too.
+    /// Begins the files of `month`, whose devices are counted or not, in `out`, and the report at `report` too.
     ///
     /// # Errors
     /// [`Error::Output`].
-    pub fn stage(out: &OutFolder, month: Month, report: Option<&Path>) -> Result<MonthFiles, Error> {
-        let month_file = stage_month_file(out, month)?;
+    pub fn stage(out: &OutFolder, month: Month, devices: Devices, report: Option<&Path>) -> Result<MonthFiles, Error> {
+        let month_file = MonthFile::stage(out, month, devices)?;
         let rejects = stage_by_month(out, month, REJECTS)?;
         let mut reports = vec![stage_by_month(out, month, REPORT)?];
         reports.extend(report.map(StagedFile::create).transpose()?);
         check_no_longer_refused(out, month)?;
-        Ok(MonthFiles { month_file, rejects, reports })
+        Ok(MonthFiles { month: month_file, rejects, reports })
     }
 
     /// All of them.
     pub fn files(&self) -> impl Iterator<Item = &StagedFile> {
-        [&self.month_file, &self.rejects].into_iter().chain(&self.reports)
+        self.month.files().chain([&self.rejects]).chain(&self.reports)
     }
 
     /// All names that they will have.
@@ -98,37 +108,81 @@ impl MonthFiles {
 
     /// All of them.
     pub fn into_files(self) -> Vec<StagedFile> {
-        [self.month_file, self.rejects].into_iter().chain(self.reports).collect()
+        self.month.into_files().chain([self.rejects]).chain(self.reports).collect()
     }
 }
 
-/// Begins the month file alone.
+impl MonthFile {
+    /// Begins it alone.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn stage(out: &OutFolder, month: Month, devices: Devices) -> Result<MonthFile, Error> {
+        let file = out.stage(&name_of_month(month, "parquet"))?;
+        let name = name_of_month(month, DEVICES);
+        let devices = match devices {
+            Devices::Counted => Some(out.stage(&name)?),
+            Devices::Ignored => {
+                out.check_removable(&name)?;
+                None
+            }
+        };
+        Ok(MonthFile { file, devices })
+    }
+
+    /// Where the month file will be.
+    pub fn target(&self) -> &Path {
+        self.file.target()
+    }
+
+    /// Both files.
+    pub fn files(&self) -> impl Iterator<Item = &StagedFile> {
+        [&self.file].into_iter().chain(&self.devices)
+    }
+
+    /// Both files, the devices first: a month file is never seen without its own for longer than one with those of before.
+    pub fn into_files(self) -> impl Iterator<Item = StagedFile> {
+        self.devices.into_iter().chain([self.file])
+    }
+
+    /// Writes a month; returns the size of the month file in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn write(&mut self, table: &MonthTable) -> Result<u64, Error> {
+        if let Some(devices) = &mut self.devices {
+            devices.write_with(|w| month_file::write_devices(table, w))?;
+        }
+        self.file.write_with(|w| month_file::write(table, w))?;
+        Ok(self.file.path().metadata().map_or(0, |m| m.len()))
+    }
+
+    /// Writes the month of merged parts; returns its number of rows.
+    ///
+    /// # Errors
+    /// [`Error::Data`] of the parts, [`Error::Output`].
+    pub fn write_merged(&mut self, merge: Merge) -> Result<u64, Error> {
+        let path = self.file.target().to_owned();
+        let written = match &mut self.devices {
+            None => self.file.fill(|w| merge.write(w)),
+            Some(devices) => self.file.fill(|w| devices.fill(|devices| merge.write_with_devices(w, devices))),
+        };
+        written.map_err(|error| match error {
+            MergeWriteError::Parts(error) => error.into(),
+            MergeWriteError::Output(source) => Error::Output { path, doing: "writing the file", source },
+        })
+    }
+}
+
+/// Removes the devices that an earlier run of `month` counted, where this one has not.
 ///
 /// # Errors
 /// [`Error::Output`].
-pub fn stage_month_file(out: &OutFolder, month: Month) -> Result<StagedFile, Error> {
-    out.stage(&format!("month-{month}.parquet"))
-}
-
-/// Writes the month file; returns its size in bytes.
-///
-/// # Errors
-/// [`Error::Output`].
-pub fn write_month(file: &mut StagedFile, table: &MonthTable) -> Result<u64, Error> {
-    file.write_with(|w| month_file::write(table, w))?;
-    Ok(file.path().metadata().map_or(0, |m| m.len()))
-}
-
-/// Writes the month file of merged parts; returns its number of rows.
-///
-/// # Errors
-/// [`Error::Data`] of the parts, [`Error::Output`].
-pub fn write_merged(file: &mut StagedFile, merge: Merge) -> Result<u64, Error> {
-    let path = file.target().to_owned();
-    file.fill(|w| merge.write(w)).map_err(|error| match error {
-        MergeWriteError::Parts(error) => error.into(),
-        MergeWriteError::Output(source) => Error::Output { path, doing: "writing the file", source },
-    })
+pub fn remove_old_devices(out: &OutFolder, month: Month, devices: Devices) -> Result<(), Error> {
+    match devices {
+        Devices::Ignored => out.remove(&name_of_month(month, DEVICES)),
+        Devices::Counted => Ok(()),
+    }
 }
 
 /// The dashboards of a month.

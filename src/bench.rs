@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::plan::BenchPlan;
 use crate::console::Progress;
 use crate::engine::calendar::Month;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::error::{DataError, Error};
 use crate::lake::read::compressed;
@@ -82,6 +83,7 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
             rules: plan.rules.clone(),
             n_threads: threads,
             ids: Ids::Any,
+            devices: Devices::Ignored,
             max_rejects_kept: 0,
         };
         let engine = || {

@@ -3,7 +3,7 @@
 //! Nothing that a reader could see changes before the data has passed the gate and every output file is begun: then the
 //! warehouse publishes the month, then the mart, then the files get their names.
 
-use crate::artifacts::{self, DashboardFiles, LiveChoice, MonthFiles};
+use crate::artifacts::{self, DashboardFiles, LiveChoice, MonthFile, MonthFiles};
 use crate::cli::plan::{
     ConsolePlan, DashboardPlan, DiffPlan, DropPlan, ExtractPlan, LoadPlan, MartPlan, MergePlan, Plan, PrunePolicy,
     RunPlan, Task, TransformPlan, WarehousePlan,
@@ -80,7 +80,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     let live = look.live_choice(&*warehouse);
-    let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
+    let mut files = MonthFiles::stage(&out, listing.month, plan.engine.devices, plan.report.as_deref())?;
     let mut pages = DashboardFiles::stage(&out, live)?;
     let inputs = steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
     artifacts::refuse_clashes(files.files().chain(pages.files()), Some(&out), inputs)?;
@@ -89,7 +89,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     attempt.take_table(&made.table, &plan.engine.limits);
     steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     files.write_rejects(&made.rejects)?;
-    let month_file = &mut files.month_file;
+    let month_file = &mut files.month;
     let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, month_file, &mut pages, attempt, talk)?;
     made.stages.extend(drawn.stages);
 
@@ -99,6 +99,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     files.write_report(&report)?;
     let files = files.into_files().into_iter().chain(pages.into_files()).collect();
     steps::publish(files, &out, live, talk)?;
+    artifacts::remove_old_devices(&out, listing.month, plan.engine.devices)?;
     artifacts::remove_refused(&out, listing.month)?;
     Ok(Box::new(report))
 }
@@ -138,14 +139,14 @@ fn transform_to_end(
     attempt.take_listing(&listing, &plan.engine);
     steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
     let out = OutFolder::open(&plan.out)?;
-    let mut files = MonthFiles::stage(&out, listing.month, plan.report.as_deref())?;
+    let mut files = MonthFiles::stage(&out, listing.month, plan.engine.devices, plan.report.as_deref())?;
     artifacts::refuse_clashes(files.files(), Some(&out), steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
     attempt.take_table(&made.table, &plan.engine.limits);
     steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     let clock = StageClock::start("write");
-    let n_bytes = artifacts::write_month(&mut files.month_file, &made.table)?;
+    let n_bytes = files.month.write(&made.table)?;
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));
     files.write_rejects(&made.rejects)?;
 
@@ -154,6 +155,7 @@ fn transform_to_end(
     report.published = of;
     files.write_report(&report)?;
     steps::publish(files.into_files(), &out, LiveChoice::Skip, talk)?;
+    artifacts::remove_old_devices(&out, listing.month, plan.engine.devices)?;
     artifacts::remove_refused(&out, listing.month)?;
     Ok(Box::new(report))
 }
@@ -163,11 +165,15 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
     steps::judge(month, ledger, &plan.parts.limits, &Evidence::default(), &mut Vec::new())?;
     let out = OutFolder::open(&plan.out)?;
-    let mut file = artifacts::stage_month_file(&out, month)?;
-    artifacts::refuse_clashes([&file], Some(&out), steps::inputs_of_parts(&plan.parts)?)?;
-    let n_rows = artifacts::write_merged(&mut file, merge)?;
+    let mut file = MonthFile::stage(&out, month, plan.devices)?;
+    artifacts::refuse_clashes(file.files(), Some(&out), steps::inputs_of_parts(&plan.parts)?)?;
+    if merge.leaves_devices_out() {
+        steps::say(talk, format_args!("the devices that the parts count are left out; --devices keeps them"));
+    }
+    let n_rows = file.write_merged(merge)?;
     let path = file.target().to_owned();
-    steps::publish_files(vec![file], talk)?;
+    steps::publish_files(file.into_files().collect(), talk)?;
+    artifacts::remove_old_devices(&out, month, plan.devices)?;
     Ok(Outcome::Merged(Merged { month, parts: n_parts as u64, rows: n_rows, path }))
 }
 

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::engine::calendar::Month;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, InputFile};
 use crate::lake::{DataFile, Format, Listing};
 use crate::mart::months::{MartState, MonthLine};
@@ -34,7 +35,7 @@ pub enum Why {
     FilesChanged,
     /// Its files are the same, and are read in another format.
     FormatChanged,
-    /// Its rules, or whether records with the same id count once, are not those of the run.
+    /// Its rules, or whether records with the same id count once or devices are counted, are not those of the run.
     RulesChanged,
     /// The mart was not made from the run.
     MartMissing,
@@ -85,6 +86,8 @@ pub struct Subject<'a> {
     pub rules_sha256: &'a str,
     /// What becomes of records with the same id.
     pub ids: Ids,
+    /// Whether devices are counted.
+    pub devices: Devices,
     /// What the warehouse says of it, where any run of it is recorded.
     pub line: Option<&'a MonthLine>,
     /// The run that the files of the output folder are of, where they are there.
@@ -125,10 +128,11 @@ impl Subject<'_> {
         let Some(run) = &line.standing else {
             return if line.last_status == RunStatus::Dropped.name() { Why::Dropped } else { Why::New };
         };
-        let inputs = Inputs::of(self.listing, self.ids);
+        let inputs = Inputs::of(self.listing, self.ids, self.devices);
         if run.inputs_sha256 != inputs.fingerprint() {
-            let other_ids = if self.ids == Ids::Any { Ids::Unique } else { Ids::Any };
-            if run.inputs_sha256 == Inputs::of(self.listing, other_ids).fingerprint() {
+            let readings = [Ids::Any, Ids::Unique].map(|ids| [Devices::Ignored, Devices::Counted].map(|d| (ids, d)));
+            let of_same_files = |(ids, devices)| Inputs::of(self.listing, ids, devices).fingerprint();
+            if readings.into_iter().flatten().any(|reading| run.inputs_sha256 == of_same_files(reading)) {
                 return Why::RulesChanged;
             }
             return match inputs.is_read_otherwise(&run.inputs_sha256) {
@@ -149,18 +153,21 @@ impl Subject<'_> {
 }
 
 /// The files of a month with their canonical names, in the order of the ledger.
-struct Inputs<'a>(Vec<(&'a DataFile, InputFile)>);
+struct Inputs<'a> {
+    files: Vec<(&'a DataFile, InputFile)>,
+    devices: Devices,
+}
 
 impl<'a> Inputs<'a> {
-    fn of(listing: &'a Listing, ids: Ids) -> Inputs<'a> {
+    fn of(listing: &'a Listing, ids: Ids, devices: Devices) -> Inputs<'a> {
         let input = |file: &'a DataFile| (file, InputFile { ids, ..file.input_file(file.canonical_uri()) });
-        let mut inputs: Vec<_> = listing.files.iter().map(input).collect();
-        inputs.sort_by(|(_, a), (_, b)| a.order().cmp(&b.order()));
-        Inputs(inputs)
+        let mut files: Vec<_> = listing.files.iter().map(input).collect();
+        files.sort_by(|(_, a), (_, b)| a.order().cmp(&b.order()));
+        Inputs { files, devices }
     }
 
     fn fingerprint(&self) -> String {
-        fingerprint(self.0.iter().map(|(_, input)| input))
+        fingerprint(self.files.iter().map(|(_, input)| input), self.devices)
     }
 
     /// Whether the run with this fingerprint read the same files in another format.
@@ -171,10 +178,10 @@ impl<'a> Inputs<'a> {
                 let otherwise = DataFile { format, ..(*file).clone() }.input_file(input.uri.clone());
                 InputFile { ids: input.ids, ..otherwise }
             };
-            self.0.iter().map(as_format).collect::<Vec<InputFile>>()
+            self.files.iter().map(as_format).collect::<Vec<InputFile>>()
         };
-        let mut readings = Format::ALL.map(all_as).into_iter().chain([self.0.iter().map(by_name).collect()]);
-        readings.any(|inputs| fingerprint(&inputs) == sha256)
+        let mut readings = Format::ALL.map(all_as).into_iter().chain([self.files.iter().map(by_name).collect()]);
+        readings.any(|inputs| fingerprint(&inputs, self.devices) == sha256)
     }
 }
 
@@ -267,7 +274,7 @@ mod tests {
             seconds: 1,
             warnings: 0,
             rules_sha256: "r".into(),
-            inputs_sha256: Inputs::of(&listing(format, 5), Ids::Any).fingerprint(),
+            inputs_sha256: Inputs::of(&listing(format, 5), Ids::Any, Devices::Ignored).fingerprint(),
         };
         let month = "2022-04".parse().unwrap();
         MonthLine { month, standing: Some(standing), last_run: 8, last_status: last_status.into(), mart }
@@ -281,7 +288,8 @@ mod tests {
         let (as_json, same) = (listing(Format::Ndjson, 5), Some(7));
         // Changed, missing, failed, all.
         let check = |listing: &Listing, rules, line: Option<MonthLine>, outputs_of, why, actions: [Action; 4]| {
-            let subject = Subject { listing, rules_sha256: rules, ids: Ids::Any, line: line.as_ref(), outputs_of };
+            let (ids, devices) = (Ids::Any, Devices::Ignored);
+            let subject = Subject { listing, rules_sha256: rules, ids, devices, line: line.as_ref(), outputs_of };
             let policies = [Reprocess::Changed, Reprocess::Missing, Reprocess::Failed, Reprocess::All];
             let steps = policies.map(|policy| policy.decide(&subject));
             assert_eq!((steps[0].why, steps.map(|step| step.action)), (why, actions), "{why}");

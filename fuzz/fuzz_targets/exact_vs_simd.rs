@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use viewmart::engine::devices::Devices;
 use viewmart::engine::ledger::Ids;
 use viewmart::engine::rules::{FieldPlace, FieldTypes};
 use viewmart::engine::scan::exact::{parse_line, parse_source};
@@ -14,10 +15,12 @@ fuzz_target!(|bytes: &[u8]| {
     let nested = [&br#"{"x":1,"_source":{"Contract":"#[..], bytes, br#","AppName":"a"}}"#].concat();
     let flat = [&br#"{"x":1,"TotalDuration":"#[..], bytes, br#","AppName":"a"}"#].concat();
     for types in [FieldTypes::Strict, FieldTypes::Lenient] {
-        assert_eq!(reader.read_source(bytes, types), parse_source(bytes, types));
+        let reading = Reading { types, ..Reading::default() };
+        assert_eq!(reader.read_source(bytes, reading), parse_source(bytes, reading));
         for source in [FieldPlace::Source, FieldPlace::Flat] {
             for ids in [Ids::Any, Ids::Unique] {
-                let reading = Reading { types, source, ids };
+                let devices = if ids == Ids::Any { Devices::Counted } else { Devices::Ignored };
+                let reading = Reading { types, source, ids, devices };
                 for line in [bytes, &nested, &flat] {
                     assert_eq!(reader.read(line, reading), parse_line(line, reading));
                 }

@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use viewmart::engine::devices::Devices;
 use viewmart::engine::rules::Rules;
 use viewmart::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, scan_csv, scan_csv_exact};
 use viewmart::engine::scan::fast::{Backend, Scanner};
@@ -19,6 +20,7 @@ use recording_sink::RecordingSink;
 
 static SCANNERS: LazyLock<Vec<Scanner>> = LazyLock::new(|| {
     let filter = RecordFilter::new(&Rules::preset("default").expect("a built-in preset").record);
+    let filter = filter.with_devices(Devices::Counted);
     Backend::available().map(|backend| Scanner::new(filter.clone(), backend)).collect()
 });
 

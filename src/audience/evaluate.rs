@@ -30,6 +30,12 @@ pub enum EvaluateError {
         /// Those that are there.
         given: Vec<Month>,
     },
+    /// Devices are asked of a month that does not count them.
+    #[error("the devices of {month} were not counted")]
+    NoDevices {
+        /// The month.
+        month: Month,
+    },
     /// A list of contracts that could not be read.
     #[error("{}: the list of contracts cannot be read: {source}", path.display())]
     List {
@@ -48,6 +54,7 @@ impl From<EvaluateError> for Error {
         let advice = match &error {
             EvaluateError::Expr(_) => "`viewmart audience --help` tells the language",
             EvaluateError::MissingMonth { .. } => "name its month file too, or a folder that holds it",
+            EvaluateError::NoDevices { .. } => "make the month again with --devices, which counts them",
             EvaluateError::List { .. } => "name a CSV file with the contracts in its first column",
             EvaluateError::NoMonth => "make month files with `viewmart transform`",
         };
@@ -292,6 +299,9 @@ impl Asked<'_, '_, '_> {
             Expr::Movement(movement) => self.moved(*movement, month),
             Expr::Compare(metric, comparison, threshold) => {
                 let part = self.part(month)?;
+                if *metric == Metric::Devices && part.index.table.devices.is_none() {
+                    return Err(EvaluateError::NoDevices { month });
+                }
                 Ok(part.placed(compared(part.index, *metric, *comparison, *threshold)))
             }
             Expr::Text(field, test) => {
@@ -366,6 +376,10 @@ fn compared(index: &Index<'_>, metric: Metric, comparison: Comparison, threshold
             let days = i128::from(table.days[row].count_ones());
             comparison.holds(i128::from(table.total[row]) * denominator, numerator * days)
         }),
+        Metric::Devices => {
+            let counts = table.devices.as_ref().map_or(&[][..], |devices| &devices.counts);
+            rows_where(counts.len(), |row| whole(counts[row].into()))
+        }
         Metric::Days => days(u32::count_ones),
         Metric::First => days(|mask| mask.trailing_zeros() + 1),
         Metric::Last => days(|mask| 32 - mask.leading_zeros()),

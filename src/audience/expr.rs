@@ -99,6 +99,8 @@ pub enum Metric {
     Total,
     /// Total by active days.
     PerDay,
+    /// Devices, where the month counts them.
+    Devices,
     /// Active days.
     Days,
     /// First active day of the month.

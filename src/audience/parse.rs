@@ -27,9 +27,10 @@ const MAX_TEXT_BYTES: usize = 1 << 20;
 const MAX_TESTS: usize = 1000;
 
 /// The words of the language, none of which can be a name.
-pub(super) const WORDS: [&str; 26] = [
-    "and", "or", "not", "movie", "sport", "child", "relax", "tv", "total", "per_day", "days", "first", "last", "gap",
-    "active", "trend", "most", "taste", "contract", "on", "in", "new", "retained", "lapsed", "weekend", "weekdays",
+pub(super) const WORDS: [&str; 27] = [
+    "and", "or", "not", "movie", "sport", "child", "relax", "tv", "total", "per_day", "devices", "days", "first",
+    "last", "gap", "active", "trend", "most", "taste", "contract", "on", "in", "new", "retained", "lapsed", "weekend",
+    "weekdays",
 ];
 
 /// The expression that `text` says.
@@ -332,6 +333,7 @@ impl<'a> Parser<'a> {
             (Some(category), _) => Metric::Category(category),
             (_, "total") => Metric::Total,
             (_, "per_day") => Metric::PerDay,
+            (_, "devices") => Metric::Devices,
             (_, "days") => Metric::Days,
             (_, "first") => Metric::First,
             (_, "last") => Metric::Last,
@@ -376,7 +378,8 @@ impl<'a> Parser<'a> {
                 ("a duration is expected here: 10h, 90m, 1h30m, 2d or seconds without a unit", duration)
             }
             Metric::Trend => ("a number is expected here, such as 0.5", decimal),
-            _ => ("a whole number of days is expected here", |text| decimal(text).filter(|t| t.denominator == 1)),
+            Metric::Devices => ("a whole number of devices is expected here", whole),
+            _ => ("a whole number of days is expected here", whole),
         };
         match self.peek() {
             Kind::Number(number) => match threshold(number) {
@@ -394,6 +397,11 @@ impl<'a> Parser<'a> {
 /// The days `first..=last`, each 1..=31, as a mask.
 fn mask(first: u8, last: u8) -> u32 {
     (first..=last).fold(0, |mask, day| mask | 1 << (day - 1))
+}
+
+/// `10`.
+fn whole(text: &str) -> Option<Threshold> {
+    decimal(text).filter(|threshold| threshold.denominator == 1)
 }
 
 /// `10`, `0.25`: up to six places behind the point.

@@ -11,13 +11,14 @@ use super::overlap::{Combination, combinations};
 use super::parse;
 use super::retention::{Cohort, cohorts};
 use crate::engine::columns::COLUMNS;
+use crate::engine::devices::DeviceRows;
 use crate::engine::month::MonthTable;
 use crate::engine::rules::{Category, Rules};
 use crate::warehouse::fixture::month_table;
 
 mod sqlite;
 
-/// A customer: contract, seconds in column order, mask of active days.
+/// A customer: contract, seconds in column order, mask of active days. It has as many devices as the mask leaves by 5.
 type Person = (String, [i64; 5], u32);
 
 fn table(month: &str, people: &[Person]) -> MonthTable {
@@ -29,6 +30,8 @@ fn table(month: &str, people: &[Person]) -> MonthTable {
     let mut table = month_table(month, &rules, &customers);
     table.days = people.iter().map(|(_, _, mask)| *mask).collect();
     table.activeness = people.iter().map(|(_, _, mask)| mask.count_ones() as u8).collect();
+    let counts = people.iter().map(|(_, _, mask)| mask % 5).collect();
+    table.devices = Some(DeviceRows { counts, ..DeviceRows::default() });
     table
 }
 
@@ -53,7 +56,7 @@ fn each_test_finds_its_customers() {
             ("Ç".into(), [0, 0, 0, 0, 0], 1 << 29 | 1 << 2),
         ],
     );
-    let cases: [(&str, &[&str]); 32] = [
+    let cases: [(&str, &[&str]); 35] = [
         ("total >= 0", &["A", "B", "B_", "C", "Ç"]),
         ("movie", &["A", "C"]),
         ("movie and not tv", &["A"]),
@@ -66,6 +69,10 @@ fn each_test_finds_its_customers() {
         ("per_day >= 2h", &["B", "C"]),
         ("days >= 19", &["B_", "C"]),
         ("days = 2", &["Ç"]),
+        // The masks are 1, 2, 2^19-1, 2^30-1 and 2^29+4.
+        ("devices >= 3", &["C"]),
+        ("devices = 1", &["A", "Ç"]),
+        ("devices != 2 and not devices = 1", &["C"]),
         ("first > 1", &["B", "Ç"]),
         ("last < 20", &["A", "B", "B_"]),
         ("gap >= 26", &["Ç"]),
@@ -127,6 +134,14 @@ fn months_are_asked_by_name_and_against_the_month_before() {
         assert_eq!(answer(text, &months).expect_err(text).to_string(), expected, "{text}");
     }
     assert!(matches!(answer("tv", &[]), Err(EvaluateError::NoMonth)));
+    let [_, march, mut april] = months;
+    april.devices = None;
+    let months = [march, april];
+    for text in ["devices > 1", "tv and not (devices = 0)", "new or devices < 9"] {
+        let error = answer(text, &months).expect_err(text).to_string();
+        assert_eq!(error, "the devices of 2022-04 were not counted", "{text}");
+    }
+    assert_eq!(answer("2022-03: (devices = 1)", &months).expect("March counts them"), ["A", "B", "C"]);
 }
 
 #[test]
@@ -184,6 +199,7 @@ fn holds(expr: &Expr, table: &MonthTable, row: usize) -> bool {
             let value = match metric {
                 Metric::Category(category) => table.seconds[*category as usize][row],
                 Metric::Total => table.total[row],
+                Metric::Devices => i64::from(mask % 5),
                 Metric::Days => active.len() as i64,
                 Metric::First => active[0],
                 Metric::Last => *active.last().expect("there is one"),

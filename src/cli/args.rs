@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::flags::{
-    AudienceFlags, BenchFlags, DayFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags, LakeFlags,
-    LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags, RenderFlags,
-    ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, Settings, SignalFlags, SourceFlags, ThreadFlags,
-    WarehouseFlags,
+    AudienceFlags, BenchFlags, DayFlags, DeviceFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags,
+    LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags,
+    RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, Settings, SignalFlags, SourceFlags,
+    ThreadFlags, WarehouseFlags,
 };
 use super::schema::SchemaFormat;
 use super::values::{ByteSize, MonthChoice};
@@ -46,6 +46,8 @@ pub(super) struct EngineArgs {
     pub(super) rejects: RejectFlags,
     #[command(flatten)]
     pub(super) ids: IdFlags,
+    #[command(flatten)]
+    pub(super) devices: DeviceFlags,
 }
 
 impl LakeArgs {
@@ -57,8 +59,8 @@ impl LakeArgs {
 
 impl EngineArgs {
     pub(super) fn settings(self) -> Settings {
-        let EngineArgs { rules, etl_date, threads, limits, rejects, ids } = self;
-        Settings { rules, etl_date, threads, limits, rejects, ids, ..Settings::default() }
+        let EngineArgs { rules, etl_date, threads, limits, rejects, ids, devices } = self;
+        Settings { rules, etl_date, threads, limits, rejects, ids, devices, ..Settings::default() }
     }
 }
 
@@ -160,6 +162,8 @@ pub(super) struct PartsArgs {
 pub(super) struct MergeArgs {
     #[command(flatten)]
     pub(super) parts: PartsArgs,
+    #[command(flatten)]
+    pub(super) devices: DeviceFlags,
     #[command(flatten)]
     pub(super) out: OutFlags,
 }

@@ -7,14 +7,14 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::flags::{AudienceFlags, MaskFlags, SeedFlags};
-use super::plan::{AskedExpr, AudiencePlan, CustomersPlan, Inquiry, ListTarget};
+use super::plan::{AskedExpr, AudiencePlan, CustomersPlan, Inquiry, ListColumns, ListTarget};
 use super::resolve::{Resolver, usage};
 use crate::audience::breakdown::Dimension;
 use crate::audience::list::{Fraction, ListFormat, Order, Selection};
 use crate::audience::outcome::CountForm;
 use crate::audience::overlap::MAX_AUDIENCES;
 use crate::audience::{NamedAudience, named, parse_with};
-use crate::engine::columns::{COLUMNS, Column, Output, held_by};
+use crate::engine::columns::{COLUMNS_WITH_DEVICES, Output, held_by};
 use crate::error::Error;
 use crate::suggest::nearest;
 
@@ -42,6 +42,7 @@ Expressions:
   tv movie child sport relax total per_day
                           a duration: tv > 10h, total >= 1h30m, sport = 0, movie < 600 (seconds); a category alone
                           means more than 0; per_day is the total by active days
+  devices >= 3            distinct Mac, of months made with --devices
   days first last gap     days: days >= 20, last < 20; gap is the longest silence between first and last active day
   active(1..15) >= 5      active days among these
   trend < 0.5             active days from the 16th on over those before, each by the length of its half; with none
@@ -287,19 +288,19 @@ fn overlap(texts: &[String], names: &[NamedAudience]) -> Result<Inquiry, Error> 
 }
 
 /// The columns of these names, without the contract, which every list has.
-fn chosen(names: &[String]) -> Result<Vec<&'static Column>, Error> {
-    let all: Vec<&'static Column> =
-        held_by(COLUMNS, Output::MonthFile).filter(|column| column.name != "Contract").collect();
+fn chosen(names: &[String]) -> Result<ListColumns, Error> {
     if names.iter().any(|name| name == "all") {
-        return Ok(all);
+        return Ok(ListColumns::All);
     }
-    let known: Vec<&str> = held_by(COLUMNS, Output::MonthFile).map(|column| column.name).collect();
-    let of = |name: &String| match all.iter().find(|column| column.name.eq_ignore_ascii_case(name)) {
-        Some(column) => Ok(*column),
+    let all = || held_by(COLUMNS_WITH_DEVICES, Output::MonthFile);
+    let known: Vec<&str> = all().map(|column| column.name).collect();
+    let of = |name: &String| match all().find(|column| column.name.eq_ignore_ascii_case(name)) {
+        Some(column) => Ok(column),
         None => {
             let near = nearest(name, &known).map_or(String::new(), |near| format!("did you mean {near}? "));
             Err(usage(format!("`{name}` is no column"), &format!("{near}The columns are {}", known.join(", "))))
         }
     };
-    names.iter().filter(|name| !name.eq_ignore_ascii_case("contract")).map(of).collect()
+    let named = names.iter().filter(|name| !name.eq_ignore_ascii_case("contract")).map(of);
+    Ok(ListColumns::Named(named.collect::<Result<_, _>>()?))
 }

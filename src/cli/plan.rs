@@ -14,6 +14,7 @@ use crate::console::ProgressChoice;
 use crate::diff::DiffSide;
 use crate::engine::calendar::Month;
 use crate::engine::columns::Column;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::gate::Limits;
@@ -153,6 +154,8 @@ pub struct EnginePlan {
     pub limits: Limits,
     /// What becomes of records of one day that have the same `_id`.
     pub ids: Ids,
+    /// Whether the devices of the customers are counted.
+    pub devices: Devices,
     /// Rejected records that are written down.
     pub max_rejects_kept: usize,
     /// The files that rules and settings come from.
@@ -175,6 +178,15 @@ pub struct RenderPlan {
     pub mask: Option<MaskKey>,
     /// Tableau's `hyperd`, where there is one.
     pub hyperd: Option<PathBuf>,
+}
+
+/// The columns of a list behind the contract.
+#[derive(Clone, Debug)]
+pub enum ListColumns {
+    /// All that the month has.
+    All,
+    /// These.
+    Named(Vec<&'static Column>),
 }
 
 /// Where the key of the pseudonyms is. It never shows the key.
@@ -326,6 +338,8 @@ pub struct PartsPlan {
 pub struct MergePlan {
     /// What is merged.
     pub parts: PartsPlan,
+    /// Whether the devices of the customers are kept.
+    pub devices: Devices,
     /// Folder of the output file.
     pub out: PathBuf,
 }
@@ -419,7 +433,7 @@ pub struct CustomersPlan {
     /// The shares of the groups that they are cut into; none where they are not.
     pub split: Vec<u32>,
     /// Columns of a list, behind the contract.
-    pub columns: Vec<&'static Column>,
+    pub columns: ListColumns,
     /// Where a list goes; none: no list is asked for.
     pub list: Option<ListTarget>,
     /// Where the key of the pseudonyms is that are shown in place of contracts, where any are.

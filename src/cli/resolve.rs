@@ -21,12 +21,13 @@ use super::verb::{Job, Parts, Verb};
 use super::{Cli, Refused, listing};
 use crate::dashboard::mask;
 use crate::diff::{DiffSide, WarehouseMonth};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::error::{Advice as _, Error};
 use crate::gate::{Limits, WarningPolicy};
 use crate::generate::{Dirt, GenerateOptions};
-use crate::month_file::{GapPolicy, MergeOptions};
+use crate::month_file::{GapPolicy, MergeOptions, PartDevices};
 use crate::redact::redact;
 use crate::warehouse::mysql::{MysqlOptions, OptionFile, Secret};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
@@ -147,7 +148,14 @@ impl Resolver<'_> {
                 out: self.out()?,
                 report: self.settings.report.report.clone(),
             })),
-            Job::Merge(parts) => Task::Merge(Box::new(MergePlan { parts: self.parts(parts)?, out: self.out()? })),
+            Job::Merge(parts) => {
+                let (mut parts, devices) = (self.parts(parts)?, self.devices());
+                parts.options.devices = match devices {
+                    Devices::Counted => PartDevices::Named,
+                    Devices::Ignored => PartDevices::LeftOut,
+                };
+                Task::Merge(Box::new(MergePlan { parts, devices, out: self.out()? }))
+            }
             Job::Load(parts) => {
                 let (parts, audiences) = (self.parts(parts)?, self.named_audiences()?);
                 Task::Load(Box::new(LoadPlan { parts, audiences, warehouse: self.warehouse()? }))
@@ -173,6 +181,13 @@ impl Resolver<'_> {
                 return Err(usage(
                     "`unique_ids` cannot be had of a month in parts: which record is the first of its day is not known in one",
                     "run `viewmart transform --unique-ids` on whole days, or turn it off in the settings file and VIEWMART_UNIQUE_IDS",
+                ));
+            }
+            Job::Plan(_) | Job::Scan { .. } if self.devices() == Devices::Counted => {
+                return Err(usage(
+                    "`devices` cannot be had of the tasks of a plan: a task hands on one file, and theirs is a second",
+                    "run `viewmart transform --devices` on parts of the lake and `viewmart merge --devices` on what it \
+                     writes, or turn it off in the settings file and VIEWMART_DEVICES",
                 ));
             }
             Job::Plan(size) => Task::Plan(Box::new(SplitPlan { lake: self.lake()?, size })),
@@ -203,6 +218,7 @@ impl Resolver<'_> {
                 month: self.month()?,
                 rules: (!is_of_parts).then(|| self.rules()).transpose()?,
                 etl_date: self.settings.etl_date.etl_date,
+                devices: PartDevices::default(),
             },
             tasks,
             gaps: if self.settings.parts.allow_partial == Some(true) { GapPolicy::Accept } else { GapPolicy::Refuse },
@@ -254,8 +270,13 @@ impl Resolver<'_> {
             sources: self.sources(),
             limits: self.limits(),
             ids: if self.settings.ids.unique_ids == Some(true) { Ids::Unique } else { Ids::Any },
+            devices: self.devices(),
             max_rejects_kept: self.settings.rejects.max_rejects_kept.unwrap_or(1_000_000),
         })
+    }
+
+    fn devices(&self) -> Devices {
+        if self.settings.devices.devices == Some(true) { Devices::Counted } else { Devices::Ignored }
     }
 
     /// Files that say what to do, which no output may replace.

@@ -102,7 +102,7 @@ impl Command {
             }
             Command::Merge(args) => {
                 let (parts, settings) = args.parts.split();
-                (Verb::Execute(Job::Merge(parts)), Settings { out: args.out, ..settings })
+                (Verb::Execute(Job::Merge(parts)), Settings { devices: args.devices, out: args.out, ..settings })
             }
             Command::Load(args) => {
                 let (parts, settings) = args.parts.split();

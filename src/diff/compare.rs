@@ -9,9 +9,10 @@ use std::thread;
 
 use super::list::List;
 use super::side::{Batch, Compared, DiffSide, OpenSide};
-use super::{COMPARED, Difference, Largest, SideSums};
+use super::{COMPARED, Difference, Largest, SideSums, compared};
 use crate::engine::calendar::Month;
-use crate::engine::columns::{MOST_WATCH, TASTE, name_of_seconds};
+use crate::engine::columns::{Column, MOST_WATCH, TASTE, name_of_seconds};
+use crate::engine::devices::Devices;
 use crate::engine::rules::Category;
 use crate::error::Error;
 use crate::fs::atomic::StagedFile;
@@ -26,16 +27,18 @@ const BATCHES_AHEAD: usize = 2;
 pub fn compare(a: &DiffSide, b: &DiffSide, n_top: usize, list: Option<&mut StagedFile>) -> Result<Difference, Error> {
     let sources = [a.source(), b.source()];
     let [(open_a, month_a), (open_b, month_b)] = [a.open()?, b.open()?];
+    let counts = [&open_a, &open_b].iter().all(|side| side.counts_devices() == Devices::Counted);
+    let columns = compared(if counts { Devices::Counted } else { Devices::Ignored });
     let (send_a, receive_a) = sync_channel(BATCHES_AHEAD);
     let (send_b, receive_b) = sync_channel(BATCHES_AHEAD);
     thread::scope(|scope| {
-        let read_a = scope.spawn(move || read(open_a, &send_a));
-        let read_b = scope.spawn(move || read(open_b, &send_b));
-        let mut comparison = Comparison::new(sources, [month_a, month_b], n_top);
+        let read_a = scope.spawn(move || read(open_a, columns, &send_a));
+        let read_b = scope.spawn(move || read(open_b, columns, &send_b));
+        let mut comparison = Comparison::new(sources, [month_a, month_b], columns.len(), n_top);
         // The channels end with it, and with them the reading.
         let compared = match list {
             Some(file) => file.write_with(|output| {
-                let mut list = List::begin(output)?;
+                let mut list = List::begin(output, columns)?;
                 comparison.run(receive_a, receive_b, Some(&mut list))?;
                 list.finish()
             }),
@@ -52,8 +55,8 @@ pub fn compare(a: &DiffSide, b: &DiffSide, n_top: usize, list: Option<&mut Stage
     })
 }
 
-fn read(side: OpenSide, batches: &SyncSender<Batch>) -> Result<(), Error> {
-    side.for_each_batch(&mut |batch| match batches.send(batch) {
+fn read(side: OpenSide, columns: &[&Column], batches: &SyncSender<Batch>) -> Result<(), Error> {
+    side.for_each_batch(columns, &mut |batch| match batches.send(batch) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
     })
@@ -151,7 +154,7 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn new([a, b]: [String; 2], [month_a, month_b]: [Month; 2], n_top: usize) -> Comparison {
+    fn new([a, b]: [String; 2], [month_a, month_b]: [Month; 2], n_columns: usize, n_top: usize) -> Comparison {
         let side = |source, month| SideSums { source, month, customers: 0, seconds: [0; 5] };
         Comparison {
             difference: Difference {
@@ -161,7 +164,7 @@ impl Comparison {
                 only_in_b: 0,
                 in_both: 0,
                 changed: 0,
-                changed_by_column: vec![0; COMPARED.len()],
+                changed_by_column: vec![0; n_columns],
                 most_watch_moves: Default::default(),
                 taste_moves: Default::default(),
                 largest: Vec::new(),

@@ -22,14 +22,23 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::LazyLock;
 
 use crate::engine::calendar::Month;
-use crate::engine::columns::{COLUMNS, Column, Output, Role, held_by};
+use crate::engine::columns::{COLUMNS_WITH_DEVICES, Column, Output, Role, held_by};
+use crate::engine::devices::Devices;
 use crate::engine::rules::Category;
 
 pub use compare::compare;
 pub use side::{DiffSide, WarehouseMonth};
 
-/// The columns that are compared.
-pub static COMPARED: LazyLock<Vec<&'static Column>> = LazyLock::new(|| compared_of(COLUMNS));
+/// The columns that are compared, the devices last.
+pub static COMPARED: LazyLock<Vec<&'static Column>> = LazyLock::new(|| compared_of(COLUMNS_WITH_DEVICES));
+
+/// Those of [`COMPARED`] that are compared where both sides count devices, or not both.
+fn compared(devices: Devices) -> &'static [&'static Column] {
+    match (devices, COMPARED.split_last()) {
+        (Devices::Ignored, Some((_, others))) => others,
+        _ => &COMPARED,
+    }
+}
 
 /// Those of `columns` that are compared, in the order of the table: all but the key and what is the same in every row, as
 /// the day of the run.
@@ -52,7 +61,7 @@ pub struct Difference {
     pub in_both: u64,
     /// Of those, customers with a value that differs.
     pub changed: u64,
-    /// How often each of [`COMPARED`] differs. A warehouse has no `Days`.
+    /// How often each of [`COMPARED`] differs, `Devices` only where both sides count them. A warehouse has no `Days`.
     pub changed_by_column: Vec<u64>,
     /// Customers in both whose most watched category differs, by A's and B's.
     pub most_watch_moves: BTreeMap<(String, String), u64>,

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::COMPARED;
 use crate::engine::calendar::Month;
 use crate::engine::columns::{COLUMNS, Cell, Column, Values};
+use crate::engine::devices::Devices;
 use crate::engine::month::{Contracts, MonthTable};
 use crate::error::Error;
 use crate::mart;
@@ -98,17 +98,29 @@ impl DiffSide {
 }
 
 impl OpenSide {
+    /// Whether it counts devices; rows of a warehouse have none.
+    pub fn counts_devices(&self) -> Devices {
+        match self {
+            OpenSide::Files(merge) => merge.counts_devices(),
+            OpenSide::Warehouse(_) => Devices::Ignored,
+        }
+    }
+
     /// Gives all rows to `take`, until it breaks off.
-    pub fn for_each_batch(self, take: &mut dyn FnMut(Batch) -> ControlFlow<()>) -> Result<(), Error> {
+    pub fn for_each_batch(
+        self,
+        columns: &[&Column],
+        take: &mut dyn FnMut(Batch) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         match self {
             OpenSide::Files(merge) => {
-                Ok(merge.for_each_batch(BATCH_ROWS, &mut |table| take(Batch::of_table(table, &COMPARED)))?)
+                Ok(merge.for_each_batch(BATCH_ROWS, &mut |table| take(Batch::of_table(table, columns)))?)
             }
             OpenSide::Warehouse(of) => {
                 let WarehouseMonth { url, options, month, .. } = *of;
                 let mut warehouse = warehouse::open(&url, &options)?;
                 check_month(&mut *warehouse, month)?;
-                let places = places_in_row();
+                let places = places_in_row(columns);
                 let (mut batch, mut flow) = (Batch::default(), ControlFlow::Continue(()));
                 warehouse.for_each_row(month, &mut |row| {
                     batch.push(&row, &places);
@@ -126,10 +138,10 @@ impl OpenSide {
     }
 }
 
-/// Where a row of a warehouse has each of [`COMPARED`].
-fn places_in_row() -> Vec<Option<usize>> {
+/// Where a row of a warehouse has each of these columns.
+fn places_in_row(columns: &[&Column]) -> Vec<Option<usize>> {
     let place = |compared: &&Column| columns_of_row(COLUMNS).position(|column| column.name == compared.name);
-    COMPARED.iter().map(place).collect()
+    columns.iter().map(place).collect()
 }
 
 impl Batch {

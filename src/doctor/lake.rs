@@ -10,6 +10,7 @@ use crate::check::{Check, Part, Verdict};
 use crate::cli::plan::{DoctorPlan, LakePlan, MissingDays};
 use crate::diagnosis::{self, Diagnosis};
 use crate::engine::calendar::Day;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, LedgerDetail};
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
@@ -94,6 +95,7 @@ impl Look {
             rules: plan.rules.clone(),
             n_threads: 1,
             ids: Ids::Any,
+            devices: Devices::Ignored,
             max_rejects_kept: MAX_REJECTS,
         };
         let mut look = Look {

@@ -26,6 +26,7 @@
 
 use jiff::civil::Date;
 
+use super::devices::Devices;
 use super::month::{Contracts, MonthTable, sum};
 use super::rules::{Category, NO_LABEL};
 
@@ -82,6 +83,8 @@ pub enum Unit {
     Days,
     /// Days of the month as bits: bit `d - 1` is day `d`.
     DayMask,
+    /// A number of devices.
+    Devices,
 }
 
 /// A column's part in the primary key.
@@ -122,6 +125,8 @@ pub enum Values<'a> {
     BigInts(&'a [i64]),
     /// Masks of days.
     Masks(&'a [u32]),
+    /// Numbers of 32 bits; none at all where the month does not have them.
+    Counts(&'a [u32]),
     /// Small numbers.
     Bytes(&'a [u8]),
 }
@@ -196,6 +201,7 @@ impl<'a> Values<'a> {
             }
             Values::BigInts(numbers) => Cell::Integer(numbers[row]),
             Values::Masks(masks) => Cell::Integer(masks[row].into()),
+            Values::Counts(counts) => Cell::Integer(counts.get(row).copied().unwrap_or_default().into()),
             Values::Bytes(numbers) => Cell::Integer(numbers[row].into()),
         }
     }
@@ -359,6 +365,43 @@ pub const COLUMNS: &[Column] = &[
     },
 ];
 
+/// The devices of a customer. Months whose devices were counted have it: in the month file behind
+/// [`COLUMNS`], in the warehouse in a table of its own.
+pub const DEVICES: Column = Column {
+    name: "Devices",
+    caption: "Devices",
+    comment: "number of distinct Mac in the kept records",
+    column_type: ColumnType::Int,
+    unit: Unit::Devices,
+    role: Role::Value,
+    outputs: &[Output::Warehouse, Output::MonthFile],
+    seed_name: None,
+    since: 2,
+    values: |table| Values::Counts(table.devices.as_ref().map_or(&[], |devices| &devices.counts)),
+};
+
+/// [`COLUMNS`] and [`DEVICES`]: a month file whose devices were counted.
+pub const COLUMNS_WITH_DEVICES: &[Column] = &{
+    let mut all = [DEVICES; COLUMNS.len() + 1];
+    let mut place = 0;
+    while place < COLUMNS.len() {
+        all[place] = COLUMNS[place];
+        place += 1;
+    }
+    all
+};
+
+/// The columns of `customer_devices`: the key of a customer's row and [`DEVICES`].
+pub const DEVICE_COLUMNS: &[Column] = &[COLUMNS[0], COLUMNS[1], DEVICES];
+
+/// The columns of a month file whose devices were counted, or not.
+pub fn of_month_file(devices: Devices) -> &'static [Column] {
+    match devices {
+        Devices::Ignored => COLUMNS,
+        Devices::Counted => COLUMNS_WITH_DEVICES,
+    }
+}
+
 /// [`COLUMNS`] and one more in every output, `SecondTotal`, which repeats the total: whatever is
 /// made from the table of columns must show it.
 #[cfg(test)]
@@ -407,6 +450,17 @@ mod tests {
         assert_eq!(names(Output::MonthFile), expected);
         let key: Vec<_> = COLUMNS.iter().filter(|column| column.role == Role::Key).map(|column| column.name).collect();
         assert_eq!(key, ["Month", "Contract"]);
+    }
+
+    #[test]
+    fn devices_stand_behind_all_other_columns_of_a_file_and_in_a_table_of_their_own() {
+        let names =
+            |columns: &[Column], output| -> Vec<&str> { held_by(columns, output).map(|column| column.name).collect() };
+        let (with, without) = (of_month_file(Devices::Counted), of_month_file(Devices::Ignored));
+        let expected = [names(without, Output::MonthFile), vec!["Devices"]].concat();
+        assert_eq!(names(with, Output::MonthFile), expected);
+        assert_eq!(names(with, Output::Workbook), names(without, Output::Workbook));
+        assert_eq!(names(DEVICE_COLUMNS, Output::Warehouse), ["Month", "Contract", "Devices"]);
     }
 
     #[test]

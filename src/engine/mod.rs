@@ -4,6 +4,7 @@
 pub mod aggregate;
 pub mod calendar;
 pub mod columns;
+pub mod devices;
 pub mod ledger;
 pub mod month;
 pub mod partial;

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::aggregate::huge_pages::HugePageVec;
+use super::devices::{DeviceRows, Devices};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{Ledger, LedgerDetail};
 use crate::engine::rules::{Category, LabelRules, NO_LABEL, Taste};
@@ -38,6 +39,8 @@ pub struct MonthTable {
     pub activeness: Vec<u8>,
     /// The label of each taste, indexed by its bits.
     pub taste_labels: [String; 32],
+    /// The devices of each customer, where they were counted.
+    pub devices: Option<DeviceRows>,
     /// Days that have at least one file, ascending.
     pub activity: Vec<DayActivity>,
     /// What became of every record.
@@ -68,6 +71,11 @@ impl MonthTable {
         self.contracts.len()
     }
 
+    /// Whether the devices of the customers were counted.
+    pub fn counts_devices(&self) -> Devices {
+        if self.devices.is_some() { Devices::Counted } else { Devices::Ignored }
+    }
+
     /// The column `MostWatch` of a row.
     pub fn most_watch(&self, row: usize) -> &'static str {
         MonthTable::MOST_WATCH_LABELS.get(usize::from(self.most_watch[row])).copied().unwrap_or(NO_LABEL)
@@ -87,6 +95,15 @@ pub struct Contracts {
 }
 
 impl Contracts {
+    /// No row.
+    pub const EMPTY: Contracts = Contracts { text: String::new(), ends: Vec::new() };
+
+    /// Removes all rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+
     /// Adds a row.
     pub fn push(&mut self, contract: &str) {
         self.text.push_str(contract);

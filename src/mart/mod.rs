@@ -26,7 +26,7 @@ struct Part {
 }
 
 /// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
-const PARTS: [Part; 18] = [
+const PARTS: [Part; 19] = [
     Part { table: &tables::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
     Part { table: &tables::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
     Part { table: &tables::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
@@ -50,6 +50,11 @@ const PARTS: [Part; 18] = [
     },
     Part { table: &tables::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
     Part { table: &tables::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
+    Part {
+        table: &tables::DEVICE_DISTRIBUTION,
+        reads: Reads::Warehouse,
+        rows: include_str!("sql/device_distribution.sql"),
+    },
     Part { table: &tables::DAILY_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/daily_audience.sql") },
     Part { table: &tables::APP_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/app_audience.sql") },
     Part { table: &tables::DAILY_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/daily_quality.sql") },
@@ -212,7 +217,7 @@ mod tests {
     use crate::engine::ledger::Reason;
     use crate::engine::month::MonthTable;
     use crate::engine::rules::Rules;
-    use crate::warehouse::fixture::{Customer, month_table};
+    use crate::warehouse::fixture::{Customer, month_table, with_devices};
     use crate::warehouse::{Beside, Meaning, RunAudience, RunAudiencePair, RunClock, RunRecord, SqliteWarehouse};
 
     const MYSQL: Dialect = Dialect::Mysql { collation: "utf8mb4_0900_bin" };
@@ -312,6 +317,7 @@ mod tests {
                 "Tv|Tv|2|1.0",
             ],
         );
+        check(&tables::DEVICE_DISTRIBUTION, &[]);
         check(&tables::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
         check(&tables::DAILY_AUDIENCE, &["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|4|4|0|5|5|0|20|30"]);
         check(
@@ -453,7 +459,8 @@ mod tests {
         let rules = Rules::preset("default").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let may = month_table("2022-05", &rules, &APRIL[..2]);
-        let mut warehouse = loaded(folder.path(), &[may, month_table("2022-04", &rules, APRIL)]);
+        let april = month_table("2022-04", &rules, APRIL);
+        let mut warehouse = loaded(folder.path(), &[may, april].map(with_devices));
         let all = |warehouse: &mut SqliteWarehouse, month: &str| -> Vec<Vec<String>> {
             // Audiences are measured by a run, movement needs the month before.
             let is_other = |table: &&Table| table.name.starts_with("audience_") || table.name.ends_with("_movement");
@@ -475,6 +482,39 @@ mod tests {
         assert_eq!(rows(&mut warehouse, "2022-04", &tables::SUMMARY_CUSTOMER), ["0|0|0|0|0|0|0"]);
         assert_eq!(rows(&mut warehouse, "2022-04", &tables::CATEGORY_AUDIENCE)[0], "Child|0|0.0|0|0.0|0.0|0");
         assert_eq!(rows(&mut warehouse, "2022-04", &tables::TOP_CUSTOMERS), [""; 0]);
+    }
+
+    #[test]
+    fn devices_are_counted_in_bands_and_are_those_of_the_customers() {
+        let rules = Rules::preset("default").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let counts = [0, 1, 2, 3, 4, 4, 5, 9, 10, 99, 100, 5_000];
+        let contracts: Vec<String> = (0..counts.len()).map(|n| format!("{n:02}")).collect();
+        let customers: Vec<Customer<'_>> =
+            contracts.iter().map(|contract| (contract.as_str(), [1, 0, 0, 0, 0], 1)).collect();
+        let mut table = with_devices(month_table("2022-04", &rules, &customers));
+        table.devices.as_mut().unwrap().counts = counts.to_vec();
+        let mut warehouse = loaded(folder.path(), &[table]);
+        let share = |n: f64| format!("{:?}", n / 12.0);
+        let band = |name: &str, n: u32, devices: u32| format!("{name}|{n}|{}|{devices}", share(n.into()));
+        let expected = [
+            band("0", 1, 0),
+            band("1", 1, 1),
+            band("10-99", 2, 109),
+            band("100+", 2, 5_100),
+            band("2", 1, 2),
+            band("3", 1, 3),
+            band("4", 2, 8),
+            band("5-9", 2, 14),
+        ];
+        assert_eq!(rows(&mut warehouse, "2022-04", &tables::DEVICE_DISTRIBUTION), expected);
+        // Devices of another run.
+        drop(warehouse);
+        let database = rusqlite::Connection::open(folder.path().join("warehouse.db")).unwrap();
+        database.execute("DELETE FROM customer_devices WHERE Contract = '03'", []).unwrap();
+        let mut warehouse = SqliteWarehouse::open(&folder.path().join("warehouse.db"), None).unwrap();
+        let error = build(&mut warehouse, "2022-04".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("the customers are 12 in customer_behavior, but 11 in customer_devices"), "{error}");
     }
 
     #[test]

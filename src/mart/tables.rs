@@ -158,6 +158,21 @@ pub const DATA_QUALITY: Table = Table {
     key: &["Month", "Reason", "App"],
 };
 
+/// Customers by number of devices.
+pub const DEVICE_DISTRIBUTION: Table = Table {
+    database: Database::Mart,
+    name: "device_distribution",
+    comment: "customers by number of devices, of months made with --devices",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added("Band", Text(10), "devices of a customer: 0, 1, 2, 3, 4, 5-9, 10-99 or 100+", ""),
+        added("Users", BigInt, "customers", ""),
+        added("UserShare", Double, "their share of all customers, 0..1", ""),
+        added("Devices", BigInt, "their devices; one that several of them had counts for each", ""),
+    ],
+    key: &["Month", "Band"],
+};
+
 /// Customers by total seconds, in bands that about double every second time.
 pub const WATCH_TIME_DISTRIBUTION: Table = Table {
     database: Database::Mart,

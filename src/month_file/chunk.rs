@@ -39,7 +39,9 @@ impl Chunk {
                 labels(names, &codes, descriptor)
             }
             Values::BigInts(numbers) => big_ints(&numbers[rows], descriptor),
-            Values::Masks(numbers) => masks(&numbers[rows], descriptor),
+            Values::Masks(numbers) | Values::Counts(numbers) => {
+                plain_ints(numbers.get(rows).unwrap_or_default(), descriptor)
+            }
             Values::Bytes(numbers) => bytes(&numbers[rows], descriptor),
         }
     }
@@ -88,15 +90,14 @@ fn bytes(numbers: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
     pages.close(Statistics::int32(Some(least.into()), Some(greatest.into()), None, Some(0), false))
 }
 
-/// Masks of days.
-fn masks(masks: &[u32], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
+/// Masks of days, of which a month has 31, or counts: none is negative as `i32`.
+fn plain_ints(numbers: &[u32], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
     let mut pages = Pages::new(descriptor, Encoding::PLAIN);
-    for masks in masks.chunks(PAGE_ROWS) {
-        // A month has 31 days: no mask is negative as `i32`.
-        pages.data(masks.len(), |page| plain(masks, page))?;
+    for numbers in numbers.chunks(PAGE_ROWS) {
+        pages.data(numbers.len(), |page| plain(numbers, page))?;
     }
-    let least = masks.iter().copied().min().map(u32::cast_signed);
-    let greatest = masks.iter().copied().max().map(u32::cast_signed);
+    let least = numbers.iter().copied().min().map(u32::cast_signed);
+    let greatest = numbers.iter().copied().max().map(u32::cast_signed);
     pages.close(Statistics::int32(least, greatest, None, Some(0), false))
 }
 

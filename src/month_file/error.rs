@@ -68,6 +68,29 @@ pub enum MonthFileError {
         /// What is wrong with it.
         flaw: FileFlaw,
     },
+    /// A month file whose devices were counted, without the file that names them.
+    #[error("{file}: its devices cannot be united without {beside}, which is not there",
+            file = file.display(), beside = beside.display())]
+    NoDeviceFile {
+        /// The month file.
+        file: PathBuf,
+        /// The file that is missing.
+        beside: PathBuf,
+    },
+    /// A file of devices that is damaged, or of another month file than the one beside it.
+    #[error("{file}: it cannot be used: {why}", file = file.display())]
+    DeviceFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A month file whose devices were not counted, where they are asked for.
+    #[error("{file}: its devices were not counted", file = file.display())]
+    NoDevices {
+        /// The month file.
+        file: PathBuf,
+    },
     /// Two files that do not belong together.
     #[error("{one} and {other} cannot be merged: {mismatch}", one = one.display(), other = other.display())]
     Apart {
@@ -116,6 +139,9 @@ pub enum MonthFileError {
 /// Why two files cannot be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum Mismatch {
+    /// The devices of one were counted, those of the other not.
+    #[error("the devices of the first were counted, those of the second were not")]
+    Devices,
     /// They hold the same bytes, or different versions, of a data file.
     #[error(transparent)]
     Ledger(#[from] LedgerConflict),
@@ -200,6 +226,11 @@ impl Advice for MonthFileError {
             MonthFileError::Unusable { flaw: Format { .. }, .. } | MonthFileError::Unusable { .. } => {
                 "make it again from the lake with `viewmart transform`"
             }
+            MonthFileError::NoDeviceFile { .. } => {
+                "put it beside the month file again, or make both again with `viewmart transform --devices`"
+            }
+            MonthFileError::DeviceFile { .. } => "make it and its month file again with `viewmart transform --devices`",
+            MonthFileError::NoDevices { .. } => "leave --devices out, or make the parts again with it",
             MonthFileError::Apart { mismatch, .. } => match &**mismatch {
                 Mismatch::Ledger(LedgerConflict::Overlap { .. }) => "leave one of the two out",
                 Mismatch::Ledger(LedgerConflict::FileChanged { .. }) => {
@@ -211,6 +242,7 @@ impl Advice for MonthFileError {
                 Mismatch::Ledger(LedgerConflict::AppMoved { .. }) | Mismatch::RecordRules { .. } => {
                     "make both parts again with the same rules"
                 }
+                Mismatch::Devices => "make both parts again, both with --devices or both without",
                 Mismatch::LabelRules { .. } => "name the rules that label the customers with --rules",
             },
             MonthFileError::Overflow(_) => BOUND_SECONDS,
@@ -228,13 +260,14 @@ impl Advice for MonthFileError {
 
 impl From<MonthFileError> for Error {
     fn from(error: MonthFileError) -> Error {
-        use MonthFileError::{Empty, Missing, Months, OtherMonth, OtherRecords, Read, TaskList};
+        use MonthFileError::{Empty, Missing, Months, NoDevices, OtherMonth, OtherRecords, Read, TaskList};
         match error {
             Missing { .. }
             | Empty { .. }
             | Months { .. }
             | OtherMonth { .. }
             | OtherRecords { .. }
+            | NoDevices { .. }
             | TaskList { .. } => Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) },
             Read { file, source } => Error::Output { path: file, doing: "reading the month file", source },
             error => Error::Data(DataError::MonthFile(Box::new(error))),

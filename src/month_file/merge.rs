@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
+use super::devices::DeviceWriter;
 use super::metadata::{Metadata, check_sums};
 use super::part_file::{Between, PartFile};
 use super::read::FileRows;
@@ -15,7 +16,8 @@ use super::write::{Encoder, ROW_GROUP_ROWS, Writer, check_apps};
 use super::{FileFlaw, GapPolicy, Mismatch, MonthFileError, TaskList};
 use crate::engine::aggregate::days;
 use crate::engine::calendar::Month;
-use crate::engine::columns::COLUMNS;
+use crate::engine::columns::of_month_file;
+use crate::engine::devices::{DeviceRows, Devices};
 use crate::engine::ledger::{FileLedger, InputFile, LedgerConflict, LedgerDetail};
 use crate::engine::month::{MonthMeta, MonthTable, Provenance};
 use crate::engine::partial::{MergedRows, Overflow, Partial, RowStream, SumOf, activity};
@@ -30,6 +32,20 @@ pub struct MergeOptions {
     pub rules: Option<Rules>,
     /// The column `Date`; none: the latest of the parts.
     pub etl_date: Option<Date>,
+    /// What becomes of devices.
+    pub devices: PartDevices,
+}
+
+/// What becomes of the devices of parts, where they were counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartDevices {
+    /// Each customer has as many as all parts together.
+    #[default]
+    Counted,
+    /// So too, and they keep their names; parts that did not count them are refused.
+    Named,
+    /// They are left out.
+    LeftOut,
 }
 
 /// Parts that belong together. Memory grows with their number and with the files and apps that they name, not with their
@@ -42,6 +58,10 @@ pub struct Merge {
     engine: String,
     ledger: LedgerDetail,
     parts: Vec<FileRows<PartFile>>,
+    /// Whether the customers have devices, and what is known of them before the first row.
+    devices: Option<DeviceRows>,
+    /// Whether devices that the parts count are left out.
+    leaves_devices_out: bool,
 }
 
 /// Why a merged file was not written.
@@ -92,19 +112,32 @@ impl Merge {
     }
 
     /// Parts of one month.
-    fn of(month: Month, parts: Vec<FileRows<PartFile>>, options: &MergeOptions) -> Result<Merge, MonthFileError> {
+    fn of(month: Month, mut parts: Vec<FileRows<PartFile>>, options: &MergeOptions) -> Result<Merge, MonthFileError> {
+        let counted = devices(&mut parts, options.devices)?;
         let rules = rules(&parts, options)?;
         let engines: BTreeSet<&str> = parts.iter().map(|part| part.header.engine.as_str()).collect();
         let engine = if engines.len() == 1 { engines.into_iter().collect() } else { crate::ENGINE.to_owned() };
         let latest = parts.iter().map(|part| part.header.etl_date).max();
         let etl_date = options.etl_date.or(latest).unwrap_or(month.first_day());
         let ledger = ledger(&parts)?;
-        Ok(Merge { month, etl_date, rules, engine, ledger, parts })
+        let leaves_devices_out = counted.is_some() && options.devices == PartDevices::LeftOut;
+        let devices = counted.filter(|_| !leaves_devices_out);
+        Ok(Merge { month, etl_date, rules, engine, ledger, parts, devices, leaves_devices_out })
     }
 
     /// The month.
     pub fn month(&self) -> Month {
         self.month
+    }
+
+    /// Whether devices that the parts count are left out.
+    pub fn leaves_devices_out(&self) -> bool {
+        self.leaves_devices_out
+    }
+
+    /// Whether the customers have devices.
+    pub fn counts_devices(&self) -> Devices {
+        if self.devices.is_some() { Devices::Counted } else { Devices::Ignored }
     }
 
     /// Number of parts.
@@ -152,7 +185,7 @@ impl Merge {
     /// # Errors
     /// A part that cannot be read or contradicts itself, a sum that does not fit.
     pub fn into_table(self) -> Result<MonthTable, MonthFileError> {
-        let Merge { month, etl_date, rules, engine, ledger, parts } = self;
+        let Merge { month, etl_date, rules, engine, ledger, parts, devices, .. } = self;
         let provenance = Provenance {
             engine,
             rules_name: rules.name.clone(),
@@ -162,7 +195,7 @@ impl Merge {
             input_bytes: ledger.files.iter().map(|ledger| ledger.file.n_bytes_read()).fold(0, u64::saturating_add),
         };
         let mut rows = MergedRows::new(parts);
-        let partial = take_rows(&mut rows, usize::MAX)?;
+        let partial = take_rows(&mut rows, usize::MAX, devices, Names::LeftOut)?;
         let meta = MonthMeta { month, etl_date, labels: &rules.labels, provenance };
         Ok(Partial { ledger, ..partial }.finish(meta)?)
     }
@@ -176,8 +209,16 @@ impl Merge {
         n_rows: usize,
         each: &mut dyn FnMut(&MonthTable) -> ControlFlow<()>,
     ) -> Result<(), MonthFileError> {
-        let Merge { month, etl_date, rules, parts, .. } = self;
-        let mut groups = Groups { month, etl_date, rules: &rules, rows: MergedRows::new(parts), group_rows: n_rows };
+        let Merge { month, etl_date, rules, parts, devices, .. } = self;
+        let mut groups = Groups {
+            month,
+            etl_date,
+            rules: &rules,
+            rows: MergedRows::new(parts),
+            group_rows: n_rows,
+            devices,
+            names: Names::LeftOut,
+        };
         while let Some(batch) = groups.next()? {
             if each(&batch).is_break() {
                 break;
@@ -192,21 +233,48 @@ impl Merge {
     /// # Errors
     /// As [`Merge::into_table`], and those of `output`.
     pub fn write(self, output: &mut (dyn Write + Send)) -> Result<u64, MergeWriteError> {
-        self.write_in_groups(output, ROW_GROUP_ROWS)
+        self.write_with_devices(output, &mut io::sink())
+    }
+
+    /// As [`Merge::write`], and where devices keep their names those into `devices`: what `transform` would write beside.
+    ///
+    /// # Errors
+    /// As [`Merge::write`], and those of `devices`.
+    pub fn write_with_devices(
+        self,
+        output: &mut (dyn Write + Send),
+        devices: &mut dyn Write,
+    ) -> Result<u64, MergeWriteError> {
+        self.write_in_groups(output, devices, ROW_GROUP_ROWS)
     }
 
     pub(super) fn write_in_groups(
         self,
         output: &mut (dyn Write + Send),
+        device_output: &mut dyn Write,
         group_rows: usize,
     ) -> Result<u64, MergeWriteError> {
-        let Merge { month, etl_date, rules, ledger, parts, .. } = self;
-        let mut groups = Groups { month, etl_date, rules: &rules, rows: MergedRows::new(parts), group_rows };
+        let columns = of_month_file(self.counts_devices());
+        let Merge { month, etl_date, rules, ledger, parts, devices, .. } = self;
+        let n_device_records = devices.as_ref().map_or(0, |devices| devices.n_records);
+        let mut device_writer = devices.as_ref().map(|_| DeviceWriter::new(month, device_output)).transpose()?;
+        let mut groups = Groups {
+            month,
+            etl_date,
+            rules: &rules,
+            rows: MergedRows::new(parts),
+            group_rows,
+            devices,
+            names: Names::Kept,
+        };
         let mut sums = Sums::default();
-        let encoder = Encoder::new(COLUMNS).map_err(io::Error::from)?;
-        let mut writer = Writer::new(crate::ENGINE, COLUMNS, output)?;
+        let encoder = Encoder::new(columns).map_err(io::Error::from)?;
+        let mut writer = Writer::new(crate::ENGINE, columns, output)?;
         let mut ready = groups.next()?;
         while let Some(group) = ready.take() {
+            if let Some(writer) = &mut device_writer {
+                writer.add(&group)?;
+            }
             let write = || -> io::Result<()> {
                 sums.add(&group);
                 writer.write(encoder.encode(&group, 0..group.n_rows())?)
@@ -218,6 +286,7 @@ impl Merge {
         let days = activity(&sums.active_users, &ledger).map_err(MonthFileError::from)?;
         sums.check_fit().map_err(MonthFileError::from)?;
         let n_rows = sums.n_rows;
+        let seal = device_writer.map(|writer| writer.finish(n_device_records)).transpose()?;
         writer.finish(&Metadata {
             month,
             etl_date,
@@ -226,6 +295,7 @@ impl Merge {
             n_rows,
             ledger: &ledger,
             days: &days,
+            devices: seal.as_ref(),
         })?;
         Ok(n_rows)
     }
@@ -256,12 +326,22 @@ struct Groups<'a> {
     rules: &'a Rules,
     rows: MergedRows<FileRows<PartFile>>,
     group_rows: usize,
+    /// Whether there are any, and what is known of them before the first row.
+    devices: Option<DeviceRows>,
+    names: Names,
+}
+
+/// Whether the names of devices are kept in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Kept,
+    LeftOut,
 }
 
 impl Groups<'_> {
     /// The next rows with their labels and without a ledger.
     fn next(&mut self) -> Result<Option<MonthTable>, MonthFileError> {
-        let partial = take_rows(&mut self.rows, self.group_rows)?;
+        let partial = take_rows(&mut self.rows, self.group_rows, self.devices.clone(), self.names)?;
         if partial.n_rows() == 0 {
             return Ok(None);
         }
@@ -271,15 +351,25 @@ impl Groups<'_> {
     }
 }
 
-/// At most `n_max` rows.
-fn take_rows(rows: &mut MergedRows<FileRows<PartFile>>, n_max: usize) -> Result<Partial, MonthFileError> {
-    let mut partial = Partial::default();
+/// At most `n_max` rows, with `devices` where there are any.
+fn take_rows(
+    rows: &mut MergedRows<FileRows<PartFile>>,
+    n_max: usize,
+    devices: Option<DeviceRows>,
+    names: Names,
+) -> Result<Partial, MonthFileError> {
+    let mut partial = Partial { devices, ..Partial::default() };
     let (mut days, mut seconds) = (Vec::new(), <[Vec<i64>; Category::ALL.len()]>::default());
     while days.len() < n_max && rows.advance()? {
         let row = rows.row();
         partial.contracts.push(row.contract);
         days.push(row.days);
         seconds.iter_mut().zip(row.seconds).for_each(|(column, seconds)| column.push(seconds));
+        match &mut partial.devices {
+            None => {}
+            Some(devices) if names == Names::Kept => devices.push(&rows.devices()),
+            Some(devices) => devices.counts.push(rows.devices().count),
+        }
     }
     partial.days = days.into();
     partial.seconds = seconds.map(Into::into);
@@ -319,6 +409,36 @@ impl Sums {
         }
         Ok(())
     }
+}
+
+/// Whether the devices of `parts` were counted, and in how many records. Their names are read where they are needed: to
+/// be written, or to unite those of several parts.
+fn devices(parts: &mut [FileRows<PartFile>], wanted: PartDevices) -> Result<Option<DeviceRows>, MonthFileError> {
+    let (counted, others): (Vec<&FileRows<PartFile>>, Vec<_>) =
+        parts.iter().partition(|part| part.header.devices.is_some());
+    match (counted.first(), others.first()) {
+        (Some(one), Some(other)) => {
+            let (one, other) = (one.path().to_owned(), other.path().to_owned());
+            return Err(MonthFileError::Apart { one, other, mismatch: Box::new(Mismatch::Devices) });
+        }
+        (None, Some(other)) if wanted == PartDevices::Named => {
+            return Err(MonthFileError::NoDevices { file: other.path().to_owned() });
+        }
+        (None, _) => return Ok(None),
+        (Some(_), None) => {}
+    }
+    let records = parts.iter().filter_map(|part| part.header.devices.as_ref()).map(|seal| seal.records);
+    let n_records = records.fold(0, u64::saturating_add);
+    let needs_names = match wanted {
+        PartDevices::Named => true,
+        PartDevices::Counted => parts.len() > 1,
+        PartDevices::LeftOut => false,
+    };
+    if needs_names {
+        let between = Between::of(2 * parts.len());
+        parts.iter_mut().try_for_each(|part| part.read_names(between))?;
+    }
+    Ok(Some(DeviceRows { n_records, ..DeviceRows::default() }))
 }
 
 /// The rules that label the customers.

@@ -7,14 +7,19 @@ use jiff::civil::Date;
 use parquet::file::metadata::{FileMetaData, KeyValue};
 use serde::{Deserialize, Serialize};
 
+use super::devices::Seal;
 use super::{FORMAT, FileFlaw};
 use crate::engine::calendar::{Day, Month};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{AppSums, FileLedger, Ids, InputFile, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::DayActivity;
 use crate::engine::rules::{Category, Rules};
 
 /// What our keys in the metadata begin with.
 const KEY_PREFIX: &str = "viewmart.";
+
+/// The key of the devices; only of a file whose devices were counted.
+const DEVICES: &str = "devices";
 
 /// The key of the checksum.
 const CHECKSUM: &str = "crc32c";
@@ -31,6 +36,8 @@ pub(super) struct Metadata<'a> {
     pub n_rows: u64,
     pub ledger: &'a LedgerDetail,
     pub days: &'a [DayActivity],
+    /// Where devices were counted.
+    pub devices: Option<&'a Seal>,
 }
 
 /// The same, as it was read. Rows and days are held against what is found in the columns.
@@ -43,6 +50,7 @@ pub(super) struct Header {
     pub n_rows: u64,
     pub ledger: LedgerDetail,
     pub days: Vec<DayActivity>,
+    pub devices: Option<Seal>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,7 +109,7 @@ impl Metadata<'_> {
         let apps = self.ledger.apps.iter().map(|(app, sums)| (app.clone(), AppText::of(sums))).collect();
         let inputs: Vec<InputText> = self.ledger.files.iter().map(InputText::of).collect();
         let days: Vec<DayText> = self.days.iter().map(DayText::of).collect();
-        let texts = BTreeMap::from([
+        let mut texts = BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("month", self.month.to_string()),
             ("etl_date", self.etl_date.to_string()),
@@ -116,6 +124,9 @@ impl Metadata<'_> {
             ("days", serde_json::to_string(&days)?),
             ("inputs", serde_json::to_string(&inputs)?),
         ]);
+        if let Some(seal) = self.devices {
+            texts.insert(DEVICES, serde_json::to_string(seal)?);
+        }
         let crc = checksum(data_crc, texts.iter().map(|(key, text)| (*key, text.as_str())));
         let entry = |(key, text)| KeyValue::new(format!("{KEY_PREFIX}{key}"), text);
         Ok(texts.into_iter().chain([(CHECKSUM, crc)]).map(entry).collect())
@@ -201,7 +212,25 @@ impl<'a> Entries<'a> {
             n_rows: self.parsed("rows")?,
             ledger: detail,
             days: days.into_iter().map(|text| text.read(month)).collect::<Result<_, _>>()?,
+            devices: self.seal(total.kept)?,
         })
+    }
+
+    /// Whether devices were counted.
+    pub fn devices(&self) -> Devices {
+        if self.0.contains_key(DEVICES) { Devices::Counted } else { Devices::Ignored }
+    }
+
+    /// What the file says of its devices, of which each has a kept record.
+    fn seal(&self, n_kept: u64) -> Result<Option<Seal>, FileFlaw> {
+        if self.devices() == Devices::Ignored {
+            return Ok(None);
+        }
+        let seal: Seal = self.json(DEVICES)?;
+        match seal.pairs <= seal.records && seal.records <= n_kept {
+            true => Ok(Some(seal)),
+            false => Err(flaw(DEVICES, "more devices than records that name one, or more of those than are kept")),
+        }
     }
 
     fn rules(&self) -> Result<Rules, FileFlaw> {

@@ -11,11 +11,14 @@
 //!                                             \-> MonthTable
 //! ```
 //!
+//! Where devices were counted a file has one column more, and another file lies beside it ([`devices`]).
+//!
 //! Reading takes contracts, days and seconds and makes the other columns anew, so that a file never says more than it can
 //! prove: the rows are held against the ledger, and the labels in the file against those that follow from its rules. A
 //! file that was tampered with and given a checksum that fits is refused all the same.
 
 mod chunk;
+mod devices;
 mod encode;
 mod error;
 mod merge;
@@ -32,12 +35,13 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
-use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, held_by};
+use crate::engine::columns::{Column, ColumnType, Output, held_by};
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 
+pub use devices::{DEVICES_ENDING, devices_beside, write_devices};
 pub use error::{FileFlaw, Mismatch, MonthFileError};
-pub use merge::{Merge, MergeOptions, MergeWriteError, find_files};
+pub use merge::{Merge, MergeOptions, MergeWriteError, PartDevices, find_files};
 pub use tasks::{GapPolicy, TaskBytes, TaskList};
 pub use write::{check_apps, write};
 
@@ -67,11 +71,6 @@ fn schema(columns: &[Column]) -> String {
         }
     };
     format!("message month {{ {} }}", held_by(columns, Output::MonthFile).map(field).collect::<Vec<_>>().join(" "))
-}
-
-/// The columns of a month file.
-fn columns() -> impl Iterator<Item = &'static Column> {
-    held_by(COLUMNS, Output::MonthFile)
 }
 
 /// As Parquet's DATE counts days.

@@ -86,6 +86,27 @@ impl PartFile {
     }
 }
 
+/// A file that is read from its begin on.
+#[derive(Debug)]
+pub(super) struct PartStream {
+    file: PartFile,
+    at: u64,
+}
+
+impl PartStream {
+    pub fn new(file: PartFile) -> PartStream {
+        PartStream { file, at: 0 }
+    }
+}
+
+impl io::Read for PartStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n_read = self.file.file_at(self.at)?.read(buffer)?;
+        self.at += n_read as u64;
+        Ok(n_read)
+    }
+}
+
 impl Length for PartFile {
     fn len(&self) -> u64 {
         self.stamp.n_bytes

@@ -16,10 +16,14 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
+use super::devices::{DeviceReader, named};
 use super::metadata::{Entries, Header};
 use super::part_file::{Between, PartFile};
-use super::{FileFlaw, MonthFileError, columns, days_since_epoch, schema};
-use crate::engine::columns::{COLUMNS, Cell, Column, ColumnType, name_of_seconds};
+use super::{FileFlaw, MonthFileError, days_since_epoch, schema};
+use crate::engine::columns::{
+    COLUMNS, Cell, Column, ColumnType, DEVICES, Output, held_by, name_of_seconds, of_month_file,
+};
+use crate::engine::devices::{DeviceRows, RowDevices};
 use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::{Contracts, MonthMeta, MonthTable, Provenance};
 use crate::engine::partial::{Overflow, Partial, Row, RowCheck, RowStream, activity};
@@ -57,6 +61,12 @@ pub(super) struct FileRows<R> {
     /// Rows of the batch that were reached: the cursor stands at the last of them.
     n_reached: usize,
     check: RowCheck,
+    /// Pairs of contract and device so far, by the column.
+    n_pairs: u64,
+    /// The file beside, where the names of devices are wanted.
+    names: Option<DeviceReader>,
+    /// The devices of the row at hand.
+    devices: Contracts,
 }
 
 /// The columns of a row group while they are read.
@@ -65,6 +75,8 @@ struct GroupColumns {
     contracts: ColumnReaderImpl<ByteArrayType>,
     days: ColumnReaderImpl<Int32Type>,
     seconds: [ColumnReaderImpl<Int64Type>; Category::ALL.len()],
+    /// Where devices were counted.
+    devices: Option<ColumnReaderImpl<Int32Type>>,
     /// The columns that follow from those.
     others: Vec<(&'static Column, OtherColumn)>,
 }
@@ -103,7 +115,9 @@ impl<R: ChunkReader + 'static> FileRows<R> {
         let (metadata, header) = opened.map_err(|failure| failure.at(&path))?;
         let check = RowCheck::new(header.month);
         let (n_groups, n_reached) = (0, 0);
-        let batch = labelled(Partial::default(), &header).map_err(|failure| failure.at(&path))?;
+        let devices = header.devices.is_some().then(DeviceRows::default);
+        let batch =
+            labelled(Partial { devices, ..Partial::default() }, &header).map_err(|failure| failure.at(&path))?;
         Ok(FileRows {
             path,
             reader: Arc::new(reader),
@@ -114,7 +128,16 @@ impl<R: ChunkReader + 'static> FileRows<R> {
             batch,
             n_reached,
             check,
+            n_pairs: 0,
+            names: None,
+            devices: Contracts::default(),
         })
+    }
+
+    /// Reads the names of the devices too, from the file beside this one. Called before the first row is reached.
+    pub fn read_names(&mut self, between: Between) -> Result<(), MonthFileError> {
+        self.names = Some(DeviceReader::open(&self.path, self.header.month, between)?);
+        Ok(())
     }
 
     pub fn path(&self) -> &Path {
@@ -129,14 +152,16 @@ impl<R: ChunkReader + 'static> FileRows<R> {
                 group.n_missing -= n_rows;
                 self.batch = labelled(group.read(n_rows)?, &self.header)?;
                 self.n_reached = 0;
+                self.n_pairs += pairs_in(&self.batch);
                 let n_before = self.check.n_rows();
                 return group.compare_others(&self.batch, n_before).map(|()| true);
             }
             let Some(group) = self.metadata.row_groups().get(self.n_groups) else { break };
-            self.group = Some(GroupColumns::new(&self.reader, group)?);
+            let columns = of_month_file(self.batch.counts_devices());
+            self.group = Some(GroupColumns::new(&self.reader, group, columns)?);
             self.n_groups += 1;
         }
-        let Header { n_rows, ledger, days, .. } = &self.header;
+        let Header { n_rows, ledger, days, devices, .. } = &self.header;
         let found = self.check.n_rows() as u64;
         if found != *n_rows {
             let why = format!("says {n_rows}, but there are {found}");
@@ -146,6 +171,10 @@ impl<R: ChunkReader + 'static> FileRows<R> {
         if activity(&self.check.active_users(), ledger).as_ref() != Ok(days) {
             let why = "is not what rows and files say".to_owned();
             return Err(FileFlaw::Metadata { key: "days", why }.into());
+        }
+        if devices.as_ref().is_some_and(|seal| seal.pairs != self.n_pairs) {
+            let why = format!("is of other devices than the {} in the column {}", self.n_pairs, DEVICES.name);
+            return Err(FileFlaw::Metadata { key: "devices", why }.into());
         }
         Ok(false)
     }
@@ -158,17 +187,44 @@ impl<R: ChunkReader + 'static> RowStream for FileRows<R> {
         if self.n_reached == self.batch.n_rows() {
             let filled = guarded(|| self.fill());
             if !filled.map_err(|failure| failure.at(&self.path))? {
-                return Ok(false);
+                return match (&mut self.names, &self.header.devices) {
+                    (Some(names), Some(seal)) => names.finish(seal).map(|()| false),
+                    _ => Ok(false),
+                };
             }
         }
         self.n_reached += 1;
-        let checked = self.check.check(row_of(&self.batch, self.n_reached - 1));
-        checked.map(|()| true).map_err(|flaw| Failure::from(FileFlaw::from(flaw)).at(&self.path))
+        let row = row_of(&self.batch, self.n_reached - 1);
+        self.check.check(row).map_err(|flaw| Failure::from(FileFlaw::from(flaw)).at(&self.path))?;
+        if let Some(names) = &mut self.names {
+            names.take(row.contract, &mut self.devices)?;
+            let counted = count_in(&self.batch, self.n_reached - 1);
+            if self.devices.len() as u64 != u64::from(counted) {
+                return Err(names.contradicts());
+            }
+        }
+        Ok(true)
     }
 
     fn row(&self) -> Row<'_> {
         row_of(&self.batch, self.n_reached.saturating_sub(1))
     }
+
+    fn devices(&self) -> RowDevices<'_> {
+        match self.names {
+            Some(_) => named(&self.devices),
+            None => RowDevices::counted(count_in(&self.batch, self.n_reached.saturating_sub(1))),
+        }
+    }
+}
+
+/// The devices of a row by the column; 0 where they were not counted.
+fn count_in(table: &MonthTable, row: usize) -> u32 {
+    table.devices.as_ref().and_then(|devices| devices.counts.get(row)).copied().unwrap_or_default()
+}
+
+fn pairs_in(table: &MonthTable) -> u64 {
+    table.devices.iter().flat_map(|devices| &devices.counts).map(|count| u64::from(*count)).sum()
 }
 
 fn row_of(table: &MonthTable, row: usize) -> Row<'_> {
@@ -187,7 +243,12 @@ fn labelled(rows: Partial, header: &Header) -> Result<MonthTable, Failure> {
 }
 
 impl GroupColumns {
-    fn new<R: ChunkReader + 'static>(reader: &Arc<R>, group: &RowGroupMetaData) -> Result<GroupColumns, Failure> {
+    fn new<R: ChunkReader + 'static>(
+        reader: &Arc<R>,
+        group: &RowGroupMetaData,
+        columns: &'static [Column],
+    ) -> Result<GroupColumns, Failure> {
+        let columns = || held_by(columns, Output::MonthFile);
         let n_missing = usize::try_from(group.num_rows()).map_err(|_| damaged("a row group of fewer than no rows"))?;
         let pages = |name: &str| -> Result<_, Failure> {
             let place = columns().position(|column| column.name == name);
@@ -213,7 +274,14 @@ impl GroupColumns {
             };
             Ok::<_, Failure>((column, reader))
         };
-        let is_other = |column: &&Column| !matches!(column.name, "Contract" | "Days") && column.category().is_none();
+        let is_other = |column: &&Column| {
+            !matches!(column.name, "Contract" | "Days") && column.name != DEVICES.name && column.category().is_none()
+        };
+        let counted = |_| {
+            let (descriptor, pages) = pages(DEVICES.name)?;
+            Ok::<_, Failure>(ColumnReaderImpl::new(descriptor, pages))
+        };
+        let devices = columns().find(|column| column.name == DEVICES.name).map(counted).transpose()?;
         let [movie, sport, child, relax, tv] = Category::ALL.map(seconds);
         let (contract, contract_pages) = pages("Contract")?;
         let (days, days_pages) = pages("Days")?;
@@ -222,6 +290,7 @@ impl GroupColumns {
             contracts: ColumnReaderImpl::new(contract, contract_pages),
             days: ColumnReaderImpl::new(days, days_pages),
             seconds: [movie?, sport?, child?, relax?, tv?],
+            devices,
             others: columns().filter(is_other).map(other).collect::<Result<_, _>>()?,
         })
     }
@@ -237,7 +306,17 @@ impl GroupColumns {
         for (column, seconds) in self.seconds.iter_mut().zip(&mut seconds) {
             *seconds = read_values(column, n_rows)?.into();
         }
-        Ok(Partial { contracts, days, seconds, ledger: LedgerDetail::default() })
+        let devices = match &mut self.devices {
+            None => None,
+            Some(column) => Some(read_values(column, n_rows)?),
+        };
+        let counts = |counts: Vec<i32>| {
+            let counts =
+                counts.into_iter().map(|count| u32::try_from(count).map_err(|_| damaged("fewer than no devices")));
+            Ok::<_, Failure>(DeviceRows { counts: counts.collect::<Result<_, _>>()?, ..DeviceRows::default() })
+        };
+        let devices = devices.map(counts).transpose()?;
+        Ok(Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() })
     }
 
     /// Reads the other columns of the rows that were read last and holds them against `expected`. The first row is the
@@ -307,17 +386,17 @@ fn header<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R, checksum: Chec
     // An older format may have had other columns.
     entries.check_format().or_else(|flaw| match flaw {
         FileFlaw::Format { .. } => Err(flaw),
-        flaw => check_columns(metadata.file_metadata().schema()).and(Err(flaw)),
+        flaw => check_columns(metadata.file_metadata().schema(), COLUMNS).and(Err(flaw)),
     })?;
-    check_columns(metadata.file_metadata().schema())?;
+    check_columns(metadata.file_metadata().schema(), of_month_file(entries.devices()))?;
     if checksum == Checksum::Verify {
         entries.check_bytes(data_crc(metadata, reader)?)?;
     }
     Ok(entries.header()?)
 }
 
-fn check_columns(found: &Type) -> Result<(), FileFlaw> {
-    let expected = parse_message_type(&schema(COLUMNS)).map_err(|error| FileFlaw::NotParquet(error.to_string()))?;
+fn check_columns(found: &Type, expected: &[Column]) -> Result<(), FileFlaw> {
+    let expected = parse_message_type(&schema(expected)).map_err(|error| FileFlaw::NotParquet(error.to_string()))?;
     let fields = |root: &Type| -> String {
         let field = |field: &parquet::schema::types::TypePtr| {
             let info = field.get_basic_info();

@@ -9,7 +9,7 @@ use super::read::{Checksum, FileRows};
 use super::write::{ROW_GROUP_ROWS, write_in_groups};
 use super::*;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::columns::with_one_more;
+use crate::engine::columns::{COLUMNS, with_one_more};
 use crate::engine::ledger::{AppSums, FileLedger, InputFile, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::{Contracts, MonthMeta, Provenance};
 use crate::engine::partial::{Partial, Row, RowStream};

@@ -16,9 +16,10 @@ use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use super::chunk::Chunk;
+use super::devices::seal_of;
 use super::metadata::Metadata;
 use super::{MAX_APPS, MonthFileError, schema};
-use crate::engine::columns::{COLUMNS, Column, Output, held_by};
+use crate::engine::columns::{Column, Output, held_by, of_month_file};
 use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::MonthTable;
 use crate::engine::rules::Rules;
@@ -40,7 +41,7 @@ pub fn check_apps(ledger: &LedgerDetail) -> Result<(), MonthFileError> {
 /// # Errors
 /// Those of `output`; a provenance without rules.
 pub fn write(table: &MonthTable, output: &mut (dyn Write + Send)) -> io::Result<()> {
-    write_in_groups(table, COLUMNS, output, ROW_GROUP_ROWS)
+    write_in_groups(table, of_month_file(table.counts_devices()), output, ROW_GROUP_ROWS)
 }
 
 /// As [`write()`], with these columns and so many rows in a row group.
@@ -52,6 +53,7 @@ pub(super) fn write_in_groups(
 ) -> io::Result<()> {
     let rules = Rules::parse(&table.provenance.rules_text).map_err(io::Error::other)?;
     let engine = &table.provenance.engine;
+    let devices = seal_of(table)?;
     let encoder = Encoder::new(columns)?;
     let mut writer = Writer::new(engine, columns, output)?;
     let encode = |start: usize| encoder.encode(table, start..table.n_rows().min(start + group_rows));
@@ -70,6 +72,7 @@ pub(super) fn write_in_groups(
         n_rows: table.n_rows() as u64,
         ledger: &table.detail,
         days: &table.activity,
+        devices: devices.as_ref(),
     })
 }
 

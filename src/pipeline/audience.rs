@@ -14,11 +14,12 @@ use crate::audience::list::{self, ListFormat, Member, Order, Sheet};
 use crate::audience::outcome::{
     AudienceOutcome, AudienceSize, Customers, ListFile, ListTable, NamedSize, NamedSizes, Overlap, SplitGroup,
 };
-use crate::audience::{NamedAudience, overlap, retention};
-use crate::cli::plan::{AskedExpr, AudiencePlan, CustomersPlan, Inquiry, ListTarget, MaskKey};
+use crate::audience::{EvaluateError, NamedAudience, overlap, retention};
+use crate::cli::plan::{AskedExpr, AudiencePlan, CustomersPlan, Inquiry, ListColumns, ListTarget, MaskKey};
 use crate::console;
 use crate::dashboard::mask::Masker;
-use crate::engine::columns::{Cell, Column, Values};
+use crate::engine::columns::{Cell, Column, DEVICES, Output, Values, held_by, of_month_file};
+use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
@@ -100,7 +101,8 @@ fn find_customers(plan: &CustomersPlan, indexes: &[Index<'_>], mut lists: Lists)
         [] => vec![members.clone()],
         shares => list::split(&members, shares, plan.selection.seed),
     };
-    let sheet = Sheet { table, columns: &plan.columns, show: &show };
+    let columns = columns_of(&plan.columns, table)?;
+    let sheet = Sheet { table, columns: &columns, show: &show };
     let list = (plan.list == Some(ListTarget::Stdout)).then(|| tabulate(&members, &sheet));
     let sizes = groups.iter().map(|group| group.len() as u64);
     Ok(AudienceOutcome::Customers(Box::new(Customers {
@@ -114,6 +116,24 @@ fn find_customers(plan: &CustomersPlan, indexes: &[Index<'_>], mut lists: Lists)
         list,
         form: plan.form,
     })))
+}
+
+/// The columns of a list of customers of `table`, without the contract, which every list has.
+fn columns_of(wanted: &ListColumns, table: &MonthTable) -> Result<Vec<&'static Column>, Error> {
+    let devices = table.counts_devices();
+    match wanted {
+        ListColumns::All => {
+            let all = held_by(of_month_file(devices), Output::MonthFile);
+            Ok(all.filter(|column| column.name != "Contract").collect())
+        }
+        ListColumns::Named(named) => {
+            let asks_for_devices = named.iter().any(|column| column.name == DEVICES.name);
+            match asks_for_devices && devices == Devices::Ignored {
+                true => Err(EvaluateError::NoDevices { month: table.month }.into()),
+                false => Ok(named.clone()),
+            }
+        }
+    }
 }
 
 fn size_of(users: u64, rows: &RoaringBitmap, table: &MonthTable) -> AudienceSize {

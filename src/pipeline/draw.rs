@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::attempt::{Attempt, LaterMonths};
 use super::steps::{load_month, note, usage};
-use crate::artifacts::{self, DashboardFiles, LiveChoice, LiveFiles};
+use crate::artifacts::{DashboardFiles, LiveChoice, LiveFiles, MonthFile};
 use crate::cli::plan::{ConsolePlan, MaskKey, RenderPlan};
 use crate::console;
 use crate::dashboard::html::{self, RenderOptions};
@@ -59,7 +59,7 @@ pub(super) fn load_and_draw(
     warehouse: &mut dyn Warehouse,
     table: &MonthTable,
     look: &Rendering,
-    month_file: &mut StagedFile,
+    month_file: &mut MonthFile,
     files: &mut DashboardFiles,
     attempt: &mut Attempt,
     talk: ConsolePlan,
@@ -73,7 +73,7 @@ pub(super) fn load_and_draw(
         // The processor time is in that of the stages beside these.
         let stage = |name, wall_s, bytes| StageTiming { name, wall_s, cpu_s: 0.0, bytes, records: n_rows };
         let begun = Instant::now();
-        let n_bytes = artifacts::write_month(month_file, table)?;
+        let n_bytes = month_file.write(table)?;
         let write = stage("write", begun.elapsed().as_secs_f64(), n_bytes);
         let begun = Instant::now();
         let note = write_package(package, &subject, &mut TableRows(table), look)?;

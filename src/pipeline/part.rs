@@ -6,6 +6,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::steps;
 use crate::cli::plan::{ParentDeath, ScanPlan, SplitPlan, TaskSource};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
@@ -43,6 +44,7 @@ pub(super) fn scan(plan: &ScanPlan) -> Result<Outcome, Error> {
         rules: plan.rules.clone(),
         n_threads: plan.threads.get(),
         ids: Ids::Any,
+        devices: Devices::Ignored,
         max_rejects_kept: 0,
     };
     let table = transform::scan_ranges(ranges, &options, plan.max_contracts)?.table;

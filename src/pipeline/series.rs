@@ -124,6 +124,7 @@ impl Asked {
             listing,
             rules_sha256: &plan.run.engine.rules.sha256,
             ids: plan.run.engine.ids,
+            devices: plan.run.engine.devices,
             line: lines.iter().find(|line| line.month == self.month),
             outputs_of: artifacts::run_of_files(&plan.run.out, self.month),
         })

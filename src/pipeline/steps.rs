@@ -13,6 +13,7 @@ use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays,
 use crate::console::{self, Progress, Unit};
 use crate::diff::DiffSide;
 use crate::engine::calendar::{Day, Month};
+use crate::engine::devices::DeviceRows;
 use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
@@ -93,7 +94,11 @@ fn database_files(url: &WarehouseUrl, options: &OpenOptions) -> Vec<(PathBuf, &'
 
 /// The month files at `paths`, as inputs of [`artifacts::refuse_clashes`].
 pub(super) fn inputs_of_months(paths: &[PathBuf]) -> Result<Vec<(PathBuf, &'static str)>, Error> {
-    Ok(month_file::find_files(paths)?.into_iter().map(|path| (path, "a month file that is read")).collect())
+    let of_month = |path: PathBuf| {
+        let devices = (month_file::devices_beside(&path), "the devices of a month file that is read");
+        [(path, "a month file that is read"), devices]
+    };
+    Ok(month_file::find_files(paths)?.into_iter().flat_map(of_month).collect())
 }
 
 /// What a merge reads.
@@ -145,6 +150,7 @@ pub(super) fn make_month(
         rules: plan.rules.clone(),
         n_threads: plan.threads.get(),
         ids: plan.ids,
+        devices: plan.devices,
         max_rejects_kept: plan.max_rejects_kept,
     };
     // One bar at a time: that of the pull, which the scan only follows.
@@ -332,6 +338,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
             skipped_files: listing.n_skipped,
         },
         contracts: table.n_rows() as u64,
+        devices: table.devices.as_ref().map(DeviceRows::summary),
         files: attempt.files().to_vec(),
         days: table.detail.by_day(),
         ledger: table.ledger,

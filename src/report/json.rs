@@ -55,6 +55,9 @@ impl Report {
         let by_category = Ordered(Category::ALL.map(|c| (c.name(), ledger.seconds[c as usize])).to_vec());
         map.serialize_entry("seconds", &SecondsWire { kept: ledger.n_seconds(), by_category })?;
         map.serialize_entry("contracts", &report.contracts)?;
+        if let Some(devices) = &report.devices {
+            map.serialize_entry("devices", devices)?;
+        }
         map.serialize_entry("days", &days_wire(report.month, &report.days))?;
         map.serialize_entry("files", &files_wire(report.month, &report.files))?;
         map.serialize_entry("warnings", &report.warnings)?;
@@ -204,6 +207,7 @@ pub(super) fn millis(seconds: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use crate::engine::devices::DeviceSummary;
     use crate::report::fixture::sample;
 
     #[test]
@@ -249,6 +253,10 @@ mod tests {
         });
         let text = sample().to_json();
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected);
+        let mut with_devices = sample();
+        with_devices.devices = Some(DeviceSummary { devices: 5, moved: 2, pairs: 8, records: 9 });
+        let value: serde_json::Value = serde_json::from_str(&with_devices.to_json()).unwrap();
+        assert_eq!(value["devices"], serde_json::json!({"devices": 5, "moved": 2, "pairs": 8, "records": 9}));
         let place = |key: &str| text.find(key).unwrap_or_else(|| panic!("no {key}"));
         let keys = [
             "engine",

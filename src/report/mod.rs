@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
+use crate::engine::devices::DeviceSummary;
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 use crate::timing::StageTiming;
 
@@ -65,6 +66,8 @@ pub struct Report {
     pub files: Vec<FileLedger>,
     /// Customers, that is rows of `customer_behavior`.
     pub contracts: u64,
+    /// Their devices, where they were counted.
+    pub devices: Option<DeviceSummary>,
     /// What was not as it should be, although nothing failed, one line each.
     pub warnings: Vec<String>,
     /// When the run began.
@@ -120,6 +123,7 @@ pub(crate) mod fixture {
             days: BTreeMap::from([(Day::new(1).unwrap(), day)]),
             ledger,
             contracts: 1_234_567,
+            devices: None,
             warnings: vec!["3 records of an app in no category".into()],
             started: "2022-05-01T01:02:03.004Z".parse().unwrap(),
             finished: "2022-05-01T01:02:03.629Z".parse().unwrap(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Report;
+use crate::engine::devices::DeviceSummary;
 use crate::engine::ledger::Reason;
 use crate::engine::rules::Category;
 use crate::units::{counted, date_runs, grouped, hours, most_frequent, percent, size};
@@ -44,6 +45,16 @@ impl Report {
     fn write_audience(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.ledger.n_seconds();
         writeln!(f, "customers  {}", grouped(self.contracts))?;
+        if let Some(DeviceSummary { devices, moved, records, .. }) = &self.devices {
+            let without = self.ledger.kept.saturating_sub(*records);
+            writeln!(
+                f,
+                "devices    {}, {} of them of more than one contract; {} without",
+                grouped(*devices),
+                grouped(*moved),
+                counted(without, "record")
+            )?;
+        }
         let per_customer = match i128::from(self.contracts) {
             0 => String::new(),
             n_customers => format!(", {} per customer", hours(total / n_customers)),
@@ -125,6 +136,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::report::fixture::sample;
 
     #[test]
@@ -162,5 +174,14 @@ open       out/dashboard.html
             crate::ENGINE
         );
         assert_eq!(report.to_string(), expected);
+    }
+
+    #[test]
+    fn devices_are_told_where_they_were_counted() {
+        let mut report = sample();
+        report.devices = Some(DeviceSummary { devices: 1_500, moved: 2, pairs: 1_502, records: 5 });
+        let expected =
+            "customers  1 234 567\ndevices    1 500, 2 of them of more than one contract; 1 record without\nwatched";
+        assert!(report.to_string().contains(expected), "{report}");
     }
 }

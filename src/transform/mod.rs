@@ -32,6 +32,7 @@ use crate::console::Progress;
 use crate::engine::aggregate::build::MonthBuilder;
 use crate::engine::aggregate::collect::{Collector, FileId};
 use crate::engine::calendar::Month;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, InputFile};
 use crate::engine::month::{MonthMeta, MonthTable, Provenance};
 use crate::engine::rules::Rules;
@@ -59,6 +60,8 @@ pub struct TransformOptions {
     pub n_threads: usize,
     /// What becomes of records of one day that have the same `_id`.
     pub ids: Ids,
+    /// Whether the devices of each customer are counted.
+    pub devices: Devices,
     /// Rejects kept for `rejects.ndjson`; the counts are always complete.
     pub max_rejects_kept: usize,
 }
@@ -164,8 +167,10 @@ fn scan_queue(
     let pool = pool(options.n_threads)?;
     let backend = Backend::detect();
     let reject_limit = RejectLimit::new(options.max_rejects_kept);
+    let filter = RecordFilter::new(&options.rules.record).with_ids(options.ids).with_devices(options.devices);
     let shared = Shared {
-        scanner: Scanner::new(RecordFilter::new(&options.rules.record).with_ids(options.ids), backend),
+        scanner: Scanner::new(filter, backend),
+        devices: options.devices,
         queue,
         n_waiting: AtomicUsize::new(0),
         reject_limit,
@@ -176,7 +181,7 @@ fn scan_queue(
     };
     let mut run = Run {
         workers: (0..pool.current_num_threads()).map(|_| Mutex::new(Worker::default())).collect(),
-        builder: MonthBuilder::new(&options.rules.record),
+        builder: MonthBuilder::new(&options.rules.record).with_devices(options.devices),
         scan: StageSum::new("scan"),
         aggregate: StageSum::new("aggregate"),
         pool,

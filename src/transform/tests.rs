@@ -38,6 +38,7 @@ fn a_csv_file_says_the_same_to_one_thread_and_in_splits() {
         rules: Rules::preset("default").unwrap(),
         n_threads: 3,
         ids: Ids::Any,
+        devices: Devices::Ignored,
         max_rejects_kept: 100_000,
     };
     let made = |alone_bytes| {
@@ -63,6 +64,7 @@ fn options(n_threads: usize) -> TransformOptions {
         rules: Rules::preset("default").unwrap(),
         n_threads,
         ids: Ids::Any,
+        devices: Devices::Ignored,
         max_rejects_kept: 1000,
     }
 }

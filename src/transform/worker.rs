@@ -8,11 +8,13 @@ use std::time::Duration;
 use crate::console::Progress;
 use crate::engine::aggregate::collect::Collector;
 use crate::engine::aggregate::context::Context;
+use crate::engine::devices::Devices;
 use crate::engine::scan::csv::{CsvLayout, CsvReader, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::Scanner;
 use crate::engine::scan::json::{LineReader, scan_lines};
 use crate::engine::scan::lines::scan_lines_exact;
 use crate::engine::scan::reject::{RejectBatch, RejectLimit, Rejects};
+use crate::engine::scan::sink::Sink;
 use crate::engine::scan::unique::UniqueSink;
 use crate::error::Error;
 
@@ -33,6 +35,7 @@ const MAX_CSV_READERS: usize = 8;
 /// What all workers share.
 pub(super) struct Shared<'a> {
     pub scanner: Scanner,
+    pub devices: Devices,
     pub queue: Queue<'a>,
     /// Kept records that wait to be aggregated.
     pub n_waiting: AtomicUsize,
@@ -139,31 +142,13 @@ impl Worker {
     fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> (usize, Option<u64>) {
         let n_before = self.collector.n_waiting();
         let mut rejects = RejectBatch::new(shared.reject_limit);
-        let InputChunk { file, layout, chunk, seen } = input;
-        let mut sink = self.collector.split(file.id, file.day, context, &mut rejects);
-        let (window, owned, base) = (chunk.window, chunk.owned.clone(), chunk.base);
-        let next = match (*layout, seen) {
-            (None, None) => {
-                scan_lines(window, owned, base, &shared.scanner, &mut self.lines, &mut sink);
-                (chunk.owned.end, None)
-            }
-            (Some(layout), None) => {
-                let reader = reader_of(&mut self.csv, layout);
-                (scan_csv(chunk, &shared.scanner, reader, &mut sink), reader.take_open_quote())
-            }
-            // Only the exact way reads ids.
-            (None, Some(seen)) => {
-                let (mut seen, filter) = (lock(seen), shared.scanner.filter());
-                let mut unique = UniqueSink::new(&mut sink, &mut seen);
-                scan_lines_exact(window, owned, base, filter, self.lines.exact(), &mut unique);
-                (chunk.owned.end, None)
-            }
-            (Some(layout), Some(seen)) => {
-                let mut seen = lock(seen);
-                let mut unique = UniqueSink::new(&mut sink, &mut seen);
-                let reader = reader_of(&mut self.csv, layout);
-                (scan_csv_exact(chunk, shared.scanner.filter(), reader, &mut unique), reader.take_open_quote())
-            }
+        let Worker { collector, lines, csv, .. } = self;
+        let file = input.file;
+        let mut sink = collector.split_with_devices(file.id, file.day, context, &mut rejects);
+        // Whoever counts no devices runs code that knows of none.
+        let next = match shared.devices {
+            Devices::Ignored => scan_into(input, &shared.scanner, lines, csv, sink.without_devices()),
+            Devices::Counted => scan_into(input, &shared.scanner, lines, csv, &mut sink),
         };
         drop(sink);
         shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);
@@ -171,6 +156,41 @@ impl Worker {
             lock(&shared.rejects).add(&file.uri, file.id.0, rejects);
         }
         next
+    }
+}
+
+/// As [`Worker::scan_chunk`], into `sink`.
+fn scan_into<S: Sink>(
+    input: &InputChunk<'_>,
+    scanner: &Scanner,
+    lines: &mut LineReader,
+    csv: &mut VecDeque<CsvReader>,
+    sink: &mut S,
+) -> (usize, Option<u64>) {
+    let InputChunk { layout, chunk, seen, .. } = input;
+    let (window, owned, base) = (chunk.window, chunk.owned.clone(), chunk.base);
+    match (*layout, seen) {
+        (None, None) => {
+            scan_lines(window, owned, base, scanner, lines, sink);
+            (chunk.owned.end, None)
+        }
+        (Some(layout), None) => {
+            let reader = reader_of(csv, layout);
+            (scan_csv(chunk, scanner, reader, sink), reader.take_open_quote())
+        }
+        // Only the exact way reads ids.
+        (None, Some(seen)) => {
+            let (mut seen, filter) = (lock(seen), scanner.filter());
+            let mut unique = UniqueSink::new(sink, &mut seen);
+            scan_lines_exact(window, owned, base, filter, lines.exact(), &mut unique);
+            (chunk.owned.end, None)
+        }
+        (Some(layout), Some(seen)) => {
+            let mut seen = lock(seen);
+            let mut unique = UniqueSink::new(sink, &mut seen);
+            let reader = reader_of(csv, layout);
+            (scan_csv_exact(chunk, scanner.filter(), reader, &mut unique), reader.take_open_quote())
+        }
     }
 }
 
@@ -242,6 +262,7 @@ mod tests {
             let (mut no_files, limit) = (ReadyFiles::new([]), RejectLimit::new(0));
             let shared = Shared {
                 scanner: Scanner::new(RecordFilter::new(&rules.record), Backend::detect()),
+                devices: Devices::Ignored,
                 queue: Queue::new(&mut no_files, 0),
                 n_waiting: AtomicUsize::new(n_waiting),
                 reject_limit: limit,

@@ -3,9 +3,10 @@
 
 use rayon::prelude::*;
 
-use super::{Fault, Value, WarehouseError};
+use super::{Fault, Value, WarehouseError, schema};
 use crate::engine::calendar::Month;
-use crate::engine::columns::{COLUMNS, Column, ColumnType, Output, Role, TOTAL, Unit, Values, held_by};
+use crate::engine::columns::{COLUMNS, Column, ColumnType, DEVICE_COLUMNS, Output, Role, TOTAL, Unit, Values, held_by};
+use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 
 /// A count or a sum over the rows of a month, and what the ledger says that it is.
@@ -21,20 +22,31 @@ pub(super) struct Sum {
 
 /// What the rows of the month in `customer_behavior` must add up to.
 pub(super) fn customer_sums(table: &MonthTable) -> Vec<Sum> {
-    sums_of_columns(table, COLUMNS)
+    sums_of_columns(table, schema::CUSTOMER_BEHAVIOR.name, COLUMNS)
 }
 
-fn sums_of_columns(table: &MonthTable, columns: &[Column]) -> Vec<Sum> {
+/// What the rows of the month in `customer_devices` must add up to: where devices were not counted there are none.
+pub(super) fn device_sums(table: &MonthTable) -> Vec<Sum> {
+    let name = schema::CUSTOMER_DEVICES.name;
+    match table.counts_devices() {
+        Devices::Counted => sums_of_columns(table, name, DEVICE_COLUMNS),
+        Devices::Ignored => vec![number_of_rows(name, 0)],
+    }
+}
+
+fn number_of_rows(home: &str, expected: i128) -> Sum {
+    Sum { what: format!("the number of rows of {home}"), sql: "COUNT(*)".into(), expected }
+}
+
+fn sums_of_columns(table: &MonthTable, home: &str, columns: &[Column]) -> Vec<Sum> {
     let n_rows = table.n_rows() as i128;
-    let count =
-        Sum { what: "the number of rows of customer_behavior".into(), sql: "COUNT(*)".into(), expected: n_rows };
-    let mut sums = vec![count];
+    let mut sums = vec![number_of_rows(home, n_rows)];
     for column in held_by(columns, Output::Warehouse).filter(|column| column.role == Role::Value) {
         let name = column.name;
-        let (what, sql) = (format!("the sum of {name} of customer_behavior"), format!("COALESCE(SUM({name}), 0)"));
+        let (what, sql) = (format!("the sum of {name} of {home}"), format!("COALESCE(SUM({name}), 0)"));
         match column.values(table) {
             Values::Date(date) => sums.push(Sum {
-                what: format!("the number of rows of customer_behavior with the right {name}"),
+                what: format!("the number of rows of {home} with the right {name}"),
                 sql: format!("COUNT(CASE WHEN {name} = '{date}' THEN 1 END)"),
                 expected: n_rows,
             }),
@@ -42,6 +54,9 @@ fn sums_of_columns(table: &MonthTable, columns: &[Column]) -> Vec<Sum> {
                 sums.push(Sum { what, sql, expected: ledger_seconds(table, column).unwrap_or_default() });
             }
             Values::Bytes(numbers) => {
+                sums.push(Sum { what, sql, expected: numbers.iter().map(|n| i128::from(*n)).sum() });
+            }
+            Values::Counts(numbers) => {
                 sums.push(Sum { what, sql, expected: numbers.iter().map(|n| i128::from(*n)).sum() });
             }
             Values::Masks(_) | Values::Texts(_) | Values::Labels { .. } => {}
@@ -161,8 +176,10 @@ mod tests {
     #[test]
     fn every_number_of_a_row_is_added_up() {
         let table = table(&[("A", [1, 2, 3, 4, 5], 2), ("B", [10, 0, 0, 0, 0], 3)]);
-        let found: Vec<(String, i128)> =
-            sums_of_columns(&table, &with_one_more()).into_iter().map(|sum| (sum.sql, sum.expected)).collect();
+        let found: Vec<(String, i128)> = sums_of_columns(&table, "customer_behavior", &with_one_more())
+            .into_iter()
+            .map(|sum| (sum.sql, sum.expected))
+            .collect();
         let sum = |name: &str, expected: i128| (format!("COALESCE(SUM({name}), 0)"), expected);
         let expected = [
             ("COUNT(*)".to_owned(), 2),

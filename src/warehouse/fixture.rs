@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::calendar::Day;
+use crate::engine::devices::DeviceRows;
 use crate::engine::ledger::{Ledger, LedgerDetail, Reason};
 use crate::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
 use crate::engine::rules::Rules;
@@ -43,6 +44,7 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
         days: customers.iter().map(|customer| (1 << customer.2) - 1).collect(),
         activeness: customers.iter().map(|customer| customer.2).collect(),
         taste_labels: rules.labels.taste_labels(),
+        devices: None,
         // The first day has the first category alone.
         activity: vec![day(1, [sums[0], 0, 0, 0, 0]), day(2, [0, sums[1], sums[2], sums[3], sums[4]])],
         ledger: Ledger {
@@ -107,3 +109,9 @@ pub const HOSTILE_CONTRACTS: &[&str] = &[
     "\u{feff}A1",
     "\u{10ffff}",
 ];
+
+/// The same month, whose devices were counted: as many for each customer as active days.
+pub fn with_devices(table: MonthTable) -> MonthTable {
+    let counts = table.activeness.iter().map(|days| u32::from(*days)).collect();
+    MonthTable { devices: Some(DeviceRows { counts, ..DeviceRows::default() }), ..table }
+}

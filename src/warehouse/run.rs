@@ -11,6 +11,7 @@ use super::schema::{
     utc_text,
 };
 use crate::engine::calendar::{Day, Month};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{AppSums, Ids, InputFile, Ledger, Reason};
 use crate::engine::month::{DayActivity, MonthTable, Provenance};
 use crate::engine::rules::Category;
@@ -156,7 +157,7 @@ impl RunRecord {
             message: String::new(),
             provenance: table.provenance.clone(),
             rules_text: table.provenance.rules_text.clone(),
-            inputs_sha256: fingerprint(table.detail.files.iter().map(|file| &file.file)),
+            inputs_sha256: fingerprint(table.detail.files.iter().map(|file| &file.file), table.counts_devices()),
             ledger: table.ledger.clone(),
             days: days_of(table),
             apps: apps_of(table),
@@ -294,8 +295,9 @@ fn apps_of(table: &MonthTable) -> Vec<RunApp> {
 }
 
 /// What tells these inputs, in the order of the ledger, from others: a hash of place, size, tag, day, bytes read and, where
-/// it is not that of the name, format of every file, and whether its ids count once. Empty when no file is known.
-pub fn fingerprint<'f>(files: impl IntoIterator<Item = &'f InputFile>) -> String {
+/// it is not that of the name, format of every file, and whether its ids count once; and whether devices are counted. Empty
+/// when no file is known.
+pub fn fingerprint<'f>(files: impl IntoIterator<Item = &'f InputFile>, devices: Devices) -> String {
     let mut hash = Sha256::new();
     let mut is_known = false;
     for file in files {
@@ -309,6 +311,9 @@ pub fn fingerprint<'f>(files: impl IntoIterator<Item = &'f InputFile>) -> String
         if file.ids == Ids::Unique {
             hash.update("unique ids;");
         }
+    }
+    if devices == Devices::Counted {
+        hash.update("devices;");
     }
     let hash = is_known.then(|| hash.finalize());
     hash.iter().flatten().map(|byte| format!("{byte:02x}")).collect()

@@ -7,6 +7,7 @@ mod audience;
 mod cli;
 mod dashboard;
 mod denied;
+mod devices;
 mod diff;
 mod doctor;
 mod lake;

@@ -14,7 +14,7 @@ fn run_months(work: &Workplace, months: &[(&str, usize)]) {
             let records: Vec<String> = (0..*n_customers).map(|n| record(&format!("{n:05}"), "VOD", 7200)).collect();
             work.write(&format!("{month}/{digits}{day:02}.json"), records.concat());
         }
-        command(work, &["run", month, "--month", month, "--out", "out"]).ok();
+        command(work, &["run", month, "--month", month, "--out", "out", "--devices"]).ok();
     }
 }
 
@@ -59,9 +59,10 @@ fn a_month_goes_from_warehouse_and_mart() {
     assert!(dropped.stdout.starts_with("month 2022-04: removed from sqlite:"), "{}", dropped.stdout);
     let named: Vec<&str> =
         dropped.stdout.lines().filter_map(|line| line.strip_prefix("still shows it: out/")).collect();
-    let of_april = ["parquet", "rejects.ndjson", "report.json"].map(|ending| format!("month-2022-04.{ending}"));
-    assert_eq!(named[..3], of_april);
-    assert_eq!(named[3..], ["dashboard.html"]);
+    let of_april =
+        ["devices", "parquet", "rejects.ndjson", "report.json"].map(|ending| format!("month-2022-04.{ending}"));
+    assert_eq!(named[..4], of_april);
+    assert_eq!(named[4..], ["dashboard.html"]);
     for file in ["warehouse.db", "mart.db"] {
         assert!(n_rows(&work, file, "2022-04").iter().all(|(_, n)| *n == 0), "{file}");
     }

@@ -38,6 +38,7 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
         activeness: Vec::new(),
         taste_labels: rules.labels.taste_labels(),
         days: HugePageVec::default(),
+        devices: None,
         activity: Vec::new(),
         ledger: all.ledger,
         detail: LedgerDetail::default(),

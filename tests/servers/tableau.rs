@@ -52,6 +52,7 @@ fn table() -> MonthTable {
         days: activeness.iter().map(|n_days| (1 << n_days) - 1).collect(),
         activeness,
         taste_labels: rules.labels.taste_labels(),
+        devices: None,
         activity: Vec::new(),
         ledger: Ledger::default(),
         detail: LedgerDetail::default(),

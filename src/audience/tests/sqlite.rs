@@ -1,15 +1,19 @@
 //! Random expressions on random months: the text, parsed and answered from bitmaps, finds the customers that the same
 //! condition finds in SQLite.
 
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use rusqlite::Connection;
+use tempfile::TempDir;
 
 use super::super::evaluate::{Question, evaluate};
 use super::super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
 use super::super::index::Index;
 use super::super::parse;
 use super::{Person, table};
-use crate::engine::calendar::Month;
+use crate::engine::calendar::{Day, Month};
 use crate::engine::month::MonthTable;
 use crate::engine::rules::Category;
 
@@ -52,6 +56,7 @@ fn text(expr: &Expr) -> String {
                 Metric::Category(category) => category.name().to_lowercase(),
                 Metric::Total => "total".to_owned(),
                 Metric::PerDay => "per_day".to_owned(),
+                Metric::Devices => "devices".to_owned(),
                 Metric::Days => "days".to_owned(),
                 Metric::First => "first".to_owned(),
                 Metric::Last => "last".to_owned(),
@@ -78,14 +83,14 @@ fn text(expr: &Expr) -> String {
                 OnDays::Weekend => "weekend".to_owned(),
                 OnDays::Weekdays => "weekdays".to_owned(),
                 OnDays::Mask(mask) => list(&days_of(*mask)),
-                OnDays::Date(..) => panic!("not generated"),
+                OnDays::Date(date, _) => date.to_string(),
             });
             format!("on {}", words.collect::<Vec<_>>().join(", "))
         }
         Expr::Movement(Movement::New) => "new".to_owned(),
         Expr::Movement(Movement::Retained) => "retained".to_owned(),
         Expr::Movement(Movement::Lapsed) => "lapsed".to_owned(),
-        Expr::Listed(_) => panic!("not generated"),
+        Expr::Listed(path) => format!("in('{}')", path.display()),
     }
 }
 
@@ -127,7 +132,7 @@ fn sql(expr: &Expr, month: Month) -> String {
                 OnDays::Weekend => format!("{weekday} IN ('0', '6')"),
                 OnDays::Weekdays => format!("{weekday} NOT IN ('0', '6')"),
                 OnDays::Mask(mask) => format!("d.Day IN ({})", list(&days_of(*mask))),
-                OnDays::Date(..) => panic!("not generated"),
+                OnDays::Date(date, _) => format!("d.Day = {}", date.day()),
             });
             let any = conditions.collect::<Vec<_>>().join(" OR ");
             there(month, &format!("EXISTS (SELECT 1 FROM {DAYS} AND ({any}))"))
@@ -141,8 +146,20 @@ fn sql(expr: &Expr, month: Month) -> String {
                 Movement::Lapsed => format!("(NOT {now} AND {before})"),
             }
         }
-        Expr::Listed(_) => panic!("not generated"),
+        Expr::Listed(_) => there(month, &format!("c.Contract IN ('{}')", LISTED.join("', '"))),
     }
+}
+
+/// The contracts of the file that `in` names.
+const LISTED: [&str; 6] = ["A", "a", "AB", "é", "b%", "nobody"];
+
+fn list_file() -> PathBuf {
+    static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("list.csv"), LISTED.join("\n")).unwrap();
+        folder
+    });
+    FOLDER.path().join("list.csv")
 }
 
 /// The active days of a customer `c`.
@@ -155,6 +172,7 @@ fn comparison_sql(metric: Metric, comparison: Comparison, threshold: Threshold, 
         Metric::Category(category) => format!("c.{} * {d} {sign} {n}", category.name()),
         Metric::Total => format!("c.Total * {d} {sign} {n}"),
         Metric::PerDay => format!("c.Total * {d} {sign} {n} * (SELECT COUNT(*) FROM {DAYS})"),
+        Metric::Devices => format!("c.Devices * {d} {sign} {n}"),
         Metric::Days => of_days("COUNT(*)"),
         Metric::First => of_days("MIN(d.Day)"),
         Metric::Last => of_days("MAX(d.Day)"),
@@ -177,7 +195,7 @@ fn comparison_sql(metric: Metric, comparison: Comparison, threshold: Threshold, 
 fn database(tables: &[MonthTable]) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     let make = "PRAGMA case_sensitive_like = ON;
-        CREATE TABLE customer (Month, Contract, Movie, Sport, Child, Relax, Tv, Total, MostWatch, Taste);
+        CREATE TABLE customer (Month, Contract, Movie, Sport, Child, Relax, Tv, Total, MostWatch, Taste, Devices);
         CREATE TABLE active_day (Month, Contract, Day);";
     connection.execute_batch(make).unwrap();
     for table in tables {
@@ -187,9 +205,10 @@ fn database(tables: &[MonthTable]) -> Connection {
             let [movie, sport, child, relax, tv] = Category::ALL.map(|category| table.seconds[category as usize][row]);
             let values = (&month, contract, movie, sport, child, relax, tv, table.total[row]);
             let (month, contract, movie, sport, child, relax, tv, total) = values;
-            let insert = "INSERT INTO customer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            let insert = "INSERT INTO customer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
             let labels = (table.most_watch(row), table.taste(row));
-            let values = (month, contract, movie, sport, child, relax, tv, total, labels.0, labels.1);
+            let devices = table.devices.as_ref().map(|devices| devices.counts[row]);
+            let values = (month, contract, movie, sport, child, relax, tv, total, labels.0, labels.1, devices);
             connection.execute(insert, values).unwrap();
             for day in days_of(table.days[row]) {
                 connection.execute("INSERT INTO active_day VALUES (?, ?, ?)", (month, contract, day)).unwrap();
@@ -241,7 +260,8 @@ fn thresholds() -> impl Strategy<Value = Threshold> {
     })
 }
 
-fn tests() -> impl Strategy<Value = Expr> {
+/// Tests that are asked of `month`.
+fn tests(month: Month) -> impl Strategy<Value = Expr> {
     let seconds = prop_oneof![
         prop::sample::select(Category::ALL.to_vec()).prop_map(Metric::Category),
         Just(Metric::Total),
@@ -249,6 +269,7 @@ fn tests() -> impl Strategy<Value = Expr> {
         Just(Metric::Trend),
     ];
     let days = prop_oneof![
+        Just(Metric::Devices),
         Just(Metric::Days),
         Just(Metric::First),
         Just(Metric::Last),
@@ -258,26 +279,33 @@ fn tests() -> impl Strategy<Value = Expr> {
     ];
     let whole = (0_i64..32).prop_map(|numerator| Threshold { numerator, denominator: 1 });
     let words = "[ABab%_é]{0,3}";
-    let on =
-        prop_oneof![Just(OnDays::Weekend), Just(OnDays::Weekdays), (0_u32..31).prop_map(|day| OnDays::Mask(1 << day)),];
+    let date =
+        (1..=month.n_days()).prop_map(move |day| OnDays::Date(month.date(Day::new(day).unwrap()).unwrap(), 0..0));
+    let on = prop_oneof![
+        Just(OnDays::Weekend),
+        Just(OnDays::Weekdays),
+        (0_u32..month.n_days() as u32).prop_map(|day| OnDays::Mask(1 << day)),
+        date,
+    ];
+    let label_tests = || prop::sample::select(vec![TextTest::Equal, TextTest::NotEqual, TextTest::Like]);
     let labels = ["Movie", "Sport", "Child", "Relax", "Tv", "No"].map(str::to_owned).to_vec();
     let tastes = ["Movie_Tv", "Relax_Movie_Tv", "Tv", "No", "%Tv", "M%", "%_%", "_o"].map(str::to_owned).to_vec();
     prop_oneof![
         4 => (seconds, comparisons(), thresholds()).prop_map(|(m, c, t)| Expr::Compare(m, c, t)),
         4 => (days, comparisons(), whole).prop_map(|(m, c, t)| Expr::Compare(m, c, t)),
-        1 => prop::sample::select(labels).prop_map(|t| Expr::Text(TextField::MostWatch, TextTest::Equal(t))),
-        1 => prop::sample::select(tastes).prop_map(|t| Expr::Text(TextField::Taste, TextTest::Like(t))),
-        1 => words.prop_map(|t| Expr::Text(TextField::Contract, TextTest::Like(t))),
-        1 => words.prop_map(|t| Expr::Text(TextField::Contract, TextTest::NotEqual(t))),
+        1 => (label_tests(), prop::sample::select(labels)).prop_map(|(of, t)| Expr::Text(TextField::MostWatch, of(t))),
+        1 => (label_tests(), prop::sample::select(tastes)).prop_map(|(of, t)| Expr::Text(TextField::Taste, of(t))),
+        2 => (label_tests(), words).prop_map(|(of, t)| Expr::Text(TextField::Contract, of(t))),
+        1 => Just(Expr::Listed(list_file())),
         2 => prop::collection::vec(on, 1..3).prop_map(Expr::On),
     ]
 }
 
 fn exprs() -> impl Strategy<Value = Expr> {
     let movement = prop::sample::select(vec![Movement::New, Movement::Retained, Movement::Lapsed]);
-    let leaf = prop_oneof![10 => tests(), 1 => movement.prop_map(Expr::Movement)];
-    let march: Month = MARCH.parse().unwrap();
-    let of_march = tests().prop_map(move |inner| Expr::In(march, Box::new(inner)));
+    let [march, april] = [MARCH, APRIL].map(|month| month.parse::<Month>().unwrap());
+    let leaf = prop_oneof![10 => tests(april), 1 => movement.prop_map(Expr::Movement)];
+    let of_march = tests(march).prop_map(move |inner| Expr::In(march, Box::new(inner)));
     prop_oneof![8 => leaf, 1 => of_march].prop_recursive(4, 16, 2, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::And(a.into(), b.into())),
@@ -297,7 +325,8 @@ proptest! {
     fn sqlite_finds_the_same_customers(march in people(31), april in people(30), expr in exprs()) {
         let tables = [table(MARCH, &march), table(APRIL, &april)];
         let text = text(&expr);
-        let parsed = parse(&text).unwrap_or_else(|error| panic!("{error}"));
+        let mut parsed = parse(&text).unwrap_or_else(|error| panic!("{error}"));
+        parsed.move_to(&(0..0));
         prop_assert_eq!(&parsed, &expr, "{}", text);
         let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
         let answer = evaluate(Question { text: &text, expr: &parsed }, &indexes).expect("nothing is missing");

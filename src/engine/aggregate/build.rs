@@ -4,10 +4,12 @@ use rayon::prelude::*;
 
 use super::collect::{AppCounts, Collector, FileId};
 use super::context::Context;
+use super::devices::PairTables;
 use super::huge_pages::HugePageVec;
-use super::intern::{Interned, Texts};
+use super::intern::Texts;
 use super::partition::N_PARTITIONS;
 use super::profile::{Profile, ProfileTable};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{AppSums, FileLedger, InputFile, LedgerDetail, RecordCounts};
 use crate::engine::month::Contracts;
 use crate::engine::partial::{Overflow, Partial, SumOf, narrow};
@@ -23,6 +25,8 @@ pub struct MonthBuilder {
     /// Names of the apps by [`crate::engine::rules::App::index`].
     apps: Vec<String>,
     tables: Vec<ProfileTable>,
+    /// Where devices are counted.
+    pairs: Option<PairTables>,
 }
 
 impl MonthBuilder {
@@ -33,7 +37,15 @@ impl MonthBuilder {
             apps: rules.apps().map(|(name, _)| name.to_owned()).collect(),
             tables: (0..N_PARTITIONS).map(|_| ProfileTable::new(context.key)).collect(),
             context,
+            pairs: None,
         }
+    }
+
+    /// The same month, whose devices are counted, or not.
+    #[must_use]
+    pub fn with_devices(self, devices: Devices) -> MonthBuilder {
+        let pairs = (devices == Devices::Counted).then(PairTables::default);
+        MonthBuilder { pairs, ..self }
     }
 
     /// Customers so far.
@@ -62,8 +74,11 @@ impl MonthBuilder {
                 }
             }
         });
-        for collector in collectors {
+        for collector in collectors.iter_mut() {
             collector.partitions.clear();
+        }
+        if let Some(pairs) = &mut self.pairs {
+            pairs.add(&mut collectors.iter_mut().map(|collector| &mut collector.pairs).collect::<Vec<_>>());
         }
     }
 
@@ -76,6 +91,7 @@ impl MonthBuilder {
         self.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
         let mut ledger = Gathered::default();
         let mut wide_seconds: ahash::AHashMap<u64, [i128; 5]> = ahash::AHashMap::new();
+        let found: Vec<_> = collectors.iter_mut().map(|collector| std::mem::take(&mut collector.pairs)).collect();
         for mut collector in collectors {
             for (contract_id, seconds) in std::mem::take(&mut collector.wide_seconds) {
                 add(wide_seconds.entry(contract_id).or_default(), &seconds);
@@ -85,9 +101,13 @@ impl MonthBuilder {
         let ledger = ledger.into_detail(files, self.apps, &self.context);
         let texts = self.context.interner.into_texts();
         let rows = sort_rows(&self.tables, &texts);
+        let devices = self.pairs.map(|pairs| {
+            let contract_ids = rows.iter().map(|row| row.contract_id);
+            pairs.into_rows(contract_ids, &texts, &self.context.devices.into_texts(), &found)
+        });
         let mut columns = Columns::new(rows.len());
         let contracts = columns.fill(&rows, &self.tables, &texts, &wide_seconds)?;
-        Ok(Partial { contracts, days: columns.days, seconds: columns.seconds, ledger })
+        Ok(Partial { contracts, days: columns.days, seconds: columns.seconds, devices, ledger })
     }
 }
 
@@ -157,12 +177,7 @@ fn sort_rows(tables: &[ProfileTable], texts: &Texts) -> HugePageVec<Row> {
         // The numbers of packed contracts are in contract order.
         rows.par_sort_unstable_by_key(|row| row.contract_id);
     } else {
-        rows.par_sort_unstable_by(|a, b| match (texts.get(a.contract_id), texts.get(b.contract_id)) {
-            (Interned::Packed(a), Interned::Packed(b)) => a.cmp(&b),
-            (Interned::Text(a), Interned::Text(b)) => a.cmp(b),
-            (Interned::Packed(a), Interned::Text(b)) => a.with_str(|a| a.cmp(b)),
-            (Interned::Text(a), Interned::Packed(b)) => b.with_str(|b| a.cmp(b)),
-        });
+        rows.par_sort_unstable_by(|a, b| texts.order(a.contract_id, b.contract_id));
     }
     rows
 }

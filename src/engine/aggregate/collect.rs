@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ahash::AHashMap;
 
 use super::context::{Context, HashKey};
+use super::devices::{DeviceSink, FoundPairs};
 use super::nontemporal;
 use super::partition::{KeptRecord, Partitions};
 use crate::engine::calendar::Day;
@@ -30,6 +31,8 @@ pub struct Collector {
     pub(super) apps: Vec<AppCounts>,
     /// Records of apps without a category.
     pub(super) unmapped: BTreeMap<String, AppCounts>,
+    /// Pairs of contract and device, where devices are counted.
+    pub(super) pairs: FoundPairs,
 }
 
 /// Records of one app.
@@ -86,10 +89,21 @@ impl Collector {
         context: &'a Context,
         rejects: &'a mut RejectBatch,
     ) -> SplitSink<'a> {
+        self.split_with_devices(file, day, context, rejects).sink
+    }
+
+    /// As [`Collector::split`], of records whose devices are counted.
+    pub fn split_with_devices<'a>(
+        &'a mut self,
+        file: FileId,
+        day: Day,
+        context: &'a Context,
+        rejects: &'a mut RejectBatch,
+    ) -> DeviceSink<'a> {
         let n_apps = context.categories.len();
         self.apps.resize(n_apps, AppCounts::default());
-        let Collector { partitions, wide_seconds, files, apps, unmapped } = self;
-        SplitSink {
+        let Collector { partitions, wide_seconds, files, apps, unmapped, pairs } = self;
+        let sink = SplitSink {
             partitions,
             key: context.key,
             of_day: KeptRecord::new(0, 0, day.index() as u8, 0),
@@ -100,7 +114,8 @@ impl Collector {
             unmapped,
             context,
             rejects,
-        }
+        };
+        DeviceSink { sink, found: pairs, contract_id: 0 }
     }
 
     /// Kept records that wait to be aggregated.
@@ -129,7 +144,24 @@ pub struct SplitSink<'a> {
     rejects: &'a mut RejectBatch,
 }
 
-impl SplitSink<'_> {
+impl<'a> SplitSink<'a> {
+    /// What all sinks of the month share.
+    pub(super) fn context(&self) -> &'a Context {
+        self.context
+    }
+
+    /// Adds a record of a contract by its number.
+    pub(super) fn keep(&mut self, contract_id: u64, app: App, seconds: i64) {
+        match u32::try_from(seconds) {
+            Ok(seconds) => self.push(contract_id, app, seconds),
+            Err(_) => {
+                // Negative or over 136 years.
+                self.push(contract_id, app, 0);
+                self.push_wide(contract_id, app, seconds.into());
+            }
+        }
+    }
+
     #[inline(always)]
     fn push(&mut self, contract_id: u64, app: App, seconds: u32) {
         let has_room = self.of_split.get_mut(usize::from(app.index)).is_some_and(|counts| counts.add(seconds));
@@ -172,15 +204,7 @@ impl SplitSink<'_> {
 
 impl Sink for SplitSink<'_> {
     fn kept(&mut self, contract: &str, app: App, seconds: i64) {
-        let contract_id = self.context.interner.contract_id(contract);
-        match u32::try_from(seconds) {
-            Ok(seconds) => self.push(contract_id, app, seconds),
-            Err(_) => {
-                // Negative or over 136 years.
-                self.push(contract_id, app, 0);
-                self.push_wide(contract_id, app, seconds.into());
-            }
-        }
+        self.keep(self.context.interner.contract_id(contract), app, seconds);
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 
 use ahash::RandomState;
 
+use super::devices::DeviceInterner;
 use super::intern::Interner;
 use super::partition::N_PARTITIONS;
 use crate::engine::rules::{Category, RecordRules};
@@ -11,6 +12,8 @@ use crate::engine::rules::{Category, RecordRules};
 pub struct Context {
     /// Where contracts get their numbers.
     pub(super) interner: Interner,
+    /// Where devices get theirs.
+    pub(super) devices: DeviceInterner,
     /// How contracts are spread.
     pub(super) key: HashKey,
     /// The category of each app, by [`crate::engine::rules::App::index`].
@@ -21,6 +24,7 @@ impl Context {
     pub(super) fn new(rules: &RecordRules) -> Context {
         Context {
             interner: Interner::default(),
+            devices: DeviceInterner::default(),
             key: HashKey::random(),
             categories: rules.apps().map(|(_, app)| app.category).collect(),
         }

@@ -4,6 +4,7 @@
 //! its shard, chosen by hash, keeps the text and gives it the next free number; equal hashes mean
 //! nothing until the bytes are compared.
 
+use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use ahash::{AHashMap, RandomState};
@@ -99,6 +100,20 @@ impl Texts {
     /// Whether every contract packs.
     pub fn is_empty(&self) -> bool {
         self.shards.iter().all(Vec::is_empty)
+    }
+
+    /// How the contracts with these numbers order.
+    pub fn order(&self, a: u64, b: u64) -> Ordering {
+        // The numbers of packed contracts order as they do.
+        if self.is_empty() {
+            return a.cmp(&b);
+        }
+        match (self.get(a), self.get(b)) {
+            (Interned::Packed(a), Interned::Packed(b)) => a.cmp(&b),
+            (Interned::Text(a), Interned::Text(b)) => a.cmp(b),
+            (Interned::Packed(a), Interned::Text(b)) => a.with_str(|a| a.cmp(b)),
+            (Interned::Text(a), Interned::Packed(b)) => b.with_str(|b| a.cmp(b)),
+        }
     }
 
     /// The contract whose number is `id`; empty for a number that was never given.

@@ -11,6 +11,7 @@ pub mod build;
 pub mod collect;
 pub mod context;
 pub mod days;
+pub mod devices;
 pub mod huge_pages;
 pub mod intern;
 pub mod nontemporal;

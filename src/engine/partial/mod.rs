@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use super::aggregate::days;
 use super::aggregate::huge_pages::HugePageVec;
 use super::calendar::Day;
+use super::devices::{DeviceRows, RowDevices};
 use super::ledger::LedgerDetail;
 use super::month::{Contracts, DayActivity, MonthMeta, MonthTable};
 use super::rules::{Category, LabelRules, Taste};
@@ -39,6 +40,8 @@ pub struct Partial {
     pub days: HugePageVec<u32>,
     /// Seconds of kept records, indexed by [`Category`] as `usize`, then by row.
     pub seconds: [HugePageVec<i64>; 5],
+    /// The devices of each customer, where they were counted.
+    pub devices: Option<DeviceRows>,
     /// What became of every record, by file and by app.
     pub ledger: LedgerDetail,
 }
@@ -98,7 +101,7 @@ impl Partial {
                 column.push(seconds);
             }
         }
-        Partial { contracts, days: days.into(), seconds: seconds.map(Into::into), ledger }
+        Partial { contracts, days: days.into(), seconds: seconds.map(Into::into), devices: None, ledger }
     }
 
     /// Number of customers.
@@ -133,7 +136,7 @@ impl Partial {
     /// of the month, where any sum over some of the customers must fit as well, as the mart
     /// makes such sums.
     pub fn finish(self, meta: MonthMeta<'_>) -> Result<MonthTable, Overflow> {
-        let Partial { contracts, days, seconds, ledger } = self;
+        let Partial { contracts, days, seconds, devices, ledger } = self;
         let labels = Labels::new(&seconds, &days, meta.labels)
             .map_err(|row| Overflow { of: SumOf::Contract(contracts.get(row).to_owned()) })?;
         let activity = activity(&days::active_users(&days), &ledger)?;
@@ -153,6 +156,7 @@ impl Partial {
             taste: labels.taste,
             activeness: labels.activeness,
             taste_labels: meta.labels.taste_labels(),
+            devices,
             activity,
             ledger: ledger.total(),
             detail: ledger,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::integer::integer;
 use super::record::{Fields, Reading};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::engine::rules::{FieldPlace, FieldTypes};
 
@@ -23,10 +24,10 @@ pub struct Malformed;
 /// # Errors
 /// [`Malformed`], whatever is wrong with it.
 pub fn parse_line(line: &[u8], reading: Reading) -> Result<Fields<'_>, Malformed> {
-    let mut json = Json::new(line, reading.types)?;
+    let mut json = Json::new(line, reading)?;
     json.skip_space();
     let source = match reading.source {
-        FieldPlace::Source => json.record(reading.ids)?,
+        FieldPlace::Source => json.record()?,
         FieldPlace::Flat => json.source(reading.ids)?,
     };
     json.end()?;
@@ -37,8 +38,8 @@ pub fn parse_line(line: &[u8], reading: Reading) -> Result<Fields<'_>, Malformed
 ///
 /// # Errors
 /// [`Malformed`], as for a line.
-pub fn parse_source(object: &[u8], types: FieldTypes) -> Result<Fields<'_>, Malformed> {
-    let mut json = Json::new(object, types)?;
+pub fn parse_source(object: &[u8], reading: Reading) -> Result<Fields<'_>, Malformed> {
+    let mut json = Json::new(object, reading)?;
     json.skip_space();
     let source = json.source(Ids::Any)?;
     json.end()?;
@@ -52,6 +53,7 @@ struct Source<'a> {
     contract: Option<Text<'a>>,
     app: Option<Text<'a>>,
     seconds: Option<i64>,
+    device: Option<Text<'a>>,
 }
 
 impl<'a> Source<'a> {
@@ -61,6 +63,7 @@ impl<'a> Source<'a> {
             contract: self.contract.map(Text::decode).transpose()?,
             app: self.app.map(Text::decode).transpose()?,
             seconds: self.seconds,
+            device: self.device.and_then(|text| text.decode().ok()),
         })
     }
 }
@@ -131,13 +134,13 @@ fn decode_unicode(text: &str) -> Result<(char, &str), Malformed> {
 struct Json<'a> {
     text: &'a str,
     at: usize,
-    types: FieldTypes,
+    reading: Reading,
 }
 
 impl<'a> Json<'a> {
-    fn new(bytes: &'a [u8], types: FieldTypes) -> Result<Json<'a>, Malformed> {
+    fn new(bytes: &'a [u8], reading: Reading) -> Result<Json<'a>, Malformed> {
         let text = std::str::from_utf8(bytes).map_err(|_| Malformed)?;
-        Ok(Json { text, at: 0, types })
+        Ok(Json { text, at: 0, reading })
     }
 
     #[inline]
@@ -201,8 +204,8 @@ impl<'a> Json<'a> {
     }
 
     /// Reads a record and gives its `_source`. The last one counts, whether or not it is an object.
-    fn record(&mut self, ids: Ids) -> Result<Source<'a>, Malformed> {
-        let (mut source, mut id) = (None, None);
+    fn record(&mut self) -> Result<Source<'a>, Malformed> {
+        let (mut source, mut id, ids) = (None, None, self.reading.ids);
         self.members(|json, key| {
             if ids == Ids::Unique && key.is("_id") {
                 id = json.id_or_null()?;
@@ -235,6 +238,8 @@ impl<'a> Json<'a> {
                 source.seconds = json.integer_or_other()?;
             } else if ids == Ids::Unique && key.is("_id") {
                 source.id = json.id_or_null()?;
+            } else if json.reading.devices == Devices::Counted && key.is("Mac") {
+                source.device = json.device_or_other()?;
             } else {
                 json.skip_other()?;
             }
@@ -259,6 +264,15 @@ impl<'a> Json<'a> {
         Ok(None)
     }
 
+    /// A device is text; of what is another value it makes no difference that devices are read.
+    fn device_or_other(&mut self) -> Result<Option<Text<'a>>, Malformed> {
+        if self.peek() == Some(b'"') {
+            return self.string().map(Some);
+        }
+        self.skip_other()?;
+        Ok(None)
+    }
+
     /// An id is text; what is another value is its own text.
     fn id_or_null(&mut self) -> Result<Option<Text<'a>>, Malformed> {
         if self.peek() == Some(b'"') {
@@ -272,7 +286,7 @@ impl<'a> Json<'a> {
 
     /// A contract is text; leniently a JSON integer is one, as its digits.
     fn contract_or_other(&mut self) -> Result<Option<Text<'a>>, Malformed> {
-        let (Some(b'-' | b'0'..=b'9'), FieldTypes::Lenient) = (self.peek(), self.types) else {
+        let (Some(b'-' | b'0'..=b'9'), FieldTypes::Lenient) = (self.peek(), self.reading.types) else {
             return self.string_or_other();
         };
         let raw = self.number()?;
@@ -281,7 +295,7 @@ impl<'a> Json<'a> {
     }
 
     fn integer_or_other(&mut self) -> Result<Option<i64>, Malformed> {
-        match (self.peek(), self.types) {
+        match (self.peek(), self.reading.types) {
             (Some(b'-' | b'0'..=b'9'), types) => Ok(integer(self.number()?.as_bytes(), types)),
             (Some(b'"'), FieldTypes::Lenient) => {
                 // Text that cannot be decoded is no number, as any other text; one with a point may mean thousands.
@@ -368,7 +382,7 @@ impl<'a> Json<'a> {
 
     /// Reads a value that is none of the fields.
     fn skip_other(&mut self) -> Result<(), Malformed> {
-        self.skip_value(self.types)
+        self.skip_value(self.reading.types)
     }
 
     /// Reads a value of any kind and depth; of lenient types are the words that Python writes for what is no number.

@@ -180,20 +180,33 @@ impl Scanner {
                     if !self.take::<V, S>(contract, stencil.contract_bytes, stencil.app, seconds, sink) {
                         break;
                     }
+                    if S::TAKES_DEVICES {
+                        let (device_at, n_bytes) = stencil.device;
+                        tell_device(start.add(device_at), n_bytes, sink);
+                    }
                     at += n_bytes;
                     relearn.count_match();
                     continue;
                 }
                 let Some(line) = matcher.line::<V>(start) else { break };
                 // A stencil has the length of its contract, so this need not be asked of the lines that fit it.
-                let may_be_null = F::HAS_NULLS && line.contract_bytes <= MAX_NULL_BYTES;
+                let mut may_be_null = F::HAS_NULLS && line.contract_bytes <= MAX_NULL_BYTES;
                 if may_be_null && is_null(std::slice::from_raw_parts(line.contract, line.contract_bytes)) {
                     break;
+                }
+                if S::TAKES_DEVICES && F::HAS_NULLS && line.device_bytes <= MAX_NULL_BYTES {
+                    may_be_null = true;
+                    if is_null(std::slice::from_raw_parts(line.device, line.device_bytes)) {
+                        break;
+                    }
                 }
                 let name = line.app.cast::<[u8; MAX_APP_BYTES]>().read_unaligned();
                 let Some(app) = self.apps.get(name, line.app_bytes) else { break };
                 if !self.take::<V, S>(line.contract, line.contract_bytes, app, line.seconds, sink) {
                     break;
+                }
+                if S::TAKES_DEVICES {
+                    tell_device(line.device, line.device_bytes, sink);
                 }
                 at += line.next.offset_from_unsigned(start);
                 if relearn.should_relearn() {
@@ -252,6 +265,20 @@ impl Scanner {
     /// The rules as they are applied to a record.
     pub fn filter(&self) -> &RecordFilter {
         &self.filter
+    }
+}
+
+/// Tells `sink` of the device of the record that it took last.
+///
+/// # Safety
+/// `n_bytes` of plain text from `device` on can be read.
+#[inline(always)]
+unsafe fn tell_device<S: Sink>(device: *const u8, n_bytes: usize, sink: &mut S) {
+    // SAFETY: the caller's promise.
+    let device = unsafe { std::slice::from_raw_parts(device, n_bytes) };
+    // Plain text is ASCII: this never fails.
+    if let Ok(device) = std::str::from_utf8(device) {
+        sink.device(device);
     }
 }
 

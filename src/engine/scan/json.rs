@@ -9,6 +9,7 @@ use super::record::{Reading, RecordFilter};
 use super::shape::{Field, Token, is_plain, is_plain_digits};
 use super::sink::Sink;
 use super::tape::ExactReader;
+use crate::engine::devices::Devices;
 use crate::engine::rules::FieldPlace;
 
 /// What reading NDJSON needs and keeps from split to split: the shapes of the lines, and memory
@@ -83,14 +84,16 @@ pub(super) fn tokens(line: &[u8], reading: Reading) -> Option<Vec<Token>> {
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     // From here on the text is known to be valid JSON, or what lenient types take for it.
     exact::parse_line(text, reading).ok()?;
-    let mut walk = Walk { text, place: reading.source, ..Walk::default() };
+    let mut walk = Walk { text, place: reading.source, devices: reading.devices, ..Walk::default() };
     while let Some(byte) = text.get(walk.at) {
         walk.step(*byte)?;
     }
     let roles = [Field::Contract, Field::App, Field::Seconds];
     let is_complete = roles.iter().all(|role| walk.tokens.iter().filter(|token| token.field == *role).count() == 1);
     let has_source = reading.source == FieldPlace::Flat || walk.n_sources == 1;
-    (is_complete && has_source && walk.n_found == [1; 3]).then_some(walk.tokens)
+    // A second `Mac` takes the place of the first, whatever it is.
+    let is_single = walk.n_found == [1; 3] && walk.n_devices <= 1;
+    (is_complete && has_source && is_single).then_some(walk.tokens)
 }
 
 /// A walk through the text of one valid JSON value, token by token.
@@ -98,6 +101,7 @@ pub(super) fn tokens(line: &[u8], reading: Reading) -> Option<Vec<Token>> {
 struct Walk<'a> {
     text: &'a [u8],
     place: FieldPlace,
+    devices: Devices,
     at: usize,
     tokens: Vec<Token>,
     /// Whether each open bracket is an object's.
@@ -108,6 +112,8 @@ struct Walk<'a> {
     n_sources: usize,
     /// How often the object of the fields has contract, app and seconds.
     n_found: [usize; 3],
+    /// How often it has a device, where devices are counted.
+    n_devices: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -134,6 +140,7 @@ impl<'a> Walk<'a> {
                     let field = match self.key() {
                         b"Contract" if self.is_in_source() => Field::Contract,
                         b"AppName" | b"Appname" if self.is_in_source() => Field::App,
+                        b"Mac" if self.reads_devices() => Field::Device,
                         _ => Field::Text,
                     };
                     self.tokens.push(Token { start: start + 1, end: self.at - 1, field });
@@ -155,6 +162,10 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn reads_devices(&self) -> bool {
+        self.devices == Devices::Counted && self.is_in_source()
+    }
+
     /// The last key seen among the fields.
     fn key(&self) -> &'a [u8] {
         match self.place {
@@ -164,7 +175,7 @@ impl<'a> Walk<'a> {
     }
 
     fn enter_key(&mut self, key: &'a [u8]) {
-        let is_in_source = self.is_in_source();
+        let (is_in_source, reads_devices) = (self.is_in_source(), self.reads_devices());
         if let Some(last) = self.keys.get_mut(self.open.len().wrapping_sub(1)) {
             *last = key;
         }
@@ -173,6 +184,7 @@ impl<'a> Walk<'a> {
             b"Contract" if is_in_source => self.n_found[0] += 1,
             b"AppName" | b"Appname" if is_in_source => self.n_found[1] += 1,
             b"TotalDuration" if is_in_source => self.n_found[2] += 1,
+            b"Mac" if reads_devices => self.n_devices += 1,
             _ => {}
         }
     }

@@ -31,6 +31,10 @@ pub(super) struct Line {
     pub app: *const u8,
     /// Its length.
     pub app_bytes: usize,
+    /// First byte of the device.
+    pub device: *const u8,
+    /// Its length; 0 where the line names none.
+    pub device_bytes: usize,
     /// The duration.
     pub seconds: u32,
     /// First byte of the next line.
@@ -60,7 +64,16 @@ impl Matcher {
     /// what `V` names.
     #[inline(always)]
     pub unsafe fn line<V: Vector>(&mut self, start: *const u8) -> Option<Line> {
-        let mut line = Line { contract: start, contract_bytes: 0, app: start, app_bytes: 0, seconds: 0, next: start };
+        let mut line = Line {
+            contract: start,
+            contract_bytes: 0,
+            app: start,
+            app_bytes: 0,
+            device: start,
+            device_bytes: 0,
+            seconds: 0,
+            next: start,
+        };
         let mut wrong = 0;
         for (block, length) in self.shape.blocks().iter().zip(&mut self.lengths) {
             // SAFETY: every block moves on by at most BLOCK_BYTES + MAX_TEXT_BYTES and reads at
@@ -79,7 +92,7 @@ impl Matcher {
                         }
                         *length = n_bytes;
                     }
-                    Field::Text | Field::Contract | Field::App => {
+                    Field::Text | Field::Contract | Field::App | Field::Device => {
                         // A field begins in its block, after at most 40 bytes.
                         let ends = masks.ends >> (block.n_bytes % BLOCK_BYTES);
                         *length = match ends {
@@ -89,6 +102,7 @@ impl Matcher {
                         match block.field {
                             Field::Contract => (line.contract, line.contract_bytes) = (at, *length),
                             Field::App => (line.app, line.app_bytes) = (at, *length),
+                            Field::Device => (line.device, line.device_bytes) = (at, *length),
                             _ => {}
                         }
                     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::exclude::Exclusions;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, Reason};
 use crate::engine::rules::{App, FieldPlace, FieldTypes, RecordRules};
 use ahash::AHashMap;
@@ -22,6 +23,8 @@ pub struct Reading {
     pub source: FieldPlace,
     /// Whether its `_id` is read too.
     pub ids: Ids,
+    /// Whether its `Mac` is.
+    pub devices: Devices,
 }
 
 /// The fields that matter of one well-formed record, before any rule. `None` is absent, null or of
@@ -36,6 +39,9 @@ pub struct Fields<'a> {
     pub app: Option<Cow<'a, str>>,
     /// `TotalDuration` in seconds, when it is an integer of 64 bits.
     pub seconds: Option<i64>,
+    /// `Mac`, as text; only where devices are counted. One that cannot be decoded is none: it decides
+    /// about no record.
+    pub device: Option<Cow<'a, str>>,
 }
 
 /// What becomes of one record.
@@ -75,7 +81,7 @@ impl RecordFilter {
     /// Prepares `rules`.
     pub fn new(rules: &RecordRules) -> RecordFilter {
         RecordFilter {
-            reading: Reading { types: rules.types, source: rules.source, ids: Ids::Any },
+            reading: Reading { types: rules.types, source: rules.source, ..Reading::default() },
             min_seconds: rules.min_seconds,
             max_seconds: rules.max_seconds,
             excluded: Exclusions::new(&rules.exclude_contracts),
@@ -87,6 +93,13 @@ impl RecordFilter {
     #[must_use]
     pub fn with_ids(mut self, ids: Ids) -> RecordFilter {
         self.reading.ids = ids;
+        self
+    }
+
+    /// The same filter of records whose devices are counted, or not.
+    #[must_use]
+    pub fn with_devices(mut self, devices: Devices) -> RecordFilter {
+        self.reading.devices = devices;
         self
     }
 

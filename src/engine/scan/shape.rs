@@ -14,7 +14,7 @@
 //!   unescaping, and cannot end the string or the field;
 //! - plain digits are 1 to 7 digits without a leading zero;
 //! - what follows a text field is not plain: the closing quote, the delimiter or the line ending;
-//! - contract, app and seconds each occur exactly once;
+//! - contract, app and seconds each occur exactly once, the device at most once;
 //! - a line matches within [`MAX_MATCH_BYTES`] bytes.
 
 /// Bytes that one comparison covers: a cache line.
@@ -63,6 +63,8 @@ pub enum Field {
     App,
     /// Plain digits of the duration in seconds.
     Seconds,
+    /// Plain text of the device; only where devices are counted.
+    Device,
 }
 
 /// A known byte, by what it must be.

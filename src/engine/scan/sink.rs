@@ -11,6 +11,9 @@ use crate::engine::rules::App;
 /// `offset` is the byte offset of the record's first byte in its file, decompressed; `raw` is the
 /// record without its line ending.
 pub trait Sink {
+    /// Whether it is told of devices. Where it is not, nothing is done to find them.
+    const TAKES_DEVICES: bool = false;
+
     /// A record that counts.
     fn kept(&mut self, contract: &str, app: App, seconds: i64);
     /// [`Sink::kept`] of a contract that packs.
@@ -18,6 +21,10 @@ pub trait Sink {
     fn kept_packed(&mut self, contract: PackedContract, app: App, seconds: u32) {
         contract.with_str(|contract| self.kept(contract, app, i64::from(seconds)));
     }
+    /// The device that the record kept last names; told only where devices are counted. It may be
+    /// empty, which is none.
+    #[inline(always)]
+    fn device(&mut self, _device: &str) {}
     /// Whether a well-formed record with this `_id` was there before; from now on one was. Asked only where ids are
     /// read, before anything else about the record.
     #[inline]
@@ -46,7 +53,12 @@ pub fn route(
                 return sink.rejected(offset, Reason::DuplicateId, raw);
             }
             match filter.decide(&fields) {
-                Verdict::Kept { contract, app, seconds } => sink.kept(contract, app, seconds),
+                Verdict::Kept { contract, app, seconds } => {
+                    sink.kept(contract, app, seconds);
+                    if let Some(device) = &fields.device {
+                        sink.device(device);
+                    }
+                }
                 Verdict::Rejected(reason) => sink.rejected(offset, reason, raw),
                 Verdict::UnmappedApp { app, seconds } => sink.unmapped(offset, app, seconds, raw),
             }

@@ -38,11 +38,13 @@ pub(super) struct Stencil {
     pub contract_bytes: usize,
     /// The app.
     pub app: App,
+    /// Place and length of the device in the line; no bytes where it names none.
+    pub device: (usize, usize),
 }
 
 impl Stencil {
     /// The stencil of the line at `start` that `matcher` has just accepted as `line`; none where
-    /// the contract or more digits come after the seconds, or there are too many bytes.
+    /// the contract, the device or more digits come after the seconds, or there are too many bytes.
     ///
     /// # Safety
     /// `line` lies in memory that can be read.
@@ -53,7 +55,7 @@ impl Stencil {
         let name = unsafe { std::slice::from_raw_parts(line.app, line.app_bytes) };
         let mut front = Vec::new();
         let mut back: Option<Vec<Known>> = None;
-        let mut contract = None;
+        let (mut contract, mut device) = (None, (0, 0));
         for (block, length) in matcher.shape().blocks().iter().zip(matcher.lengths()) {
             let is_front = back.is_none();
             let run = back.as_mut().unwrap_or(&mut front);
@@ -66,8 +68,12 @@ impl Stencil {
                     contract = Some((run.len(), *length));
                     run.extend(std::iter::repeat_n(Known::Plain, *length));
                 }
+                Field::Device if is_front => {
+                    device = (run.len(), *length);
+                    run.extend(std::iter::repeat_n(Known::Plain, *length));
+                }
                 Field::Seconds if is_front => back = Some(Vec::new()),
-                Field::Contract | Field::Seconds | Field::Digits => return None,
+                Field::Contract | Field::Device | Field::Seconds | Field::Digits => return None,
             }
         }
         let mut back = back?;
@@ -84,6 +90,7 @@ impl Stencil {
             contract_at,
             contract_bytes,
             app,
+            device,
         })
     }
 

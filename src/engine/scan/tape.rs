@@ -12,6 +12,7 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
 
 use super::exact::{self, Malformed};
 use super::record::{Fields, Reading};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::engine::rules::{FieldPlace, FieldTypes};
 
@@ -52,9 +53,9 @@ impl ExactReader {
     ///
     /// # Errors
     /// [`Malformed`], as for a line.
-    pub fn read_source<'a>(&'a mut self, object: &'a [u8], types: FieldTypes) -> Result<Fields<'a>, Malformed> {
-        let found = self.with_tape(object, |tape| fields_of_source(tape, types, Ids::Any)).flatten();
-        found.unwrap_or_else(|| exact::parse_source(object, types))
+    pub fn read_source<'a>(&'a mut self, object: &'a [u8], reading: Reading) -> Result<Fields<'a>, Malformed> {
+        let found = self.with_tape(object, |tape| fields_of_source(tape, reading, Ids::Any)).flatten();
+        found.unwrap_or_else(|| exact::parse_source(object, reading))
     }
 
     /// What `find` makes of the tape of `json`, or `None` where `json` is too long or simd-json
@@ -80,7 +81,7 @@ type Found<'a> = Option<Result<Fields<'a>, Malformed>>;
 /// The fields of a record; `tape` is the whole line.
 fn fields_of_line<'a>(tape: &[Node<'a>], reading: Reading) -> Found<'a> {
     if reading.source == FieldPlace::Flat {
-        return fields_of_source(tape, reading.types, reading.ids);
+        return fields_of_source(tape, reading, reading.ids);
     }
     let (mut source, mut id) = (None, None);
     let Some(members) = members(tape) else { return Some(Err(Malformed)) };
@@ -92,12 +93,13 @@ fn fields_of_line<'a>(tape: &[Node<'a>], reading: Reading) -> Found<'a> {
         }
     }
     let Some(source) = source else { return Some(Err(Malformed)) };
-    let fields = fields_of_source(source, reading.types, Ids::Any)?;
+    let fields = fields_of_source(source, reading, Ids::Any)?;
     Some(fields.map(|fields| Fields { id, ..fields }))
 }
 
 /// The fields in the object that holds them, its own `_id` among them where it has one that is read.
-fn fields_of_source<'a>(tape: &[Node<'a>], types: FieldTypes, ids: Ids) -> Found<'a> {
+fn fields_of_source<'a>(tape: &[Node<'a>], reading: Reading, ids: Ids) -> Found<'a> {
+    let types = reading.types;
     let mut fields = Fields::default();
     let Some(members) = members(tape) else { return Some(Err(Malformed)) };
     for (key, value) in members {
@@ -108,6 +110,7 @@ fn fields_of_source<'a>(tape: &[Node<'a>], types: FieldTypes, ids: Ids) -> Found
             "_id" if ids == Ids::Unique => fields.id = text_or_null(value)?,
             "AppName" | "Appname" => fields.app = string(value),
             "TotalDuration" => fields.seconds = integer(value),
+            "Mac" if reading.devices == Devices::Counted => fields.device = string(value),
             _ => {}
         }
     }

@@ -34,8 +34,14 @@ impl<'a, S: Sink> UniqueSink<'a, S> {
 }
 
 impl<S: Sink> Sink for UniqueSink<'_, S> {
+    const TAKES_DEVICES: bool = S::TAKES_DEVICES;
+
     fn kept(&mut self, contract: &str, app: App, seconds: i64) {
         self.sink.kept(contract, app, seconds);
+    }
+
+    fn device(&mut self, device: &str) {
+        self.sink.device(device);
     }
 
     fn is_duplicate(&mut self, id: &str) -> bool {

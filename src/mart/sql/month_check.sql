@@ -10,6 +10,10 @@ WITH customer AS (
     COALESCE(SUM(TvSeconds), 0) AS Tv,
     COALESCE(SUM(Seconds), 0) AS Total
   FROM {work}customer_cell
+), counted AS (
+  SELECT COALESCE(SUM(Users), 0) AS Customers FROM {work}customer_cell
+), device AS (
+  SELECT COUNT(*) AS Customers FROM {warehouse}.customer_devices WHERE Month = {month}
 ), day AS (
   SELECT
     COALESCE(SUM(MovieDuration), 0) AS Movie,
@@ -29,6 +33,14 @@ WITH customer AS (
   WHERE Month = {month}
 )
 SELECT 'the customers', 'customer_behavior', customer.Users, 'the run in etl_run', run.Users FROM customer CROSS JOIN run
+UNION ALL
+SELECT
+  'the customers',
+  'customer_behavior',
+  counted.Customers,
+  'customer_devices',
+  CASE WHEN device.Customers = 0 THEN counted.Customers ELSE device.Customers END
+FROM counted CROSS JOIN device
 UNION ALL
 SELECT 'the seconds of Movie', 'customer_behavior', customer.Movie, 'daily_activity', day.Movie FROM customer CROSS JOIN day
 UNION ALL

@@ -8,12 +8,11 @@
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, quoted};
+use super::connect::Connector;
 use super::failure::Failure;
 use super::publish::{drop_leftovers, has_partition, partition, rolled_back, run, run_patiently, take_back, tidied};
 use super::session::{self, Server};
-use super::staging::{self, Exchange, STAGING_PREFIX};
-use super::stream;
+use super::staging::{self, Exchange};
 use super::wait::patiently;
 use crate::engine::calendar::Month;
 use crate::warehouse::MartSchema;
@@ -44,8 +43,7 @@ pub(super) fn drop_month(
         return commit(&mut recorder).map_err(failed);
     }
 
-    let warehouse = &connector.place.names.warehouse;
-    let staging = format!("{warehouse}.{}", quoted(&format!("{STAGING_PREFIX}{:016x}", stream::random())));
+    let staging = staging::new_name(connector);
     let (customers, partition) = (staging::customers(connector), partition(month));
     let exchange = Exchange { table: &customers, partition: &partition, staging: &staging };
     let exchanged = staging::create(connector, conn, server, &customers, &staging)
@@ -68,6 +66,6 @@ fn remove_rows(connector: &Connector, recorder: &mut Conn, month: Month, mart: &
     run(connector, recorder, DOING, "START TRANSACTION")?;
     let of_mart = mart.tables.iter().copied().chain([&MART_RUN]).map(schema::Table::delete_month);
     of_mart
-        .chain([schema::DAILY_ACTIVITY.delete_month(), mark_dropped()])
+        .chain([schema::CUSTOMER_DEVICES.delete_month(), schema::DAILY_ACTIVITY.delete_month(), mark_dropped()])
         .try_for_each(|sql| run(connector, recorder, DOING, &connector.names().fill_month(&sql, month)))
 }

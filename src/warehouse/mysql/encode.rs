@@ -30,8 +30,8 @@ pub(super) fn names_of_sent(columns: &[Column]) -> String {
 }
 
 /// The statement that makes what is the same in every row a default of the table `staging`: it is neither sent nor parsed.
-pub(super) fn set_constants(staging: &str, table: &MonthTable) -> String {
-    let constants = held_by(COLUMNS, Output::Warehouse).filter_map(|column| match column.values(table) {
+pub(super) fn set_constants(staging: &str, table: &MonthTable, columns: &[Column]) -> String {
+    let constants = held_by(columns, Output::Warehouse).filter_map(|column| match column.values(table) {
         Values::Date(date) => Some(format!("ALTER {} SET DEFAULT '{date}'", column.name)),
         _ => None,
     });
@@ -153,7 +153,7 @@ mod tests {
         let with_more = format!("{names}, SecondTotal");
         check(&with_one_more(), &with_more, &format!("{tsv}\t-1\n"), &format!("{sql},-1)"));
         assert_eq!(
-            set_constants("s", &table),
+            set_constants("s", &table, COLUMNS),
             "ALTER TABLE s ALTER Month SET DEFAULT '2022-04-01', ALTER Date SET DEFAULT '2022-05-01'"
         );
     }

@@ -36,6 +36,7 @@ use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 
 mod connect;
+mod devices;
 mod drop;
 mod encode;
 mod failure;

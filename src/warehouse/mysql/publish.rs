@@ -11,8 +11,8 @@
 //!    columns and their ledger.
 //!    Then what goes on beside, the files of the month, must have come to a good end.
 //! 5. `customer_behavior` gets an empty partition for the month, if it has none: readers see no difference.
-//! 6. A transaction on a second connection replaces `daily_activity` of the month and adds the run to `etl_run`, all but
-//!    its `COMMIT`. What a server can refuse it refuses here, and a crash takes it back.
+//! 6. A transaction on a second connection replaces `daily_activity` and `customer_devices` of the month and adds the
+//!    run to `etl_run`, all but its `COMMIT`. What a server can refuse it refuses here, and a crash takes it back.
 //! 7. `EXCHANGE PARTITION` swaps the staged rows for those of the month. It is atomic for readers and for crashes. It
 //!    locks no table of the transaction, which waits on its own connection: a change of a table commits what its
 //!    connection has open. It waits for readers a second at a time, so that it does not happen long after this program
@@ -31,14 +31,15 @@ use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, literal, quoted};
-use super::encode;
 use super::failure::{Chance, Failure};
 use super::session::{self, Server};
 use super::staging::{self, Exchange, STAGING_PREFIX};
 use super::stream::{self, Counted};
 use super::wait::patiently;
+use super::{devices, encode};
 use crate::console::Progress;
 use crate::engine::calendar::Month;
+use crate::engine::columns::{COLUMNS, Column};
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema;
@@ -67,18 +68,18 @@ pub(super) fn load(
 ) -> Result<(), Failure> {
     let Load { table, record, beside, n_connections } = *load;
     drop_leftovers(connector, conn)?;
-    let staging_name = format!("{STAGING_PREFIX}{:016x}", stream::random());
-    let staging = format!("{}.{}", connector.place.names.warehouse, quoted(&staging_name));
+    let [staging, staged_devices] = [staging::new_name(connector), staging::new_name(connector)];
     let customers = staging::customers(connector);
     let created = staging::create(connector, conn, server, &customers, &staging);
-    let defaults = encode::set_constants(&staging, table);
     let counted = Counted::new(progress);
+    let rows = Staged { staging: &staging, columns: COLUMNS, sums: checks::customer_sums(table) };
     let published = created
-        .and_then(|()| run_patiently(connector, conn, "creating the staging table", &defaults))
-        .and_then(|()| stage(connector, server, &staging, table, &counted, n_connections))
+        .and_then(|()| stage(connector, conn, server, &rows, table, &counted, n_connections))
+        .and_then(|()| devices::stage(connector, conn, server, &staged_devices, table, n_connections))
         .and_then(|()| Ok(beside.wait(&connector.place.address)?))
-        .and_then(|()| publish(connector, conn, server, [&customers, &staging], table, record));
-    let dropped = run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {staging}"));
+        .and_then(|()| publish(connector, conn, server, [&customers, &staging, &staged_devices], table, record));
+    let drop = format!("DROP TABLE IF EXISTS {staging}, {staged_devices}");
+    let dropped = run(connector, conn, "dropping the staging table", &drop);
     if published.is_err() {
         // A repetition loads all rows again.
         counted.take_back();
@@ -152,21 +153,32 @@ fn ranges(n_rows: usize, n: usize) -> Vec<Range<usize>> {
     (0..n).map(|i| n_rows * i / n..n_rows * (i + 1) / n).collect()
 }
 
+/// A staging table, quoted and with its database: the columns of a month that it takes, and what they must add up to.
+pub(super) struct Staged<'a> {
+    pub staging: &'a str,
+    pub columns: &'a [Column],
+    pub sums: Vec<checks::Sum>,
+}
+
 /// Loads all rows, then adds them up in the database, over `n_connections` at once in both.
-fn stage(
+pub(super) fn stage(
     connector: &Connector,
+    conn: &mut Conn,
     server: &Server,
-    staging: &str,
+    staged: &Staged<'_>,
     table: &MonthTable,
     counted: &Counted<'_>,
     n_connections: usize,
 ) -> Result<(), Failure> {
+    let Staged { staging, columns, sums } = staged;
+    let defaults = encode::set_constants(staging, table, columns);
+    run_patiently(connector, conn, "creating the staging table", &defaults)?;
     let ranges = ranges(table.n_rows(), n_connections);
     let n_ranges = ranges.len();
     at_once(&mut connections(connector, n_ranges)?, ranges, |conn, rows| {
         stream::transactions(server, table, rows).into_iter().try_for_each(|rows| {
             patiently(connector, || {
-                let loaded = stream::load_range(conn, server, staging, table, rows.clone(), counted);
+                let loaded = stream::load_range(conn, server, staging, columns, table, rows.clone(), counted);
                 loaded.map_err(|e| Failure::new(&connector.place, "staging rows", &e))
             })?;
             refuse_warnings(connector, conn)
@@ -177,8 +189,7 @@ fn stage(
     // the key's whole range, so that rows nobody sent would be counted too.
     let mut conns = connections(connector, n_ranges)?;
     let bounds: Vec<String> = bounds(table, n_connections).into_iter().map(literal).collect();
-    let sums = checks::customer_sums(table);
-    let (select, month) = (checks::select(&sums), table.month.first_day());
+    let (select, month) = (checks::select(sums), table.month.first_day());
     let parts = at_once(&mut conns, contract_ranges(&bounds), |conn, range| {
         query_sums(connector, conn, &format!("{select} FROM {staging} WHERE Month = '{month}' AND {range}"), sums.len())
     })?;
@@ -188,7 +199,7 @@ fn stage(
             *sum += part;
         }
     }
-    Ok(checks::compare(&connector.place.address, &sums, &all)?)
+    Ok(checks::compare(&connector.place.address, sums, &all)?)
 }
 
 /// So many new connections.
@@ -258,7 +269,7 @@ fn publish(
     connector: &Connector,
     conn: &mut Conn,
     server: &Server,
-    [customers, staging]: [&str; 2],
+    [customers, staging, staged_devices]: [&str; 3],
     table: &MonthTable,
     record: &RunRecord,
 ) -> Result<(), Failure> {
@@ -268,6 +279,7 @@ fn publish(
     let mut recorder = connector.connect()?.0;
     patiently(connector, || {
         let recorded = replace_days(connector, &mut recorder, table)
+            .and_then(|()| devices::replace(connector, &mut recorder, staged_devices, table))
             .and_then(|()| record_run(connector, &mut recorder, server, record));
         rolled_back(&mut recorder, recorded)
     })?;

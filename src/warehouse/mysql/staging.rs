@@ -6,10 +6,11 @@
 
 use mysql::Conn;
 
-use super::connect::Connector;
+use super::connect::{Connector, quoted};
 use super::failure::Failure;
 use super::publish::{run, run_patiently};
 use super::session::Server;
+use super::stream;
 use super::wait::patiently;
 use crate::warehouse::{Meaning, schema};
 
@@ -24,7 +25,13 @@ pub(super) fn partitioned() -> String {
     format!(" PARTITION BY LIST COLUMNS (Month) (PARTITION {NO_MONTH} VALUES IN (NULL))")
 }
 
-const CREATING: &str = "creating the staging table";
+/// A name that no staging table has, quoted and with its database.
+pub(super) fn new_name(connector: &Connector) -> String {
+    let name = format!("{STAGING_PREFIX}{:016x}", stream::random());
+    format!("{}.{}", connector.place.names.warehouse, quoted(&name))
+}
+
+pub(super) const CREATING: &str = "creating the staging table";
 
 /// Makes the empty table `staging` (quoted, with its database) like `table`, and tries the exchange.
 pub(super) fn create(

@@ -80,21 +80,22 @@ pub(super) fn transactions(server: &Server, table: &MonthTable, rows: Range<usiz
     ranges
 }
 
-/// Loads the rows `rows` of `table`, one transaction, into the table `staging` (quoted, with its database).
+/// Loads the rows `rows` of `table`, one transaction, with these of its columns into the table `staging` (quoted, with its database).
 ///
 /// The server's own count of warnings is an error here: `LOAD DATA LOCAL` turns errors of data into warnings.
 pub(super) fn load_range(
     conn: &mut Conn,
     server: &Server,
     staging: &str,
+    columns: &[Column],
     table: &MonthTable,
     rows: Range<usize>,
     counted: &Counted<'_>,
 ) -> Result<(), Error> {
     let now = Counted::new(counted.progress);
     let loaded = match server.local_infile {
-        LocalInfile::Allowed => load_infile(conn, staging, table, rows, &now),
-        LocalInfile::Refused => insert_rows(conn, server, staging, table, rows, &now),
+        LocalInfile::Allowed => load_infile(conn, staging, columns, table, rows, &now),
+        LocalInfile::Refused => insert_rows(conn, server, staging, columns, table, rows, &now),
     };
     match &loaded {
         Ok(()) => drop(counted.n_rows.fetch_add(now.n_rows.into_inner(), Ordering::Relaxed)),
@@ -113,6 +114,7 @@ enum Part {
 fn load_infile(
     conn: &mut Conn,
     staging: &str,
+    columns: &[Column],
     table: &MonthTable,
     rows: Range<usize>,
     counted: &Counted<'_>,
@@ -131,12 +133,12 @@ fn load_infile(
     let statement = format!(
         "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {staging} CHARACTER SET binary \
          FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({})",
-        names_of_sent(COLUMNS)
+        names_of_sent(columns)
     );
     thread::scope(|scope| {
         // Moved in here, so that it ends before the encoder is waited for, also by a panic.
         let offer = offer;
-        scope.spawn(move || encode_rows(table, rows, &filled, &empty, counted));
+        scope.spawn(move || encode_rows(columns, table, rows, &filled, &empty, counted));
         offer.conn.query_drop(statement)
     })
 }
@@ -181,13 +183,14 @@ fn hand_out(full: &Receiver<Part>, give_back: &Sender<Vec<u8>>, writer: &mut dyn
 }
 
 fn encode_rows(
+    columns: &[Column],
     table: &MonthTable,
     rows: Range<usize>,
     filled: &SyncSender<Part>,
     empty: &Receiver<Vec<u8>>,
     counted: &Counted<'_>,
 ) {
-    let values: Vec<Values<'_>> = sent(COLUMNS).map(|column| column.values(table)).collect();
+    let values: Vec<Values<'_>> = sent(columns).map(|column| column.values(table)).collect();
     let mut row = rows.start;
     while row < rows.end {
         // Either channel ends when the load failed; its own error says why.
@@ -210,13 +213,14 @@ fn insert_rows(
     conn: &mut Conn,
     server: &Server,
     staging: &str,
+    columns: &[Column],
     table: &MonthTable,
     rows: Range<usize>,
     counted: &Counted<'_>,
 ) -> Result<(), Error> {
     let max_bytes = insert_bytes(server.max_packet_bytes);
-    let head = format!("INSERT INTO {staging} ({}) VALUES ", names_of_sent(COLUMNS));
-    let values: Vec<Values<'_>> = sent(COLUMNS).map(|column| column.values(table)).collect();
+    let head = format!("INSERT INTO {staging} ({}) VALUES ", names_of_sent(columns));
+    let values: Vec<Values<'_>> = sent(columns).map(|column| column.values(table)).collect();
     let mut statement = head.clone();
     let mut n_waiting = 0;
     conn.query_drop("START TRANSACTION")?;
@@ -300,7 +304,7 @@ mod tests {
         (0..N_BUFFERS).for_each(|_| give_back.send(Vec::new()).unwrap());
         let (table, counted) = (&table, &counted);
         thread::scope(|scope| {
-            scope.spawn(move || encode_rows(table, 0..table.n_rows(), &filled, &empty, counted));
+            scope.spawn(move || encode_rows(COLUMNS, table, 0..table.n_rows(), &filled, &empty, counted));
             take(full, give_back)
         })
     }

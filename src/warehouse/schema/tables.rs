@@ -107,6 +107,7 @@ const UNITS: &[(&str, &str)] = &[
     ("Runs", "runs"),
     ("Bytes", "bytes"),
     ("ActiveDays", "days"),
+    ("Devices", "devices"),
     ("Activeness", "days"),
 ];
 
@@ -166,6 +167,7 @@ const fn of_customer(column: &columns::Column) -> Column {
         Unit::None | Unit::DayMask => "",
         Unit::Seconds => "seconds",
         Unit::Days => "days",
+        Unit::Devices => "devices",
     };
     Column { name: column.name, column_type, comment: column.comment, unit, since: column.since, default: "" }
 }
@@ -263,6 +265,27 @@ pub(crate) fn customers_with_one_more() -> Table {
         columns::held_by(&columns::with_one_more(), Output::Warehouse).map(of_customer).collect();
     Table { columns: columns.leak(), ..CUSTOMER_BEHAVIOR }
 }
+
+/// A column of the devices as a column of a table: the table is newer than the columns of its key.
+const fn of_devices(column: &columns::Column) -> Column {
+    Column { since: 2, ..of_customer(column) }
+}
+
+/// The devices of the customers of months that were made with `--devices`.
+pub const CUSTOMER_DEVICES: Table = Table {
+    database: Database::Warehouse,
+    name: "customer_devices",
+    comment: "devices of the customers: one row per month and contract, of months made with --devices",
+    columns: &[
+        of_devices(&columns::DEVICE_COLUMNS[0]),
+        of_devices(&columns::DEVICE_COLUMNS[1]),
+        of_devices(&columns::DEVICE_COLUMNS[2]),
+    ],
+    key: CUSTOMER_KEY,
+};
+
+/// The tables of the warehouse that hold rows of months, by column `Month`, besides the runs.
+pub const MONTH_TABLES: [Table; 3] = [CUSTOMER_BEHAVIOR, CUSTOMER_DEVICES, DAILY_ACTIVITY];
 
 /// What happened on each day that has data. `Day` is the whole date.
 pub const DAILY_ACTIVITY: Table = Table {
@@ -423,8 +446,9 @@ pub const MART_RUN: Table = Table {
 };
 
 /// The tables of the warehouse.
-pub const WAREHOUSE_TABLES: [Table; 9] = [
+pub const WAREHOUSE_TABLES: [Table; 10] = [
     CUSTOMER_BEHAVIOR,
+    CUSTOMER_DEVICES,
     DAILY_ACTIVITY,
     ETL_RUN,
     ETL_RUN_DAY,

@@ -19,7 +19,7 @@ pub(super) fn drop_month(files: &Files, month: Month, mart: &MartSchema) -> Resu
     let failed = |error| files.failed(DOING, error);
     let mut connection = files.open_warehouse(Access::Write(Missing::Refuse))?;
     files.in_transaction(&mut connection, TransactionBehavior::Immediate, |transaction| {
-        let deletes = [schema::CUSTOMER_BEHAVIOR, schema::DAILY_ACTIVITY].map(|table| table.delete_month());
+        let deletes = schema::MONTH_TABLES.map(|table| table.delete_month());
         for sql in deletes.iter().chain([&mark_dropped()]) {
             transaction.execute_batch(&READING.fill_month(sql, month)).map_err(failed)?;
         }

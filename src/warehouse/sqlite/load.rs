@@ -5,7 +5,8 @@ use rusqlite::{Statement, Transaction};
 
 use super::connect::READING;
 use crate::console::Progress;
-use crate::engine::columns::{COLUMNS, Cell, Column, Output, Values, held_by};
+use crate::engine::columns::{COLUMNS, Cell, Column, DEVICE_COLUMNS, Output, Values, held_by};
+use crate::engine::devices::Devices;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::schema::{self, Table};
 use crate::warehouse::{RunRecord, Value};
@@ -16,7 +17,7 @@ pub(super) const ROWS_PER_INSERT: usize = 32;
 /// Rows between two reports of progress.
 const ROWS_PER_REPORT: usize = 16_384;
 
-/// The columns of `customer_behavior`, and which parameters of an INSERT they are: first those that are the same in
+/// The columns of a table of customers, and which parameters of an INSERT they are: first those that are the same in
 /// every row, then, row by row, the others.
 struct RowParameters<'a> {
     names: Vec<&'static str>,
@@ -51,14 +52,19 @@ impl<'a> RowParameters<'a> {
     }
 
     /// An INSERT of `n_rows` customers, what is the same in every row bound already.
-    fn prepare<'c>(&self, transaction: &'c Transaction<'_>, n_rows: usize) -> rusqlite::Result<Statement<'c>> {
+    fn prepare<'c>(
+        &self,
+        transaction: &'c Transaction<'_>,
+        home: &Table,
+        n_rows: usize,
+    ) -> rusqlite::Result<Statement<'c>> {
         let row = |place: usize| {
             let parameters: Vec<String> =
                 self.values.iter().map(|(_, parameter)| format!("?{}", self.number(*parameter, place))).collect();
             format!("({})", parameters.join(", "))
         };
         let rows: Vec<String> = (0..n_rows).map(row).collect();
-        let (name, columns) = (READING.fill(&schema::CUSTOMER_BEHAVIOR.qualified()), self.names.join(", "));
+        let (name, columns) = (READING.fill(&home.qualified()), self.names.join(", "));
         let mut insert = transaction.prepare(&format!("INSERT INTO {name} ({columns}) VALUES {}", rows.join(", ")))?;
         for (values, parameter) in &self.values {
             if let (Values::Date(date), Parameter::Constant(_)) = (values, parameter) {
@@ -98,11 +104,23 @@ pub(super) fn insert_customers(
     table: &MonthTable,
     progress: &Progress,
 ) -> rusqlite::Result<()> {
-    insert_columns(transaction, table, COLUMNS, progress)
+    insert_columns(transaction, &schema::CUSTOMER_BEHAVIOR, table, COLUMNS, progress)
+}
+
+/// Inserts the devices of the customers, in the same order, where they were counted.
+pub(super) fn insert_devices(transaction: &Transaction<'_>, table: &MonthTable) -> rusqlite::Result<()> {
+    match table.counts_devices() {
+        Devices::Ignored => Ok(()),
+        Devices::Counted => {
+            let home = &schema::CUSTOMER_DEVICES;
+            insert_columns(transaction, home, table, DEVICE_COLUMNS, &Progress::hidden())
+        }
+    }
 }
 
 pub(super) fn insert_columns(
     transaction: &Transaction<'_>,
+    home: &Table,
     table: &MonthTable,
     columns: &[Column],
     progress: &Progress,
@@ -111,7 +129,7 @@ pub(super) fn insert_columns(
     let n_whole = table.n_rows() / ROWS_PER_INSERT * ROWS_PER_INSERT;
     // Whole groups first, what is left one by one.
     for (rows, n_rows) in [(0..n_whole, ROWS_PER_INSERT), (n_whole..table.n_rows(), 1)] {
-        let mut insert = parameters.prepare(transaction, n_rows)?;
+        let mut insert = parameters.prepare(transaction, home, n_rows)?;
         let mut unreported = 0;
         for first in rows.step_by(n_rows) {
             for place in 0..n_rows {

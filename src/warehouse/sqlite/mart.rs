@@ -234,7 +234,7 @@ mod tests {
     use crate::console::Progress;
     use crate::engine::rules::Rules;
     use crate::mart;
-    use crate::warehouse::fixture::{Customer, month_table};
+    use crate::warehouse::fixture::{Customer, month_table, with_devices};
     use crate::warehouse::{Dialect, Missing, RunClock, SqliteWarehouse, Value, Warehouse as _};
 
     const CONTRACTS: [&str; 12] = ["\0", "\0\0", " ", "'", "A", "A ", "a", "{month}", "\\", "É", "é", "😀"];
@@ -252,7 +252,7 @@ mod tests {
             .zip(0..)
             .map(|(contract, n)| (*contract, [n % 3 * 5000, 0, n % 2, 0, n * n * 1000], 1 + (n % 4) as u8))
             .collect();
-        let table = month_table("2022-04", &Rules::preset("default").unwrap(), &customers);
+        let table = with_devices(month_table("2022-04", &Rules::preset("default").unwrap(), &customers));
         let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
         warehouse.load(&table, clock, &Progress::hidden()).unwrap();
     }

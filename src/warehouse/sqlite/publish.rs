@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::connect::{Access, Files};
-use super::load::{insert_customers, insert_days, insert_run};
+use super::load::{insert_customers, insert_days, insert_devices, insert_run};
 use super::prepare::look;
 use crate::console::Progress;
 use crate::engine::month::MonthTable;
@@ -25,12 +25,13 @@ pub(super) fn publish(
     files.in_transaction(&mut connection, TransactionBehavior::Immediate, |transaction| {
         let month = table.month.first_day().to_string();
         let failed = |doing| move |error| files.failed(doing, error);
-        for name in [schema::CUSTOMER_BEHAVIOR.name, schema::DAILY_ACTIVITY.name] {
+        for name in schema::MONTH_TABLES.map(|table| table.name) {
             transaction
                 .execute(&format!("DELETE FROM main.{name} WHERE Month = ?1"), [&month])
                 .map_err(failed("removing the month as it was"))?;
         }
         insert_customers(transaction, table, progress).map_err(failed("loading rows"))?;
+        insert_devices(transaction, table).map_err(failed("loading the devices"))?;
         insert_days(transaction, table).map_err(failed("loading the days"))?;
         insert_run(transaction, run, Timestamp::now()).map_err(failed("recording the run"))?;
         check(files, transaction, table)?;
@@ -53,9 +54,11 @@ pub(super) fn record_run(files: &Files, run: &RunRecord) -> Result<(), Warehouse
 /// Compares counts and sums of the rows just inserted with the ledger, inside the database.
 fn check(files: &Files, transaction: &Transaction<'_>, table: &MonthTable) -> Result<(), WarehouseError> {
     let month = table.month.first_day().to_string();
-    for (home, sums) in
-        [(schema::CUSTOMER_BEHAVIOR, checks::customer_sums(table)), (schema::DAILY_ACTIVITY, checks::day_sums(table))]
-    {
+    for (home, sums) in [
+        (schema::CUSTOMER_BEHAVIOR, checks::customer_sums(table)),
+        (schema::CUSTOMER_DEVICES, checks::device_sums(table)),
+        (schema::DAILY_ACTIVITY, checks::day_sums(table)),
+    ] {
         let sql = format!("{} FROM main.{} WHERE Month = ?1", checks::select(&sums), home.name);
         let found: Vec<i128> = transaction
             .query_row(&sql, [&month], |row| {

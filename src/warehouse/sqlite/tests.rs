@@ -217,7 +217,7 @@ fn a_column_more_is_loaded_and_read() {
     connection.execute_batch(&READING.fill(&customers.create(Dialect::Sqlite))).unwrap();
     let table = month_table("2022-04", &rules(), APRIL);
     let transaction = connection.transaction().unwrap();
-    insert_columns(&transaction, &table, &columns, &Progress::hidden()).unwrap();
+    insert_columns(&transaction, &schema::CUSTOMER_BEHAVIOR, &table, &columns, &Progress::hidden()).unwrap();
     transaction.commit().unwrap();
     let mut last = Vec::new();
     let mut each = |row: CustomerRow<'_>| {

@@ -166,6 +166,7 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
         seconds: seconds.map(Into::into),
         days: activeness.iter().map(|n_days| (1 << n_days) - 1).collect(),
         activeness,
+        devices: None,
         activity: days,
         ledger,
         detail: LedgerDetail::default(),

@@ -23,6 +23,7 @@ pub fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> Month
         days: rows.values().map(|(_, activeness)| (1 << activeness) - 1).collect(),
         activeness: Vec::new(),
         taste_labels: rules.labels.taste_labels(),
+        devices: None,
         activity: Vec::new(),
         ledger: Ledger::default(),
         detail: LedgerDetail::default(),

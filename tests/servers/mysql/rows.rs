@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use mysql::prelude::Queryable as _;
 use viewmart::console::Progress;
 use viewmart::engine::columns::{COLUMNS, Cell, Values};
-use viewmart::engine::month::Contracts;
+use viewmart::engine::devices::DeviceRows;
+use viewmart::engine::month::{Contracts, MonthTable};
 use viewmart::engine::rules::Category;
 use viewmart::mart;
 use viewmart::warehouse::mysql::{MysqlOptions, MysqlWarehouse};
@@ -239,5 +240,48 @@ fn a_ledger_that_disagrees_with_the_rows_publishes_nothing() {
         assert!(matches!(error, WarehouseError::Check { .. } | WarehouseError::Database { .. }), "{error}");
         assert_rows(&mut warehouse, &good);
         assert_eq!(n_staging_tables(&server, "disagreeing"), 0);
+    }
+}
+
+#[test]
+fn devices_come_and_go_with_their_month() {
+    for server in flavours() {
+        let mut warehouse = server.fresh("devices");
+        let mut table = hostile_month("2022-04");
+        let counts: Vec<u32> = (0..table.n_rows() as u32).map(|row| row * 7 % 5).collect();
+        table.devices = Some(DeviceRows { counts: counts.clone(), ..DeviceRows::default() });
+        let sums = format!("{}, {}", counts.len(), counts.iter().sum::<u32>());
+        let check = |warehouse: &mut MysqlWarehouse, table: &MonthTable, expected: &str| {
+            warehouse.load(table, clock(), &Progress::hidden()).unwrap();
+            mart::build(warehouse, table.month).unwrap();
+            let mut ask = |sql: &str| -> String {
+                let rows = warehouse.query(table.month, sql).unwrap();
+                rows.concat().iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+            };
+            let of = |database: &str, name: &str, count: &str| {
+                format!("SELECT {count}, COALESCE(SUM(Devices), 0) FROM {{{database}}}.{name} WHERE Month = {{month}}")
+            };
+            assert_eq!(ask(&of("warehouse", "customer_devices", "COUNT(*)")), expected, "{server:?}");
+            assert_eq!(ask(&of("mart", "device_distribution", "COALESCE(SUM(Users), 0)")), expected, "{server:?}");
+        };
+        check(&mut warehouse, &table, &sums);
+        let rows = warehouse.query(table.month, "SELECT Contract, Devices FROM {warehouse}.customer_devices").unwrap();
+        let mut expected: Vec<Vec<Value>> = (table.contracts.iter().zip(&counts))
+            .map(|(contract, count)| vec![Value::Text(contract.to_owned()), Value::Integer((*count).into())])
+            .collect();
+        let mut rows = rows;
+        let by_contract = |row: &Vec<Value>| row[0].to_string();
+        rows.sort_by_key(by_contract);
+        expected.sort_by_key(by_contract);
+        assert_eq!(rows, expected, "{server:?}");
+        // Again, without them, with them again, and gone with the month.
+        check(&mut warehouse, &table, &sums);
+        let without = MonthTable { devices: None, ..table.clone() };
+        check(&mut warehouse, &without, "0, 0");
+        check(&mut warehouse, &table, &sums);
+        mart::months::drop(&mut warehouse, table.month).unwrap();
+        let left = warehouse.query(table.month, "SELECT COUNT(*) FROM {warehouse}.customer_devices").unwrap();
+        assert_eq!(left, [[Value::Integer(0)]], "{server:?}");
+        assert_eq!(n_staging_tables(&server, "devices"), 0);
     }
 }

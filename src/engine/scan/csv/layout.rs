@@ -12,6 +12,8 @@ const DELIMITERS: [u8; 4] = *b",;\t|";
 const SOURCE: &str = "_source";
 /// The column of ids.
 const ID: &str = "_id";
+/// The column of devices.
+const DEVICE: &str = "Mac";
 
 /// Where the fields of a CSV file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct CsvLayout {
     pub columns: Columns,
     /// The place of the column `_id`, where there is one; read only where ids are.
     pub id: Option<usize>,
+    /// The place of the column `Mac`, where there is one; read only where devices are counted.
+    pub device: Option<usize>,
 }
 
 /// The columns that are read, each as its place from 0.
@@ -105,8 +109,8 @@ impl CsvLayout {
             let found = columns(if record.is_well_formed { names.as_slice() } else { &[] });
             match found {
                 Ok(columns) => {
-                    let (n_fields, id) = (names.len(), id_column(&names));
-                    return Ok((CsvLayout { delimiter, n_fields, columns, id }, record.next));
+                    let (id, device) = (id_column(&names), device_column(&names));
+                    return Ok((CsvLayout { delimiter, n_fields: names.len(), columns, id, device }, record.next));
                 }
                 Err(missing) => {
                     let is_better = best.as_ref().is_none_or(|best| best.found.len() < names.len());
@@ -152,6 +156,12 @@ fn columns(names: &[String]) -> Result<Columns, Vec<String>> {
 /// The column of ids, found as the others are.
 fn id_column(names: &[String]) -> Option<usize> {
     names.iter().rposition(|name| name == ID).or_else(|| only(names, |name| is_like(name, ID)))
+}
+
+/// The column of devices, found as those of the other fields are.
+fn device_column(names: &[String]) -> Option<usize> {
+    let exact = names.iter().rposition(|name| name.strip_prefix("_source.").unwrap_or(name) == DEVICE);
+    exact.or_else(|| only(names, |name| is_like(name, DEVICE)))
 }
 
 /// The one name that is so.

@@ -28,10 +28,11 @@ pub(super) use record::{MAX_NULL_BYTES, is_null};
 use super::exact::Malformed;
 use super::fast::{Format, Learned, Scanner};
 use super::integer::integer;
-use super::record::{Fields, MAX_LINE_BYTES, RecordFilter};
+use super::record::{Fields, MAX_LINE_BYTES, Reading, RecordFilter};
 use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
 use super::sink::{Sink, route};
 use super::tape::ExactReader;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 
 /// What reading the records of CSV files of one layout needs and keeps from split to split: the
@@ -72,13 +73,17 @@ impl CsvReader {
     /// begins, or `start` where the window cuts the record off.
     fn read_any(&mut self, chunk: &Chunk<'_>, start: usize, filter: &RecordFilter, sink: &mut impl Sink) -> usize {
         let window = chunk.window;
-        let CsvLayout { delimiter, n_fields, columns, id: id_place } = self.layout;
+        let CsvLayout { delimiter, n_fields, columns, id: id_place, .. } = self.layout;
         let id_place = id_place.filter(|_| filter.reading.ids == Ids::Unique);
+        let device_place = self.layout.device_of(filter.reading);
         let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
-        let mut id = None;
+        let (mut id, mut device) = (None, None);
         let record = read_record(window, start, delimiter, |place, field| {
             if Some(place) == id_place {
                 id = Some(field);
+            }
+            if Some(place) == device_place {
+                device = Some(field);
             }
             match columns {
                 Columns::Source(source) if place == source => contract = field,
@@ -104,15 +109,23 @@ impl CsvReader {
         let fields = if !is_well_formed {
             Err(Malformed)
         } else if let Columns::Source(_) = columns {
-            self.exact.read_source(contract.bytes_in(window, &mut self.unquoted), filter.reading.types)
+            self.exact.read_source(contract.bytes_in(window, &mut self.unquoted), filter.reading)
         } else {
             let seconds = seconds.value(window).and_then(|seconds| integer(&seconds, filter.reading.types));
-            fields_of_text(contract.value(window), app.value(window), seconds)
+            let device = device.and_then(|device| device.value(window));
+            fields_of_text(contract.value(window), app.value(window), seconds, device)
         };
         let with_id = |fields| Ok(Fields { id: id.and_then(|id| id.value(window)).map(text).transpose()?, ..fields });
         let fields = fields.and_then(with_id);
         route(fields, filter, chunk.base + start as u64, raw, sink);
         record.next
+    }
+}
+
+impl CsvLayout {
+    /// The place of the device, where it is read.
+    fn device_of(&self, reading: Reading) -> Option<usize> {
+        self.device.filter(|_| reading.devices == Devices::Counted)
     }
 }
 
@@ -122,7 +135,8 @@ pub fn scan_csv(chunk: &Chunk<'_>, scanner: &Scanner, reader: &mut CsvReader, si
     let CsvLayout { delimiter, .. } = reader.layout;
     let records = quote::first_record_start(chunk.window, chunk.owned.start, chunk.quotes, delimiter)..chunk.owned.end;
     let mut learned = std::mem::take(&mut reader.learned);
-    let mut format = Records { chunk, reader };
+    let reading = scanner.filter().reading;
+    let mut format = Records { chunk, reader, reading };
     let next = match delimiter {
         b',' => scanner.scan::<b',', _, _>(chunk.window, records, &mut format, &mut learned, sink),
         b';' => scanner.scan::<b';', _, _>(chunk.window, records, &mut format, &mut learned, sink),
@@ -152,6 +166,7 @@ pub fn scan_csv_exact(chunk: &Chunk<'_>, filter: &RecordFilter, reader: &mut Csv
 struct Records<'a> {
     chunk: &'a Chunk<'a>,
     reader: &'a mut CsvReader,
+    reading: Reading,
 }
 
 impl Format for Records<'_> {
@@ -159,7 +174,7 @@ impl Format for Records<'_> {
     const HAS_NULLS: bool = true;
 
     fn tokens(&self, line: &[u8]) -> Option<Vec<Token>> {
-        tokens(line, self.reader.layout)
+        tokens(line, self.reader.layout, self.reading)
     }
 
     #[inline(never)]
@@ -171,10 +186,11 @@ impl Format for Records<'_> {
 /// The content of a record that a shape can describe: every field plain text, in quotes or not, and
 /// the duration plain digits. The line may be no record but a part of one, within quotes: to a
 /// record that looks the same this means nothing.
-pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
-    let CsvLayout { delimiter, n_fields, columns: Columns::Named { contract, app, seconds }, id: _ } = layout else {
+pub(super) fn tokens(line: &[u8], layout: CsvLayout, reading: Reading) -> Option<Vec<Token>> {
+    let CsvLayout { delimiter, n_fields, columns: Columns::Named { contract, app, seconds }, .. } = layout else {
         return None;
     };
+    let device = layout.device_of(reading);
     let text = line.strip_suffix(b"\n")?;
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     let mut tokens = Vec::new();
@@ -192,6 +208,7 @@ pub(super) fn tokens(line: &[u8], layout: CsvLayout) -> Option<Vec<Token>> {
             () if is_seconds => Content::Seconds,
             () if place == contract => Content::Contract,
             () if place == app => Content::App,
+            () if Some(place) == device => Content::Device,
             () => Content::Text,
         };
         tokens.push(Token { start, end: start + content.len(), field: role });
@@ -204,8 +221,10 @@ fn fields_of_text<'a>(
     contract: Option<Cow<'a, [u8]>>,
     app: Option<Cow<'a, [u8]>>,
     seconds: Option<i64>,
+    device: Option<Cow<'a, [u8]>>,
 ) -> Result<Fields<'a>, Malformed> {
-    Ok(Fields { id: None, contract: contract.map(text).transpose()?, app: app.map(text).transpose()?, seconds })
+    let [contract, app, device] = [contract, app, device].map(|bytes| bytes.map(text).transpose());
+    Ok(Fields { id: None, contract: contract?, app: app?, seconds, device: device? })
 }
 
 fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Malformed> {

@@ -32,7 +32,9 @@ fn columns_are_found_by_name() {
                     }
                     let file = format!("{mark}{header}{ending}{rest}");
                     let id = header.split(char::from(delimiter)).position(|name| name == "_id");
-                    let expected = CsvLayout { delimiter, n_fields, columns, id };
+                    let is_device = |name: &str| name.rsplit('.').next().unwrap().trim().eq_ignore_ascii_case("mac");
+                    let device = header.split(char::from(delimiter)).position(is_device);
+                    let expected = CsvLayout { delimiter, n_fields, columns, id, device };
                     assert_eq!(
                         CsvLayout::from_header(file.as_bytes()),
                         Ok((expected, file.len() - rest.len())),

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::{Call, RecordingSink, USUAL, filter, for_each_csv_split, n_cases};
+use crate::engine::devices::Devices;
 use crate::engine::rules::{RecordRules, Rules};
 use crate::engine::scan::csv::{self, CsvLayout, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::{Backend, Scanner};
@@ -82,15 +83,30 @@ pub(super) fn write_record(
     }
 }
 
+/// A device as a line of JSON has it: of the same length in most lines, and now and then not what it seems.
+fn device(other: &str) -> String {
+    match other.as_bytes().first() {
+        Some(b'A' | b'B') => "null".to_owned(),
+        Some(b'C' | b'D') => "\"\"".to_owned(),
+        Some(b'E') => "\"0C\\u0041\"".to_owned(),
+        Some(b'F') => "\"\\ud800\"".to_owned(),
+        Some(b'G') => "\"a longer one\"".to_owned(),
+        Some(b'H') => "\"0C\",\"Mac\":7".to_owned(),
+        Some(b'I') => "7".to_owned(),
+        _ => format!("\"{:04X}\"", other.bytes().map(u32::from).sum::<u32>()),
+    }
+}
+
 /// One line of a file whose lines have this shape, `style` 0..4.
 fn write_line(style: usize, contract: &str, app: &str, seconds: &str, other: &str) -> String {
+    let device = device(other);
     match style {
         0 => format!(
-            "{{\"_index\":\"history\",\"_type\":\"{}\",\"_id\":\"{other}\",\"_score\":0,\"_source\":{{\"Contract\":\"{contract}\",\"Mac\":\"0C00\",\"TotalDuration\":{seconds},\"AppName\":\"{app}\"}}}}\n",
+            "{{\"_index\":\"history\",\"_type\":\"{}\",\"_id\":\"{other}\",\"_score\":0,\"_source\":{{\"Contract\":\"{contract}\",\"Mac\":{device},\"TotalDuration\":{seconds},\"AppName\":\"{app}\"}}}}\n",
             app.to_lowercase()
         ),
         1 => format!(
-            "{{\"_index\":\"history\",\"_id\":\"{other}\",\"_source\":{{\"AppName\":\"{app}\",\"TotalDuration\":{seconds},\"Contract\":\"{contract}\"}}}}\r\n"
+            "{{\"_index\":\"history\",\"_id\":\"{other}\",\"_source\":{{\"AppName\":\"{app}\",\"TotalDuration\":{seconds},\"Contract\":\"{contract}\",\"Mac\":{device}}}}}\r\n"
         ),
         2 => format!(
             "{{\"_source\": {{\"Contract\": \"{contract}\", \"Appname\": \"{app}\", \"TotalDuration\": {seconds} }}, \"n\": [1, 22, \"{other}\"]}}\n"
@@ -135,6 +151,10 @@ pub(super) fn app() -> impl Strategy<Value = &'static str> {
         "CHANNELS",
         "A_NAME_LONGER_THAN_16",
     ])
+}
+
+fn counting_devices() -> RecordFilter {
+    filter().clone().with_devices(Devices::Counted)
 }
 
 /// Bytes put in, changed or taken out, each place by chance.
@@ -192,6 +212,7 @@ proptest! {
     #[test]
     fn fast_and_exact_agree(text in file(), n_split_bytes in prop_oneof![Just(usize::MAX / 2), MIN_SPLIT_BYTES..2_000]) {
         check(&text, filter(), n_split_bytes);
+        check(&text, &counting_devices(), n_split_bytes);
     }
 
     #[test]
@@ -200,6 +221,7 @@ proptest! {
         n_split_bytes in prop_oneof![Just(usize::MAX / 2), MIN_SPLIT_BYTES..2_000],
     ) {
         check_csv(&file, filter(), n_split_bytes);
+        check_csv(&file, &counting_devices(), n_split_bytes);
     }
 
     #[test]
@@ -263,7 +285,7 @@ fn records_of_one_shape_are_all_matched() {
         let records = (0..20).map(|i| write_record(style, &format!("ABC{i:06}"), "VOD", &(i * 37).to_string(), "x y"));
         let (headers, records): (Vec<_>, Vec<_>) = records.unzip();
         let (layout, _) = CsvLayout::from_header(headers[0].as_bytes()).unwrap();
-        let tokens = |record: &String| csv::tokens(record.as_bytes(), layout);
+        let tokens = |record: &String| csv::tokens(record.as_bytes(), layout, USUAL);
         let samples = records.iter().filter_map(|record| Some((record.as_bytes(), tokens(record)?)));
         let shapes = Shape::learn(samples, 4);
         assert_eq!(shapes.len(), 1, "{:?}", records[0]);
@@ -293,9 +315,9 @@ fn what_cannot_be_learned() {
     check(good.trim_end());
     check(&good.replace("VOD", "V\\u004fD"));
     check(&good.replace("VOD", "VÖD"));
-    check(&good.replace("\"Mac\":\"0C00\"", "\"Contract\":\"B\""));
-    check(&good.replace("\"Mac\":\"0C00\"", "\"Appname\":\"B\""));
-    check(&good.replace("\"Mac\":\"0C00\"", "\"\\u0041ppName\":\"B\""));
+    check(&good.replace("\"Mac\":\"00CD\"", "\"Contract\":\"B\""));
+    check(&good.replace("\"Mac\":\"00CD\"", "\"Appname\":\"B\""));
+    check(&good.replace("\"Mac\":\"00CD\"", "\"\\u0041ppName\":\"B\""));
     check(&good.replace("\"_score\":0", "\"_source\":{}"));
     check(&good.replace("\"TotalDuration\":5", "\"TotalDuration\":-5"));
     check(&good.replace("\"TotalDuration\":5", "\"TotalDuration\":5.0"));
@@ -303,4 +325,55 @@ fn what_cannot_be_learned() {
     check(&good.replace("\"AppName\"", "\"Name\""));
     check(&good.replace("}}\n", "}\n"));
     check(&good.replace("\"_source\"", "\"source\""));
+}
+
+#[test]
+fn devices_are_told_of_the_records_that_are_kept() {
+    let lines = |values: &[&str]| -> String {
+        let line = |value: &&str| {
+            format!("{{\"_source\":{{\"Contract\":\"C\",{value}\"TotalDuration\":5,\"AppName\":\"VOD\"}}}}\n")
+        };
+        values.iter().map(line).collect()
+    };
+    let told = |calls: Vec<Call>| -> Vec<String> {
+        calls.into_iter().filter_map(|call| if let Call::Device(device) = call { Some(device) } else { None }).collect()
+    };
+    let check = |filter: &RecordFilter, values: &[&str], expected: &[&str]| {
+        // Often enough that the shape is learned, and then one by one.
+        for n_repeats in if cfg!(miri) { 1..2 } else { 1..40 } {
+            let text = lines(&values.repeat(n_repeats));
+            assert_eq!(told(check(text.as_bytes(), filter, usize::MAX / 2)), expected.repeat(n_repeats), "{values:?}");
+        }
+    };
+    let counting = counting_devices();
+    check(filter(), &["\"Mac\":\"0C\","], &[]);
+    check(&counting, &["\"Mac\":\"0C\",", "\"Mac\":\"0D\",", ""], &["0C", "0D"]);
+    check(&counting, &["\"Mac\":\"\",", "\"Mac\":null,", "\"Mac\":5,", "\"Mac\":[\"0C\"],", "\"mac\":\"0C\","], &[]);
+    check(&counting, &["\"Mac\":\"0C\",\"Mac\":\"0D\",", "\"Mac\":\"0C\",\"Mac\":null,"], &["0D"]);
+    check(&counting, &["\"\\u004dac\":\"\\u0041é\",", "\"x\":{\"Mac\":\"0C\"},"], &["Aé"]);
+    // It cannot be decoded, and the record counts all the same.
+    check(&counting, &["\"Mac\":\"\\ud800\","], &[]);
+    check(&counting, &["\"Mac\":\" \",\"Appname\":\"\",", "\"Mac\":\" \","], &[" ", " "]);
+
+    let check = |header: &str, records: &str, expected: &[&str]| {
+        for n_repeats in if cfg!(miri) { 1..2 } else { 1..40 } {
+            let file = format!("{header}\n{}", records.repeat(n_repeats));
+            assert_eq!(
+                told(check_csv(file.as_bytes(), &counting, usize::MAX / 2)),
+                expected.repeat(n_repeats),
+                "{file}"
+            );
+        }
+    };
+    let named = "Contract,Mac,TotalDuration,AppName";
+    check(named, "C,0C,5,VOD\nC,\"0D\",5,VOD\nC,,5,VOD\n", &["0C", "0D"]);
+    check(named, "C,NULL,5,VOD\nC,\"NULL\",5,VOD\nC,\\N,5,VOD\nC,NOLL,5,VOD\n", &["NULL", "NOLL"]);
+    check(named, "C,\"0\"\"C\",5,VOD\nC,0C,5,NONE\n,0C,5,VOD\n", &["0\"C"]);
+    check("contract;x.MAC;totalduration;appname", "C;0C;5;VOD\n", &["0C"]);
+    check("Contract,AppName,TotalDuration", "C,VOD,5\n", &[]);
+    check(
+        "_source",
+        "\"{\"\"Contract\"\":\"\"C\"\",\"\"Mac\"\":\"\"0C\"\",\"\"TotalDuration\"\":5,\"\"AppName\"\":\"\"VOD\"\"}\"\n",
+        &["0C"],
+    );
 }

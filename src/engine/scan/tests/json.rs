@@ -34,8 +34,8 @@ fn check_value(value: &[u8], is_valid: bool) {
         [&br#"{"_source":{"x":[0,"#[..], value, br#"],"Contract":"C","TotalDuration":1,"AppName":"SPORT"}}"#].concat();
     check_bytes(&line, expected.clone());
     let object = [&br#"{"Contract":"C","TotalDuration":1,"AppName":"SPORT","y":{"x":"#[..], value, b"}}"].concat();
-    assert_eq!(parse_source(&object, USUAL.types), expected);
-    assert_eq!(ExactReader::new().read_source(&object, USUAL.types), expected);
+    assert_eq!(parse_source(&object, USUAL), expected);
+    assert_eq!(ExactReader::new().read_source(&object, USUAL), expected);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::super::record::Reading;
 use super::super::shape::MAX_MATCH_BYTES;
 use super::super::tape::ExactReader;
 use super::{READINGS, RecordingSink, filter, for_each_csv_split, n_cases, scanner};
+use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 
 /// The texts of JSON values, valid and otherwise, and what stands between them.
@@ -108,8 +109,9 @@ fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String
 
 /// Every way to read a record.
 fn readings() -> impl Strategy<Value = Reading> {
-    (select(READINGS.to_vec()), select(vec![Ids::Any, Ids::Unique]))
-        .prop_map(|(reading, ids)| Reading { ids, ..reading })
+    let devices = select(vec![Devices::Ignored, Devices::Counted]);
+    (select(READINGS.to_vec()), select(vec![Ids::Any, Ids::Unique]), devices)
+        .prop_map(|(reading, ids, devices)| Reading { ids, devices, ..reading })
 }
 
 /// A line that is a record more often than not.
@@ -152,7 +154,7 @@ proptest! {
     fn simd_and_exact_agree(line in line(), reading in readings()) {
         let mut reader = ExactReader::new();
         prop_assert_eq!(reader.read(&line, reading), parse_line(&line, reading));
-        prop_assert_eq!(reader.read_source(&line, reading.types), parse_source(&line, reading.types));
+        prop_assert_eq!(reader.read_source(&line, reading), parse_source(&line, reading));
     }
 
     #[test]

@@ -13,11 +13,13 @@ use super::csv::{Chunk, ChunkEnd, CsvLayout, CsvReader, QuoteState, QuoteTransit
 use super::fast::{Backend, Scanner};
 use super::record::{Fields, Reading, RecordFilter};
 use super::sink::Sink;
+use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, Reason};
 use crate::engine::rules::{App, Category, FieldPlace, FieldTypes, Rules};
 
 /// How records are read unless rules say otherwise.
-const USUAL: Reading = Reading { types: FieldTypes::Strict, source: FieldPlace::Source, ids: Ids::Any };
+const USUAL: Reading =
+    Reading { types: FieldTypes::Strict, source: FieldPlace::Source, ids: Ids::Any, devices: Devices::Ignored };
 const LENIENT: Reading = Reading { types: FieldTypes::Lenient, ..USUAL };
 const FLAT: Reading = Reading { source: FieldPlace::Flat, ..USUAL };
 const LENIENT_FLAT: Reading = Reading { types: FieldTypes::Lenient, ..FLAT };
@@ -34,14 +36,23 @@ struct RecordingSink {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Call {
     Kept(String, Category, i64),
+    /// Of the record kept last.
+    Device(String),
     Rejected(u64, Reason, Vec<u8>),
     Unmapped(u64, String, i64, Vec<u8>),
 }
 
 impl Sink for RecordingSink {
+    const TAKES_DEVICES: bool = true;
+
     fn kept(&mut self, contract: &str, app: App, seconds: i64) {
         self.calls.push(Call::Kept(contract.to_owned(), app.category, seconds));
         self.app_indexes.push(app.index);
+    }
+    fn device(&mut self, device: &str) {
+        if !device.is_empty() {
+            self.calls.push(Call::Device(device.to_owned()));
+        }
     }
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
         self.calls.push(Call::Rejected(offset, reason, raw.to_vec()));
@@ -89,7 +100,7 @@ fn for_each_csv_split(file: &[u8], n_bytes: usize, mut scan: impl FnMut(&Chunk<'
 }
 
 fn fields<'a>(contract: Option<&'a str>, app: Option<&'a str>, seconds: Option<i64>) -> Fields<'a> {
-    Fields { id: None, contract: contract.map(Cow::Borrowed), app: app.map(Cow::Borrowed), seconds }
+    Fields { contract: contract.map(Cow::Borrowed), app: app.map(Cow::Borrowed), seconds, ..Fields::default() }
 }
 
 /// Number of cases of a property: few where an interpreter runs them.
