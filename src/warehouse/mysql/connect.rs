@@ -87,15 +87,18 @@ impl Place {
 
     /// The statements that give the account what it needs.
     pub(super) fn grants(&self) -> String {
+        [&self.names.warehouse, &self.names.mart].map(|database| self.grant_on(database)).join(" ")
+    }
+
+    /// The one for a database, whose name is in backticks.
+    pub(super) fn grant_on(&self, database: &str) -> String {
         let account = format!("'{}'@'%'", self.user.replace('\'', "''"));
         // `_` and `%` stand for anything there.
-        let pattern = |database: &String| match self.grants_literally.load(Ordering::Relaxed) {
-            true => database.clone(),
+        let pattern = match self.grants_literally.load(Ordering::Relaxed) {
+            true => database.to_owned(),
             false => database.replace('_', "\\_").replace('%', "\\%"),
         };
-        [&self.names.warehouse, &self.names.mart]
-            .map(|database| format!("GRANT {PRIVILEGES} ON {}.* TO {account};", pattern(database)))
-            .join(" ")
+        format!("GRANT {PRIVILEGES} ON {pattern}.* TO {account};")
     }
 
     #[cfg(test)]

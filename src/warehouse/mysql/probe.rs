@@ -181,6 +181,13 @@ fn look(connector: &Connector, conn: &mut Conn, server: &Server, mart: &MartSche
             Err(failure) => Finding::failed(what, &failure),
         });
     }
+    // The statements for both databases are told once.
+    if let [.., of_warehouse, of_mart] = findings.as_mut_slice()
+        && of_mart.advice.is_some()
+        && of_mart.advice == of_warehouse.advice
+    {
+        of_mart.advice = Some("the same statements give these rights too".to_owned());
+    }
     findings
 }
 
@@ -202,7 +209,7 @@ fn try_rights(
             "the first run creates it if the account may; else let an administrator run: CREATE DATABASE {name} \
              CHARACTER SET utf8mb4 COLLATE {}; {}",
             server.collation,
-            connector.place.grants()
+            connector.place.grant_on(&name)
         );
         return Ok(Some(Finding::warning("", found, advice)));
     }

@@ -23,6 +23,7 @@ fn the_doctor_sees_what_is_wrong() {
         let all = ["connection", "version", "local_infile", "packet size", "character set", "write access", "rights"];
         check(&server.url("examined"), &options(), &all.map(|what| (what, Good)));
         check(&server.url("not_there"), &options(), &[("rights", Warning), ("rights, mart", Warning)]);
+        assert_eq!(grants(&server.url("not_there")), ["ON `not\\_there`.*", "ON `not\\_there\\_mart`.*"]);
         assert_eq!(n_staging_tables(&server, "examined"), 0);
 
         let mut root = server.root();
@@ -32,6 +33,9 @@ fn the_doctor_sees_what_is_wrong() {
         root.query_drop("GRANT ALL ON examined_mart.* TO reader").unwrap();
         let url = MysqlUrl::parse(&format!("mysql://reader@127.0.0.1:{}/examined", server.port)).unwrap();
         check(&url, &options(), &[("rights", Failed), ("rights, mart", Good)]);
+        root.query_drop("REVOKE CREATE VIEW ON examined_mart.* FROM reader").unwrap();
+        check(&url, &options(), &[("rights", Failed), ("rights, mart", Failed)]);
+        assert_eq!(grants(&url), ["ON `examined`.*", "ON `examined\\_mart`.*"]);
         assert_eq!(n_staging_tables(&server, "examined"), 0);
         let wrong = MysqlOptions { password: Some(Secret::new("wrong password")), ..options() };
         check(&url, &wrong, &[("connection", Failed)]);
@@ -47,6 +51,15 @@ fn the_doctor_sees_what_is_wrong() {
         server.root().query_drop("SET GLOBAL read_only = 0").unwrap();
         server.kill();
     }
+}
+
+/// The objects of all GRANT statements that are advised.
+fn grants(url: &MysqlUrl) -> Vec<String> {
+    let findings = warehouse_checks(url, None, &options(), &viewmart::mart::schema());
+    let advice: Vec<String> = findings.into_iter().filter_map(|finding| finding.advice).collect();
+    let advice = advice.join(" ");
+    let objects = advice.split("GRANT ").skip(1).filter_map(|grant| grant.split_once("CREATE VIEW "));
+    objects.filter_map(|(_, object)| Some(object.split_once(" TO ")?.0.to_owned())).collect()
 }
 
 #[test]
