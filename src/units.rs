@@ -24,7 +24,7 @@ pub fn counted(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
-/// `1234567` as `1 234 567`.
+/// `1234567` as `1,234,567`.
 pub fn grouped(number: u64) -> String {
     grouped_wide(i128::from(number))
 }
@@ -35,7 +35,7 @@ pub fn grouped_wide(number: i128) -> String {
     let mut text = String::from(if number < 0 { "-" } else { "" });
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(' ');
+            text.push(',');
         }
         text.push(digit);
     }
@@ -51,7 +51,7 @@ pub fn size(n_bytes: u64) -> String {
     }
 }
 
-/// Seconds as hours, a place behind the point below ten thousand: `6.4 h`, `12 345 678 h`; what is there but rounds to
+/// Seconds as hours, a place behind the point below ten thousand: `6.4 h`, `12,345,678 h`; what is there but rounds to
 /// nothing is `<0.1 h`.
 pub fn hours(seconds: i128) -> String {
     let text = bare_hours(seconds);
@@ -62,7 +62,7 @@ pub fn hours(seconds: i128) -> String {
     }
 }
 
-/// Seconds as hours with one place behind the point, where the unit is told elsewhere: `1 235 000.0`.
+/// Seconds as hours with one place behind the point, where the unit is told elsewhere: `1,235,000.0`.
 pub fn bare_hours(seconds: i128) -> String {
     let tenths = (seconds.unsigned_abs() + 180) / 360;
     let sign = if seconds < 0 && tenths > 0 { "-" } else { "" };
@@ -98,9 +98,9 @@ pub fn in_one_line(text: &str) -> String {
     safe
 }
 
-/// The most frequent apps and how many more there are.
+/// The most frequent apps and how many more there are; one that is in `similar` with the name that the rules know.
 /// App names are outside data: quoted, their control characters escaped.
-pub fn most_frequent(apps: &BTreeMap<String, u64>) -> String {
+pub fn most_frequent(apps: &BTreeMap<String, u64>, similar: &BTreeMap<String, String>) -> String {
     const SHOWN: usize = 5;
     let mut by_count: Vec<(&String, &u64)> = apps.iter().collect();
     by_count.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
@@ -109,6 +109,9 @@ pub fn most_frequent(apps: &BTreeMap<String, u64>) -> String {
         let name: String = app.chars().take(40).collect();
         // Writing to a String cannot fail.
         let _ = write!(text, "{}{name:?} {}", if place == 0 { "" } else { ", " }, grouped(**records));
+        if let Some(known) = similar.get(*app) {
+            let _ = write!(text, " (the rules have {known:?})");
+        }
     }
     if by_count.len() > SHOWN {
         let _ = write!(text, " and {} more", by_count.len() - SHOWN);
@@ -125,8 +128,8 @@ mod tests {
         let check = |number: i128, expected: &str| assert_eq!(grouped_wide(number), expected);
         check(0, "0");
         check(999, "999");
-        check(1000, "1 000");
-        check(-1_234_567, "-1 234 567");
+        check(1000, "1,000");
+        check(-1_234_567, "-1,234,567");
         let check = |n_bytes: u64, expected: &str| assert_eq!(size(n_bytes), expected);
         check(0, "0 B");
         check(999, "999 B");
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn seconds_are_hours_and_parts_percent() {
         let check = |seconds: i128, expected: &str| assert_eq!(hours(seconds), expected, "{seconds}");
-        assert_eq!(bare_hours(4_446_000_000), "1 235 000.0");
+        assert_eq!(bare_hours(4_446_000_000), "1,235,000.0");
         assert_eq!(bare_hours(-5400), "-1.5");
         assert_eq!([fine_percent(0, 0), fine_percent(1, 3), fine_percent(5, 5)], ["0.00 %", "33.33 %", "100.00 %"]);
         check(0, "0.0 h");
@@ -147,8 +150,8 @@ mod tests {
         check(180, "0.1 h");
         check(3600, "1.0 h");
         check(-23_040, "-6.4 h");
-        check(36_000_000 - 181, "9 999.9 h");
-        check(36_000_000, "10 000 h");
+        check(36_000_000 - 181, "9,999.9 h");
+        check(36_000_000, "10,000 h");
         check(i128::MAX / 2, &format!("{} h", grouped_wide((i128::MAX / 2 + 180) / 360 / 10)));
         let check = |part: i128, whole: i128, expected: &str| assert_eq!(percent(part, whole), expected, "{part}");
         check(0, 0, "0.0 %");

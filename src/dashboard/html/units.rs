@@ -1,6 +1,7 @@
 //! Numbers as people read them. Integer arithmetic, so that the same number is the same text everywhere.
 
 use crate::engine::calendar::{Day, Month};
+use crate::units::grouped_wide;
 
 /// `1,920,546`.
 pub fn count(number: i64) -> String {
@@ -8,18 +9,8 @@ pub fn count(number: i64) -> String {
 }
 
 fn grouped(number: i128) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
-    if number < 0 {
-        text.push('\u{2212}');
-    }
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    // A minus as wide as a digit.
+    grouped_wide(number).replacen('-', "\u{2212}", 1)
 }
 
 /// `numerator / denominator` with so many decimals, half away from zero; a denominator of 0 gives 0.
