@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -38,6 +39,13 @@ impl Progress {
 
     /// Begins to watch a stage of `total` units.
     pub fn start(choice: ProgressChoice, stage: &'static str, total: u64, unit: Unit) -> Progress {
+        let progress = Progress::start_unseen(choice, stage, total, unit);
+        progress.show();
+        progress
+    }
+
+    /// As [`Progress::start`]; the bar is not drawn before [`Progress::show`].
+    fn start_unseen(choice: ProgressChoice, stage: &'static str, total: u64, unit: Unit) -> Progress {
         if choice == ProgressChoice::Hidden || !std::io::stderr().is_terminal() {
             return Progress::hidden();
         }
@@ -47,13 +55,19 @@ impl Progress {
             }
             Unit::Rows => "{msg:<10} {bar:32} {human_pos:>10} of {human_len}, {per_sec}, {eta} left",
         };
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         // The templates are constants; were one wrong, the plain bar would do.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_message(stage);
         Progress { bar: Some(bar) }
+    }
+
+    fn show(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
     }
 
     /// Says that `n` more units (bytes or rows) are done.
@@ -82,11 +96,64 @@ impl Progress {
         self.bar.as_ref().map(ProgressBar::position)
     }
 
+    fn is_over(&self) -> bool {
+        self.bar.as_ref().is_none_or(ProgressBar::is_finished)
+    }
+
     /// Removes the bar.
     pub fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Where the bars of some work are drawn.
+#[derive(Clone, Debug)]
+pub enum Bars {
+    /// On the terminal, at once.
+    Drawn(ProgressChoice),
+    /// Behind the bars of other work, until it is their turn.
+    Behind(Curtain),
+}
+
+impl Bars {
+    /// Begins to watch a stage of `total` units.
+    pub fn start(&self, stage: &'static str, total: u64, unit: Unit) -> Progress {
+        match self {
+            Bars::Drawn(choice) => Progress::start(*choice, stage, total, unit),
+            Bars::Behind(curtain) => curtain.start(stage, total, unit),
+        }
+    }
+}
+
+/// Hides the bars of work that nobody waits for yet.
+#[derive(Clone, Debug)]
+pub struct Curtain {
+    choice: ProgressChoice,
+    /// None once the curtain is up.
+    hidden: Arc<Mutex<Option<Vec<Progress>>>>,
+}
+
+impl Curtain {
+    /// Behind it are bars that are drawn as `choice` says once it is up.
+    pub fn new(choice: ProgressChoice) -> Curtain {
+        Curtain { choice, hidden: Arc::new(Mutex::new(Some(Vec::new()))) }
+    }
+
+    fn start(&self, stage: &'static str, total: u64, unit: Unit) -> Progress {
+        let progress = Progress::start_unseen(self.choice, stage, total, unit);
+        match &mut *self.hidden.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(hidden) => hidden.push(progress.clone()),
+            None => progress.show(),
+        }
+        progress
+    }
+
+    /// Draws what is left of the bars behind it, and all that follow.
+    pub fn lift(&self) {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner).take();
+        hidden.into_iter().flatten().filter(|progress| !progress.is_over()).for_each(|progress| progress.show());
     }
 }
 

@@ -176,8 +176,9 @@ impl Judge<'_> {
             _ => String::new(),
         };
         let text = format!(
-            "{bad} of {} records were rejected ({:.2} %), the limit is {:.2} %: {}{none_kept}",
-            ledger.read,
+            "{} of {} records were rejected ({:.2} %), the limit is {:.2} %: {}{none_kept}",
+            grouped(bad),
+            grouped(ledger.read),
             ledger.reject_ratio() * 100.0,
             limit * 100.0,
             reasons(|reason| ledger.n_rejected_for(reason), Reason::counts_against_limit),
@@ -250,8 +251,9 @@ impl Judge<'_> {
         let files: Vec<&FileLedger> =
             self.files().iter().filter(|file| file.counts.n_rejected_for(Reason::UnmappedApp) > 0).collect();
         let text = format!(
-            "the app of {n_unmapped} of {} records is in no category ({:.2} %), the limit is {:.2} %{}",
-            ledger.read,
+            "the app of {} of {} records is in no category ({:.2} %), the limit is {:.2} %{}",
+            grouped(n_unmapped),
+            grouped(ledger.read),
             ratio * 100.0,
             self.limits.max_unmapped_ratio * 100.0,
             self.apps(),
@@ -264,7 +266,8 @@ impl Judge<'_> {
         match self.ledger.unmapped_app.is_empty() {
             true => String::new(),
             false => {
-                format!("; apps in no category: {}", most_frequent(&self.ledger.unmapped_app))
+                let apps = most_frequent(&self.ledger.unmapped_app, &self.evidence.similar_apps);
+                format!("; apps in no category: {apps}")
             }
         }
     }
@@ -292,15 +295,22 @@ fn uris(files: &[&FileLedger]) -> Vec<String> {
 /// `reason count, …` of the reasons that are asked for and have a record.
 fn reasons(n_rejected: impl Fn(Reason) -> u64, which: fn(Reason) -> bool) -> String {
     let counts = Reason::ALL.into_iter().filter(|reason| which(*reason)).map(|reason| (reason, n_rejected(reason)));
-    let texts: Vec<String> =
-        counts.filter(|(_, records)| *records > 0).map(|(reason, records)| format!("{reason} {records}")).collect();
+    let texts: Vec<String> = counts
+        .filter(|(_, records)| *records > 0)
+        .map(|(reason, records)| format!("{reason} {}", grouped(records)))
+        .collect();
     texts.join(", ")
 }
 
-/// `58 of 1000 records: malformed 50, no_app 8`.
+/// `58 of 1,000 records: malformed 50, no_app 8`.
 fn share(counts: &RecordCounts, which: fn(Reason) -> bool) -> String {
     let n: u64 = Reason::ALL.into_iter().filter(|reason| which(*reason)).map(|r| counts.n_rejected_for(r)).sum();
-    format!("{n} of {}: {}", counted(counts.read, "record"), reasons(|reason| counts.n_rejected_for(reason), which))
+    format!(
+        "{} of {}: {}",
+        grouped(n),
+        counted(counts.read, "record"),
+        reasons(|reason| counts.n_rejected_for(reason), which)
+    )
 }
 
 /// The first ten, and how many more.

@@ -29,10 +29,12 @@ mod draw;
 mod part;
 mod series;
 mod steps;
+mod supply;
 mod told;
 
 use attempt::{Attempt, Book};
 use draw::Rendering;
+use supply::Supply;
 
 /// Carries out a plan.
 ///
@@ -64,17 +66,28 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
     }
 }
 
-/// One month of a lake; `prepare` gives its attempt what it needs besides.
-fn run(plan: &RunPlan, talk: ConsolePlan, prepare: impl FnOnce(Attempt) -> Attempt) -> Result<Box<Report>, Error> {
+/// One month of a lake, whose files `supply` reads; `prepare` gives its attempt what it needs besides.
+fn run(
+    plan: &RunPlan,
+    supply: Supply<'_>,
+    talk: ConsolePlan,
+    prepare: impl FnOnce(Attempt) -> Attempt,
+) -> Result<Box<Report>, Error> {
     let attempt = Attempt::begin(Book::new(Some(&plan.out), Some(&plan.warehouse))).measuring(&plan.audiences);
     let mut attempt = prepare(attempt);
-    let done = run_to_end(plan, talk, &mut attempt);
+    let done = run_to_end(plan, supply, talk, &mut attempt);
     attempt.end(done)
 }
 
-fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Box<Report>, Error> {
+fn run_to_end(
+    plan: &RunPlan,
+    mut supply: Supply<'_>,
+    talk: ConsolePlan,
+    attempt: &mut Attempt,
+) -> Result<Box<Report>, Error> {
+    attempt.take_asked(&plan.lake, &plan.engine);
     let look = Rendering::prepare(&plan.render)?;
-    let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
+    let listing = supply.list(&plan.lake, attempt)?;
     attempt.take_listing(&listing, &plan.engine);
     steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
     let out = OutFolder::open(&plan.out)?;
@@ -85,10 +98,11 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
     let inputs = steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
     artifacts::refuse_clashes(files.files().chain(pages.files()), Some(&out), inputs)?;
 
-    let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
+    let mut made = supply.make(&listing, &plan.engine, talk)?;
     attempt.take_table(&made.table, &plan.engine.limits);
     steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     files.write_rejects(&made.rejects)?;
+    supply.begin_next();
     let month_file = &mut files.month;
     let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, month_file, &mut pages, attempt, talk)?;
     made.stages.extend(drawn.stages);
@@ -107,7 +121,7 @@ fn run_to_end(plan: &RunPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Resul
 fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let (lake, listing) = steps::list(&plan.lake, &mut Vec::new())?;
     steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
-    let mut arrivals = lake.arrivals(&listing, steps::watch_pull(&lake, &listing, talk))?;
+    let mut arrivals = lake.arrivals(&listing, steps::watch_pull(&lake, &listing, &talk.bars()))?;
     for file in &mut arrivals {
         file?;
     }
@@ -135,6 +149,7 @@ fn transform_to_end(
     talk: ConsolePlan,
     attempt: &mut Attempt,
 ) -> Result<Box<Report>, Error> {
+    attempt.take_asked(&plan.lake, &plan.engine);
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
     steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
@@ -142,7 +157,7 @@ fn transform_to_end(
     let mut files = MonthFiles::stage(&out, listing.month, plan.engine.devices, plan.report.as_deref())?;
     artifacts::refuse_clashes(files.files(), Some(&out), steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
-    let mut made = steps::make_month(&lake, &listing, &plan.engine, talk)?;
+    let mut made = steps::make_month(&lake, &listing, &plan.engine, &talk.bars())?;
     attempt.take_table(&made.table, &plan.engine.limits);
     steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     let clock = StageClock::start("write");
@@ -163,7 +178,8 @@ fn transform_to_end(
 fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let merge = steps::open_parts(&plan.parts)?;
     let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
-    steps::judge(month, ledger, &plan.parts.limits, &Evidence::default(), &mut Vec::new())?;
+    let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
+    steps::judge(month, ledger, &plan.parts.limits, &evidence, &mut Vec::new())?;
     let out = OutFolder::open(&plan.out)?;
     let mut file = MonthFile::stage(&out, month, plan.devices)?;
     artifacts::refuse_clashes(file.files(), Some(&out), steps::inputs_of_parts(&plan.parts)?)?;
@@ -179,20 +195,23 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let mut attempt = Attempt::begin(Book::new(None, Some(&plan.warehouse))).measuring(&plan.audiences);
-    let table = steps::open_parts(&plan.parts)?.into_table()?;
+    let merge = steps::open_parts(&plan.parts)?;
+    let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
+    let table = merge.into_table()?;
     attempt.take_table(&table, &plan.parts.limits);
-    let done = load_to_end(plan, talk, &table, &mut attempt);
+    let done = load_to_end(plan, &table, &evidence, talk, &mut attempt);
     attempt.end(done)
 }
 
 fn load_to_end(
     plan: &LoadPlan,
-    talk: ConsolePlan,
     table: &MonthTable,
+    evidence: &Evidence<'_>,
+    talk: ConsolePlan,
     attempt: &mut Attempt,
 ) -> Result<Outcome, Error> {
     gate::check_balance(table)?;
-    steps::judge(table.month, &table.detail, &plan.parts.limits, &Evidence::default(), &mut attempt.warnings)?;
+    steps::judge(table.month, &table.detail, &plan.parts.limits, evidence, &mut attempt.warnings)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, &Beside::nothing(), talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))

@@ -10,7 +10,7 @@ pub struct StageTiming {
     /// Elapsed time.
     pub wall_s: f64,
     /// Processor time of all threads of this process, so up to `threads` times the elapsed time; 0 for a stage that runs
-    /// beside others (pull, workbook), as it is in theirs.
+    /// beside others (pull, workbook, a month that is read while another is loaded), as it is in theirs.
     pub cpu_s: f64,
     /// Bytes that went in (as stored, for files) or, for a stage that only writes, came out.
     pub bytes: u64,

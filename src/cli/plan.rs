@@ -10,7 +10,7 @@ use crate::audience::breakdown::Dimension;
 use crate::audience::list::{ListFormat, Selection};
 use crate::audience::outcome::CountForm;
 use crate::audience::{Expr, NamedAudience};
-use crate::console::ProgressChoice;
+use crate::console::{Bars, ProgressChoice};
 use crate::diff::DiffSide;
 use crate::engine::calendar::Month;
 use crate::engine::columns::Column;
@@ -89,6 +89,11 @@ impl ConsolePlan {
             Messages::Shown | Messages::Brief => ProgressChoice::OnTerminal,
             Messages::Quiet => ProgressChoice::Hidden,
         }
+    }
+
+    /// Bars of work that is waited for.
+    pub fn bars(self) -> Bars {
+        Bars::Drawn(self.progress())
     }
 }
 

@@ -268,6 +268,8 @@ pub struct RunProvenance {
     pub rules_name: String,
     /// Hash of the rules.
     pub rules_sha256: String,
+    /// The rules themselves, TOML, without the contracts that they exclude; empty where the run did not keep them.
+    pub rules_text: String,
     /// Data files.
     pub input_files: i64,
     /// Their size as stored.

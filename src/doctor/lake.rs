@@ -12,6 +12,7 @@ use crate::diagnosis::{self, Diagnosis};
 use crate::engine::calendar::Day;
 use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, LedgerDetail};
+use crate::engine::rules::RecordRules;
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::gate::{self, Evidence, Limits, Refusal, WarningPolicy};
@@ -72,7 +73,8 @@ fn warned(what: &str, verdict: Verdict, found: String) -> Check {
 }
 
 /// All that was seen of the files of a month.
-struct Look {
+struct Look<'a> {
+    rules: &'a RecordRules,
     detail: LedgerDetail,
     rejects: Rejects,
     /// What files are that are something else, by name.
@@ -87,8 +89,8 @@ struct Look {
     is_whole: bool,
 }
 
-impl Look {
-    fn at(lake: &Lake, listing: &Listing, plan: &DoctorPlan) -> Look {
+impl<'a> Look<'a> {
+    fn at(lake: &Lake, listing: &Listing, plan: &'a DoctorPlan) -> Look<'a> {
         let options = TransformOptions {
             month: listing.month,
             etl_date: today(),
@@ -99,6 +101,7 @@ impl Look {
             max_rejects_kept: MAX_REJECTS,
         };
         let mut look = Look {
+            rules: &plan.rules.record,
             detail: LedgerDetail::default(),
             rejects: Rejects::new(RejectLimit::new(MAX_REJECTS)),
             known: BTreeMap::new(),
@@ -190,8 +193,10 @@ impl Look {
     /// What the gate of a run would say of the records that were seen.
     fn contents(&self, listing: &Listing, limits: &Limits) -> Vec<Check> {
         let (month, detail) = (listing.month, &self.detail);
-        let evidence = Evidence::of_scan(&listing.files, &self.rejects).knowing(&self.known);
         let total = detail.total();
+        let evidence = Evidence::of_scan(&listing.files, &self.rejects)
+            .knowing(&self.known)
+            .with_similar_apps(self.rules.similar_apps(total.unmapped_app.keys()));
         let mut checks = Vec::new();
         let lenient = Limits { warnings: WarningPolicy::Publish, ..*limits };
         let is_nothing = total.read == 0 && !self.failed.is_empty();

@@ -182,6 +182,15 @@ impl RecordRules {
         self.apps.iter().zip(0..).map(|((name, category), index)| (name.as_str(), App { index, category: *category }))
     }
 
+    /// Of names that no category has: those that differ from one that a category has in case or blanks only, each with
+    /// the first such one.
+    pub fn similar_apps<'a>(&self, unmapped: impl IntoIterator<Item = &'a String>) -> BTreeMap<String, String> {
+        let bare = |app: &str| app.split_whitespace().flat_map(str::chars).flat_map(char::to_lowercase).collect();
+        let known: BTreeMap<String, &String> = self.apps.keys().rev().map(|app| (bare(app), app)).collect();
+        let similar = |app: &String| Some((app.clone(), (*known.get(&bare(app))?).clone()));
+        unmapped.into_iter().filter_map(similar).collect()
+    }
+
     /// One line for each thing that decides a record.
     fn canonical(&self) -> String {
         let seconds = format!("seconds={}..={}\n", self.min_seconds, self.max_seconds);
@@ -301,6 +310,23 @@ mod tests {
         );
         assert_eq!(seed.record.apps, rules.record.apps);
         assert_eq!(Rules::preset("other"), None);
+    }
+
+    #[test]
+    fn an_app_in_no_category_may_be_like_one() {
+        let record = Rules::preset("default").unwrap().record;
+        let check = |app: &str, expected: Option<&str>| {
+            let found = record.similar_apps([&app.to_owned()]);
+            assert_eq!(found.get(app).map(String::as_str), expected, "{app:?}");
+        };
+        // Both KPLUS and KPlus are known: the first counts.
+        check("kplus", Some("KPLUS"));
+        check(" V od\t", Some("VOD"));
+        check("fims_res", Some("FIMS_RES"));
+        check("V-O-D", None);
+        check("VOD2", None);
+        check(" ", None);
+        check("", None);
     }
 
     #[test]

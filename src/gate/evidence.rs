@@ -25,6 +25,8 @@ pub struct Evidence<'a> {
     files: BTreeMap<String, &'a DataFile>,
     /// What files are by their first bytes, by the user's name for them, where that was looked at before.
     known: Option<&'a BTreeMap<String, Diagnosis>>,
+    /// See [`crate::engine::rules::RecordRules::similar_apps`].
+    pub(super) similar_apps: BTreeMap<String, String>,
 }
 
 /// A rejected record, or the start of a file that holds none.
@@ -48,12 +50,17 @@ impl<'a> Evidence<'a> {
     /// That of a scan of `files`.
     pub fn of_scan(files: &'a [DataFile], rejects: &'a Rejects) -> Evidence<'a> {
         let files = files.iter().map(|file| (file.canonical_uri(), file)).collect();
-        Evidence { rejects: Some(rejects), files, known: None }
+        Evidence { rejects: Some(rejects), files, ..Evidence::default() }
     }
 
     /// The same, where it is known already which files are something else.
     pub fn knowing(self, known: &'a BTreeMap<String, Diagnosis>) -> Evidence<'a> {
         Evidence { known: Some(known), ..self }
+    }
+
+    /// The same, where it is known which apps of no category are like those of the rules.
+    pub fn with_similar_apps(self, similar_apps: BTreeMap<String, String>) -> Evidence<'a> {
+        Evidence { similar_apps, ..self }
     }
 
     /// Whether records are at hand.

@@ -27,7 +27,7 @@ pub fn warnings(month: Month, detail: &LedgerDetail, limits: &Limits, evidence: 
     let days = detail.by_day();
     let mut warnings = rejecting_days(month, detail, &days, limits, evidence);
     warnings.extend(odd_days(month, &days));
-    warnings.extend(unmapped_apps(detail));
+    warnings.extend(unmapped_apps(detail, evidence));
     warnings.extend(facts(&detail.files, evidence));
     warnings.extend(empty_files(&detail.files, evidence));
     warnings.extend(cut_off_files(&detail.files, evidence));
@@ -84,13 +84,13 @@ fn odd_days(month: Month, days: &BTreeMap<Day, DayLedger>) -> Vec<Warning> {
     odd.map(|day| Warning { kind: "odd_day", text: text(day) }).collect()
 }
 
-fn unmapped_apps(detail: &LedgerDetail) -> Option<Warning> {
+fn unmapped_apps(detail: &LedgerDetail, evidence: &Evidence<'_>) -> Option<Warning> {
     let ledger = detail.total();
     let n_unmapped = ledger.n_rejected_for(Reason::UnmappedApp);
     let is_much = ledger.read > 0 && n_unmapped as f64 > ledger.read as f64 * UNMAPPED_SHARE;
     is_much.then(|| {
         let percent = n_unmapped as f64 / ledger.read as f64 * 100.0;
-        let apps = most_frequent(&ledger.unmapped_app);
+        let apps = most_frequent(&ledger.unmapped_app, &evidence.similar_apps);
         let records = counted(n_unmapped, "record");
         Warning {
             kind: "unmapped_app",

@@ -145,6 +145,12 @@ impl Merge {
         self.parts.len()
     }
 
+    /// See [`crate::engine::rules::RecordRules::similar_apps`].
+    pub fn similar_apps(&self) -> BTreeMap<String, String> {
+        let unmapped = self.ledger.apps.iter().filter(|(_, sums)| sums.category.is_none());
+        self.rules.record.similar_apps(unmapped.map(|(app, _)| app))
+    }
+
     /// What became of every record.
     pub fn ledger(&self) -> &LedgerDetail {
         &self.ledger

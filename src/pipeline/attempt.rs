@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::audience::NamedAudience;
-use crate::cli::plan::{EnginePlan, WarehousePlan};
-use crate::engine::calendar::Day;
+use crate::cli::plan::{EnginePlan, LakePlan, WarehousePlan};
+use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 use crate::engine::month::{MonthTable, Provenance};
 use crate::error::{Advice as _, Error};
 use crate::fs::atomic::OutFolder;
 use crate::gate::{self, Limits};
-use crate::lake::Listing;
+use crate::lake::{DataFile, Listing};
 use crate::report::Refusal;
 use crate::signals::lineage::{Ending, Lineage};
 use crate::warehouse::mysql::MysqlOptions;
@@ -78,6 +78,8 @@ pub(super) struct Attempt {
     /// Known once the month is.
     record: Option<RunRecord>,
     etl_date: Option<Date>,
+    /// The rules as reports show them.
+    rules_shown: String,
     /// The records by day, once they are read.
     days: BTreeMap<Day, DayLedger>,
     /// The files that are refused or warned of, and those of days that are.
@@ -100,6 +102,7 @@ impl Attempt {
             lineage: None,
             record: None,
             etl_date: None,
+            rules_shown: String::new(),
             days: BTreeMap::new(),
             files: Vec::new(),
             is_read: false,
@@ -127,6 +130,11 @@ impl Attempt {
         Attempt { lineage, ..self }
     }
 
+    /// It began before its turn, when its files began to be read.
+    pub fn begin_before(&mut self, begun: Instant, started: Timestamp) {
+        (self.begun, self.started) = (begun, started);
+    }
+
     pub fn started(&self) -> Timestamp {
         self.started
     }
@@ -137,14 +145,26 @@ impl Attempt {
 
     /// The month is known, and the files it will be made of.
     pub fn take_listing(&mut self, listing: &Listing, plan: &EnginePlan) {
-        let rules_text = plan.rules.to_toml();
         if let Some(lineage) = &mut self.lineage {
             let inputs = listing.files.iter().map(|file| (file.canonical_uri(), file.n_bytes));
             lineage.start(listing.month, inputs.collect());
         }
+        self.take_month(listing.month, &listing.files, plan);
+    }
+
+    /// A month that was asked for is known before the lake is.
+    pub fn take_asked(&mut self, lake: &LakePlan, plan: &EnginePlan) {
+        if let Some(month) = lake.options.list.month {
+            self.take_month(month, &[], plan);
+        }
+    }
+
+    fn take_month(&mut self, month: Month, files: &[DataFile], plan: &EnginePlan) {
+        let rules_text = plan.rules.to_toml();
         self.etl_date = Some(plan.etl_date);
+        self.rules_shown = plan.rules.to_toml_without_contracts();
         self.record = Some(RunRecord {
-            month: listing.month,
+            month,
             started: self.started,
             status: RunStatus::Failed,
             exit_code: 0,
@@ -154,8 +174,8 @@ impl Attempt {
                 rules_name: plan.rules.name.clone(),
                 rules_sha256: plan.rules.sha256.clone(),
                 rules_text: rules_text.clone(),
-                input_files: listing.files.len() as u64,
-                input_bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
+                input_files: files.len() as u64,
+                input_bytes: files.iter().map(|file| file.n_bytes).sum(),
             },
             rules_text,
             inputs_sha256: String::new(),
@@ -261,6 +281,7 @@ impl Attempt {
             etl_date: self.etl_date,
             rules_name: known.provenance.rules_name.clone(),
             rules_sha256: known.provenance.rules_sha256.clone(),
+            rules_text: self.rules_shown.clone(),
             status: status.name(),
             stage: "run",
             kind: status.name(),

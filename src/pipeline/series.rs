@@ -21,6 +21,7 @@ use crate::warehouse::Missing;
 use crate::{console, interrupt, mart};
 
 use super::attempt::Attempt;
+use super::supply::{ReadAhead, Supply};
 use super::{steps, told};
 
 /// `viewmart run` of several months.
@@ -142,15 +143,23 @@ impl Making<'_> {
     /// Makes the months one by one; what became of each is written into its turn. Returns those of which anything was
     /// made, in order.
     fn make_all(&self, months: &[Asked], turns: &mut [Turn]) -> Vec<Month> {
-        let mut made = Vec::new();
+        let (mut made, mut ahead) = (Vec::new(), None);
         for (place, asked) in months.iter().enumerate() {
             set_last_word(turns);
             let is_over = turns.iter().any(|turn| turn.fate.failure().is_some());
             let begun = Instant::now();
             let fate = match self.plan.failures {
                 FailurePolicy::Stop if is_over => Fate::NotReached,
-                _ => self.make(asked, going_on(turns)).unwrap_or_else(|error| Fate::Failed(Failure::from(&error))),
+                _ => {
+                    let next = next_to_make(months, turns, place);
+                    let made = self.make(asked, going_on(turns), &mut ahead, next);
+                    made.unwrap_or_else(|error| Fate::Failed(Failure::from(&error)))
+                }
             };
+            // Another machine may have made it.
+            if let Some(mut unused) = ahead.take_if(|read: &mut ReadAhead| read.month == asked.month) {
+                unused.settle();
+            }
             if !matches!(fate, Fate::Left | Fate::NotReached) {
                 made.push(asked.month);
             }
@@ -163,7 +172,14 @@ impl Making<'_> {
     }
 
     /// Whatever has to be done about a month, as the warehouse says now: another machine may have been there.
-    fn make(&self, asked: &Asked, going_on: String) -> Result<Fate, Error> {
+    /// `ahead` is what is read before its turn: of this month, then of `next`.
+    fn make(
+        &self,
+        asked: &Asked,
+        going_on: String,
+        ahead: &mut Option<ReadAhead>,
+        next: Option<Month>,
+    ) -> Result<Fate, Error> {
         /// A mart, then files.
         const MAX_STEPS: usize = 2;
         let plan = &self.plan.run;
@@ -172,13 +188,19 @@ impl Making<'_> {
             let lines = read_lines(plan, SeriesMode::Make)?;
             match asked.judge(self.plan, &lines).action {
                 Action::Leave => break,
-                Action::Make => return Ok(Fate::Published(self.make_month(asked.month, going_on)?)),
+                Action::Make => {
+                    let report = self.make_month(asked.month, going_on, ahead, next)?;
+                    return Ok(Fate::Published(report));
+                }
                 Action::BuildMart => {
                     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Refuse)?;
                     mart::build(&mut *warehouse, asked.month)?;
                     fate = Fate::MartBuilt;
                 }
-                Action::WriteFiles => fate = Fate::FilesWritten(self.write_files(asked.month, &lines)?),
+                Action::WriteFiles => {
+                    ahead.iter_mut().for_each(ReadAhead::settle);
+                    fate = Fate::FilesWritten(self.write_files(asked.month, &lines)?);
+                }
             }
         }
         Ok(fate)
@@ -196,10 +218,25 @@ impl Making<'_> {
         ConsolePlan { messages, ..self.talk }
     }
 
-    fn make_month(&self, month: Month, going_on: String) -> Result<Box<Report>, Error> {
+    /// The next month is read while this one is loaded: two are in memory, and no more.
+    fn make_month(
+        &self,
+        month: Month,
+        going_on: String,
+        ahead: &mut Option<ReadAhead>,
+        next: Option<Month>,
+    ) -> Result<Box<Report>, Error> {
         let plan = RunPlan { lake: self.lake_of(month), report: None, ..self.plan.run.clone() };
         let lineage = told::lineage(&plan, Some(month));
-        super::run(&plan, self.brief(), |attempt: Attempt| attempt.among_others(going_on).telling(lineage))
+        let read = ahead.take_if(|read| read.month == month);
+        ahead.iter_mut().for_each(ReadAhead::settle);
+        let begin_next = || {
+            let next = next.filter(|_| ahead.is_none());
+            let begin = |next| ReadAhead::begin(next, self.lake_of(next), plan.engine.clone(), self.brief());
+            *ahead = next.map(begin).or_else(|| ahead.take());
+        };
+        let supply = Supply::among_others(read, begin_next);
+        super::run(&plan, supply, self.brief(), |attempt: Attempt| attempt.among_others(going_on).telling(lineage))
     }
 
     /// The files of a run that stands.
@@ -236,6 +273,13 @@ impl Making<'_> {
         let elapsed_s = turn.elapsed_s;
         steps::say(self.talk, format_args!("{month}  {fate:<14}  {elapsed_s:.1} s  ({n_done} of {n_all}{left})"));
     }
+}
+
+/// The month behind that at `place` that the plan has to be made first.
+fn next_to_make(months: &[Asked], turns: &[Turn], place: usize) -> Option<Month> {
+    let behind = months.iter().zip(turns).skip(place + 1);
+    let is_made = |(asked, turn): &(&Asked, &Turn)| turn.step.action == Action::Make && asked.listing.is_some();
+    behind.filter(is_made).map(|(asked, _)| asked.month).next()
 }
 
 fn tell_failure(what: &str, failure: &Failure) {

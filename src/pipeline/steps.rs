@@ -10,7 +10,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use super::attempt::Attempt;
 use crate::artifacts::{self, LiveChoice};
 use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, PartsPlan, WarehousePlan};
-use crate::console::{self, Progress, Unit};
+use crate::console::{self, Bars, Progress, Unit};
 use crate::diff::DiffSide;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::DeviceRows;
@@ -25,7 +25,7 @@ use crate::month_file::{self, Merge, MonthFileError, TaskBytes, TaskList};
 use crate::report::{InputReport, Published, Report};
 use crate::timing::{StageTiming, peak_rss_bytes};
 use crate::transform::{self, TransformOptions, Transformed};
-use crate::units::dates;
+use crate::units::date_runs;
 use crate::warehouse::{
     Beside, Missing, OpenOptions, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl,
 };
@@ -33,13 +33,24 @@ use crate::{gate, mart};
 
 /// The lake and the files of the month in it. What looked odd there is told, and added to `warnings`.
 pub(super) fn list(plan: &LakePlan, warnings: &mut Vec<RunWarning>) -> Result<(Lake, Listing), Error> {
+    let (lake, listing) = list_silently(plan)?;
+    tell_of_lake(lake.warnings(), warnings);
+    Ok((lake, listing))
+}
+
+/// The lake and the files of the month in it.
+pub(super) fn list_silently(plan: &LakePlan) -> Result<(Lake, Listing), LakeError> {
     let lake = Lake::open(&plan.inputs, &plan.options)?;
     let listing = lake.list()?;
-    for text in lake.warnings() {
+    Ok((lake, listing))
+}
+
+/// Tells what looked odd while a lake was listed, and adds it to `warnings`.
+pub(super) fn tell_of_lake(texts: Vec<String>, warnings: &mut Vec<RunWarning>) {
+    for text in texts {
         console::say(format_args!("warning: {text}"));
         warnings.push(RunWarning { kind: "lake".to_owned(), text });
     }
-    Ok((lake, listing))
 }
 
 /// Refuses a month in which days are missing, where all are wanted.
@@ -52,7 +63,7 @@ fn check_days(policy: MissingDays, place: &str, month: Month, missing: &[Day]) -
     if policy == MissingDays::Report || missing.is_empty() {
         return Ok(());
     }
-    let days = dates(month, missing).join(", ");
+    let days = date_runs(month, missing);
     Err(LakeError::new(LakeErrorKind::MissingDays, place, format!("no file for {days}"))
         .advise("bring these days into the lake, or run without --require-all-days"))
 }
@@ -120,17 +131,13 @@ pub(super) fn inputs_of_side(side: &DiffSide) -> Result<Vec<(PathBuf, &'static s
 pub(super) fn pull(plan: &LakePlan, talk: ConsolePlan) -> Result<(Listing, Vec<DataFile>), Error> {
     let (lake, listing) = list(plan, &mut Vec::new())?;
     refuse_missing_days(plan, listing.month, &listing.missing_days)?;
-    let files = lake.arrivals(&listing, watch_pull(&lake, &listing, talk))?.collect::<Result<_, _>>()?;
+    let files = lake.arrivals(&listing, watch_pull(&lake, &listing, &talk.bars()))?.collect::<Result<_, _>>()?;
     Ok((listing, files))
 }
 
 /// The bar of a pull; a lake on this machine has nothing to pull.
-pub(super) fn watch_pull(lake: &Lake, listing: &Listing, talk: ConsolePlan) -> Progress {
-    if lake.is_remote() {
-        Progress::start(talk.progress(), "pull", n_bytes(listing), Unit::Bytes)
-    } else {
-        Progress::hidden()
-    }
+pub(super) fn watch_pull(lake: &Lake, listing: &Listing, bars: &Bars) -> Progress {
+    if lake.is_remote() { bars.start("pull", n_bytes(listing), Unit::Bytes) } else { Progress::hidden() }
 }
 
 fn n_bytes(listing: &Listing) -> u64 {
@@ -138,12 +145,7 @@ fn n_bytes(listing: &Listing) -> u64 {
 }
 
 /// The month's table, from the bytes of its files. A file that has arrived is scanned while others are pulled.
-pub(super) fn make_month(
-    lake: &Lake,
-    listing: &Listing,
-    plan: &EnginePlan,
-    talk: ConsolePlan,
-) -> Result<Transformed, Error> {
+pub(super) fn make_month(lake: &Lake, listing: &Listing, plan: &EnginePlan, bars: &Bars) -> Result<Transformed, Error> {
     let options = TransformOptions {
         month: listing.month,
         etl_date: plan.etl_date,
@@ -156,10 +158,10 @@ pub(super) fn make_month(
     // One bar at a time: that of the pull, which the scan only follows.
     let progress = match lake.is_remote() {
         true => Progress::hidden(),
-        false => Progress::start(talk.progress(), "scan", n_bytes(listing), Unit::Bytes),
+        false => bars.start("scan", n_bytes(listing), Unit::Bytes),
     };
     let begun = Instant::now();
-    let mut arrivals = lake.arrivals(listing, watch_pull(lake, listing, talk))?;
+    let mut arrivals = lake.arrivals(listing, watch_pull(lake, listing, bars))?;
     let transformed = transform::transform(&mut arrivals, &options, &progress);
     progress.finish();
     let mut transformed = transformed?;
@@ -221,7 +223,8 @@ pub(super) fn accept(
     if lake.options.list.duplicates == Duplicates::Refuse {
         tell(gate::equal_files(detail, &listing.files)?, warnings);
     }
-    let evidence = Evidence::of_scan(&listing.files, &made.rejects);
+    let similar_apps = plan.rules.record.similar_apps(made.table.ledger.unmapped_app.keys());
+    let evidence = Evidence::of_scan(&listing.files, &made.rejects).with_similar_apps(similar_apps);
     let accepted = judge(month, detail, &plan.limits, &evidence, warnings);
     if accepted.is_err() {
         artifacts::write_refused_rejects(&made.rejects, month, out)?;
@@ -329,6 +332,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
         etl_date: plan.etl_date,
         rules_name: plan.rules.name.clone(),
         rules_sha256: plan.rules.sha256.clone(),
+        rules_text: plan.rules.to_toml_without_contracts(),
         input: InputReport {
             // As they were read: a file that changed while it was pulled came as it was then.
             files: table.provenance.input_files,
@@ -339,8 +343,10 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
         },
         contracts: table.n_rows() as u64,
         devices: table.devices.as_ref().map(DeviceRows::summary),
+        similar_apps: plan.rules.record.similar_apps(table.ledger.unmapped_app.keys()),
         files: attempt.files().to_vec(),
         days: table.detail.by_day(),
+        apps: table.detail.apps,
         ledger: table.ledger,
         warnings: attempt.warnings.iter().map(|warning| warning.text.clone()).collect(),
         started: attempt.started(),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::supply::Supply;
 use crate::cli::plan::{ConsolePlan, RunPlan, SignalPlan};
 use crate::engine::calendar::Month;
 use crate::error::Error;
@@ -19,7 +20,7 @@ pub(super) fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let begun = Instant::now();
     let metrics_file = begin(&plan.signals)?;
     let month = plan.lake.options.list.month;
-    let done = super::run(plan, talk, |attempt| attempt.telling(lineage(plan, month)));
+    let done = super::run(plan, Supply::alone(), talk, |attempt| attempt.telling(lineage(plan, month)));
     if let Some(file) = metrics_file {
         let (report, exit) = (done.as_deref().ok(), done.as_ref().err().map_or(0, Error::exit_code));
         let status = match &done {

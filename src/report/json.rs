@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Report;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{DayLedger, FileLedger, Ledger, Reason, RecordCounts};
+use crate::engine::ledger::{AppSums, DayLedger, FileLedger, Ledger, Reason, RecordCounts};
 use crate::engine::rules::Category;
 use crate::timing::StageTiming;
 use crate::units::dates;
@@ -40,7 +40,7 @@ impl Report {
         map.serialize_entry("engine", crate::ENGINE)?;
         map.serialize_entry("month", &report.month.to_string())?;
         map.serialize_entry("etl_date", &report.etl_date.to_string())?;
-        map.serialize_entry("rules", &Ordered(vec![("name", &report.rules_name), ("sha256", &report.rules_sha256)]))?;
+        map.serialize_entry("rules", &rules_wire(&report.rules_name, &report.rules_sha256, &report.rules_text))?;
         map.serialize_entry(
             "input",
             &serde_json::json!({
@@ -51,7 +51,11 @@ impl Report {
                 "skipped_files": report.input.skipped_files,
             }),
         )?;
-        map.serialize_entry("records", &RecordsWire::of(ledger))?;
+        map.serialize_entry(
+            "records",
+            &RecordsWire::of(ledger, Some(&report.similar_apps).filter(|similar| !similar.is_empty())),
+        )?;
+        map.serialize_entry("apps", &apps_wire(&report.apps))?;
         let by_category = Ordered(Category::ALL.map(|c| (c.name(), ledger.seconds[c as usize])).to_vec());
         map.serialize_entry("seconds", &SecondsWire { kept: ledger.n_seconds(), by_category })?;
         map.serialize_entry("contracts", &report.contracts)?;
@@ -84,19 +88,49 @@ impl<V: Serialize> Serialize for Ordered<V> {
     }
 }
 
+pub(super) fn rules_wire<'a>(name: &'a str, sha256: &'a str, text: &'a str) -> Ordered<&'a str> {
+    Ordered(vec![("name", name), ("sha256", sha256), ("text", text)])
+}
+
 #[derive(serde::Serialize)]
 pub(super) struct RecordsWire<'a> {
     read: u64,
     kept: u64,
     rejected: Ordered<u64>,
     unmapped_app: &'a BTreeMap<String, u64>,
+    /// Of those: the app of a category that each differs from in case or blanks only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    similar_app: Option<&'a BTreeMap<String, String>>,
 }
 
 impl RecordsWire<'_> {
-    pub(super) fn of(ledger: &Ledger) -> RecordsWire<'_> {
+    pub(super) fn of<'a>(ledger: &'a Ledger, similar_app: Option<&'a BTreeMap<String, String>>) -> RecordsWire<'a> {
         let rejected = Ordered(Reason::ALL.map(|reason| (reason.name(), ledger.n_rejected_for(reason))).to_vec());
-        RecordsWire { read: ledger.read, kept: ledger.kept, rejected, unmapped_app: &ledger.unmapped_app }
+        RecordsWire { read: ledger.read, kept: ledger.kept, rejected, unmapped_app: &ledger.unmapped_app, similar_app }
     }
+}
+
+/// Most apps in no category that are told with their seconds: the most frequent, as the mart has them.
+const MAX_UNMAPPED_APPS: usize = 1000;
+
+/// What an app was watched.
+#[derive(serde::Serialize)]
+struct AppWire {
+    category: Option<&'static str>,
+    records: u64,
+    seconds: i128,
+}
+
+fn apps_wire(apps: &BTreeMap<String, AppSums>) -> BTreeMap<&str, AppWire> {
+    let (mapped, mut unmapped): (Vec<_>, Vec<_>) = apps.iter().partition(|(_, sums)| sums.category.is_some());
+    unmapped.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.records));
+    unmapped.truncate(MAX_UNMAPPED_APPS);
+    let wire = |sums: &AppSums| AppWire {
+        category: sums.category.map(Category::name),
+        records: sums.records,
+        seconds: sums.seconds,
+    };
+    mapped.into_iter().chain(unmapped).map(|(app, sums)| (app.as_str(), wire(sums))).collect()
 }
 
 /// A moment in UTC, to the millisecond.
@@ -216,7 +250,7 @@ mod tests {
             "engine": crate::ENGINE,
             "month": "2022-04",
             "etl_date": "2022-05-01",
-            "rules": {"name": "default", "sha256": "0123456789abcdef".repeat(4)},
+            "rules": {"name": "default", "sha256": "0123456789abcdef".repeat(4), "text": "name = \"default\"\n"},
             "input": {"files": 2, "bytes": 1500, "days": 28, "missing_days": ["2022-04-03", "2022-04-30"], "skipped_files": 1},
             "records": {
                 "read": 10, "kept": 6,
@@ -224,7 +258,12 @@ mod tests {
                     "malformed": 1, "duplicate_id": 0, "no_contract": 0, "long_contract": 0, "no_app": 0, "bad_duration": 0,
                     "negative_duration": 0, "over_day": 0, "unmapped_app": 3, "excluded": 0
                 },
-                "unmapped_app": {"A\u{1b}[2J": 3}
+                "unmapped_app": {"A\u{1b}[2J": 3},
+                "similar_app": {"A\u{1b}[2J": "A"}
+            },
+            "apps": {
+                "A\u{1b}[2J": {"category": null, "records": 3, "seconds": 9},
+                "VOD": {"category": "Movie", "records": 6, "seconds": 1}
             },
             "seconds": {
                 "kept": 12_345_678_901_234_567_900_u64,

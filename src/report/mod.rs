@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::DeviceSummary;
-use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
+use crate::engine::ledger::{AppSums, DayLedger, FileLedger, Ledger};
 use crate::timing::StageTiming;
 
 mod json;
@@ -56,12 +56,18 @@ pub struct Report {
     pub rules_name: String,
     /// Hash of the rules, 64 hex digits.
     pub rules_sha256: String,
+    /// The rules themselves, TOML, without the contracts that they exclude.
+    pub rules_text: String,
     /// What was read.
     pub input: InputReport,
     /// What became of every record.
     pub ledger: Ledger,
     /// The same by day, for the days that have a file.
     pub days: BTreeMap<Day, DayLedger>,
+    /// Kept records, and those of apps in no category, by app.
+    pub apps: BTreeMap<String, AppSums>,
+    /// Apps in no category that differ from one in case or blanks only, each with that.
+    pub similar_apps: BTreeMap<String, String>,
     /// The files that are warned of, and those of days that are.
     pub files: Vec<FileLedger>,
     /// Customers, that is rows of `customer_behavior`.
@@ -94,6 +100,7 @@ pub struct Report {
 pub(crate) mod fixture {
     use super::*;
     use crate::engine::ledger::{InputFile, Reason, RecordCounts};
+    use crate::engine::rules::Category;
 
     /// A report with something in every field.
     pub fn sample() -> Report {
@@ -109,6 +116,7 @@ pub(crate) mod fixture {
             etl_date: "2022-05-01".parse().unwrap(),
             rules_name: "default".into(),
             rules_sha256: "0123456789abcdef".repeat(4),
+            rules_text: "name = \"default\"\n".into(),
             input: InputReport {
                 files: 2,
                 bytes: 1500,
@@ -121,6 +129,11 @@ pub(crate) mod fixture {
                 counts: day.counts.clone(),
             }],
             days: BTreeMap::from([(Day::new(1).unwrap(), day)]),
+            apps: BTreeMap::from([
+                ("A\u{1b}[2J".into(), AppSums { category: None, records: 3, seconds: 9 }),
+                ("VOD".into(), AppSums { category: Some(Category::Movie), records: 6, seconds: 1 }),
+            ]),
+            similar_apps: BTreeMap::from([("A\u{1b}[2J".into(), "A".into())]),
             ledger,
             contracts: 1_234_567,
             devices: None,

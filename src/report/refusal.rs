@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::json::{Ordered, RecordsWire, clock_time, days_wire, files_wire, millis};
+use super::json::{RecordsWire, clock_time, days_wire, files_wire, millis, rules_wire};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 
@@ -21,6 +21,8 @@ pub struct Refusal {
     pub rules_name: String,
     /// Hash of the rules, 64 hex digits.
     pub rules_sha256: String,
+    /// The rules themselves, TOML, without the contracts that they exclude.
+    pub rules_text: String,
     /// How it ended, as in `etl_run`.
     pub status: &'static str,
     /// The part of a run that failed.
@@ -63,14 +65,14 @@ impl Serialize for Refusal {
         map.serialize_entry("engine", crate::ENGINE)?;
         map.serialize_entry("month", &self.month.to_string())?;
         map.serialize_entry("etl_date", &self.etl_date.map(|date| date.to_string()))?;
-        map.serialize_entry("rules", &Ordered(vec![("name", &self.rules_name), ("sha256", &self.rules_sha256)]))?;
+        map.serialize_entry("rules", &rules_wire(&self.rules_name, &self.rules_sha256, &self.rules_text))?;
         map.serialize_entry("status", self.status)?;
         map.serialize_entry("stage", self.stage)?;
         map.serialize_entry("kind", self.kind)?;
         map.serialize_entry("message", &self.message)?;
         map.serialize_entry("next", &self.next)?;
         map.serialize_entry("exit", &self.exit)?;
-        map.serialize_entry("records", &self.ledger.as_ref().map(RecordsWire::of))?;
+        map.serialize_entry("records", &self.ledger.as_ref().map(|ledger| RecordsWire::of(ledger, None)))?;
         map.serialize_entry("days", &days_wire(self.month, &self.days))?;
         map.serialize_entry("files", &files_wire(self.month, &self.files))?;
         map.serialize_entry("warnings", &self.warnings)?;

@@ -83,7 +83,7 @@ impl Report {
             let records = ledger.n_rejected_for(reason);
             write!(f, "  {:<18}{:>13} {:>8}", reason.name(), grouped(records), percent(records.into(), read))?;
             match reason {
-                Reason::UnmappedApp => writeln!(f, "  {}", most_frequent(&ledger.unmapped_app))?,
+                Reason::UnmappedApp => writeln!(f, "  {}", most_frequent(&ledger.unmapped_app, &self.similar_apps))?,
                 _ => writeln!(f)?,
             }
         }
@@ -149,7 +149,7 @@ mod tests {
 
 input      2 files, 1.50 kB, 28 days, missing 2022-04-03, 2022-04-30
 skipped    1 file: hidden, temporary, no data or of other months
-customers  1 234 567
+customers  1,234,567
 watched    10.0 h, 0.0 h per customer
   Tv                6.5 h   65.0 %
   Sport             2.0 h   20.0 %
@@ -158,7 +158,7 @@ watched    10.0 h, 0.0 h per customer
   Child             0.0 h    0.0 %
 records    10 read = 6 kept + 4 rejected (40.0 %)
   malformed                     1   10.0 %
-  unmapped_app                  3   30.0 %  \"A\\u{{1b}}[2J\" 3
+  unmapped_app                  3   30.0 %  \"A\\u{{1b}}[2J\" 3 (the rules have \"A\")
 warnings   3 records of an app in no category
 
 stage         wall s    cpu s        data         records        data/s       records/s

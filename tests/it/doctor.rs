@@ -78,6 +78,9 @@ fn a_lake_that_a_run_would_refuse_is_told() {
         0,
         &["warning  records", "the app of 300"],
     );
+    let other_case = |day: u32| ndjson(day).replace("\"AppName\":\"KPLUS\"", "\"AppName\":\"Kplus\"");
+    let words = ["warning  records", "(the rules have \"KPLUS\")"];
+    check("another case", |work| all(work, other_case), &[], 0, &words);
     let twice = |work: &Workplace| {
         all(work, long);
         work.write("lake/backup/20220405.json", long(5));

@@ -264,7 +264,7 @@ fn a_run_that_fails_is_recorded_and_makes_no_warehouse() {
     let work = Workplace::new();
     write_lake(&work, "lake", "2022-04");
     let missing = ["run", "lake", "--require-all-days"];
-    work.run(missing).failed(3, &["no file for 2022-04-02"]);
+    work.run(missing).failed(3, &["no file for 2022-04-02 to 2022-04-30"]);
     assert!(!work.path(WAREHOUSE).exists());
     assert_eq!(work.read_json("viewmart-out/report-refused.json")["status"], "failed");
     work.run(["run", "lake"]).ok();
@@ -273,6 +273,48 @@ fn a_run_that_fails_is_recorded_and_makes_no_warehouse() {
     // The month that stands is still that of the good run.
     assert_eq!(work.rows(WAREHOUSE, "SELECT Id FROM etl_run_published"), [["1"]]);
     work.run(["dashboard"]).ok();
+}
+
+#[test]
+fn a_month_that_the_lake_lacks_is_recorded() {
+    let check = |lake: &str, word: &str| {
+        let work = Workplace::new();
+        write_lake(&work, "lake", "2022-04");
+        let may = ["run", lake, "--month", "2022-05"];
+        work.run(may).failed(3, &[word]);
+        assert!(!work.path(WAREHOUSE).exists(), "{lake}");
+        work.run(["run", "lake"]).ok();
+        work.run(may).failed(3, &[word]);
+        assert_eq!(runs(&work), [["2022-04-01", "published", "0"], ["2022-05-01", "failed", "3"]], "{lake}");
+        let refused = work.read_json("viewmart-out/report-refused.json");
+        assert_eq!(
+            (&refused["month"], &refused["stage"], &refused["exit"]),
+            (&json!("2022-05"), &json!("lake"), &json!(3)),
+            "{lake}"
+        );
+        work.run(["transform", lake, "--month", "2022-05", "--out", "files"]).failed(3, &[word]);
+        assert!(work.path("files/month-2022-05.report-refused.json").exists(), "{lake}");
+    };
+    check("lake", "has no file of 2022-05");
+    check("nowhere", "nowhere");
+}
+
+#[test]
+fn the_rules_are_shown_without_the_contracts_they_exclude() {
+    let work = Workplace::new();
+    write_lake(&work, "lake", "2022-04");
+    work.run(["run", "lake", "--exclude-contract", "SECRET-1", "--exclude-contract", "SECRET-2"]).ok();
+    let report = work.read_text("viewmart-out/report.json");
+    let text = work.read_json("viewmart-out/report.json")["rules"]["text"].as_str().unwrap().to_owned();
+    let page = work.read_text("viewmart-out/dashboard.html");
+    // printf 'SECRET-1\nSECRET-2\n' | sha256sum
+    let line =
+        "# exclude_contracts: 2, not shown, sha256 eeeefe2ae08713d47039438c8d62fcf622d40c17972747b1bf38f0280c3b0592";
+    assert!(text.contains("Child = [\"CHILD\"]\n") && text.contains(line), "{text}");
+    assert!(page.contains(line) && page.contains("Child = [&quot;CHILD&quot;]"));
+    assert!(!report.contains("SECRET") && !page.contains("SECRET"));
+    let kept = work.rows(WAREHOUSE, "SELECT RulesText FROM etl_run").concat().concat();
+    assert!(kept.contains("exclude_contracts = [\"SECRET-1\", \"SECRET-2\"]"), "{kept}");
 }
 
 /// Starts a run that waits for somebody, interrupts it when `is_reached` holds, and returns its stderr.

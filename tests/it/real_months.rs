@@ -215,7 +215,7 @@ fn a_month_of_which_nothing_is_kept_is_refused() {
     let lower = |day: u32| lines(day, |day, n| changed(day, n, "AppName", json!(APPS[n as usize - 1].to_lowercase())));
     let words = &[
         "no record of 2022-04 was kept: 300 of 300 records were rejected: unmapped_app 300",
-        "apps in no category: \"channel\" 90, \"vod\" 60",
+        "apps in no category: \"channel\" 90 (the rules have \"CHANNEL\"), \"vod\" 60",
         "unmapped_app, for example lake/20220401.json, line 1, byte 0: `{",
     ];
     check("apps in lower case", |work| all(work, lower), &Refused(4, words));
@@ -312,8 +312,8 @@ fn larger_days_and_files_have_a_limit_of_their_own() {
     };
     check("at the limit", with_bad(50), &Month([30_000, 29_950, 5_106_500, 10]));
     let words = [
-        "more than 5.00 % of the records were rejected of 2022-04-15 (51 of 1 000 records: malformed 51)",
-        "in lake/20220415.json (51 of 1 000 records: malformed 51)",
+        "more than 5.00 % of the records were rejected of 2022-04-15 (51 of 1,000 records: malformed 51)",
+        "in lake/20220415.json (51 of 1,000 records: malformed 51)",
         "malformed, for example lake/20220415.json, line 1, byte 0: `bad`",
         "next: read rejects-refused.ndjson in the output folder; raise --max-reject-ratio",
     ];
@@ -327,7 +327,7 @@ fn larger_days_and_files_have_a_limit_of_their_own() {
         work.write("lake/20220415-2.json", ndjson(ODD).repeat(300));
         fs::remove_file(work.path("lake/20220415.json")).unwrap();
     };
-    let words = ["more than 5.00 % of the records were rejected in lake/20220415-1.json (60 of 1 000 records"];
+    let words = ["more than 5.00 % of the records were rejected in lake/20220415-1.json (60 of 1,000 records"];
     check("a file", two_files, &Refused(4, &words));
 }
 
@@ -554,6 +554,12 @@ fn odd_months_are_published_with_a_warning() {
     };
     let words = ["warning: the app of 5 records (1.67 %) is in no category: \"NEW\" 5"];
     check("a new app", |work| all(work, unmapped), &Warned([300, 295, 50_585, 10], &words));
+    let misspelt = |day: u32| {
+        let app = |n| if day < 6 && n == 1 { " kPlus" } else { APPS[n as usize - 1] };
+        lines(day, |day, n| changed(day, n, "AppName", json!(app(n))))
+    };
+    let words = ["warning: the app of 5 records (1.67 %) is in no category: \" kPlus\" 5 (the rules have \"KPLUS\")"];
+    check("an app in another case", |work| all(work, misspelt), &Warned([300, 295, 50_585, 10], &words));
     let left_out = |work: &Workplace| {
         all(work, ndjson);
         for name in

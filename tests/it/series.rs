@@ -186,6 +186,61 @@ fn a_month_that_fails_leaves_the_others() {
     );
 }
 
+/// The names of a month's stages in the order in which they ended.
+fn stages(work: &Workplace, month: &str) -> Vec<String> {
+    let report = work.read_json(&format!("viewmart-out/month-{month}.report.json"));
+    report["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_month_is_read_while_the_one_before_it_is_loaded() {
+    let months = ["2022-01", "2022-02", "2022-04"];
+    let work = Workplace::new();
+    write_months(&work, &months, 30);
+    run(&work, "all", &["--lineage", "events.ndjson"]).ok();
+    let behind = ["load", "mart", "write", "workbook", "dashboard"];
+    assert_eq!(stages(&work, months[0]), [&["scan", "aggregate", "columns"][..], &behind].concat());
+    for pair in months.windows(2) {
+        assert_eq!(stages(&work, pair[1]), [&["scan", "aggregate", "columns", "wait"][..], &behind].concat());
+        let moment = |month: &str, key: &str| {
+            let report = work.read_json(&format!("viewmart-out/month-{month}.report.json"));
+            report[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()
+        };
+        assert!(moment(pair[1], "started") < moment(pair[0], "finished"));
+    }
+    // What others see of it is in order all the same.
+    assert_eq!(kinds(&work), ["START", "COMPLETE", "START", "COMPLETE", "START", "COMPLETE"]);
+    let runs = "SELECT Id, Month FROM etl_run ORDER BY Id";
+    assert_eq!(work.rows("shared/warehouse.db", runs), [["1", "2022-01-01"], ["2", "2022-02-01"], ["3", "2022-04-01"]]);
+}
+
+#[test]
+fn what_fails_ahead_fails_in_its_turn() {
+    let check = |more: &[&str], expected: &[&str], runs: &[[&str; 2]]| {
+        let work = Workplace::new();
+        write_months(&work, &["2022-01", "2022-02", "2022-03"], 30);
+        // Not read to its end: the month fails while it is read, not when it is judged.
+        work.write("lake/20220203.json.gz", [0x1f, 0x8b, 8, 0, 0]);
+        let more = [more, &["--lineage", "events.ndjson"]].concat();
+        assert_eq!(run(&work, "all", &more).code, Some(3));
+        assert_eq!(fates(&work.read_json("viewmart-out/report.json")), expected, "{more:?}");
+        assert_eq!(work.rows("shared/warehouse.db", "SELECT Month, Status FROM etl_run ORDER BY Id"), runs, "{more:?}");
+        assert_eq!(work.read_json("viewmart-out/report-refused.json")["month"], "2022-02");
+        assert!(!work.path("viewmart-out/month-2022-02.parquet").exists());
+        kinds(&work)
+    };
+    let (good, bad, last) = (["2022-01-01", "published"], ["2022-02-01", "failed"], ["2022-03-01", "published"]);
+    let told =
+        check(&[], &["2022-01 new published", "2022-02 new failed", "2022-03 new published"], &[good, bad, last]);
+    assert_eq!(told, ["START", "COMPLETE", "START", "FAIL", "START", "COMPLETE"]);
+    let told = check(
+        &["--stop-on-failure"],
+        &["2022-01 new published", "2022-02 new failed", "2022-03 new not_reached"],
+        &[good, bad],
+    );
+    assert_eq!(told, ["START", "COMPLETE", "START", "FAIL"]);
+}
+
 #[test]
 fn several_months_belong_to_run_alone() {
     let work = Workplace::new();

@@ -87,6 +87,18 @@ pub fn report() -> serde_json::Value {
             },
             "unmapped_app": {"XYZ": 1}
         },
+        "apps": {
+            "BHD": {"category": "Movie", "records": 1, "seconds": 2},
+            "CHANNEL": {"category": "Tv", "records": 2, "seconds": 100},
+            "CHILD": {"category": "Child", "records": 1, "seconds": 100},
+            "DSHD": {"category": "Tv", "records": 1, "seconds": 1},
+            "FIMS": {"category": "Movie", "records": 1, "seconds": 30},
+            "KPLUS": {"category": "Tv", "records": 1, "seconds": 86400},
+            "RELAX": {"category": "Relax", "records": 2, "seconds": 250},
+            "SPORT": {"category": "Sport", "records": 2, "seconds": 120},
+            "VOD": {"category": "Movie", "records": 2, "seconds": 50},
+            "XYZ": {"category": null, "records": 1, "seconds": 7}
+        },
         "seconds": {"kept": 87053, "by_category": {"Movie": 82, "Sport": 120, "Child": 100, "Relax": 250, "Tv": 86501}},
         "contracts": 7,
         "days": [

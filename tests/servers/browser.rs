@@ -169,6 +169,7 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
         engine: "viewmart 0.1.0".to_owned(),
         rules_name: "default".to_owned(),
         rules_sha256: "6d1c2f5a".repeat(8),
+        rules_text: "name = \"default\"\n".to_owned(),
         input_files: model.days.len() as i64,
         input_bytes: 8_457_301_222,
         records_read: model.quality.iter().map(|count| count.records).sum(),

@@ -8,7 +8,7 @@ use super::{
     WatchTime,
 };
 use crate::engine::calendar::{Day, Month};
-use crate::engine::rules::Category;
+use crate::engine::rules::{Category, Rules};
 use crate::mart::RUN_OF_MART;
 use crate::warehouse::{Fault, Value, Warehouse, WarehouseError};
 
@@ -109,7 +109,7 @@ const QUERIES: [Query; 21] = [
     },
     Query {
         table: "etl_run_published",
-        sql: "SELECT Id, Engine, RulesName, RulesSha256, InputFiles, InputBytes, RecordsRead \
+        sql: "SELECT Id, Engine, RulesName, RulesSha256, RulesText, InputFiles, InputBytes, RecordsRead \
               FROM {warehouse}.etl_run_published WHERE Month = {month}",
         take: |model, row| {
             model.provenance = RunProvenance {
@@ -117,6 +117,7 @@ const QUERIES: [Query; 21] = [
                 engine: row.text()?,
                 rules_name: row.text()?,
                 rules_sha256: row.text()?,
+                rules_text: rules_to_show(&row.text()?),
                 input_files: row.integer()?,
                 input_bytes: row.integer()?,
                 records_read: row.integer()?,
@@ -331,6 +332,11 @@ const QUERIES: [Query; 21] = [
     },
 ];
 
+/// Rules that this version cannot read are not shown: they may exclude contracts.
+fn rules_to_show(text: &str) -> String {
+    Rules::parse(text).map(|rules| rules.to_toml_without_contracts()).unwrap_or_default()
+}
+
 /// The values of a row, taken from left to right.
 struct Row(std::vec::IntoIter<Value>);
 
@@ -387,7 +393,6 @@ impl Row {
 mod tests {
     use super::*;
     use crate::console::Progress;
-    use crate::engine::rules::Rules;
     use crate::mart;
     use crate::warehouse::fixture::month_table;
     use crate::warehouse::{Missing, RunClock, SqliteWarehouse};

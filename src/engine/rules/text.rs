@@ -2,15 +2,31 @@
 
 use std::fmt::Write as _;
 
-use super::{Category, FieldPlace, FieldTypes, LabelRules, RecordRules, Rules, TasteRule};
+use super::{Category, FieldPlace, FieldTypes, LabelRules, RecordRules, Rules, TasteRule, sha256};
 
 impl Rules {
     /// The rules as TOML, which [`Rules::parse`] reads back as the same rules: the same text for
     /// equal rules, however they were written at first.
     pub fn to_toml(&self) -> String {
+        let contracts = &self.record.exclude_contracts;
+        self.write(&format!("exclude_contracts = {}", list(contracts.iter().map(String::as_str))))
+    }
+
+    /// The same for pages and reports, which are not to show contracts: how many are excluded, and the hash of their
+    /// list, one a line.
+    pub fn to_toml_without_contracts(&self) -> String {
+        let contracts = &self.record.exclude_contracts;
+        if contracts.is_empty() {
+            return self.to_toml();
+        }
+        let lines: String = contracts.iter().map(|contract| format!("{contract}\n")).collect();
+        self.write(&format!("# exclude_contracts: {}, not shown, sha256 {}", contracts.len(), sha256(&lines)))
+    }
+
+    fn write(&self, exclude_line: &str) -> String {
         let Rules { name, sha256: _, record, labels } = self;
         // Every field is named, so that one more is not forgotten here.
-        let RecordRules { sha256: _, min_seconds, max_seconds, types, source, exclude_contracts, apps } = record;
+        let RecordRules { sha256: _, min_seconds, max_seconds, types, source, exclude_contracts: _, apps } = record;
         let LabelRules { sha256: _, taste, order } = labels;
         let taste = match taste {
             TasteRule::Positive => "positive",
@@ -32,7 +48,7 @@ impl Rules {
             FieldPlace::Source => {}
             FieldPlace::Flat => line("source = \"flat\"".to_owned()),
         }
-        line(format!("exclude_contracts = {}", list(exclude_contracts.iter().map(String::as_str))));
+        line(exclude_line.to_owned());
         line(format!("\n[labels]\ntaste = \"{taste}\"\n\n[category]"));
         for category in order {
             let of_category = apps.iter().filter(|(_, of)| *of == category).map(|(app, _)| app.as_str());
@@ -73,6 +89,20 @@ mod tests {
             let rules = Rules::preset(name).unwrap();
             assert_eq!(Rules::parse(&rules.to_toml()).as_ref(), Ok(&rules), "{}", rules.to_toml());
         }
+    }
+
+    #[test]
+    fn excluded_contracts_are_not_shown() {
+        let check = |contracts: &[&str], expected: &str| {
+            let rules = Rules::preset("default").unwrap().excluding(contracts.iter().map(|c| (*c).to_owned()));
+            let (whole, shown) = (rules.to_toml(), rules.to_toml_without_contracts());
+            let differing: Vec<&str> = shown.lines().filter(|line| !whole.lines().any(|l| l == *line)).collect();
+            assert_eq!((shown.lines().count(), differing.concat().as_str()), (whole.lines().count(), expected));
+        };
+        check(&[], "");
+        // printf 'A\nB\n' | sha256sum
+        let hash = "daee1cd25194ae952d046ad9b9c81d3c07dc5332440b58d6d7461b248be56712";
+        check(&["B", "A"], &format!("# exclude_contracts: 2, not shown, sha256 {hash}"));
     }
 
     proptest! {

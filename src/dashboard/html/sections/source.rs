@@ -108,5 +108,9 @@ pub fn provenance(context: &Context<'_>) -> String {
     );
     fact("Rules", &format!("{}, hash <code>{}</code>", escape(&run.rules_name), escape(&run.rules_sha256)));
     list.push_str("</dl>\n");
+    if !run.rules_text.is_empty() {
+        let text = escape(&run.rules_text);
+        let _ = writeln!(list, "<details><summary>The rules</summary><pre class=rules>{text}</pre></details>");
+    }
     card(context, "origin", "wide", "Where this comes from", "", &list).replace("<p class=says></p>\n", "")
 }
