@@ -70,13 +70,15 @@ impl LakeErrorKind {
             LakeErrorKind::CacheBusy => "wait for it to end, or give another folder with --cache",
             LakeErrorKind::NotCached => "run again without --offline to pull it",
             LakeErrorKind::NoSpace => "free disk space, then run again",
+            LakeErrorKind::Io => {
+                "see whether the disk or server that holds it is sound, then run again; nothing was published"
+            }
             LakeErrorKind::Internal => "run again, and report this if it comes again",
             LakeErrorKind::Input
             | LakeErrorKind::MissingDays
             | LakeErrorKind::Name
             | LakeErrorKind::Twice
-            | LakeErrorKind::Unsupported
-            | LakeErrorKind::Io => return None,
+            | LakeErrorKind::Unsupported => return None,
         })
     }
 }

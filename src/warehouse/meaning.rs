@@ -1,6 +1,7 @@
 //! What a database's own words mean, which decides what the user is advised to do about them.
 
 use std::borrow::Cow;
+use std::io;
 
 use crate::error::BOUND_SECONDS;
 
@@ -121,6 +122,14 @@ pub(super) const LOCAL_INFILE_ADVICE: &str =
     "let an administrator run `SET PERSIST local_infile = 1` (MariaDB: `SET GLOBAL local_infile = 1`)";
 
 impl Meaning {
+    /// What it means that a folder or a file in it cannot be made.
+    pub(super) fn of_folder(error: &io::Error) -> Meaning {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Meaning::DiskFull,
+            _ => Meaning::FolderDenied,
+        }
+    }
+
     /// What to do about it, where that is known.
     pub fn advice(&self) -> Option<Cow<'static, str>> {
         let advice = match self {
@@ -216,7 +225,10 @@ impl Meaning {
             }
             Meaning::FolderDenied => "give the folder write permission or name another one with --warehouse",
             Meaning::NotSqlite => "this file is not a SQLite database; name another one with --warehouse",
-            Meaning::Damaged => "the file is damaged: put back a copy, or move it away and load its months again",
+            Meaning::Damaged => {
+                "check the disk and run again; if it stays so the file is damaged: put back a copy, or move it away and \
+                 load its months again"
+            }
             Meaning::DiskFailed => "check the disk and run again; what was published before still stands",
             _ => return None,
         })

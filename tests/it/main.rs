@@ -10,6 +10,7 @@ mod denied;
 mod devices;
 mod diff;
 mod doctor;
+mod faults;
 mod lake;
 mod merge;
 mod months;

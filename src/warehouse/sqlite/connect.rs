@@ -161,7 +161,8 @@ impl Files {
                 flags |= OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
                 if let Some(folder) = path.parent() {
                     std::fs::create_dir_all(folder).map_err(|error| {
-                        self.refused("making its folder", Fault::said(error, Meaning::FolderDenied))
+                        let meaning = Meaning::of_folder(&error);
+                        self.refused("making its folder", Fault::said(error, meaning))
                     })?;
                 }
             }

@@ -46,7 +46,7 @@ fn try_folder(files: &Files, path: &Path) -> Result<(), WarehouseError> {
     let existing = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     tempfile::tempfile_in(existing).map(drop).map_err(|error| {
         let words = format!("{}: {error}", existing.display());
-        files.refused("making a file beside it", Fault::Said { words, meaning: Meaning::FolderDenied })
+        files.refused("making a file beside it", Fault::Said { words, meaning: Meaning::of_folder(&error) })
     })
 }
 
