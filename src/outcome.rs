@@ -54,6 +54,8 @@ pub enum Outcome {
     Tasks(Vec<Task>),
     /// Of `scan`.
     Scanned(Scanned),
+    /// Of `scan` where stdout has its rows, and nothing else is to be there.
+    Streamed,
     /// Of `bench`.
     Bench(Measured),
     /// Of `doctor`.
@@ -69,10 +71,18 @@ pub struct Scanned {
     pub bytes: u64,
     /// Records read.
     pub records: u64,
-    /// Customers.
+    /// Customers; of a stream that came in pieces some of them several times.
     pub contracts: u64,
-    /// The month file.
+    /// The month file, or that of stdout.
     pub file: PathBuf,
+}
+
+impl fmt::Display for Scanned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (records, contracts) = (counted(self.records, "record"), counted(self.contracts, "contract"));
+        let file = self.file.display();
+        write!(f, "task {}: {records} of {}, {contracts}, in {file}", self.id, size(self.bytes))
+    }
 }
 
 /// The month as it lies on this machine.
@@ -182,6 +192,7 @@ impl Outcome {
                 "id": s.id, "bytes": s.bytes, "records": s.records, "contracts": s.contracts,
                 "file": s.file.display().to_string(),
             }),
+            Outcome::Streamed => return String::new(),
             Outcome::Bench(measured) => measured.to_json(),
             Outcome::Diagnosis(diagnosis) => diagnosis.to_json(),
             Outcome::Dropped(dropped) => dropped.to_json(),
@@ -218,15 +229,8 @@ impl fmt::Display for Outcome {
             Outcome::Series(series) => series.fmt(f),
             Outcome::Audience(audience) => audience.fmt(f),
             Outcome::Tasks(tasks) => f.write_str(&task::write_plan(tasks)),
-            Outcome::Scanned(s) => writeln!(
-                f,
-                "task {}: {} of {}, {}, in {}",
-                s.id,
-                counted(s.records, "record"),
-                size(s.bytes),
-                counted(s.contracts, "contract"),
-                s.file.display()
-            ),
+            Outcome::Scanned(scanned) => writeln!(f, "{scanned}"),
+            Outcome::Streamed => Ok(()),
             Outcome::Bench(measured) => measured.fmt(f),
             Outcome::Diagnosis(diagnosis) => diagnosis.fmt(f),
             Outcome::Dropped(dropped) => dropped.fmt(f),

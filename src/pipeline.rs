@@ -57,7 +57,7 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Doctor(plan) => Ok(Outcome::Diagnosis(doctor::examine(plan))),
         Task::Diff(plan) => compare_months(plan, talk),
         Task::Plan(plan) => part::split(plan),
-        Task::Scan(plan) => part::scan(plan),
+        Task::Scan(plan) => part::scan(plan, talk),
         Task::Generate(options) => generate(options, talk),
         Task::Bench(plan) => {
             let (listing, files) = steps::pull(&plan.lake, talk)?;

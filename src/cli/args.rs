@@ -265,8 +265,8 @@ pub(super) struct ScanArgs {
     /// The task, a line of `viewmart plan`; `-` reads it from stdin
     #[arg(long, value_name = "JSON|-")]
     pub(super) task: String,
-    /// The month file of the task
-    #[arg(id = "scan_out", short, long = "out", value_name = "FILE.parquet", value_hint = ValueHint::FilePath)]
+    /// The month file of the task; `arrow:-` writes its rows to stdout as an Arrow IPC stream
+    #[arg(id = "scan_out", short, long = "out", value_name = "FILE.parquet|arrow:-", value_hint = ValueHint::FilePath)]
     pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) scan: ScanFlags,

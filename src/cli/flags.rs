@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use crate::lake::DayPattern;
 
 use super::values::{
-    CompressionName, FormatName, Jobs, MonthChoice, Ratio, ReprocessName, Threads, key_and_value, switch,
+    CompressionName, FormatName, Jobs, MonthChoice, ParentChoice, Ratio, ReprocessName, Threads, key_and_value, switch,
 };
 
 /// Puts what one place says on top of what a weaker place says.
@@ -418,13 +418,13 @@ pub(crate) struct SeedFlags {
 
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ScanFlags {
-    /// Most customers of a task, which bounds the memory that it takes [default: no limit]
+    /// Most customers of a task in memory: a file of more is refused, a stream goes on in several pieces [default: no
+    /// limit]
     #[arg(long, value_name = "N")]
     pub(crate) max_contracts: Option<u64>,
-    /// End when the process ends that started this one
-    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
-          default_missing_value = "yes")]
-    pub(crate) die_with_parent: Option<bool>,
+    /// End when the process ends that started this one; its number tells whether it has ended before
+    #[arg(long, value_name = "yes|no|PID", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    pub(crate) die_with_parent: Option<ParentChoice>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

@@ -144,7 +144,7 @@ Examples:
   viewmart plan hdfs:///logs --month 2022-04 --split 256MiB > plan.jsonl
   viewmart plan data/2022-04 --tasks 12")]
     Plan(PlanArgs),
-    /// Scan one task of a plan into its month file, reading files where they lie
+    /// Scan one task of a plan into its month file or a stream, reading files where they lie
     #[command(after_help = "\
 Examples:
   viewmart scan --task \"$(sed -n 1p plan.jsonl)\" --out parts/0.parquet

@@ -491,8 +491,17 @@ pub struct ScanPlan {
     pub parent: ParentDeath,
     /// How to reach HDFS.
     pub hdfs: HdfsOptions,
-    /// The month file of the task.
-    pub out: PathBuf,
+    /// Where the rows of the task go.
+    pub out: ScanOutput,
+}
+
+/// Where the rows of a task go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScanOutput {
+    /// Into a month file.
+    File(PathBuf),
+    /// To stdout, as an Arrow IPC stream.
+    Stream,
 }
 
 /// Where a task is read from.
@@ -510,7 +519,16 @@ pub enum ParentDeath {
     /// Nothing.
     Ignore,
     /// This one is killed too.
-    Follow,
+    Follow(Parent),
+}
+
+/// The process that is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// Whichever is the parent when this one comes to it: not the one that started it, where that has ended already.
+    Current,
+    /// The one of this number.
+    Process(u32),
 }
 
 /// `viewmart bench`.

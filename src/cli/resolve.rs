@@ -13,8 +13,8 @@ use super::flags::{
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LoadPlan, MartPlan,
-    MaskKey, MergePlan, Messages, ParentDeath, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, ScanPlan,
-    SplitPlan, Task, TaskSource, TransformPlan, WarehousePlan,
+    MaskKey, MergePlan, Messages, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, ScanOutput, ScanPlan,
+    SplitPlan, ParentDeath, Task, TaskSource, TransformPlan, WarehousePlan,
 };
 use super::values::{CompressionName, FormatName, Ratio, Threads, switch};
 use super::verb::{Job, Parts, Verb};
@@ -253,13 +253,25 @@ impl Resolver<'_> {
             // Schedulers count one processor a task.
             threads: self.settings.threads.threads.unwrap_or(Threads::one()),
             max_contracts: self.settings.scan.max_contracts,
-            parent: match self.settings.scan.die_with_parent {
-                Some(true) => ParentDeath::Follow,
-                _ => ParentDeath::Ignore,
-            },
+            parent: self.settings.scan.die_with_parent.map_or(ParentDeath::Ignore, |choice| choice.0),
             hdfs: self.hdfs()?,
-            out,
+            out: self.scan_output(out)?,
         })
+    }
+
+    fn scan_output(&self, out: PathBuf) -> Result<ScanOutput, Error> {
+        match out.to_str().and_then(|text| text.strip_prefix("arrow:")) {
+            None => Ok(ScanOutput::File(out)),
+            Some("-") if self.settings.console.json == Some(true) => Err(usage(
+                "a stream and results as JSON cannot both go to stdout",
+                "leave out --json and VIEWMART_JSON: the last row of the stream tells what the scan counted",
+            )),
+            Some("-") => Ok(ScanOutput::Stream),
+            Some(place) => Err(usage(
+                format!("a stream goes to stdout, not to `{place}`"),
+                "write --out arrow:- and lead stdout there; a file of that name is ./arrow:…",
+            )),
+        }
     }
 
     pub(super) fn engine(&self) -> Result<EnginePlan, Error> {

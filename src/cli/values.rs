@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use jiff::civil::Date;
 
+use super::plan::{Parent, ParentDeath};
 use crate::engine::calendar::Month;
 use crate::lake::{Compression, Format};
 use crate::reprocess::Reprocess;
@@ -180,6 +181,24 @@ pub(crate) fn switch(text: &str) -> Result<bool, &'static str> {
     }
 }
 
+/// `--die-with-parent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ParentChoice(pub(super) ParentDeath);
+
+impl FromStr for ParentChoice {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<ParentChoice, &'static str> {
+        // No parent has the number 1 or 0 as people write it who mean yes or no.
+        Ok(ParentChoice(match (switch(text), text.parse()) {
+            (Ok(true), _) => ParentDeath::Follow(Parent::Current),
+            (Ok(false), _) => ParentDeath::Ignore,
+            (Err(_), Ok(process)) => ParentDeath::Follow(Parent::Process(process)),
+            _ => return Err("neither yes nor no nor the number of a process"),
+        }))
+    }
+}
+
 /// A setting of the Hadoop configuration.
 pub(crate) fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
@@ -306,6 +325,19 @@ mod tests {
         for text in ["", "on", "2", "01", " yes", "y"] {
             assert!(switch(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_parent_may_have_a_number() {
+        let check = |text: &str, expected: Option<ParentDeath>| {
+            assert_eq!(text.parse::<ParentChoice>().ok().map(|choice| choice.0), expected, "{text}");
+        };
+        check("yes", Some(ParentDeath::Follow(Parent::Current)));
+        check("1", Some(ParentDeath::Follow(Parent::Current)));
+        check("4711", Some(ParentDeath::Follow(Parent::Process(4711))));
+        check("0", Some(ParentDeath::Ignore));
+        check("-2", None);
+        check("", None);
     }
 
     #[test]

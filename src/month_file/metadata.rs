@@ -6,6 +6,7 @@ use std::io;
 use jiff::civil::Date;
 use parquet::file::metadata::{FileMetaData, KeyValue};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::devices::Seal;
 use super::{FORMAT, FileFlaw};
@@ -23,6 +24,9 @@ const DEVICES: &str = "devices";
 
 /// The key of the checksum.
 const CHECKSUM: &str = "crc32c";
+
+/// Keys whose texts are JSON themselves.
+const STRUCTURED: [&str; 4] = ["rows", "ledger", "days", "inputs"];
 
 /// Largest sum of seconds that is believed: no month comes near, and a few of them add up without leaving 128 bits.
 const MAX_SECONDS: i128 = 1 << 100;
@@ -103,6 +107,24 @@ struct DayText {
 impl Metadata<'_> {
     /// The entries of the file whose column chunks have this checksum.
     pub fn entries(&self, data_crc: u32) -> io::Result<Vec<KeyValue>> {
+        let texts = self.texts()?;
+        let crc = checksum(data_crc, texts.iter().map(|(key, text)| (*key, text.as_str())));
+        let entry = |(key, text)| KeyValue::new(format!("{KEY_PREFIX}{key}"), text);
+        Ok(texts.into_iter().chain([(CHECKSUM, crc)]).map(entry).collect())
+    }
+
+    /// The same as a JSON object, of the rows of task `task`.
+    pub fn to_json(&self, task: u64) -> io::Result<String> {
+        let value = |(key, text): (&str, String)| -> io::Result<(String, Value)> {
+            let value = if STRUCTURED.contains(&key) { serde_json::from_str(&text)? } else { Value::String(text) };
+            Ok((key.to_owned(), value))
+        };
+        let object: Map<String, Value> =
+            self.texts()?.into_iter().map(value).chain([Ok(("task".to_owned(), task.into()))]).collect::<Result<_, _>>()?;
+        Ok(Value::Object(object).to_string())
+    }
+
+    fn texts(&self) -> io::Result<BTreeMap<&'static str, String>> {
         let total = self.ledger.total();
         let counts =
             RecordCounts { read: total.read, kept: total.kept, rejected: total.rejected, seconds: total.seconds };
@@ -127,9 +149,7 @@ impl Metadata<'_> {
         if let Some(seal) = self.devices {
             texts.insert(DEVICES, serde_json::to_string(seal)?);
         }
-        let crc = checksum(data_crc, texts.iter().map(|(key, text)| (*key, text.as_str())));
-        let entry = |(key, text)| KeyValue::new(format!("{KEY_PREFIX}{key}"), text);
-        Ok(texts.into_iter().chain([(CHECKSUM, crc)]).map(entry).collect())
+        Ok(texts)
     }
 }
 

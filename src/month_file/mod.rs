@@ -25,6 +25,7 @@ mod merge;
 mod metadata;
 mod part_file;
 mod read;
+mod stream;
 mod tasks;
 mod write;
 
@@ -42,6 +43,7 @@ use crate::error::Error;
 pub use devices::{DEVICES_ENDING, devices_beside, write_devices};
 pub use error::{FileFlaw, Mismatch, MonthFileError};
 pub use merge::{Merge, MergeOptions, MergeWriteError, PartDevices, find_files};
+pub use stream::{RowWriter, StreamOf};
 pub use tasks::{GapPolicy, TaskBytes, TaskList};
 pub use write::{check_apps, write};
 

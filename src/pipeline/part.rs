@@ -1,19 +1,27 @@
 //! A month in parts, for schedulers of other machines: its tasks, and the month file of one.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal as _, Read as _};
+use std::os::fd::AsFd as _;
+use std::path::Path;
 
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 use super::steps;
-use crate::cli::plan::{ParentDeath, ScanPlan, SplitPlan, TaskSource};
+use crate::cli::plan::{ConsolePlan, Parent, ParentDeath, ScanOutput, ScanPlan, SplitPlan, TaskSource};
 use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
-use crate::lake::{Lake, LakeError, Opener, task};
+use crate::lake::task::Task;
+use crate::lake::{Lake, LakeError, Opener, RangeFile, task};
+use crate::month_file::{MergeWriteError, RowWriter, StreamOf};
 use crate::outcome::{Outcome, Scanned};
-use crate::transform::{self, TransformOptions};
+use crate::transform::{self, Room, TransformOptions};
 use crate::{artifacts, console, month_file};
+
+/// Bytes of a stream that are written at once.
+const STREAM_BYTES: usize = 1 << 20;
 
 /// The tasks of a lake. Nothing is pulled, and no cache is made.
 pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
@@ -26,18 +34,16 @@ pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
     Ok(Outcome::Tasks(task::plan(&listing, plan.size)))
 }
 
-/// The month file of a task. Nothing else is written, and nothing is judged.
-pub(super) fn scan(plan: &ScanPlan) -> Result<Outcome, Error> {
-    if plan.parent == ParentDeath::Follow {
-        follow_parent()?;
+/// The rows of a task, as a month file or a stream. Nothing else is written, and nothing is judged.
+pub(super) fn scan(plan: &ScanPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
+    if let ParentDeath::Follow(parent) = plan.parent {
+        follow_parent(parent)?;
     }
     let no_task = |error: LakeError| steps::usage(error.to_string(), "hand over one whole line of `viewmart plan`");
     let task = task::read_task(&read(&plan.task)?).map_err(no_task)?;
     let Some(month) = task::month_of(&task) else { return Err(steps::usage("the task has no range".into(), "")) };
     let mut opener = Opener::new(&plan.hdfs);
     let ranges = task.ranges.iter().map(|range| opener.locate(range)).collect::<Result<Vec<_>, _>>()?;
-    let mut file = StagedFile::create(&plan.out)?;
-    artifacts::refuse_clashes([&file], None, ranges.iter().map(|range| (range.file.path.clone(), "a data file")))?;
     let options = TransformOptions {
         month,
         etl_date: plan.etl_date,
@@ -47,18 +53,65 @@ pub(super) fn scan(plan: &ScanPlan) -> Result<Outcome, Error> {
         devices: Devices::Ignored,
         max_rejects_kept: 0,
     };
-    let table = transform::scan_ranges(ranges, &options, plan.max_contracts)?.table;
+    match &plan.out {
+        ScanOutput::File(path) => Ok(Outcome::Scanned(scan_to_file(path, plan, &task, ranges, &options)?)),
+        ScanOutput::Stream => {
+            let scanned = stream(plan, &task, ranges, &options)?;
+            steps::say(talk, format_args!("{scanned}"));
+            Ok(Outcome::Streamed)
+        }
+    }
+}
+
+fn scan_to_file(
+    path: &Path,
+    plan: &ScanPlan,
+    task: &Task,
+    ranges: Vec<RangeFile>,
+    options: &TransformOptions,
+) -> Result<Scanned, Error> {
+    let mut file = StagedFile::create(path)?;
+    artifacts::refuse_clashes([&file], None, ranges.iter().map(|range| (range.file.path.clone(), "a data file")))?;
+    let room = plan.max_contracts.map_or(Room::Unbounded, Room::Refuse);
+    let table = transform::scan_ranges(ranges, options, room)?.table;
     month_file::check_apps(&table.detail)?;
     // The threads that encode are those that scanned, and no more.
     transform::pool(plan.threads.get())?.install(|| file.write_with(|w| month_file::write(&table, w)))?;
     atomic::publish(vec![file])?;
-    Ok(Outcome::Scanned(Scanned {
-        id: task.id,
-        bytes: task.ranges.iter().map(|range| range.length).sum(),
-        records: table.ledger.read,
-        contracts: table.n_rows() as u64,
-        file: plan.out.clone(),
-    }))
+    Ok(scanned(task, table.ledger.read, table.n_rows() as u64, path))
+}
+
+/// The rows go out as memory gets short, those that are left in the end.
+fn stream(
+    plan: &ScanPlan,
+    task: &Task,
+    ranges: Vec<RangeFile>,
+    options: &TransformOptions,
+) -> Result<Scanned, Error> {
+    let path = Path::new("/dev/stdout");
+    let failed = |source| Error::Output { path: path.to_owned(), doing: "writing the stream", source };
+    if std::io::stdout().is_terminal() {
+        let advice = "pipe it to whatever reads Arrow, or name a file for Parquet";
+        return Err(steps::usage("a stream of Arrow is nothing for a terminal".into(), advice));
+    }
+    // By itself: the stdout of the library looks for ends of lines.
+    let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
+    let output = BufWriter::with_capacity(STREAM_BYTES, File::from(stdout));
+    let mut writer = RowWriter::new(output).map_err(failed)?;
+    let ledger = transform::stream_ranges(ranges, options, plan.max_contracts, &mut |rows| {
+        writer.write(&rows).map_err(failed)
+    })?;
+    let of = StreamOf { task: task.id, month: options.month, etl_date: plan.etl_date, rules: &plan.rules };
+    let n_rows = writer.finish(of, &ledger).map_err(|error| match error {
+        MergeWriteError::Parts(error) => error.into(),
+        MergeWriteError::Output(source) => failed(source),
+    })?;
+    Ok(scanned(task, ledger.total().read, n_rows, path))
+}
+
+fn scanned(task: &Task, records: u64, contracts: u64, file: &Path) -> Scanned {
+    let bytes = task.ranges.iter().map(|range| range.length).sum();
+    Scanned { id: task.id, bytes, records, contracts, file: file.to_owned() }
 }
 
 fn read(source: &TaskSource) -> Result<String, Error> {
@@ -76,11 +129,15 @@ fn read(source: &TaskSource) -> Result<String, Error> {
 }
 
 /// Lets the kernel end this process with the one that started it: an executor that is killed cannot.
-fn follow_parent() -> Result<(), Error> {
-    let parent = getppid();
+fn follow_parent(parent: Parent) -> Result<(), Error> {
+    let expected = match parent {
+        Parent::Current => getppid(),
+        Parent::Process(process) => i32::try_from(process).ok().and_then(Pid::from_raw),
+    };
     let failed = |error| steps::usage(format!("--die-with-parent failed: {error}"), "run without it");
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
-    match getppid() == parent {
+    // It may have ended before this one could ask to be told.
+    match getppid() == expected {
         true => Ok(()),
         false => Err(steps::usage("the process that started this one has ended".into(), "start it again")),
     }

@@ -33,8 +33,9 @@ use crate::engine::aggregate::build::MonthBuilder;
 use crate::engine::aggregate::collect::{Collector, FileId};
 use crate::engine::calendar::Month;
 use crate::engine::devices::Devices;
-use crate::engine::ledger::{Ids, InputFile};
+use crate::engine::ledger::{Ids, InputFile, LedgerDetail};
 use crate::engine::month::{MonthMeta, MonthTable, Provenance};
+use crate::engine::partial::{Overflow, Partial};
 use crate::engine::rules::Rules;
 use crate::engine::scan::fast::{Backend, Scanner};
 use crate::engine::scan::record::RecordFilter;
@@ -45,7 +46,10 @@ use crate::lake::{FileStream, RangeFile, ReadyFiles};
 use crate::timing::{StageClock, StageTiming};
 
 use queue::{Queue, lock};
-use worker::{Shared, Worker};
+use worker::{EPOCH_RECORDS, Shared, Worker};
+
+/// Kept records that wait at least, however few customers there is room for: as many as a few chunks have.
+const MIN_EPOCH_RECORDS: usize = 1 << 12;
 
 /// What a transform needs besides the files.
 #[derive(Clone, Debug)]
@@ -118,7 +122,7 @@ fn transform_days(
     let mut nothing = ReadyFiles::new([]);
     let queue = Queue::of_inputs(inputs, files, &mut nothing);
     failures.into_iter().for_each(|failure| queue.fail(&failure.uri, 0, failure.error.into()));
-    scan_queue(queue, options, progress, None)
+    scan_queue(queue, options, progress, Room::Unbounded)
 }
 
 /// As [`transform`]; of CSV files up to `alone_bytes` each is read by one thread.
@@ -128,23 +132,70 @@ fn transform_files(
     progress: &Progress,
     alone_bytes: u64,
 ) -> Result<Transformed, Error> {
-    scan_queue(Queue::new(files, alone_bytes), options, progress, None)
+    scan_queue(Queue::new(files, alone_bytes), options, progress, Room::Unbounded)
 }
 
-/// Scans `ranges` of files of one day each, in order and without a map: memory is bounded by the customers, of which
-/// there may be `max_contracts`. The result is a part of the month.
+/// How many customers a scan holds in memory, and what becomes of them when there are more.
+pub enum Room<'a> {
+    /// Any number.
+    Unbounded,
+    /// So many; more are an error.
+    Refuse(u64),
+    /// So many; when there are more, the rows of all of them are handed on, and the scan begins anew.
+    HandOn(u64, RowTaker<'a>),
+}
+
+/// Takes rows in contract order, without a ledger. A customer may be among the rows of several calls.
+pub type RowTaker<'a> = &'a mut dyn FnMut(Partial) -> Result<(), Error>;
+
+impl Room<'_> {
+    /// Kept records that wait before they are aggregated: each could be of a customer of its own.
+    fn epoch_records(&self) -> usize {
+        match self {
+            Room::Unbounded => EPOCH_RECORDS,
+            Room::Refuse(limit) | Room::HandOn(limit, _) => {
+                usize::try_from(*limit).unwrap_or(EPOCH_RECORDS).clamp(MIN_EPOCH_RECORDS, EPOCH_RECORDS)
+            }
+        }
+    }
+}
+
+/// Scans `ranges` of files of one day each, in order and without a map: memory is bounded by the customers. The result is
+/// a part of the month.
 ///
 /// # Errors
-/// As [`transform`]; also more customers than that.
-pub fn scan_ranges(
+/// As [`transform`]; also more customers than there is room for.
+pub fn scan_ranges(ranges: Vec<RangeFile>, options: &TransformOptions, room: Room<'_>) -> Result<Transformed, Error> {
+    let mut nothing = ReadyFiles::new([]);
+    scan_queue(range_queue(ranges, &mut nothing), options, &Progress::hidden(), room)
+}
+
+/// As [`scan_ranges`], for whoever adds up the rows and labels them: hands all of them to `take`, in bounded memory where
+/// the customers are. Gives the ledger.
+///
+/// # Errors
+/// As [`transform`], and those of `take`.
+pub fn stream_ranges(
     ranges: Vec<RangeFile>,
     options: &TransformOptions,
     max_contracts: Option<u64>,
-) -> Result<Transformed, Error> {
-    let files = ranges.iter().map(range::input_file).collect();
-    let inputs = range::inputs(ranges);
+    take: RowTaker<'_>,
+) -> Result<LedgerDetail, Error> {
     let mut nothing = ReadyFiles::new([]);
-    scan_queue(Queue::of_inputs(inputs, files, &mut nothing), options, &Progress::hidden(), max_contracts)
+    let room = match max_contracts {
+        None => Room::Unbounded,
+        Some(limit) => Room::HandOn(limit, &mut *take),
+    };
+    let gathered = gather(range_queue(ranges, &mut nothing), options, &Progress::hidden(), room)?;
+    let mut rest = gathered.run.end(gathered.inputs, Ok)?;
+    let ledger = std::mem::take(&mut rest.ledger);
+    take(rest)?;
+    Ok(ledger)
+}
+
+fn range_queue(ranges: Vec<RangeFile>, nothing: &mut ReadyFiles) -> Queue<'_> {
+    let files = ranges.iter().map(range::input_file).collect();
+    Queue::of_inputs(range::inputs(ranges), files, nothing)
 }
 
 /// Scans the ends of files: counts and rejects are those of the records in them.
@@ -155,15 +206,25 @@ pub fn scan_ends(ends: &[Ends], options: &TransformOptions) -> Result<Transforme
     let files = ends.iter().map(sample::input_file).collect();
     let inputs = ends.iter().zip(0..).flat_map(|(ends, id)| sample::inputs(ends, FileId(id)));
     let mut nothing = ReadyFiles::new([]);
-    scan_queue(Queue::of_inputs(inputs, files, &mut nothing), options, &Progress::hidden(), None)
+    scan_queue(Queue::of_inputs(inputs, files, &mut nothing), options, &Progress::hidden(), Room::Unbounded)
 }
 
 fn scan_queue(
     queue: Queue<'_>,
     options: &TransformOptions,
     progress: &Progress,
-    max_contracts: Option<u64>,
+    room: Room<'_>,
 ) -> Result<Transformed, Error> {
+    gather(queue, options, progress, room)?.finish(options)
+}
+
+/// Scans all that the queue has or gets.
+fn gather(
+    queue: Queue<'_>,
+    options: &TransformOptions,
+    progress: &Progress,
+    room: Room<'_>,
+) -> Result<Gathered, Error> {
     let pool = pool(options.n_threads)?;
     let backend = Backend::detect();
     let reject_limit = RejectLimit::new(options.max_rejects_kept);
@@ -173,6 +234,7 @@ fn scan_queue(
         devices: options.devices,
         queue,
         n_waiting: AtomicUsize::new(0),
+        epoch_records: room.epoch_records(),
         reject_limit,
         rejects: Mutex::new(Rejects::new(reject_limit)),
         progress: progress.clone(),
@@ -185,12 +247,19 @@ fn scan_queue(
         scan: StageSum::new("scan"),
         aggregate: StageSum::new("aggregate"),
         pool,
-        max_contracts,
     };
-    run.scan_all(&shared)?;
+    run.scan_all(&shared, room)?;
     let inputs = shared.queue.finish()?;
     let rejects = shared.rejects.into_inner().unwrap_or_else(PoisonError::into_inner);
-    run.finish(options, inputs, rejects, backend)
+    Ok(Gathered { run, inputs, rejects, backend })
+}
+
+/// What was scanned.
+struct Gathered {
+    run: Run,
+    inputs: Vec<InputFile>,
+    rejects: Rejects,
+    backend: Backend,
 }
 
 /// Threads of our own.
@@ -211,13 +280,12 @@ struct Run {
     builder: MonthBuilder,
     scan: StageSum,
     aggregate: StageSum,
-    max_contracts: Option<u64>,
 }
 
 impl Run {
     /// Scans and aggregates until no file is left, or none before an error. Only this thread waits
     /// for files.
-    fn scan_all(&mut self, shared: &Shared<'_>) -> Result<(), DataError> {
+    fn scan_all(&mut self, shared: &Shared<'_>, mut room: Room<'_>) -> Result<(), Error> {
         loop {
             let clock = StageClock::start("scan");
             let context = self.builder.context();
@@ -229,34 +297,52 @@ impl Run {
             });
             self.scan.add(clock);
             if shared.is_epoch_full() {
-                self.end_epoch(&shared.n_waiting)?;
+                self.end_epoch(&shared.n_waiting, &mut room)?;
             } else if !shared.queue.wait() {
                 break;
             }
         }
-        self.end_epoch(&shared.n_waiting)
+        self.end_epoch(&shared.n_waiting, &mut room)
     }
 
-    fn end_epoch(&mut self, n_waiting: &AtomicUsize) -> Result<(), DataError> {
+    fn end_epoch(&mut self, n_waiting: &AtomicUsize, room: &mut Room<'_>) -> Result<(), Error> {
         let clock = StageClock::start("aggregate");
         let mut workers: Vec<MutexGuard<'_, Worker>> = self.workers.iter().map(lock).collect();
         let mut collectors: Vec<&mut Collector> = workers.iter_mut().map(|worker| &mut worker.collector).collect();
         self.pool.install(|| self.builder.aggregate(&mut collectors));
         self.aggregate.records += n_waiting.swap(0, Ordering::Relaxed) as u64;
         self.aggregate.add(clock);
-        match self.max_contracts {
-            Some(limit) if self.builder.n_contracts() > limit => Err(DataError::TooManyContracts { limit }),
+        match room {
+            Room::Refuse(limit) if self.builder.n_contracts() > *limit => {
+                Err(DataError::TooManyContracts { limit: *limit }.into())
+            }
+            Room::HandOn(limit, take) if self.builder.n_contracts() > *limit => {
+                take(self.pool.install(|| self.builder.take_rows(&mut collectors)).map_err(overflow)?)
+            }
             _ => Ok(()),
         }
     }
 
-    fn finish(
-        mut self,
-        options: &TransformOptions,
+    /// What `make` makes of the rows that were not handed on and the ledger of all.
+    fn end<T: Send>(
+        self,
         inputs: Vec<InputFile>,
-        rejects: Rejects,
-        backend: Backend,
-    ) -> Result<Transformed, Error> {
+        make: impl FnOnce(Partial) -> Result<T, Overflow> + Send,
+    ) -> Result<T, DataError> {
+        let Run { pool, workers, builder, .. } = self;
+        let collector = |worker: Mutex<Worker>| worker.into_inner().unwrap_or_else(PoisonError::into_inner).collector;
+        let collectors: Vec<Collector> = workers.into_iter().map(collector).collect();
+        pool.install(|| make(builder.into_partial(collectors, inputs)?)).map_err(overflow)
+    }
+}
+
+fn overflow(Overflow { of }: Overflow) -> DataError {
+    DataError::Overflow { what: of.to_string() }
+}
+
+impl Gathered {
+    fn finish(self, options: &TransformOptions) -> Result<Transformed, Error> {
+        let Gathered { mut run, inputs, rejects, backend } = self;
         let clock = StageClock::start("columns");
         let meta = MonthMeta {
             month: options.month,
@@ -271,24 +357,12 @@ impl Run {
                 input_bytes: inputs.iter().map(|file| file.n_bytes).sum(),
             },
         };
-        let collectors: Vec<Collector> = self
-            .workers
-            .into_iter()
-            .map(|worker| worker.into_inner().unwrap_or_else(PoisonError::into_inner).collector)
-            .collect();
-        self.scan.bytes = inputs.iter().map(InputFile::n_bytes_read).sum();
-        let table = self
-            .pool
-            .install(|| self.builder.into_partial(collectors, inputs)?.finish(meta))
-            .map_err(|overflow| DataError::Overflow { what: overflow.of.to_string() })?;
-        let n_rows = table.n_rows() as u64;
-        self.scan.records = table.ledger.read;
-        Ok(Transformed {
-            stages: vec![self.scan.timing(), self.aggregate.timing(), clock.stop(0, n_rows)],
-            table,
-            rejects,
-            backend: backend.name(),
-        })
+        run.scan.bytes = inputs.iter().map(InputFile::n_bytes_read).sum();
+        let (mut scan, aggregate) = (run.scan.timing(), run.aggregate.timing());
+        let table = run.end(inputs, |partial| partial.finish(meta))?;
+        scan.records = table.ledger.read;
+        let columns = clock.stop(0, table.n_rows() as u64);
+        Ok(Transformed { stages: vec![scan, aggregate, columns], table, rejects, backend: backend.name() })
     }
 }
 

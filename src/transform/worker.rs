@@ -23,7 +23,7 @@ use super::queue::{Queue, Taken, lock};
 
 /// Kept records that wait before they are aggregated: 128 MiB of them, so that each customer's
 /// cache line of its table is fetched once for several records.
-const EPOCH_RECORDS: usize = 8 << 20;
+pub(super) const EPOCH_RECORDS: usize = 8 << 20;
 
 /// How long a thread without work waits before it looks again, while others are busy and files are
 /// to come.
@@ -39,6 +39,8 @@ pub(super) struct Shared<'a> {
     pub queue: Queue<'a>,
     /// Kept records that wait to be aggregated.
     pub n_waiting: AtomicUsize,
+    /// How many of them are an epoch's worth.
+    pub epoch_records: usize,
     pub reject_limit: RejectLimit,
     pub rejects: Mutex<Rejects>,
     pub progress: Progress,
@@ -51,7 +53,7 @@ pub(super) struct Shared<'a> {
 impl Shared<'_> {
     /// Whether an epoch's worth of records waits.
     pub fn is_epoch_full(&self) -> bool {
-        self.n_waiting.load(Ordering::Relaxed) >= EPOCH_RECORDS
+        self.n_waiting.load(Ordering::Relaxed) >= self.epoch_records
     }
 
     fn goes_on(&self) -> bool {
@@ -265,6 +267,7 @@ mod tests {
                 devices: Devices::Ignored,
                 queue: Queue::new(&mut no_files, 0),
                 n_waiting: AtomicUsize::new(n_waiting),
+                epoch_records: EPOCH_RECORDS,
                 reject_limit: limit,
                 rejects: Mutex::new(Rejects::new(limit)),
                 progress: Progress::hidden(),

@@ -1,9 +1,15 @@
 //! A month in parts: whatever the plan, the scans of its tasks merge into the bytes that `transform` writes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use arrow_array::Array as _;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_ipc::reader::StreamReader;
+use serde_json::Value;
 use viewmart::lake::task::{Task, read_plan};
 use viewmart::month_file::{Merge, MergeOptions};
 
@@ -70,6 +76,105 @@ fn the_scans_of_any_plan_merge_into_the_whole() {
     check("default", &[], 1..=1000);
     check("small", &["--split", "16KiB"], 4..=20);
     check("least", &["--split", "1K", "--month", "2022-04"], 50..=300);
+}
+
+/// Rows added up by contract: days, and seconds in column order.
+type Sums = BTreeMap<String, (i32, [i64; 5])>;
+
+/// Adds the rows of a stream to `sums`; gives their number and the last row's counters.
+fn add_stream(bytes: &[u8], sums: &mut Sums) -> (u64, Value) {
+    let mut n_rows = 0;
+    let mut counters = Vec::new();
+    for batch in StreamReader::try_new(bytes, None).unwrap() {
+        let batch = batch.unwrap();
+        assert!(counters.is_empty(), "rows behind the counters");
+        if let Some(text) = batch["Counters"].as_string::<i32>().iter().flatten().next() {
+            assert_eq!((batch.num_rows(), batch["Contract"].null_count()), (1, 1));
+            counters.push(serde_json::from_str(text).unwrap());
+            continue;
+        }
+        n_rows += batch.num_rows() as u64;
+        let names = ["MovieDuration", "SportDuration", "ChildDuration", "RelaxDuration", "TvDuration"];
+        let seconds = names.map(|name| batch[name].as_primitive::<Int64Type>());
+        for row in 0..batch.num_rows() {
+            let (days, sum) = sums.entry(batch["Contract"].as_string::<i32>().value(row).to_owned()).or_default();
+            *days |= batch["Days"].as_primitive::<Int32Type>().value(row);
+            sum.iter_mut().zip(seconds).for_each(|(sum, column)| *sum += column.value(row));
+        }
+    }
+    (n_rows, counters.pop().expect("counters"))
+}
+
+/// What the rows of a month file are.
+fn rows_of(work: &Workplace, file: &str) -> Sums {
+    let table = viewmart::month_file::read(&work.path(file)).unwrap();
+    let row = |row: usize| (table.days[row].cast_signed(), table.seconds.each_ref().map(|column| column[row]));
+    table.contracts.iter().enumerate().map(|(place, contract)| (contract.to_owned(), row(place))).collect()
+}
+
+#[test]
+fn the_streams_of_any_plan_add_up_to_the_whole() {
+    let work = Workplace::new();
+    dirty_lake(&work);
+    // So many that they come in pieces.
+    let many = (0..5_000).map(|n| record(&format!("D{n:05}"), "VOD", 3)).collect::<String>();
+    work.write("lake/20220411.json", &many);
+    work.write("lake/20220412.json", many + &record("D", "VOD", 3));
+    work.run([&["transform", "lake", "--max-reject-ratio", "1"], &ETL_DATE[..]].concat()).ok();
+    let whole = rows_of(&work, "viewmart-out/month-2022-04.parquet");
+    let report = work.read_json("viewmart-out/report.json");
+    let check = |split: &[&str], flags: &[&str], is_in_pieces: bool| {
+        let (mut sums, mut n_rows, mut n_read) = (Sums::new(), 0, 0);
+        for task in plan(&work, split) {
+            let text = serde_json::to_string(&task).unwrap();
+            let words = [&["scan", "--quiet", "--out", "arrow:-", "--task", &text], &ETL_DATE[..], flags].concat();
+            let output = work.command(words).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+            let (n_of_task, counters) = add_stream(&output.stdout, &mut sums);
+            assert_eq!((&counters["task"], &counters["rows"]), (&task.id.into(), &n_of_task.into()));
+            n_rows += n_of_task;
+            n_read += counters["ledger"]["read"].as_u64().unwrap();
+        }
+        assert!(sums == whole, "{split:?}");
+        assert_eq!(report["records"]["read"], n_read);
+        let n_tasks_alone = split == ["--tasks", "1"];
+        assert_eq!(n_tasks_alone && n_rows > whole.len() as u64, is_in_pieces, "{n_rows} rows");
+    };
+    check(&["--tasks", "1"], &[], false);
+    check(&["--tasks", "1"], &["--max-contracts", "100"], true);
+    check(&["--tasks", "1"], &["--max-contracts", "1000000"], false);
+    check(&["--split", "150KiB"], &["--max-contracts", "5000"], false);
+}
+
+#[test]
+fn a_stream_that_cannot_be_written_fails() {
+    let work = Workplace::new();
+    work.write("lake/20220401.json", record("C1", "VOD", 5));
+    let task = plan(&work, &[]).remove(0);
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let check = |stdout: Stdio, words: [&str; 2]| {
+        let output = scan(&work, &task, "arrow:-").stdout(stdout).stderr(Stdio::piped()).output().unwrap();
+        crate::support::Finished::of(output).failed(6, &["/dev/stdout: writing the stream failed", words[0], words[1]]);
+    };
+    check(full(), ["No space left", "make room"]);
+    check(closed(), ["Broken pipe", "ended too early"]);
+    let text = serde_json::to_string(&task).unwrap();
+    let refused = |out: &str, more: &str, word: &str| {
+        work.run(["scan", "--task", &text, "--out", out, more]).failed(2, &[word, "next:"]);
+    };
+    refused("arrow:rows.arrow", "--quiet", "goes to stdout, not to `rows.arrow`");
+    refused("arrow:-", "--die-with-parent=4194304", "the process that started this one has ended");
+    let json = work.run(["scan", "--task", &text, "--out", "arrow:-", "--json"]);
+    assert_eq!(json.code, Some(2));
+    assert!(json.stdout.contains("cannot both go to stdout"), "{}", json.stdout);
+    let told = scan(&work, &task, "arrow:-").output().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.starts_with("task 0: 1 record of ") && told.ends_with(", 1 contract, in /dev/stdout\n"), "{told}");
 }
 
 #[test]

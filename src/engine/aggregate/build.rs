@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::collect::{AppCounts, Collector, FileId};
-use super::context::Context;
+use super::context::{Context, HashKey};
 use super::devices::PairTables;
 use super::huge_pages::HugePageVec;
 use super::intern::Texts;
@@ -35,7 +35,7 @@ impl MonthBuilder {
         let context = Context::new(rules);
         MonthBuilder {
             apps: rules.apps().map(|(name, _)| name.to_owned()).collect(),
-            tables: (0..N_PARTITIONS).map(|_| ProfileTable::new(context.key)).collect(),
+            tables: new_tables(context.key),
             context,
             pairs: None,
         }
@@ -82,33 +82,50 @@ impl MonthBuilder {
         }
     }
 
-    /// All that was gathered; the files by their [`FileId`], with those that have no record.
+    /// The customers so far, and none are left. The ledgers stay with the `collectors`.
     ///
     /// # Errors
     /// [`Overflow`] when the seconds of a contract do not fit; of several contracts the first one
     /// in order is named.
-    pub fn into_partial(mut self, mut collectors: Vec<Collector>, files: Vec<InputFile>) -> Result<Partial, Overflow> {
-        self.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
-        let mut ledger = Gathered::default();
+    pub fn take_rows(&mut self, collectors: &mut [&mut Collector]) -> Result<Partial, Overflow> {
+        self.aggregate(collectors);
         let mut wide_seconds: ahash::AHashMap<u64, [i128; 5]> = ahash::AHashMap::new();
         let found: Vec<_> = collectors.iter_mut().map(|collector| std::mem::take(&mut collector.pairs)).collect();
-        for mut collector in collectors {
+        for collector in collectors {
             for (contract_id, seconds) in std::mem::take(&mut collector.wide_seconds) {
                 add(wide_seconds.entry(contract_id).or_default(), &seconds);
             }
-            ledger.add(collector);
         }
-        let ledger = ledger.into_detail(files, self.apps, &self.context);
-        let texts = self.context.interner.into_texts();
-        let rows = sort_rows(&self.tables, &texts);
-        let devices = self.pairs.map(|pairs| {
+        // The numbers of contracts and devices begin anew with the tables.
+        let texts = std::mem::take(&mut self.context.interner).into_texts();
+        let device_texts = std::mem::take(&mut self.context.devices).into_texts();
+        let tables = std::mem::replace(&mut self.tables, new_tables(self.context.key));
+        let rows = sort_rows(&tables, &texts);
+        let devices = self.pairs.as_mut().map(std::mem::take).map(|pairs| {
             let contract_ids = rows.iter().map(|row| row.contract_id);
-            pairs.into_rows(contract_ids, &texts, &self.context.devices.into_texts(), &found)
+            pairs.into_rows(contract_ids, &texts, &device_texts, &found)
         });
         let mut columns = Columns::new(rows.len());
-        let contracts = columns.fill(&rows, &self.tables, &texts, &wide_seconds)?;
+        let contracts = columns.fill(&rows, &tables, &texts, &wide_seconds)?;
+        let ledger = LedgerDetail::default();
         Ok(Partial { contracts, days: columns.days, seconds: columns.seconds, devices, ledger })
     }
+
+    /// All that was gathered and not taken; the files by their [`FileId`], with those that have no
+    /// record.
+    ///
+    /// # Errors
+    /// As [`MonthBuilder::take_rows`].
+    pub fn into_partial(mut self, mut collectors: Vec<Collector>, files: Vec<InputFile>) -> Result<Partial, Overflow> {
+        let rows = self.take_rows(&mut collectors.iter_mut().collect::<Vec<_>>())?;
+        let mut ledger = Gathered::default();
+        collectors.into_iter().for_each(|collector| ledger.add(collector));
+        Ok(Partial { ledger: ledger.into_detail(files, self.apps, &self.context), ..rows })
+    }
+}
+
+fn new_tables(key: HashKey) -> Vec<ProfileTable> {
+    (0..N_PARTITIONS).map(|_| ProfileTable::new(key)).collect()
 }
 
 /// The ledgers of all threads.
