@@ -177,6 +177,9 @@ pub enum FileFlaw {
         /// Those of a month file.
         expected: String,
     },
+    /// Rows that Spark wrote, in a folder that lacks what the tasks counted.
+    #[error("Spark wrote it, and beside it is no _viewmart.json: nobody has held its rows against the tasks")]
+    Unaccepted,
     /// Written by another version of this program.
     #[error("it is a month file of format {found}, this program reads format {}", super::FORMAT)]
     Format {
@@ -223,6 +226,9 @@ impl Advice for MonthFileError {
                 "only labels can be made anew from a month file; run `viewmart transform` with these rules"
             }
             MonthFileError::Read { .. } => "check that it may be read and that its disk is well, then try again",
+            MonthFileError::Unusable { flaw: FileFlaw::Unaccepted, .. } => {
+                "run viewmart_spark.py again: it writes that file when every task is counted once"
+            }
             MonthFileError::Unusable { flaw: Format { .. }, .. } | MonthFileError::Unusable { .. } => {
                 "make it again from the lake with `viewmart transform`"
             }

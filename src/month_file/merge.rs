@@ -10,8 +10,9 @@ use jiff::civil::Date;
 
 use super::devices::DeviceWriter;
 use super::metadata::{Metadata, check_sums};
-use super::part_file::{Between, PartFile};
-use super::read::FileRows;
+use super::part_file::Between;
+use super::part_rows::PartRows;
+use super::summed::is_summed;
 use super::write::{Encoder, ROW_GROUP_ROWS, Writer, check_apps};
 use super::{FileFlaw, GapPolicy, Mismatch, MonthFileError, TaskList};
 use crate::engine::aggregate::days;
@@ -57,7 +58,7 @@ pub struct Merge {
     /// Who wrote the parts, if all say the same.
     engine: String,
     ledger: LedgerDetail,
-    parts: Vec<FileRows<PartFile>>,
+    parts: Vec<PartRows>,
     /// Whether the customers have devices, and what is known of them before the first row.
     devices: Option<DeviceRows>,
     /// Whether devices that the parts count are left out.
@@ -77,14 +78,15 @@ pub enum MergeWriteError {
 
 impl Merge {
     /// Opens month files and folders of them. A file that several of `inputs` name counts once; in folders all
-    /// `*.parquet` count, save hidden names and those that begin with `_`, however deep they lie.
+    /// `*.parquet` count, save hidden names and those that begin with `_`, however deep they lie. A folder with a
+    /// `_viewmart.json` is one part, whose rows another engine added up.
     ///
     /// # Errors
     /// A file that cannot be read or is no month file, files that do not belong together, several months and none asked
     /// for.
     pub fn open(inputs: &[PathBuf], options: &MergeOptions) -> Result<Merge, MonthFileError> {
         let parts = open_parts(inputs, options.month)?;
-        let months: BTreeMap<Month, &Path> = parts.iter().rev().map(|part| (part.header.month, part.path())).collect();
+        let months: BTreeMap<Month, &Path> = parts.iter().rev().map(|part| (part.header().month, part.path())).collect();
         let month = match (months.keys().next(), options.month) {
             (Some(month), _) if months.len() == 1 => *month,
             (None, _) => {
@@ -103,21 +105,21 @@ impl Merge {
     /// # Errors
     /// As [`Merge::open`], several months aside.
     pub fn open_months(inputs: &[PathBuf]) -> Result<Vec<Merge>, MonthFileError> {
-        let mut by_month: BTreeMap<Month, Vec<FileRows<PartFile>>> = BTreeMap::new();
+        let mut by_month: BTreeMap<Month, Vec<PartRows>> = BTreeMap::new();
         for part in open_parts(inputs, None)? {
-            by_month.entry(part.header.month).or_default().push(part);
+            by_month.entry(part.header().month).or_default().push(part);
         }
         let options = MergeOptions::default();
         by_month.into_iter().map(|(month, parts)| Merge::of(month, parts, &options)).collect()
     }
 
     /// Parts of one month.
-    fn of(month: Month, mut parts: Vec<FileRows<PartFile>>, options: &MergeOptions) -> Result<Merge, MonthFileError> {
+    fn of(month: Month, mut parts: Vec<PartRows>, options: &MergeOptions) -> Result<Merge, MonthFileError> {
         let counted = devices(&mut parts, options.devices)?;
         let rules = rules(&parts, options)?;
-        let engines: BTreeSet<&str> = parts.iter().map(|part| part.header.engine.as_str()).collect();
+        let engines: BTreeSet<&str> = parts.iter().map(|part| part.header().engine.as_str()).collect();
         let engine = if engines.len() == 1 { engines.into_iter().collect() } else { crate::ENGINE.to_owned() };
-        let latest = parts.iter().map(|part| part.header.etl_date).max();
+        let latest = parts.iter().map(|part| part.header().etl_date).max();
         let etl_date = options.etl_date.or(latest).unwrap_or(month.first_day());
         let ledger = ledger(&parts)?;
         let leaves_devices_out = counted.is_some() && options.devices == PartDevices::LeftOut;
@@ -308,17 +310,17 @@ impl Merge {
 }
 
 /// The month files at `inputs`: where a month is asked for, those of it.
-fn open_parts(inputs: &[PathBuf], asked: Option<Month>) -> Result<Vec<FileRows<PartFile>>, MonthFileError> {
+fn open_parts(inputs: &[PathBuf], asked: Option<Month>) -> Result<Vec<PartRows>, MonthFileError> {
     let mut parts = Vec::new();
     let found = find(inputs)?;
     let between = Between::of(found.len());
     for (path, origin) in found {
-        let part = FileRows::open(&path, between)?;
+        let part = PartRows::open(&path, between)?;
         match (asked, origin) {
-            (Some(asked), Origin::Named) if asked != part.header.month => {
-                return Err(MonthFileError::OtherMonth { file: path, found: part.header.month, asked });
+            (Some(asked), Origin::Named) if asked != part.header().month => {
+                return Err(MonthFileError::OtherMonth { file: path, found: part.header().month, asked });
             }
-            (Some(asked), Origin::InFolder) if asked != part.header.month => {}
+            (Some(asked), Origin::InFolder) if asked != part.header().month => {}
             _ => parts.push(part),
         }
     }
@@ -330,7 +332,7 @@ struct Groups<'a> {
     month: Month,
     etl_date: Date,
     rules: &'a Rules,
-    rows: MergedRows<FileRows<PartFile>>,
+    rows: MergedRows<PartRows>,
     group_rows: usize,
     /// Whether there are any, and what is known of them before the first row.
     devices: Option<DeviceRows>,
@@ -359,7 +361,7 @@ impl Groups<'_> {
 
 /// At most `n_max` rows, with `devices` where there are any.
 fn take_rows(
-    rows: &mut MergedRows<FileRows<PartFile>>,
+    rows: &mut MergedRows<PartRows>,
     n_max: usize,
     devices: Option<DeviceRows>,
     names: Names,
@@ -419,9 +421,9 @@ impl Sums {
 
 /// Whether the devices of `parts` were counted, and in how many records. Their names are read where they are needed: to
 /// be written, or to unite those of several parts.
-fn devices(parts: &mut [FileRows<PartFile>], wanted: PartDevices) -> Result<Option<DeviceRows>, MonthFileError> {
-    let (counted, others): (Vec<&FileRows<PartFile>>, Vec<_>) =
-        parts.iter().partition(|part| part.header.devices.is_some());
+fn devices(parts: &mut [PartRows], wanted: PartDevices) -> Result<Option<DeviceRows>, MonthFileError> {
+    let (counted, others): (Vec<&PartRows>, Vec<_>) =
+        parts.iter().partition(|part| part.header().devices.is_some());
     match (counted.first(), others.first()) {
         (Some(one), Some(other)) => {
             let (one, other) = (one.path().to_owned(), other.path().to_owned());
@@ -433,7 +435,7 @@ fn devices(parts: &mut [FileRows<PartFile>], wanted: PartDevices) -> Result<Opti
         (None, _) => return Ok(None),
         (Some(_), None) => {}
     }
-    let records = parts.iter().filter_map(|part| part.header.devices.as_ref()).map(|seal| seal.records);
+    let records = parts.iter().filter_map(|part| part.header().devices.as_ref()).map(|seal| seal.records);
     let n_records = records.fold(0, u64::saturating_add);
     let needs_names = match wanted {
         PartDevices::Named => true,
@@ -448,33 +450,33 @@ fn devices(parts: &mut [FileRows<PartFile>], wanted: PartDevices) -> Result<Opti
 }
 
 /// The rules that label the customers.
-fn rules(parts: &[FileRows<PartFile>], options: &MergeOptions) -> Result<Rules, MonthFileError> {
+fn rules(parts: &[PartRows], options: &MergeOptions) -> Result<Rules, MonthFileError> {
     let Some((first, others)) = parts.split_first() else {
         return Err(MonthFileError::Empty { folder: PathBuf::new() });
     };
-    let apart = |other: &FileRows<PartFile>, mismatch| {
+    let apart = |other: &PartRows, mismatch| {
         let (one, other) = (first.path().to_owned(), other.path().to_owned());
         Err(MonthFileError::Apart { one, other, mismatch: Box::new(mismatch) })
     };
-    let names = |other: &FileRows<PartFile>| (first.header.rules.name.clone(), other.header.rules.name.clone());
+    let names = |other: &PartRows| (first.header().rules.name.clone(), other.header().rules.name.clone());
     for part in others {
         let (one, other) = names(part);
-        if part.header.rules.record.sha256 != first.header.rules.record.sha256 {
+        if part.header().rules.record.sha256 != first.header().rules.record.sha256 {
             return apart(part, Mismatch::RecordRules { one, other });
         }
-        if options.rules.is_none() && part.header.rules.sha256 != first.header.rules.sha256 {
+        if options.rules.is_none() && part.header().rules.sha256 != first.header().rules.sha256 {
             return apart(part, Mismatch::LabelRules { one, other });
         }
     }
     match &options.rules {
-        None => Ok(first.header.rules.clone()),
-        Some(rules) if rules.record.sha256 == first.header.rules.record.sha256 => Ok(rules.clone()),
+        None => Ok(first.header().rules.clone()),
+        Some(rules) if rules.record.sha256 == first.header().rules.record.sha256 => Ok(rules.clone()),
         Some(rules) => Err(MonthFileError::OtherRecords { file: first.path().to_owned(), rules: rules.name.clone() }),
     }
 }
 
 /// The ledger of all parts.
-fn ledger(parts: &[FileRows<PartFile>]) -> Result<LedgerDetail, MonthFileError> {
+fn ledger(parts: &[PartRows]) -> Result<LedgerDetail, MonthFileError> {
     let mut all = LedgerDetail::default();
     for (place, part) in parts.iter().enumerate() {
         let apart = |conflict: LedgerConflict| MonthFileError::Apart {
@@ -482,7 +484,7 @@ fn ledger(parts: &[FileRows<PartFile>]) -> Result<LedgerDetail, MonthFileError> 
             other: part.path().to_owned(),
             mismatch: Box::new(conflict.into()),
         };
-        all.merge(part.header.ledger.clone()).map_err(apart)?;
+        all.merge(part.header().ledger.clone()).map_err(apart)?;
         let unusable = |flaw: FileFlaw| MonthFileError::Unusable { file: part.path().to_owned(), flaw };
         check_sums(&all).map_err(unusable)?;
     }
@@ -491,18 +493,18 @@ fn ledger(parts: &[FileRows<PartFile>]) -> Result<LedgerDetail, MonthFileError> 
 }
 
 /// The first of `parts` that holds what a later one conflicts with.
-fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [FileRows<PartFile>]) -> Option<&'a Path> {
-    let holds = |part: &&FileRows<PartFile>| match conflict {
-        LedgerConflict::Overlap { uri, bytes } => part.header.ledger.files.iter().any(|FileLedger { file, .. }| {
+fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [PartRows]) -> Option<&'a Path> {
+    let holds = |part: &&PartRows| match conflict {
+        LedgerConflict::Overlap { uri, bytes } => part.header().ledger.files.iter().any(|FileLedger { file, .. }| {
             file.uri == *uri && file.ranges.iter().any(|range| range.start < bytes.end && bytes.start < range.end)
         }),
-        LedgerConflict::UniqueIds { day, .. } => part.header.ledger.files.iter().any(|other| other.file.day == *day),
+        LedgerConflict::UniqueIds { day, .. } => part.header().ledger.files.iter().any(|other| other.file.day == *day),
         LedgerConflict::FileChanged { uri, .. } => {
-            part.header.ledger.files.iter().any(|ledger| ledger.file.uri == *uri)
+            part.header().ledger.files.iter().any(|ledger| ledger.file.uri == *uri)
         }
-        LedgerConflict::AppMoved { app } => part.header.ledger.apps.contains_key(app),
+        LedgerConflict::AppMoved { app } => part.header().ledger.apps.contains_key(app),
     };
-    parts.iter().find(holds).map(FileRows::path)
+    parts.iter().find(holds).map(PartRows::path)
 }
 
 /// How a file was found.
@@ -552,6 +554,11 @@ fn find(inputs: &[PathBuf]) -> Result<Vec<(PathBuf, Origin)>, MonthFileError> {
 fn walk(folder: &Path, open: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<(), MonthFileError> {
     let real = real(folder)?;
     if !open.insert(real.clone()) {
+        return Ok(());
+    }
+    if is_summed(folder) {
+        files.push(folder.to_owned());
+        open.remove(&real);
         return Ok(());
     }
     let failed = |source| MonthFileError::Read { file: folder.to_owned(), source };

@@ -171,6 +171,11 @@ impl<'a> Entries<'a> {
         Entries(metadata.key_value_metadata().into_iter().flatten().filter_map(entry).collect())
     }
 
+    /// Metadata that came by themselves, by their keys without a prefix.
+    pub fn of_texts(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Entries<'a> {
+        Entries(texts.collect())
+    }
+
     /// Whether a file of this format wrote them.
     pub fn check_format(&self) -> Result<(), FileFlaw> {
         match self.text("format")? {

@@ -24,8 +24,11 @@ mod error;
 mod merge;
 mod metadata;
 mod part_file;
+mod part_rows;
 mod read;
 mod stream;
+mod summed;
+mod summed_file;
 mod tasks;
 mod write;
 

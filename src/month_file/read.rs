@@ -36,7 +36,7 @@ const DATA_START: u64 = 4;
 const CHECKSUM_BYTES: usize = 1 << 18;
 
 /// Rows that are decoded at once.
-const BATCH_ROWS: usize = 1 << 12;
+pub(super) const BATCH_ROWS: usize = 1 << 12;
 
 /// Whether the bytes of a file are held against its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -386,6 +386,7 @@ fn header<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R, checksum: Chec
     // An older format may have had other columns.
     entries.check_format().or_else(|flaw| match flaw {
         FileFlaw::Format { .. } => Err(flaw),
+        _ if is_of_spark(metadata) => Err(FileFlaw::Unaccepted),
         flaw => check_columns(metadata.file_metadata().schema(), COLUMNS).and(Err(flaw)),
     })?;
     check_columns(metadata.file_metadata().schema(), of_month_file(entries.devices()))?;
@@ -393,6 +394,11 @@ fn header<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R, checksum: Chec
         entries.check_bytes(data_crc(metadata, reader)?)?;
     }
     Ok(entries.header()?)
+}
+
+fn is_of_spark(metadata: &ParquetMetaData) -> bool {
+    let entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    entries.map(|entry| entry.key.as_str()).any(|key| key.starts_with("org.apache.spark."))
 }
 
 fn check_columns(found: &Type, expected: &[Column]) -> Result<(), FileFlaw> {
@@ -435,14 +441,14 @@ fn data_crc<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R) -> Result<u3
 }
 
 /// Why a file cannot be read, without its name.
-enum Failure {
+pub(super) enum Failure {
     Io(io::Error),
     Flaw(FileFlaw),
     Overflow(Overflow),
 }
 
 impl Failure {
-    fn of(error: ParquetError) -> Failure {
+    pub fn of(error: ParquetError) -> Failure {
         match error {
             ParquetError::External(source) => match source.downcast::<io::Error>() {
                 Ok(error) => Failure::Io(*error),
@@ -452,7 +458,7 @@ impl Failure {
         }
     }
 
-    fn at(self, path: &Path) -> MonthFileError {
+    pub fn at(self, path: &Path) -> MonthFileError {
         let file = path.to_owned();
         match self {
             Failure::Io(source) => MonthFileError::Read { file, source },
@@ -468,12 +474,12 @@ impl From<FileFlaw> for Failure {
     }
 }
 
-fn damaged(why: impl Into<String>) -> Failure {
+pub(super) fn damaged(why: impl Into<String>) -> Failure {
     Failure::Flaw(FileFlaw::Damaged(why.into()))
 }
 
 /// The checksum finds damage before a column is read. A file made to pass it could still make the Parquet library panic,
 /// which reports most contradictions as errors, but not all. Nothing is read of the file after a panic.
-fn guarded<T>(read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("its pages contradict each other")))
 }

@@ -18,6 +18,7 @@ use crate::error::DataError;
 use crate::warehouse::fixture::HOSTILE_CONTRACTS;
 
 mod merge;
+mod summed;
 
 /// Contract, days and seconds in column order.
 pub(crate) type Customer<'a> = (&'a str, u32, [i64; 5]);

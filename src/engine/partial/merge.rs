@@ -128,6 +128,11 @@ where
         }
     }
 
+    /// The streams.
+    pub fn streams(&self) -> &[S] {
+        &self.streams
+    }
+
     fn start(&mut self) -> Result<(), S::Error> {
         self.is_started = true;
         for (place, stream) in self.streams.iter_mut().enumerate() {
