@@ -13,8 +13,8 @@ use super::flags::{
 use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
 use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LoadPlan, MartPlan,
-    MaskKey, MergePlan, Messages, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, ScanOutput, ScanPlan,
-    SplitPlan, ParentDeath, Task, TaskSource, TransformPlan, WarehousePlan,
+    MaskKey, MergePlan, Messages, ParentDeath, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, ScanOutput,
+    ScanPlan, SplitPlan, Task, TaskSource, TransformPlan, WarehousePlan,
 };
 use super::values::{CompressionName, FormatName, Ratio, Threads, switch};
 use super::verb::{Job, Parts, Verb};

@@ -86,7 +86,8 @@ impl Merge {
     /// for.
     pub fn open(inputs: &[PathBuf], options: &MergeOptions) -> Result<Merge, MonthFileError> {
         let parts = open_parts(inputs, options.month)?;
-        let months: BTreeMap<Month, &Path> = parts.iter().rev().map(|part| (part.header().month, part.path())).collect();
+        let months: BTreeMap<Month, &Path> =
+            parts.iter().rev().map(|part| (part.header().month, part.path())).collect();
         let month = match (months.keys().next(), options.month) {
             (Some(month), _) if months.len() == 1 => *month,
             (None, _) => {
@@ -422,8 +423,7 @@ impl Sums {
 /// Whether the devices of `parts` were counted, and in how many records. Their names are read where they are needed: to
 /// be written, or to unite those of several parts.
 fn devices(parts: &mut [PartRows], wanted: PartDevices) -> Result<Option<DeviceRows>, MonthFileError> {
-    let (counted, others): (Vec<&PartRows>, Vec<_>) =
-        parts.iter().partition(|part| part.header().devices.is_some());
+    let (counted, others): (Vec<&PartRows>, Vec<_>) = parts.iter().partition(|part| part.header().devices.is_some());
     match (counted.first(), others.first()) {
         (Some(one), Some(other)) => {
             let (one, other) = (one.path().to_owned(), other.path().to_owned());
@@ -495,9 +495,11 @@ fn ledger(parts: &[PartRows]) -> Result<LedgerDetail, MonthFileError> {
 /// The first of `parts` that holds what a later one conflicts with.
 fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [PartRows]) -> Option<&'a Path> {
     let holds = |part: &&PartRows| match conflict {
-        LedgerConflict::Overlap { uri, bytes } => part.header().ledger.files.iter().any(|FileLedger { file, .. }| {
-            file.uri == *uri && file.ranges.iter().any(|range| range.start < bytes.end && bytes.start < range.end)
-        }),
+        LedgerConflict::Overlap { uri, bytes } => {
+            part.header().ledger.files.iter().any(|FileLedger { file, .. }| {
+                file.uri == *uri && file.ranges.iter().any(|range| range.start < bytes.end && bytes.start < range.end)
+            })
+        }
         LedgerConflict::UniqueIds { day, .. } => part.header().ledger.files.iter().any(|other| other.file.day == *day),
         LedgerConflict::FileChanged { uri, .. } => {
             part.header().ledger.files.iter().any(|ledger| ledger.file.uri == *uri)

@@ -119,8 +119,12 @@ impl Metadata<'_> {
             let value = if STRUCTURED.contains(&key) { serde_json::from_str(&text)? } else { Value::String(text) };
             Ok((key.to_owned(), value))
         };
-        let object: Map<String, Value> =
-            self.texts()?.into_iter().map(value).chain([Ok(("task".to_owned(), task.into()))]).collect::<Result<_, _>>()?;
+        let object: Map<String, Value> = self
+            .texts()?
+            .into_iter()
+            .map(value)
+            .chain([Ok(("task".to_owned(), task.into()))])
+            .collect::<Result<_, _>>()?;
         Ok(Value::Object(object).to_string())
     }
 

@@ -98,7 +98,8 @@ impl<W: Write> RowWriter<W> {
         let days = activity(&self.active_users, ledger).map_err(MonthFileError::from)?;
         let StreamOf { task, month, etl_date, rules } = of;
         let (engine, n_rows) = (crate::ENGINE, self.n_rows);
-        let counters = Metadata { month, etl_date, engine, rules, n_rows, ledger, days: &days, devices: None }.to_json(task)?;
+        let counters =
+            Metadata { month, etl_date, engine, rules, n_rows, ledger, days: &days, devices: None }.to_json(task)?;
         if i32::try_from(counters.len()).is_err() {
             let n_bytes = counters.len();
             return Err(io::Error::other(format!("the names of apps take {n_bytes} bytes, over 2 GiB")).into());

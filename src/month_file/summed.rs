@@ -153,7 +153,9 @@ impl Manifest {
         }
         match self.tasks.iter().find(|task| !counted.remove(&task.id)).map(|task| task.id) {
             Some(task) => return Err(FileFlaw::Damaged(format!("task {task} is not counted"))),
-            None if !counted.is_empty() => return Err(FileFlaw::Damaged("tasks are counted that it has not".to_owned())),
+            None if !counted.is_empty() => {
+                return Err(FileFlaw::Damaged("tasks are counted that it has not".to_owned()));
+            }
             None => {}
         }
         let all = all.ok_or_else(|| FileFlaw::Damaged("it has no task".to_owned()))?;
@@ -162,8 +164,7 @@ impl Manifest {
 
     fn header_of(&self, counters: &BTreeMap<String, Value>) -> Result<Header, FileFlaw> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let texts: BTreeMap<&str, String> =
-            counters.iter().map(|(key, value)| (key.as_str(), text(value))).collect();
+        let texts: BTreeMap<&str, String> = counters.iter().map(|(key, value)| (key.as_str(), text(value))).collect();
         let texts = texts.iter().map(|(key, text)| (*key, text.as_str())).chain([("rules", self.rules.as_str())]);
         let entries = Entries::of_texts(texts);
         entries.check_format()?;

@@ -172,7 +172,8 @@ impl Columns<'_> {
         if !matches!(chunk.compression(), Compression::UNCOMPRESSED | Compression::SNAPPY) {
             return Err(damaged(format!("column {name} is packed otherwise than with snappy")));
         }
-        let pages = SerializedPageReader::new(Arc::clone(self.reader), chunk, self.n_rows, None).map_err(Failure::of)?;
+        let pages =
+            SerializedPageReader::new(Arc::clone(self.reader), chunk, self.n_rows, None).map_err(Failure::of)?;
         Ok(ColumnReaderImpl::new(descriptor, Box::new(pages) as Box<dyn PageReader>))
     }
 }
@@ -186,8 +187,7 @@ fn read_values<T: DataType>(
     let mut n_read = 0;
     while n_read < n_rows {
         let n_missing = n_rows - n_read;
-        let (n_new, ..) =
-            column.read_records(n_missing, Some(&mut levels), None, &mut values).map_err(Failure::of)?;
+        let (n_new, ..) = column.read_records(n_missing, Some(&mut levels), None, &mut values).map_err(Failure::of)?;
         if n_new == 0 {
             return Err(damaged(format!("{n_missing} values are missing")));
         }

@@ -82,12 +82,7 @@ fn scan_to_file(
 }
 
 /// The rows go out as memory gets short, those that are left in the end.
-fn stream(
-    plan: &ScanPlan,
-    task: &Task,
-    ranges: Vec<RangeFile>,
-    options: &TransformOptions,
-) -> Result<Scanned, Error> {
+fn stream(plan: &ScanPlan, task: &Task, ranges: Vec<RangeFile>, options: &TransformOptions) -> Result<Scanned, Error> {
     let path = Path::new("/dev/stdout");
     let failed = |source| Error::Output { path: path.to_owned(), doing: "writing the stream", source };
     if std::io::stdout().is_terminal() {
@@ -98,9 +93,8 @@ fn stream(
     let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
     let output = BufWriter::with_capacity(STREAM_BYTES, File::from(stdout));
     let mut writer = RowWriter::new(output).map_err(failed)?;
-    let ledger = transform::stream_ranges(ranges, options, plan.max_contracts, &mut |rows| {
-        writer.write(&rows).map_err(failed)
-    })?;
+    let ledger =
+        transform::stream_ranges(ranges, options, plan.max_contracts, &mut |rows| writer.write(&rows).map_err(failed))?;
     let of = StreamOf { task: task.id, month: options.month, etl_date: plan.etl_date, rules: &plan.rules };
     let n_rows = writer.finish(of, &ledger).map_err(|error| match error {
         MergeWriteError::Parts(error) => error.into(),
