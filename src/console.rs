@@ -175,6 +175,19 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// JSON as a terminal may see it, with the same values: what [`escaped`] is for stands as an escape of JSON.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_unsafe) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        // All of them are in the first plane, and within texts.
+        if is_unsafe(c) { safe.push_str(&format!("\\u{:04x}", u32::from(c))) } else { safe.push(c) }
+    }
+    Cow::Owned(safe)
+}
+
 fn is_unsafe(c: char) -> bool {
     let turns_direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() && c != '\n' && c != '\t' || turns_direction || matches!(c, '\u{2028}' | '\u{2029}')
@@ -250,5 +263,9 @@ mod tests {
         check("c1 \u{9b}31m", "c1 \\u{9b}31m");
         check("exe\u{202e}fdp", "exe\\u{202e}fdp");
         check("\u{2028}", "\\u{2028}");
+        let json = serde_json::json!({"a\u{1b}\u{9b}31m": "\u{202e}é\n"});
+        let printed = format!("{json:#}\n");
+        assert_eq!(escaped_json(&printed), "{\n  \"a\\u001b\\u009b31m\": \"\\u202eé\\n\"\n}\n");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped_json(&printed)).unwrap(), json);
     }
 }

@@ -42,7 +42,7 @@ fn carry_out(request: Request) -> Result<u8, Error> {
         Request::WriteCompletions(shell, folder) => {
             let files = cli::write_completions(shell, &folder)?;
             let lines: String = files.iter().map(|path| format!("{}\n", path.display())).collect();
-            print(&lines).map(|()| 0)
+            print(&console::escaped(&lines)).map(|()| 0)
         }
     }
 }
@@ -50,8 +50,8 @@ fn carry_out(request: Request) -> Result<u8, Error> {
 fn execute(plan: &Plan) -> Result<u8, Error> {
     let outcome = pipeline::carry_out(plan)?;
     match (plan.console.results, plan.console.messages) {
-        (ResultForm::Json, _) => print(&outcome.to_json())?,
-        _ if outcome.is_data() => print(&outcome.to_json())?,
+        (ResultForm::Json, _) => print(&console::escaped_json(&outcome.to_json()))?,
+        _ if outcome.is_data() => print(&console::escaped_json(&outcome.to_json()))?,
         (ResultForm::Table, Messages::Shown | Messages::Brief) => print(&console::escaped(&outcome.to_string()))?,
         (ResultForm::Table, Messages::Quiet) => {}
     }
@@ -76,7 +76,7 @@ fn print_arguments_error(error: &clap::Error, variables: &Variables) -> ExitCode
         }
         // The parser's own words, with its hints, in colour on a terminal.
         failure => {
-            let _ = match cli::without_password(error) {
+            let _ = match cli::made_safe(error) {
                 Some(text) => write!(io::stderr(), "{text}"),
                 None => error.print(),
             };
@@ -89,7 +89,7 @@ fn print_arguments_error(error: &clap::Error, variables: &Variables) -> ExitCode
 fn print_failure(failure: &Failure, form: ResultForm) -> ExitCode {
     let _ = write!(io::stderr(), "{failure}");
     if form == ResultForm::Json {
-        let _ = io::stdout().write_all(failure.to_json().as_bytes());
+        let _ = io::stdout().write_all(console::escaped_json(&failure.to_json()).as_bytes());
     }
     ExitCode::from(failure.exit)
 }

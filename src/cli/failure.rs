@@ -69,11 +69,12 @@ impl Failure {
     }
 }
 
-/// The parser's own words, where they repeat a password that was typed: without it.
-pub fn without_password(error: &clap::Error) -> Option<String> {
+/// The parser's own words, where they repeat what nobody should see: without passwords, and with what would steer a terminal
+/// as escapes.
+pub fn made_safe(error: &clap::Error) -> Option<String> {
     let text = error.render().to_string();
-    let redacted = redact_words(&text);
-    (redacted != text).then_some(redacted)
+    let safe = escaped(&redact_words(&text)).into_owned();
+    (safe != text).then_some(safe)
 }
 
 /// The text with the passwords of addresses in it blotted out.

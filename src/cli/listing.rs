@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::places::{Entry, Grammar, Variables};
 use super::plan::ResultForm;
+use crate::console::escaped_json;
 use crate::dashboard::mask;
 use crate::redact::redact;
 use crate::warehouse::mysql::MysqlOptions;
@@ -25,7 +26,7 @@ pub(super) fn show(grammar: &Grammar, places: &[&[Entry]], variables: &Variables
         ResultForm::Json => {
             let lines: Vec<Value> =
                 lines.iter().map(|l| json!({"key": l.key, "value": l.value, "source": l.source})).collect();
-            format!("{}\n", Value::Array(lines))
+            format!("{}\n", escaped_json(&Value::Array(lines).to_string()))
         }
         ResultForm::Table => {
             let width = |of: fn(&Line) -> &str| lines.iter().map(|l| of(l).chars().count()).max().unwrap_or(0).min(48);

@@ -23,7 +23,7 @@ mod tests;
 mod values;
 mod verb;
 
-pub use failure::{Failure, Refused, without_password};
+pub use failure::{Failure, Refused, made_safe};
 pub use places::Variables;
 pub use plan::Plan;
 pub use resolve::{Request, Resolved, json_is_asked, resolve};

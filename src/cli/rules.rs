@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::plan::ResultForm;
+use crate::console::escaped_json;
 use crate::contract_list;
 use crate::engine::rules::{References, Rules};
 use crate::error::Error;
@@ -79,7 +80,7 @@ pub(super) fn show(rules: &Rules, form: ResultForm) -> String {
                 "labels_sha256": rules.labels.sha256,
                 "toml": toml,
             });
-            format!("{value}\n")
+            format!("{}\n", escaped_json(&value.to_string()))
         }
     }
 }
@@ -87,6 +88,7 @@ pub(super) fn show(rules: &Rules, form: ResultForm) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::escaped;
     use crate::engine::rules::{DEFAULT_TOML, SEED_TOML};
 
     #[test]
@@ -125,14 +127,19 @@ mod tests {
 
     #[test]
     fn rules_that_are_shown_are_the_rules() {
+        let marks = "name = 'a\u{202e}b'\n[record]\nexclude_contracts = [\"\\u001b[2J\", \"\\u009b31m\", \"\u{2066}x\"]\n\
+                     [category]\nTv = [\"\\r\u{200f}\"]\nSport = []\nChild = []\nMovie = []\nRelax = []\n";
         let odd = "name = 'ü \"x\"'\n[record]\nmin_seconds = -5\nmax_seconds = 7\nexclude_contracts = [\"a\\u007f\\n\", '\\']\n\
                    [labels]\ntaste = 'nonzero'\n[category]\nTv = ['B', 'A']\nSport = []\nChild = []\nMovie = []\nRelax = [\"\\t\"]\n";
-        for text in [DEFAULT_TOML, SEED_TOML, odd] {
+        for text in [DEFAULT_TOML, SEED_TOML, odd, marks] {
             let rules = Rules::parse(text).unwrap();
             let shown = show(&rules, ResultForm::Table);
             assert_eq!(Rules::parse(&shown).unwrap(), rules, "{shown}");
             assert!(shown.contains(&rules.sha256), "{shown}");
-            let value: serde_json::Value = serde_json::from_str(&show(&rules, ResultForm::Json)).unwrap();
+            let json = show(&rules, ResultForm::Json);
+            // Nothing is left that would be changed on its way to a terminal.
+            assert_eq!((escaped(&shown).as_ref(), escaped(&json).as_ref()), (&*shown, &*json));
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
             assert_eq!(Rules::parse(value["toml"].as_str().unwrap()).unwrap(), rules);
         }
     }

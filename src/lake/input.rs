@@ -51,9 +51,16 @@ impl Input {
                 .advise("give a folder, a file, a glob or an hdfs:// URI"));
         }
         match split_scheme(text) {
+            // No name of a file, and every message would show it.
+            None if text.contains("://") && redact(text) != text => Err(LakeError::new(
+                LakeErrorKind::Unsupported,
+                redact(text),
+                "is no lake, but an address with a password",
+            )
+            .advise("use a path, file://, hdfs:// or viewfs://")),
             None => Ok(Input::Local(text.to_owned())),
             Some(("file", rest)) => local_path(rest).map(|path| Input::Local(path.to_owned())).ok_or_else(|| {
-                LakeError::new(LakeErrorKind::Input, text, "names another host")
+                LakeError::new(LakeErrorKind::Input, redact(text), "names another host")
                     .advise("write a path of this machine as file:///path")
             }),
             Some((scheme @ ("hdfs" | "viewfs"), rest)) => {
@@ -116,6 +123,7 @@ mod tests {
         check("file:/lake", local("/lake"));
         check("file://localhost/lake", local("/lake"));
         check("file://elsewhere/lake", None);
+        check("jdbc:mysql://u:secret@h/db", None);
         check("a:b", local("a:b"));
         check("12:30/x.json", local("12:30/x.json"));
         check("hdfs://nn:9000/user/log_content/", hdfs("hdfs", "nn:9000", "/user/log_content"));

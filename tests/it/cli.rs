@@ -62,12 +62,31 @@ fn a_password_in_an_address_is_shown_nowhere() {
         ["generate", "x", "mysql://u:secret@h/db"],
         ["completions", "jdbc:mysql://h/db?password=secret", "x"],
     ] {
-        for json in [None, Some("--json")] {
-            let finished = work.run(arguments.iter().copied().chain(json));
-            assert_eq!(finished.code, Some(2), "{arguments:?}");
-            let text = finished.stdout + &finished.stderr;
-            assert!(!text.contains("secret"), "{text}");
+        check_hidden(&work, &arguments, 2);
+    }
+    for lake in [
+        "mysql://u:secret@h/db",
+        "jdbc:mysql://u:secret@h/db",
+        "jdbc:mysql://h/db?user=u&password=secret",
+        "s3://key:secret@bucket/lake",
+        "hdfs://u:secret@nn/lake",
+        "viewfs://u:secret@cluster/lake",
+        "file://u:secret@elsewhere/lake",
+    ] {
+        for command in ["run", "extract", "transform", "plan", "bench", "doctor"] {
+            check_hidden(&work, &[command, lake], 3);
         }
+    }
+}
+
+/// Both forms of an error end with `code` and never show `secret`.
+#[track_caller]
+fn check_hidden(work: &Workplace, arguments: &[&str], code: i32) {
+    for json in [None, Some("--json")] {
+        let finished = work.run(arguments.iter().copied().chain(json));
+        assert_eq!(finished.code, Some(code), "{arguments:?}: {}", finished.stderr);
+        let text = finished.stdout + &finished.stderr;
+        assert!(!text.contains("secret"), "{text}");
     }
 }
 

@@ -376,6 +376,41 @@ fn names_from_outside_do_not_steer_the_terminal() {
         assert!(is_safe(&found.stdout), "{command}: {:?}", found.stdout);
     }
     assert!(work.run(["transform", "lake"]).stderr.contains("\\u{1b}[31m\\r"));
+
+    // What is data, or a text for machines, holds the same in a safe form.
+    let odd = "a\u{1b}[31m\u{9b}2J\u{202e}b";
+    let is_safe = |text: &str| is_safe(text) && !text.contains('\u{202e}');
+    fs::create_dir(work.path(odd)).unwrap();
+    fs::write(work.path(odd).join("20220401.json"), record("A", "VOD", 1)).unwrap();
+    let rules = "extends = \"default\"\n[record]\nexclude_contracts = [\"a\\u001B[31m\\u009B2J\u{202e}b\"]\n";
+    work.write("odd.toml", rules);
+    let rules = |text: &str| {
+        toml::from_str::<toml::Table>(text).unwrap()["record"]["exclude_contracts"][0].as_str().unwrap().to_owned()
+    };
+    for arguments in [
+        &["plan", odd][..],
+        &["run", odd, "--out", odd, "--json"],
+        &["months", "--out", odd, "--json"],
+        &["doctor", odd, "--json"],
+        &["config", "--out", odd],
+        &["config", "--out", odd, "--json"],
+        &["rules", "odd.toml"],
+        &["rules", "odd.toml", "--json"],
+        &["completions", "bash", odd],
+        &["run", "lake", "--quiet", odd, "--month", odd],
+        &["run", "lake", odd, "--month", odd, "--json"],
+        &[odd],
+    ] {
+        let found = work.run(arguments);
+        assert!(is_safe(&found.stderr), "{arguments:?}: {:?}", found.stderr);
+        assert!(is_safe(&found.stdout), "{arguments:?}: {:?}", found.stdout);
+        if arguments.contains(&"--json") {
+            let values = serde_json::Deserializer::from_str(&found.stdout).into_iter::<serde_json::Value>();
+            assert!(values.map(Result::unwrap).count() > 0, "{arguments:?}");
+        }
+    }
+    let shown = work.run(["rules", "odd.toml"]).ok().stdout;
+    assert_eq!(rules(&shown), rules(&work.read_text("odd.toml")));
 }
 
 #[test]

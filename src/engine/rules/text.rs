@@ -69,13 +69,18 @@ fn quoted(text: &str) -> String {
     for char in text.chars() {
         match char {
             '"' | '\\' => quoted.extend(['\\', char]),
-            // Writing to a string cannot fail.
-            _ if char.is_control() => drop(write!(quoted, "\\U{:08X}", u32::from(char))),
+            // What a reader would not see, or see elsewhere. Writing to a string cannot fail.
+            _ if char.is_control() || is_mark(char) => drop(write!(quoted, "\\U{:08X}", u32::from(char))),
             _ => quoted.push(char),
         }
     }
     quoted.push('"');
     quoted
+}
+
+/// Whether it turns the direction of writing, or ends a line in Unicode alone.
+fn is_mark(char: char) -> bool {
+    matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
