@@ -16,6 +16,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::error::{Advice, Error};
+use crate::fs::part::{new_part, remove_dead_parts};
 
 /// Shortest key in bytes that is accepted: shorter ones can be tried out.
 pub const MIN_KEY_BYTES: usize = 16;
@@ -30,6 +31,9 @@ const NEW_KEY_BYTES: usize = 32;
 /// Permissions that make a key file no secret: any of others, and writing by the group. The group may read it, so that
 /// a team can share a key.
 const UNSAFE_MODE: u32 = 0o027;
+
+/// Permissions of a new key file.
+const KEY_MODE: u32 = 0o600;
 
 /// How long an empty key file may be one that another run is just making, in steps of [`EMPTY_PAUSE`].
 const EMPTY_TRIES: u32 = 20;
@@ -195,7 +199,9 @@ fn make_key(path: &Path) -> io::Result<String> {
 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut staged = tempfile::Builder::new().prefix(".mask-key-").tempfile_in(folder)?;
+    // Leftovers do no harm where they cannot be removed.
+    let _ = remove_dead_parts(folder);
+    let mut staged = new_part(folder, KEY_MODE)?;
     writeln!(staged, "{key}")?;
     staged.as_file().sync_all()?;
     match staged.persist_noclobber(path) {
@@ -203,7 +209,7 @@ fn make_key(path: &Path) -> io::Result<String> {
         Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Err(refused.error),
         // Some file systems know neither hard links nor a rename that replaces nothing.
         Err(_) => {
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(KEY_MODE).open(path)?;
             let written = file.write_all(format!("{key}\n").as_bytes()).and_then(|()| file.sync_all());
             if written.is_err() {
                 // Half a key would be taken for one by the next run.
@@ -250,6 +256,14 @@ mod tests {
         assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "nothing is left beside it");
         assert_eq!((mode_of(&file), mode_of(folder)), (0o600, 0o700));
         assert_eq!(fs::read_to_string(&file).unwrap().trim().len(), 2 * NEW_KEY_BYTES);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_of_a_key_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(".viewmart-part-dead"), "half a k").unwrap();
+        Masker::from_settings(None, &home.path().join("mask-key")).unwrap();
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -3,5 +3,5 @@
 pub mod atomic;
 pub mod flush;
 pub mod lock;
-mod part;
+pub mod part;
 pub mod target;

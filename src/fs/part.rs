@@ -14,6 +14,9 @@ use crate::fs::lock::{TryLock, try_lock};
 /// Their names begin with this.
 pub(super) const PART_PREFIX: &str = ".viewmart-part-";
 
+/// The mode of new files, before the mask of the process.
+pub const NEW_FILE_MODE: u32 = 0o666;
+
 /// Bytes after which those of a file are sent to the disk, while more are written.
 const FLUSH_BYTES: usize = 4 << 20;
 
@@ -30,17 +33,24 @@ pub struct PartFile {
 impl PartFile {
     /// Makes one in `folder`, with the mode that new files have.
     pub(super) fn create(folder: &Path) -> io::Result<PartFile> {
-        for _ in 0..MAX_TRIES {
-            let mut builder = tempfile::Builder::new();
-            let file =
-                builder.prefix(PART_PREFIX).permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
-            // Somebody who cleans up may have been here between the two.
-            if try_lock(file.as_file())? != TryLock::Busy && file.as_file().metadata()?.nlink() > 0 {
-                return Ok(PartFile { file, flusher: Flusher::new(FLUSH_BYTES) });
-            }
-        }
-        Err(io::Error::other("other processes remove the file as soon as it is made"))
+        Ok(PartFile { file: new_part(folder, NEW_FILE_MODE)?, flusher: Flusher::new(FLUSH_BYTES) })
     }
+}
+
+/// Makes a part in `folder` and locks it; the mask of the process takes from `mode` what new files may not have.
+///
+/// # Errors
+/// What the operating system says.
+pub fn new_part(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    for _ in 0..MAX_TRIES {
+        let mut builder = tempfile::Builder::new();
+        let file = builder.prefix(PART_PREFIX).permissions(fs::Permissions::from_mode(mode)).tempfile_in(folder)?;
+        // Somebody who cleans up may have been here between the two.
+        if try_lock(file.as_file())? != TryLock::Busy && file.as_file().metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+    Err(io::Error::other("other processes remove the file as soon as it is made"))
 }
 
 impl Write for PartFile {
@@ -65,7 +75,7 @@ impl Seek for PartFile {
 ///
 /// # Errors
 /// What the operating system says, save of files that are gone or belong to somebody else.
-pub(super) fn remove_dead_parts(folder: &Path) -> io::Result<()> {
+pub fn remove_dead_parts(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let is_part = entry.file_name().as_encoded_bytes().starts_with(PART_PREFIX.as_bytes());

@@ -22,6 +22,8 @@ use tempfile::NamedTempFile;
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
 use crate::error::Error;
+use crate::fs::part::{NEW_FILE_MODE, new_part, remove_dead_parts};
+use crate::fs::target;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 use crate::lake::{Compression, Format, YEARS};
 use day::{DayPlan, key_orders};
@@ -138,6 +140,8 @@ pub fn generate(options: &GenerateOptions, progress: &Progress) -> Result<Genera
     let days: Vec<Day> = options.month.days().take(usize::from(n_days)).collect();
     fs::create_dir_all(&options.out).map_err(|source| output(&options.out, "creating the folder", source))?;
     refuse_other_files(options, &days)?;
+    // Leftovers do no harm where they cannot be removed.
+    let _ = remove_dead_parts(&options.out);
     let threads = rayon::ThreadPoolBuilder::new().num_threads(options.n_threads).build().map_err(|error| {
         Error::Usage { what: format!("cannot start {} threads: {error}", options.n_threads), advice: None }
     })?;
@@ -268,11 +272,7 @@ type Pieces = io::BufWriter<NamedTempFile>;
 
 impl DayFile {
     fn create(folder: &Path, compression: Compression) -> io::Result<DayFile> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".viewmart-").suffix(".tmp");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder)?;
+        let file = new_part(folder, NEW_FILE_MODE)?;
         let pieces = |file| io::BufWriter::with_capacity(WRITE_BYTES, file);
         let packer = match compression {
             Compression::None => Packer::None(file),
@@ -311,6 +311,9 @@ impl DayFile {
             Packer::Zstd(packer) => whole(packer.finish()?)?,
         };
         let n_stored_bytes = file.as_file().metadata()?.len();
+        if let Some(permissions) = target::permissions(path) {
+            file.as_file().set_permissions(permissions)?;
+        }
         file.persist(path).map_err(|error| error.error)?;
         Ok((self.n_bytes, n_stored_bytes))
     }
@@ -320,6 +323,7 @@ impl DayFile {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
     use std::io::Read;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::calibration::App;
     use super::line::{Contract, Record};
@@ -597,7 +601,9 @@ mod tests {
     fn a_folder_is_made_anew_in_place() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("20220401.json"), "old").unwrap();
+        fs::set_permissions(folder.path().join("20220401.json"), fs::Permissions::from_mode(0o640)).unwrap();
         fs::write(folder.path().join("notes.txt"), "kept").unwrap();
+        fs::write(folder.path().join(".viewmart-part-dead"), "half a day of a run that was killed").unwrap();
         make(&GenerateOptions { n_days: Some(2), ..options(folder.path(), 10) });
         let made = contents(folder.path());
         assert_eq!(
@@ -605,6 +611,8 @@ mod tests {
             ["20220401.json", "20220402.json", "notes.txt"]
         );
         assert!(made["20220401.json"].starts_with(b"{\"_index\""));
+        let mode = fs::metadata(folder.path().join("20220401.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
         make(&GenerateOptions { n_contracts: 1, n_days: Some(2), ..options(folder.path(), 1) });
     }
 }
