@@ -39,7 +39,11 @@ pub enum Error {
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
     /// Another run holds the output folder. Exit code 6.
-    #[error("{folder}: another viewmart is writing to this folder", folder = folder.display())]
+    #[error(
+        "{folder}: another viewmart is writing to this folder; it is not waited for, as this one would only replace what that \
+         one wrote",
+        folder = folder.display()
+    )]
     Busy {
         /// The folder.
         folder: PathBuf,

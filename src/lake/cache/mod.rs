@@ -271,7 +271,7 @@ fn lock(folder: &Path) -> Result<(File, TryLock), LakeError> {
             "" => "another process".to_owned(),
             process => format!("process {process}"),
         };
-        let what = format!("this cache is in use by {holder}");
+        let what = format!("this cache is not waited for, as a pull may take hours: it is in use by {holder}");
         return Err(LakeError::new(LakeErrorKind::CacheBusy, folder.display().to_string(), what));
     }
     // Only for that message.
