@@ -11,8 +11,8 @@ mod kinds;
 mod record;
 
 use kinds::{
-    CUT_OFF, FRACTION, HIVE_TEXT, NDJSON_AS_CSV, NOT_A_NUMBER, NUMBER_AS_TEXT, NUMERIC_CONTRACT, OTHER_ROW,
-    READ_LENIENTLY,
+    COMMENT_IN_FRONT, CUT_OFF, DRAWN_TABLE, FRACTION, HIVE_TEXT, NDJSON_AS_CSV, NOT_A_NUMBER, NUMBER_AS_TEXT,
+    NUMERIC_CONTRACT, OTHER_DELIMITER, OTHER_ROW, READ_LENIENTLY, SINGLE_QUOTES,
 };
 
 /// How many bytes of the start of a file are looked at.
@@ -79,9 +79,19 @@ pub fn of_head(head: &[u8]) -> Option<Diagnosis> {
 /// What the file that starts with `head` is, where it has a name of CSV and no header.
 pub fn of_csv_head(head: &[u8]) -> Option<Diagnosis> {
     let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
-    of_head(head)
-        .or_else(|| text(head).starts_with('{').then_some(NDJSON_AS_CSV))
-        .or_else(|| line.contains(&1).then_some(HIVE_TEXT))
+    of_head(head).or_else(|| {
+        let line_text = text(line);
+        let fields = || line_text.trim_end().split([',', ';', '\t', '|']);
+        let rows: [(bool, Diagnosis); 6] = [
+            (text(head).starts_with('{'), NDJSON_AS_CSV),
+            (line.contains(&1), HIVE_TEXT),
+            (line_text.starts_with('#'), COMMENT_IN_FRONT),
+            (record::is_rule(line_text.trim_end()), DRAWN_TABLE),
+            (fields().count() > 1 && fields().all(record::is_in_single_quotes), SINGLE_QUOTES),
+            (record::is_header(&line_text) && fields().count() == 1, OTHER_DELIMITER),
+        ];
+        rows.iter().find(|(matches, _)| *matches).map(|(_, diagnosis)| *diagnosis)
+    })
 }
 
 /// What a record is that was rejected for `reason`, from its raw text, which may be cut.
@@ -124,5 +134,7 @@ fn is_base64(bytes: &[u8]) -> bool {
         && start.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=\r\n".contains(b))
 }
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

@@ -122,7 +122,11 @@ fn is_json_error(head: &[u8]) -> bool {
     let has = |key: &&str| object.contains_key(*key);
     let is_error = ["error", "errors", "Error", "RemoteException", "exception", "fault"].iter().any(&has);
     let is_status = || ["status", "code", "statusCode", "Code", "error_code"].iter().any(&has);
-    let is_told = || ["message", "Message", "msg", "detail"].iter().any(&has);
+    // A text that holds an object may be a record.
+    let is_words = |key: &&str| {
+        object.get(*key).is_some_and(|told| !told.as_str().is_some_and(|t| t.trim_start().starts_with('{')))
+    };
+    let is_told = || ["message", "Message", "msg", "detail"].iter().any(is_words);
     let is_record = ["_source", "Contract", "hits"].iter().any(has);
     !is_record && (is_error || (is_told() && (is_status() || object.len() == 1)))
 }

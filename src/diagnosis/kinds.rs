@@ -216,9 +216,17 @@ pub(super) const SOURCE_IS_TEXT: Diagnosis = kind(
     "a record whose `_source` is a text that holds the object",
     "unpack the text: jq -c '._source |= fromjson' FILE > FILE.new && mv FILE.new FILE",
 );
-pub(super) const MESSAGE_IS_RECORD: Diagnosis = kind(
-    "a record in the text `message`, as log shippers write it",
-    "unpack it: jq -c '.message | fromjson' FILE > FILE.new && mv FILE.new FILE",
+pub(super) const SOURCE_IS_ARRAY: Diagnosis = kind(
+    "a record whose `_source` is an array that holds the object",
+    "take it out: jq -c '._source |= first' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const TEXT_IN_OBJECT: Diagnosis = kind(
+    "a record in a text of another object, as log shippers and containers write it",
+    "unpack it: jq -c 'first(.[] | strings | select(ltrimstr(\" \") | startswith(\"{\"))) | fromjson' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const ENVELOPE: Diagnosis = kind(
+    "a record within another object, as message queues write it",
+    "take it out: jq -c 'first(.[] | objects | select(has(\"_source\")))' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const NESTED: Diagnosis = kind(
     "a record whose fields lie in another object than `_source`",
@@ -252,6 +260,18 @@ pub(super) const CSV_AS_NDJSON: Diagnosis =
 pub(super) const HIVE_TEXT: Diagnosis = kind(
     "text of Hive, with fields between bytes \\001",
     "write a delimiter that is read: tr '\\001' '\\t' < FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const COMMENT_IN_FRONT: Diagnosis = kind(
+    "CSV with a comment in front of its header",
+    "drop the comments: sed '/^#/d' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const DRAWN_TABLE: Diagnosis = kind(
+    "a table as psql, mysql or beeline draws it for people, with rules and blanks between the fields",
+    "export it as CSV: psql --csv, mysql --batch (with tabs), beeline --outputformat=csv2",
+);
+pub(super) const OTHER_DELIMITER: Diagnosis = kind(
+    "CSV whose delimiter is none of `,` `;` tab and `|`",
+    "write one of these, such as: tr -s ' ' ',' < FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const SECOND_HEADER: Diagnosis = kind(
     "the header once more, as CSV files have that were joined",

@@ -40,15 +40,18 @@ fn of_object(object: &Map<String, Value>) -> Option<Diagnosis> {
     let is_record = |value: &Value| value.as_object().is_some_and(has_fields);
     match object.get("_source") {
         Some(Value::String(text)) if text.trim_start().starts_with('{') => return Some(SOURCE_IS_TEXT),
+        Some(Value::Array(objects)) if objects.first().is_some_and(Value::is_object) => return Some(SOURCE_IS_ARRAY),
         Some(_) => return None,
         None => {}
     }
-    let is_text_of_record = |value: &Value| value.as_str().is_some_and(|text| text.trim_start().starts_with('{'));
+    let is_text_of_object =
+        |value: &Value| value.as_str().is_some_and(|text| serde_json::from_str::<Map<String, Value>>(text).is_ok());
     match object {
         _ if has_fields(object) => Some(FLAT),
         _ if object.get("fields").is_some_and(is_record) => Some(FIELDS),
         _ if object.values().any(is_record) => Some(NESTED),
-        _ if object.get("message").is_some_and(is_text_of_record) => Some(MESSAGE_IS_RECORD),
+        _ if object.values().any(|value| value.get("_source").is_some()) => Some(ENVELOPE),
+        _ if object.values().any(is_text_of_object) => Some(TEXT_IN_OBJECT),
         _ => None,
     }
 }
@@ -63,7 +66,7 @@ fn of_text(text: &str) -> Option<Diagnosis> {
     let end = text.trim_end();
     let is_in_front = || text.find("{\"").is_some_and(|at| at > 0 && !text[..at].contains([',', '"', ';', '\t', '|']));
     let behind = if json { behind_object(text) } else { None };
-    let rows: [(bool, Diagnosis); 13] = [
+    let rows: [(bool, Diagnosis); 14] = [
         (text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") || end == "=======", CONFLICT),
         (behind == Some(","), COMMA_BEHIND),
         (text.contains("}\u{2028}{"), LINE_SEPARATOR),
@@ -74,6 +77,7 @@ fn of_text(text: &str) -> Option<Diagnosis> {
         (json && text[1..].trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'), BARE_KEYS),
         (!json && text.contains("\\\""), BACKSLASH_QUOTES),
         (text.contains('\u{1}'), HIVE_TEXT),
+        (is_rule(end), DRAWN_TABLE),
         (is_header(text), CSV_AS_NDJSON),
         (!json && is_in_front(), TEXT_IN_FRONT),
         (json && !end.ends_with('}'), CUT_OFF),
@@ -93,6 +97,11 @@ fn behind_object(text: &str) -> Option<&str> {
 /// The header of a CSV file.
 pub(super) fn is_header(text: &str) -> bool {
     !text.contains('{') && ["Contract", "TotalDuration", "AppName"].iter().all(|name| text.contains(name))
+}
+
+/// A line that divides the header of a drawn table from its rows.
+pub(super) fn is_rule(line: &str) -> bool {
+    line.contains("---") && line.bytes().all(|byte| b"-=+| ".contains(&byte))
 }
 
 /// A record without the field `name`.
@@ -146,23 +155,40 @@ fn of_csv_duration(text: &str) -> Option<Diagnosis> {
     if is_header(text) {
         return Some(SECOND_HEADER);
     }
-    let fields = || text.split([',', ';', '\t', '|']).map(str::trim);
-    if fields().all(|field| field.len() >= 2 && field.starts_with('\'') && field.ends_with('\'')) {
+    // A comma may be a mark within a number where something else divides the fields.
+    let bounds: &[char] = if text.contains([';', '\t', '|']) { &[';', '\t', '|'] } else { &[','] };
+    let fields = || text.split(bounds).map(str::trim);
+    if fields().all(is_in_single_quotes) {
         return Some(SINGLE_QUOTES);
     }
     let quoted = text.split('"').skip(1).step_by(2);
-    let bare = text.split([',', ';', '\t', '|']).map(str::trim);
-    let is_fraction = |field: &str| {
-        field.split_once('.').is_some_and(|(whole, part)| {
-            let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-            digits(whole) && digits(part) && part.len() != 3
-        })
-    };
     quoted
         .filter_map(of_number_text)
         .find(|kind| *kind == THOUSANDS)
-        .or_else(|| bare.clone().filter_map(of_number_text).find(|kind| matches!(*kind, THOUSANDS | CLOCK)))
-        .or_else(|| bare.clone().any(is_fraction).then_some(FRACTION))
+        .or_else(|| fields().filter_map(of_number_text).find(|kind| matches!(*kind, THOUSANDS | CLOCK)))
+        .or_else(|| fields().any(is_fraction).then_some(FRACTION))
+        .or_else(|| text.contains(" | ").then_some(DRAWN_TABLE))
+}
+
+/// A field of CSV in quotes that belong to it.
+pub(super) fn is_in_single_quotes(field: &str) -> bool {
+    field.len() >= 2 && field.starts_with('\'') && field.ends_with('\'')
+}
+
+/// A number with a fraction that is none of thousands, or with an exponent.
+fn is_fraction(field: &str) -> bool {
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    let (number, exponent) = match field.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, Some(exponent.trim_start_matches(['+', '-']))),
+        None => (field, None),
+    };
+    let has_fraction = number
+        .split_once(['.', ','])
+        .is_some_and(|(whole, part)| digits(whole) && digits(part) && (part.len() != 3 || exponent.is_some()));
+    match exponent {
+        Some(exponent) => digits(exponent) && (has_fraction || digits(number)),
+        None => has_fraction,
+    }
 }
 
 /// Whether lenient types take a record that was rejected for `reason`.

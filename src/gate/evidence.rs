@@ -176,15 +176,20 @@ fn place(file: &str, line: Option<u64>, offset: u64) -> String {
     }
 }
 
-/// The first characters, without any that a terminal would obey.
+/// The first characters, without any that a terminal would obey; as few as fit with their escapes.
 fn excerpt(raw: &[u8]) -> String {
     // No character has more than four bytes.
     let text = String::from_utf8_lossy(raw.get(..4 * EXCERPT_CHARS + 4).unwrap_or(raw));
-    let mut shown: String = text.chars().take(EXCERPT_CHARS).collect();
-    if shown.len() < text.len() || raw.len() > 4 * EXCERPT_CHARS + 4 {
-        shown.push('…');
+    let (mut shown, mut n_chars) = (String::new(), 0);
+    for char in text.chars() {
+        let escaped = in_one_line(char.encode_utf8(&mut [0; 4]));
+        n_chars += escaped.chars().count();
+        if n_chars > EXCERPT_CHARS {
+            return shown + "…";
+        }
+        shown += &escaped;
     }
-    in_one_line(&shown)
+    if raw.len() > 4 * EXCERPT_CHARS + 4 { shown + "…" } else { shown }
 }
 
 /// The file from its start, unpacked; none where it can no longer be read.
@@ -229,5 +234,6 @@ mod tests {
         check("é".repeat(120).as_bytes(), &"é".repeat(120));
         check("é".repeat(121).as_bytes(), &format!("{}…", "é".repeat(120)));
         check(&b"x".repeat(9000), &format!("{}…", "x".repeat(120)));
+        check(&[0; 9000], &format!("{}…", "\\u{0}".repeat(24)));
     }
 }

@@ -179,7 +179,8 @@ pub(crate) fn sort(
     }
     refuse_without_day(without_day)?;
     if by_month.is_empty() && unread.is_empty() {
-        return Err(no_data(inputs, n_left_out + n_others));
+        suspects.sort();
+        return Err(no_data(inputs, n_left_out + n_others, &suspects));
     }
     Ok(Sorted { inputs: inputs.to_owned(), by_month, unread, suspects, n_left_out: n_left_out + n_others })
 }
@@ -238,14 +239,17 @@ fn data_file(file: Found, date: Date, format: Format) -> DataFile {
     DataFile { uri, path, day, n_bytes, modified_ms, local_modified_ms, format, compression }
 }
 
-fn no_data(inputs: &str, n_left_out: u64) -> LakeError {
+fn no_data(inputs: &str, n_left_out: u64, suspects: &[Suspect]) -> LakeError {
     let left_out = match n_left_out {
         0 => String::new(),
         1 => ", only 1 file whose name is not that of a data file".to_owned(),
         n => format!(", only {} whose names are not those of data files", counted(n, "file")),
     };
-    LakeError::new(LakeErrorKind::NotFound, inputs, format!("holds no data file{left_out}"))
-        .advise("data files end in .json, .jsonl, .ndjson or .csv, with .gz or .zst behind it or not")
+    // Which they are, where they may be data all the same.
+    let suspects =
+        if suspects.is_empty() { String::new() } else { format!("; {}", self::left_out(suspects).join("; ")) };
+    LakeError::new(LakeErrorKind::NotFound, inputs, format!("holds no data file{left_out}{suspects}"))
+        .advise("data files end in .json, .jsonl, .ndjson or .csv, with .gz or .zst behind it or not; or say with --format what they are")
 }
 
 /// All of them at once, so that one pattern can be found that fits.

@@ -12,6 +12,7 @@ use crate::engine::scan::shape::MAX_MATCH_BYTES;
 use crate::engine::scan::unique::SeenIds;
 use crate::error::{DataError, Error};
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
+use crate::units::in_one_line;
 
 /// Size of a split. Bounds what a thread has mapped, and how long the others wait for the last one:
 /// a few milliseconds. Opening a window costs a few microseconds, which must be little beside that.
@@ -104,7 +105,7 @@ fn names(names: &[String]) -> String {
     const SHOWN: usize = 10;
     const CHARS: usize = 40;
     let name = |name: &String| {
-        let shown: String = name.chars().take(CHARS).flat_map(char::escape_debug).collect();
+        let shown = in_one_line(&name.chars().take(CHARS).collect::<String>());
         if name.chars().nth(CHARS).is_some() { shown + "…" } else { shown }
     };
     let shown = names.iter().take(SHOWN).map(name).collect::<Vec<_>>().join(", ");
