@@ -33,7 +33,7 @@ const MIN_EQUAL_RECORDS: u64 = 3;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Largest fraction of records that may be rejected: of the month, and of each larger day and file. With 1 everything
-    /// passes that was read, an empty month too.
+    /// passes that was read, whatever the other limits are, and an empty month too.
     pub max_reject_ratio: f64,
     /// Largest fraction of records whose app is in no category.
     pub max_unmapped_ratio: f64,
@@ -68,6 +68,9 @@ pub fn check_limits(
     warnings: &[&str],
     evidence: &Evidence<'_>,
 ) -> Result<(), DataError> {
+    if limits.max_reject_ratio >= 1.0 {
+        return Ok(());
+    }
     let judge = Judge { month, detail, ledger: detail.total(), limits, evidence };
     let mut breaches = judge.breaches();
     if limits.warnings == WarningPolicy::Refuse && !warnings.is_empty() {
@@ -120,14 +123,11 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn breaches(&self) -> Vec<Breach> {
-        let mut breaches = Vec::new();
-        if self.limits.max_reject_ratio < 1.0 {
-            breaches.extend(self.open_quotes());
-            match self.month_over().or_else(|| self.nothing_kept()) {
-                // What is wrong with the whole month need not be said of its days.
-                Some(breach) => breaches.push(breach),
-                None => breaches.extend(self.malformed_files().into_iter().chain(self.empty_days()).chain(self.over())),
-            }
+        let mut breaches: Vec<Breach> = self.open_quotes().into_iter().collect();
+        match self.month_over().or_else(|| self.nothing_kept()) {
+            // What is wrong with the whole month need not be said of its days.
+            Some(breach) => breaches.push(breach),
+            None => breaches.extend(self.malformed_files().into_iter().chain(self.empty_days()).chain(self.over())),
         }
         breaches.extend(self.unmapped());
         breaches

@@ -269,6 +269,27 @@ fn records_of_another_form_are_refused_and_told_what_they_are() {
     let bulk = |day: u32| lines(day, |day, n| format!("{}\n{}", action(day, n), source(day, n)));
     let words = ["600 of 600 records", "malformed 600", "an Elasticsearch bulk file", "next: "];
     check("bulk", |work| all(work, bulk), &Refused(4, &words));
+    let container =
+        |day: u32| lines(day, |day, n| json!({"log": hit(day, n).to_string(), "stream": "out"}).to_string());
+    check(
+        "logs",
+        |work| all(work, container),
+        &Refused(4, &[month, "a record in a text of another object", "fromjson"]),
+    );
+    let queue = |day: u32| lines(day, |day, n| json!({"schema": null, "payload": hit(day, n)}).to_string());
+    check(
+        "a queue",
+        |work| all(work, queue),
+        &Refused(4, &[month, "a record within another object", "has(\"_source\")"]),
+    );
+    let decimal = |day: u32| {
+        let row = |day, n| {
+            row(day, n).join(";").replace(&format!(";{};", 100 + 10 * n + day), &format!(";{},0;", 100 + 10 * n + day))
+        };
+        format!("Contract;Mac;TotalDuration;AppName\n{}", lines(day, row))
+    };
+    let words = [month, "bad_duration 300", "a TotalDuration written with a fraction"];
+    check("decimal commas", |work| crate::real_months::month(work, csv_name, decimal), &Refused(4, &words));
     let escaped = |day: u32| {
         let row = |day, n| format!("history,0,\"{}\"", source(day, n).to_string().replace('"', "\\\""));
         format!("_index,_score,_source\n{}", lines(day, row))
@@ -343,6 +364,9 @@ fn apps_without_a_category_have_a_limit_where_one_is_set() {
         "next: put these apps",
     ];
     check_with("over it", |work| all(work, some), "lake", &flags, &Refused(4, &words));
+    let flags = ["--max-unmapped-ratio", "0.09", "--max-reject-ratio", "1"];
+    let passes = Warned([300, 270, 47_385, 9], &["the app of 30 records (10.00 %) is in no category"]);
+    check_with("let pass", |work| all(work, some), "lake", &flags, &passes);
 }
 
 #[test]
@@ -443,6 +467,10 @@ fn what_else_lies_in_a_lake_is_left_out() {
         }
     };
     check("odds and ends", write, &WHOLE);
+    let hive = |work: &Workplace| month(work, |day| format!("dt=2022-04-{day:02}/000000_0"), ndjson);
+    let words = ["holds no data file", "lake/dt=2022-04-01/000000_0 to lake/dt=2022-04-30/000000_0", "with --format"];
+    check("Hive", hive, &Refused(3, &words));
+    check_with("Hive, told", hive, "lake", &["--format", "ndjson"], &WHOLE);
     let unread = |work: &Workplace| {
         all(work, ndjson);
         work.write("lake/20220431.json", "");
@@ -507,6 +535,27 @@ fn unusual_months_are_good() {
         }
     };
     check("mixed formats", mixed, &WHOLE);
+    let name =
+        |name: &'static str| move |day: u32| name.replace("DD", &format!("{day:02}")).replace("{d}", &day.to_string());
+    for names in [
+        "202204DD.JSON",
+        "202204DDT000000Z.json",
+        "year=2022/month=4/day={d}/part-00000.json",
+        "dt=2022-04-DD/hour=00/part-0.json",
+        "ts=2022-04-DD 00%3A00%3A00/part-0.json",
+        "202204DD.json/part-00000-8d2f0c1a-77aa-4c3e-9b1d-0a1b2c3d4e5f-c000.json",
+    ] {
+        check(names, |work| month(work, name(names), ndjson), &WHOLE);
+    }
+    let with_index = |day: u32| {
+        format!(
+            ",Contract,Mac,TotalDuration,AppName\n{}",
+            lines(day, |day, n| format!("{n},{}", row(day, n).join(",")))
+        )
+    };
+    check("an index of pandas", |work| month(work, csv_name, with_index), &WHOLE);
+    let with_end = |day: u32| csv(day).replace('\n', ",\n");
+    check("a delimiter behind every row", |work| month(work, csv_name, with_end), &WHOLE);
 }
 
 #[test]
@@ -599,6 +648,8 @@ fn a_day_that_stands_out_is_told_and_may_be_refused() {
     check("less", times(4), &Warned([2940, 2940, 511_500 - 6 * 1700, 10], &words));
     let words = ["warnings are denied: 2022-04-15 has 40 records"];
     check_with("denied", times(4), "lake", &["--deny-warnings"], &Refused(4, &words));
+    let passes = Warned([2940, 2940, 511_500 - 6 * 1700, 10], &["warning: 2022-04-15 has 40 records"]);
+    check_with("let pass", times(4), "lake", &["--deny-warnings", "--max-reject-ratio", "1"], &passes);
     check_with("nothing to deny", times(5), "lake", &["--deny-warnings"], &Month([2950, 2950, 511_500 - 5 * 1700, 10]));
 }
 
@@ -625,6 +676,13 @@ fn headers_are_found_or_told() {
     let words =
         ["lake/20220415.csv: line 1: the header has no column AppName", "lone CR", "next: convert the line ends: tr"];
     check("lone CR", |work| odd_csv(work, csv(ODD).replace('\n', "\r")), &Refused(4, &words));
+    let comment = |work: &Workplace| month(work, csv_name, |day| format!("# exported\n{}", csv(day)));
+    let words = ["it has # exported", "a comment in front of its header", "next: drop the comments: sed '/^#/d'"];
+    check("a comment", comment, &Refused(4, &words));
+    let words = ["it has Contract Mac TotalDuration AppName", "whose delimiter is none of"];
+    check("blanks between", with("Contract Mac TotalDuration AppName", " "), &Refused(4, &words));
+    let words = ["it has 'h.contract', 'h.mac'", "CSV with single quotes"];
+    check("single quotes", with("'h.contract'\t'h.mac'\t'h.totalduration'\t'h.appname'", "\t"), &Refused(4, &words));
     let words = ["lake/20220415.csv: line 1", "this is NDJSON under a name of CSV", "next: rename it"];
     check("NDJSON", |work| odd_csv(work, ndjson(ODD)), &Refused(4, &words));
     let null = |day: u32| {
