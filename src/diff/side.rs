@@ -41,7 +41,7 @@ pub struct WarehouseMonth {
 /// A side that was opened.
 pub(super) enum OpenSide {
     Files(Box<Merge>),
-    Warehouse(Box<WarehouseMonth>),
+    Warehouse(Box<dyn Warehouse>, Month),
 }
 
 /// Rows in contract order.
@@ -84,7 +84,8 @@ impl DiffSide {
         }
     }
 
-    /// Opens it; gives its month too.
+    /// Opens it; gives its month too. All that a warehouse is asked for before its rows is asked for here: once the rows of
+    /// one side are on their way they keep a lock, and a writer who waits for that one may hold what the other side needs.
     pub(super) fn open(&self) -> Result<(OpenSide, Month), Error> {
         match self {
             DiffSide::Files(paths) => {
@@ -92,7 +93,12 @@ impl DiffSide {
                 let month = merge.month();
                 Ok((OpenSide::Files(Box::new(merge)), month))
             }
-            DiffSide::Warehouse(of) => Ok((OpenSide::Warehouse(of.clone()), of.month)),
+            DiffSide::Warehouse(of) => {
+                let WarehouseMonth { url, options, month, .. } = &**of;
+                let mut warehouse = warehouse::open(url, options)?;
+                check_month(&mut *warehouse, *month)?;
+                Ok((OpenSide::Warehouse(warehouse, *month), *month))
+            }
         }
     }
 }
@@ -102,7 +108,7 @@ impl OpenSide {
     pub fn counts_devices(&self) -> Devices {
         match self {
             OpenSide::Files(merge) => merge.counts_devices(),
-            OpenSide::Warehouse(_) => Devices::Ignored,
+            OpenSide::Warehouse(..) => Devices::Ignored,
         }
     }
 
@@ -116,10 +122,7 @@ impl OpenSide {
             OpenSide::Files(merge) => {
                 Ok(merge.for_each_batch(BATCH_ROWS, &mut |table| take(Batch::of_table(table, columns)))?)
             }
-            OpenSide::Warehouse(of) => {
-                let WarehouseMonth { url, options, month, .. } = *of;
-                let mut warehouse = warehouse::open(&url, &options)?;
-                check_month(&mut *warehouse, month)?;
+            OpenSide::Warehouse(mut warehouse, month) => {
                 let places = places_in_row(columns);
                 let (mut batch, mut flow) = (Batch::default(), ControlFlow::Continue(()));
                 warehouse.for_each_row(month, &mut |row| {

@@ -1,17 +1,25 @@
 //! Against maps that compare the plain way.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::side::{Batch, Compared};
 use super::*;
+use crate::console::Progress;
 use crate::engine::columns::{COLUMNS, Output, held_by, with_one_more};
 use crate::engine::month::MonthTable;
+use crate::engine::rules::Rules;
 use crate::fs::atomic::{self, StagedFile};
 use crate::month_file;
 use crate::month_file::tests::month_of;
+use crate::warehouse::fixture::month_table;
+use crate::warehouse::{Missing, OpenOptions, RunClock, SqliteWarehouse, Warehouse as _, WarehouseUrl};
 
 /// Contract, seconds and active days.
 type Customers = BTreeMap<String, ([i64; 5], u8)>;
@@ -78,6 +86,37 @@ fn a_side_that_cannot_be_read_is_the_error() {
     let side = |name: &str| DiffSide::Files(vec![PathBuf::from(name)]);
     let error = compare(&side("/nowhere/a.parquet"), &side("/nowhere/b.parquet"), 1, None).unwrap_err();
     assert_eq!(error.to_string(), "/nowhere/a.parquet: no such file or folder");
+}
+
+/// One side's rows keep a lock that a writer may wait for, who may hold what the other side would still have to ask for.
+#[test]
+fn rows_of_a_side_that_is_open_wait_for_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("warehouse.db");
+    let mut warehouse = SqliteWarehouse::open(&path, None).unwrap();
+    crate::mart::prepare(&mut warehouse, Missing::Create).unwrap();
+    let (rules, clock) = (Rules::preset("default").unwrap(), RunClock { started: jiff::Timestamp::UNIX_EPOCH });
+    let sides = ["2022-04", "2022-05"].map(|month| {
+        let table = month_table(month, &rules, &[("A", [1, 0, 0, 0, 0], 1), ("B", [0, 0, 0, 0, 1], 1)]);
+        warehouse.load(&table, clock, &Progress::hidden()).unwrap();
+        let (url, address) = (WarehouseUrl::Sqlite(path.clone()), String::new());
+        let of = WarehouseMonth { address, url, options: OpenOptions::default(), month: table.month };
+        DiffSide::Warehouse(Box::new(of)).open().unwrap().0
+    });
+    let writer = rusqlite::Connection::open(warehouse.mart_path()).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    for side in sides {
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            let mut n_rows = 0;
+            let read = side.for_each_batch(&COMPARED, &mut |batch| {
+                n_rows += batch.contracts.len();
+                ControlFlow::Continue(())
+            });
+            let _ = sender.send(read.map(|()| n_rows));
+        });
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)).unwrap().unwrap(), 2);
+    }
 }
 
 fn customers() -> impl Strategy<Value = Customers> {

@@ -319,7 +319,10 @@ mod tests {
         );
         check(&tables::DEVICE_DISTRIBUTION, &[]);
         check(&tables::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
-        check(&tables::DAILY_AUDIENCE, &["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|4|4|0|5|5|0|20|30"]);
+        let later: Vec<String> = (3..=30).map(|day| format!("2022-04-{day:02}|1|0|0|0|0|0|0|0")).collect();
+        let mut days = vec!["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|3|4|0|5|5|0|20|30"];
+        days.extend(later.iter().map(String::as_str));
+        check(&tables::DAILY_AUDIENCE, &days);
         check(
             &tables::DATA_QUALITY,
             &[

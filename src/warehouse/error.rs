@@ -96,7 +96,8 @@ impl Advice for WarehouseError {
             WarehouseError::Database { fault, .. } => fault.advice(),
             WarehouseError::Check { .. } => Some("run again; if it repeats, this is a bug worth reporting".into()),
             WarehouseError::Mixed { .. } => Some(
-                "a run was ended while it published: load the month again with `viewmart run` or `viewmart load`"
+                "a run was ended while it published, or somebody changed the tables: load the month again with \
+                 `viewmart run` or `viewmart load`"
                     .into(),
             ),
             WarehouseError::Stale { month, .. } => {

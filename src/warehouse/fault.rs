@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::meaning::{LOAD_FIRST, Meaning};
+use super::meaning::{LOAD_FIRST, Meaning, ROWS_REFUSED};
 use super::schema::version::Misfit;
 use crate::engine::calendar::Month;
 use crate::error::BOUND_SECONDS;
@@ -116,11 +116,13 @@ pub enum Fault {
         /// The statements that give the account its rights.
         grants: String,
     },
-    /// A table of our name that we did not make.
-    #[error("the table {table} is not partitioned by month: this program did not make it")]
+    /// A table of our name whose partitions are not a month each.
+    #[error("the table {table} is not partitioned by month, as this program makes it")]
     Unpartitioned {
         /// The table, quoted.
         table: String,
+        /// The statement that puts it right, where all its rows are of months.
+        repair: Option<String>,
     },
     /// A server of a release that lacks what is needed.
     #[error("the server is {found}; the oldest that serves is {oldest}")]
@@ -234,6 +236,10 @@ impl Fault {
             Fault::NoDatabase { creation, grants, .. } => {
                 format!("let an administrator run: {creation}; {grants}")
             }
+            Fault::Unpartitioned { repair: Some(repair), .. } => format!(
+                "if somebody changed it, put it right ({repair}); if it is somebody else's, rename it or give another \
+                 database"
+            ),
             Fault::MartRow { month, .. } => format!("rebuild it with `viewmart mart --month {month}`"),
             Fault::OtherRows { month, .. } => format!(
                 "another run may have published the month meanwhile: run `viewmart dashboard --month {month}` again; if \
@@ -251,6 +257,7 @@ impl Fault {
                 "let an administrator find who holds the table (SHOW PROCESSLIST; an open transaction will do) and \
                  end it, then run again"
             }
+            Fault::ChangedRows { .. } => ROWS_REFUSED,
             Fault::Withheld => "make room for them and run again",
             Fault::ReplacedAgain => "run again when they have ended",
             Fault::NoFile { .. } | Fault::NoWarehouse { .. } => LOAD_FIRST,

@@ -11,8 +11,8 @@ use crate::engine::rules::Rules;
 /// A customer: contract, seconds in column order (Movie, Sport, Child, Relax, Tv), active days.
 pub type Customer<'a> = (&'a str, [i64; 5], u8);
 
-/// The table of `month` with these customers in any order. All they watched happened on the first two days, one record
-/// a customer and day; three records were rejected, two of them for the app `X`.
+/// The table of `month` with these customers in any order, each active from the first day on. All they watched is in the
+/// records of the first two days, one a customer and day; three records were rejected, two of them for the app `X`.
 pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> MonthTable {
     let month = month.parse().unwrap();
     let mut customers = customers.to_vec();
@@ -23,11 +23,17 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
     let seconds: [Vec<i64>; 5] = std::array::from_fn(column);
     let sums: [i64; 5] = std::array::from_fn(|place| seconds[place].iter().sum());
     let n_users = customers.len() as u64;
-    let day = |number: u8, seconds: [i64; 5]| DayActivity {
+    let n_days = customers.iter().map(|customer| customer.2).max().unwrap_or(0).max(2);
+    let day = |number: u8| DayActivity {
         day: Day::new(number).unwrap(),
-        active_users: n_users,
-        records: n_users,
-        seconds,
+        active_users: customers.iter().filter(|customer| customer.2 >= number).count() as u64,
+        records: if number <= 2 { n_users } else { 0 },
+        // The first day has the first category alone.
+        seconds: match number {
+            1 => [sums[0], 0, 0, 0, 0],
+            2 => [0, sums[1], sums[2], sums[3], sums[4]],
+            _ => [0; 5],
+        },
     };
     let mut rejected = [0; Reason::ALL.len()];
     rejected[Reason::Malformed as usize] = 1;
@@ -45,8 +51,7 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
         activeness: customers.iter().map(|customer| customer.2).collect(),
         taste_labels: rules.labels.taste_labels(),
         devices: None,
-        // The first day has the first category alone.
-        activity: vec![day(1, [sums[0], 0, 0, 0, 0]), day(2, [0, sums[1], sums[2], sums[3], sums[4]])],
+        activity: (1..=n_days).map(day).collect(),
         ledger: Ledger {
             read: 2 * n_users + 3,
             kept: 2 * n_users,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::path::PathBuf;
 
 use crate::error::BOUND_SECONDS;
 
@@ -93,7 +94,13 @@ pub enum Meaning {
     TableChanged {
         /// The table, quoted.
         table: String,
+        /// The statements that put it right.
+        repair: String,
     },
+    /// Rows do not fit what somebody gave the table of customers: a condition, a unique key, a narrower type.
+    RowsRefused,
+    /// The server is to encrypt tables and has no key for it.
+    NoKeyring,
     /// The file has none of our tables.
     NoTables,
     /// A sum leaves 64 bits.
@@ -104,6 +111,13 @@ pub enum Meaning {
     DiskFull,
     /// The file may not be written.
     FileDenied,
+    /// What a killed run had begun in the file has to be undone first, and this user may not write.
+    Unfinished {
+        /// What the run left beside the file.
+        journal: PathBuf,
+        /// The warehouse.
+        address: String,
+    },
     /// The folder may not be written.
     FolderDenied,
     /// The file is of something else.
@@ -120,6 +134,10 @@ pub(super) const LOAD_FIRST: &str = "load a month first, with `viewmart run` or 
 /// What to do where the server refuses `LOAD DATA LOCAL`.
 pub(super) const LOCAL_INFILE_ADVICE: &str =
     "let an administrator run `SET PERSIST local_infile = 1` (MariaDB: `SET GLOBAL local_infile = 1`)";
+
+/// What to do where rows do not fit the table of customers.
+pub(super) const ROWS_REFUSED: &str = "somebody gave customer_behavior a condition, a unique key or a type that these rows do not fit: look for it (SHOW \
+     CREATE TABLE customer_behavior) and take it back (ALTER TABLE customer_behavior DROP CONSTRAINT …, or MODIFY …)";
 
 impl Meaning {
     /// What it means that a folder or a file in it cannot be made.
@@ -148,9 +166,14 @@ impl Meaning {
             Meaning::NoDatabase { name } => {
                 format!("check its name in the address; where it is to be new, create it: CREATE DATABASE {name}")
             }
-            Meaning::TableChanged { table } => format!(
-                "somebody changed {table} in a way that months cannot be exchanged with; rebuild it (ALTER TABLE \
-                 {table} FORCE), or take the change back"
+            Meaning::Unfinished { journal, address } => format!(
+                "{} is what a run left that was killed, or is at work: let a user who may write the file and its folder \
+                 run `viewmart months --warehouse {address}` once",
+                journal.display()
+            ),
+            Meaning::TableChanged { table, repair } => format!(
+                "somebody changed {table} in a way that months cannot be exchanged with; put it right ({repair}), or take \
+                 the change back"
             ),
             other => {
                 return other
@@ -182,6 +205,11 @@ impl Meaning {
             Meaning::Ended => "see the server's log for why it ended the connection, then run again",
             Meaning::StatementTime => "raise the server's limit on statement time for this account",
             Meaning::NoLocalInfile => LOCAL_INFILE_ADVICE,
+            Meaning::RowsRefused => ROWS_REFUSED,
+            Meaning::NoKeyring => {
+                "let an administrator give the server a keyring, or have it make tables that are not encrypted (SET GLOBAL \
+                 default_table_encryption = OFF, and ALTER DATABASE … ENCRYPTION = 'N')"
+            }
             Meaning::BrokenOff => "run again",
             _ => return None,
         })

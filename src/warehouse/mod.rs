@@ -168,7 +168,7 @@ pub struct CustomerPass {
 }
 
 /// A database server or file that holds the tables of the warehouse and the mart.
-pub trait Warehouse {
+pub trait Warehouse: Send {
     /// The dialect of [`Warehouse::publish_mart`] and [`Warehouse::query`].
     fn dialect(&self) -> Dialect;
 

@@ -157,12 +157,8 @@ fn a_month_whose_customers_are_gone_has_no_mart() {
     let work = Workplace::new();
     run_months(&work, &[("2022-04", 3)]);
     // No seconds, so that no sum tells.
-    for table in ["customer_behavior", "daily_activity"] {
-        sql(
-            &work,
-            "warehouse.db",
-            &format!("UPDATE {table} SET MovieDuration = 0, TotalDuration = 0 WHERE Month = '2022-04-01'"),
-        );
+    for (table, labels) in [("customer_behavior", ", MostWatch = 'No', Taste = 'No'"), ("daily_activity", "")] {
+        sql(&work, "warehouse.db", &format!("UPDATE {table} SET MovieDuration = 0, TotalDuration = 0{labels}"));
     }
     command(&work, &["mart", "--month", "2022-04"]).ok();
     sql(&work, "warehouse.db", "DELETE FROM customer_behavior");

@@ -1,6 +1,7 @@
 //! Several runs and readers on one embedded warehouse, and what others left in it.
 
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -82,6 +83,97 @@ fn a_reader_of_the_mart_never_stops_a_load() {
     load.stdout(Stdio::piped()).stderr(Stdio::piped());
     Finished::in_time(load).ok();
     drop(reader);
+}
+
+#[test]
+fn months_are_compared_beside_a_load() {
+    let work = Workplace::new();
+    for month in ["2022-04", "2022-05"] {
+        write_month(&work, month, 20_000);
+        Finished::in_time(run(&work, month)).ok();
+    }
+    let load = ["load", "out-2022-04/month-2022-04.parquet", "--out", "loaded"];
+    let diff = ["diff", "#2022-04", "#2022-05"];
+    for pause_ms in [0, 20, 60, 120] {
+        let start = |arguments: &[&str]| {
+            let mut command = work.command(arguments.iter().chain(&WAREHOUSE));
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let loading = start(&load);
+        thread::sleep(Duration::from_millis(pause_ms));
+        let comparing = start(&diff);
+        assert_eq!(Finished::of_child(comparing).code, Some(7), "after {pause_ms} ms");
+        Finished::of_child(loading).ok();
+    }
+}
+
+/// The warehouse as a run leaves it that is killed while it writes: both files changed, and beside them what undoes that.
+fn kill_within_a_write(work: &Workplace) {
+    for file in ["warehouse.db", "mart.db"] {
+        let (path, copy) = (work.path("shared").join(file), work.path("shared").join(format!("copy-{file}")));
+        let journal = |path: &std::path::Path| format!("{}-journal", path.display());
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE; CREATE TABLE half_done (Id TEXT)").unwrap();
+        // Written before the commit, with the old pages safe in the journal.
+        connection.cache_flush().unwrap();
+        std::fs::copy(&path, &copy).unwrap();
+        std::fs::copy(journal(&path), journal(&copy)).unwrap();
+        drop(connection);
+        for (from, to) in [(journal(&copy), journal(&path)), (copy.display().to_string(), path.display().to_string())] {
+            std::fs::rename(from, to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_run_had_begun_is_undone_by_whoever_comes_next() {
+    let commands: [&[&str]; 6] = [
+        &["months"],
+        &["dashboard", "--month", "2022-04", "--out", "drawn"],
+        &["diff", "#2022-04", "#2022-04"],
+        &["mart", "--month", "2022-04"],
+        &["load", "out-2022-04/month-2022-04.parquet", "--out", "loaded"],
+        &["doctor"],
+    ];
+    let work = Workplace::new();
+    write_month(&work, "2022-04", 10);
+    Finished::in_time(run(&work, "2022-04")).ok();
+    for command in commands {
+        kill_within_a_write(&work);
+        work.run(command.iter().chain(&WAREHOUSE)).ok();
+        for file in ["warehouse.db", "mart.db"] {
+            assert!(!work.path(format!("shared/{file}-journal")).exists(), "{command:?}");
+            let half_done = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'half_done'";
+            assert_eq!(work.rows(&format!("shared/{file}"), half_done), [["0"]], "{command:?}");
+        }
+        Finished::in_time(run(&work, "2022-04")).ok();
+    }
+
+    // Whoever may not write is told who has to come first.
+    kill_within_a_write(&work);
+    let set_modes = |folder: u32, file: u32| {
+        let set = |path: std::path::PathBuf, mode: u32| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        ["warehouse.db", "mart.db"].iter().for_each(|name| set(work.path("shared").join(name), file));
+        set(work.path("shared"), folder);
+    };
+    for command in &commands[..4] {
+        let denied = work.command_as_ordinary_user(command.iter().chain(&WAREHOUSE));
+        set_modes(0o555, 0o444);
+        let found = Finished::of({ denied }.output().unwrap());
+        let journal = work.path("shared/warehouse.db-journal");
+        let left = format!("{} is what a run left that was killed", journal.display());
+        let next =
+            format!("run `viewmart months --warehouse sqlite:{}` once", work.path("shared/warehouse.db").display());
+        found.failed(5, &["opening the database failed", &left, &next]);
+        set_modes(0o755, 0o644);
+    }
+    work.run_as_ordinary_user(["months"].iter().chain(&WAREHOUSE)).ok();
+    let reading = work.command_as_ordinary_user(commands[1].iter().chain(&WAREHOUSE));
+    set_modes(0o555, 0o444);
+    Finished::of({ reading }.output().unwrap()).ok();
+    set_modes(0o755, 0o644);
 }
 
 #[test]
@@ -252,6 +344,13 @@ fn a_mart_is_never_built_of_two_runs() {
     for sql in [
         "UPDATE customer_behavior SET MovieDuration = MovieDuration + 1, TotalDuration = TotalDuration + 1",
         "UPDATE etl_run SET RecordsKept = RecordsKept + 1",
+        // What adds nothing to the seconds.
+        "INSERT INTO customer_behavior SELECT Month, 'one more', 0, 0, 0, 0, 0, 0, 'No', 'No', 1, Date \
+         FROM customer_behavior LIMIT 1",
+        "UPDATE customer_behavior SET MostWatch = 'Tv' WHERE Contract = '20220400003'",
+        "UPDATE customer_behavior SET MostWatch = 'No' WHERE Contract = '20220400003'",
+        "UPDATE customer_behavior SET Taste = 'Movie_Tv' WHERE Contract = '20220400000'",
+        "UPDATE customer_behavior SET Taste = 'No' WHERE Contract = '20220400009'",
     ] {
         let before = work.read("shared/mart.db");
         warehouse.execute_batch(&format!("SAVEPOINT before; {sql}; RELEASE before")).unwrap();

@@ -2,7 +2,8 @@
 SELECT
   {part},
   {cell} AS Cell,
-  MIN(Taste),
+  -- Of different ones none is of use, and the check of the month says so.
+  CASE WHEN MIN(Taste) = MAX(Taste) THEN MIN(Taste) ELSE '' END,
   COUNT(*),
   SUM(TotalDuration),
   SUM(MovieDuration),

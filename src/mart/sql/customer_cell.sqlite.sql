@@ -26,6 +26,8 @@ SELECT
 FROM {warehouse}.customer_behavior
 WHERE Month = {month} AND {range}
 ON CONFLICT DO UPDATE SET
+  -- One that is another than those before is of no use, and the check of the month says so.
+  Taste = CASE WHEN Taste = excluded.Taste THEN Taste ELSE '' END,
   Users = Users + 1,
   Seconds = Seconds + excluded.Seconds,
   MovieSeconds = MovieSeconds + excluded.MovieSeconds,

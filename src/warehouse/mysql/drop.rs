@@ -10,7 +10,8 @@ use mysql::prelude::Queryable as _;
 
 use super::connect::Connector;
 use super::failure::Failure;
-use super::publish::{drop_leftovers, has_partition, partition, rolled_back, run, run_patiently, take_back, tidied};
+use super::partition;
+use super::publish::{drop_leftovers, rolled_back, run, run_patiently, take_back, tidied};
 use super::session::{self, Server};
 use super::staging::{self, Exchange};
 use super::wait::patiently;
@@ -39,13 +40,13 @@ pub(super) fn drop_month(
     session::wait_in_server(&connector.place, &mut recorder, DOING, connector.lock_timeout)?;
     let commit = |recorder: &mut Conn| recorder.query_drop("COMMIT");
     let failed = |e: mysql::Error| Failure::new(&connector.place, DOING, &e);
-    if !has_partition(connector, conn, DOING, month)? {
+    if !partition::exists(connector, conn, DOING, month)? {
         return commit(&mut recorder).map_err(failed);
     }
 
     let staging = staging::new_name(connector);
-    let (customers, partition) = (staging::customers(connector), partition(month));
-    let exchange = Exchange { table: &customers, partition: &partition, staging: &staging };
+    let customers = staging::customers(connector);
+    let exchange = Exchange { table: &customers, held: Some(month), staging: &staging };
     let exchanged = staging::create(connector, conn, server, &customers, &staging)
         .and_then(|()| exchange.make(connector, conn, server, DOING));
     let dropped = exchanged.and_then(|()| {
@@ -55,7 +56,8 @@ pub(super) fn drop_month(
             take_back(connector, conn, server, exchange)?;
         }
         committed.map_err(failed)?;
-        run_patiently(connector, conn, DOING, &format!("ALTER TABLE {customers} DROP PARTITION {partition}"))
+        let sql = format!("ALTER TABLE {customers} DROP PARTITION {}", partition::name(Some(month)));
+        run_patiently(connector, conn, DOING, &sql)
     });
     let tidy = run(connector, conn, DOING, &format!("DROP TABLE IF EXISTS {staging}"));
     tidied(dropped, tidy)

@@ -136,6 +136,9 @@ fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
         1053 | 1077 | 1927 | 1317 | 2006 | 2013 | 3169 | 1152 | 1158..=1161 | 1184 => Meaning::Ended,
         1969 | 3024 => Meaning::StatementTime,
         3950 | 3948 | 4166 | 1148 => Meaning::NoLocalInfile,
+        3185 => Meaning::NoKeyring,
+        // A condition, in MySQL and MariaDB; a unique key; a number and a text that a column does not hold.
+        3819 | 4025 | 1062 | 1264 | 1406 => Meaning::RowsRefused,
         _ => Meaning::Unknown,
     }
 }
@@ -239,6 +242,11 @@ mod tests {
         check(server(1197, "Multi-statement transaction required more"), "1197", Meaning::LogTooSmall, Lasting);
         check(server(3159, "Insecure transport is prohibited"), "Insecure", Meaning::TlsRequired, Lasting);
         check(server(1290, "Set by --require_secure_transport"), "Set", Meaning::ReadOnlyServer, Lasting);
+        check(server(3185, "Can't find master key"), "3185", Meaning::NoKeyring, Lasting);
+        check(server(3819, "Check constraint 'c' is violated"), "3819", Meaning::RowsRefused, Lasting);
+        check(server(4025, "CONSTRAINT `c` failed"), "4025", Meaning::RowsRefused, Lasting);
+        check(server(1062, "Duplicate entry"), "1062", Meaning::RowsRefused, Lasting);
+        check(server(1264, "Out of range value"), "1264", Meaning::RowsRefused, Lasting);
         check(server(1213, "Deadlock found"), "Deadlock", Meaning::Deadlock, Passing);
         check(server(1205, "Lock wait timeout exceeded"), "Lock wait", Meaning::Locked, Waiting);
         check(server(1053, "Server shutdown in progress"), "shutdown", Meaning::Ended, Passing);

@@ -42,6 +42,7 @@ mod encode;
 mod failure;
 mod lock;
 mod mart;
+mod partition;
 mod prepare;
 mod probe;
 mod publish;

@@ -5,9 +5,9 @@ use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, literal};
 use super::failure::Failure;
+use super::partition;
 use super::publish::{self, run, run_patiently};
 use super::session::Server;
-use super::staging::{self, NO_MONTH};
 use super::wait::patiently;
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{self, Database, Dialect};
@@ -71,7 +71,9 @@ pub(super) fn look<'a>(
         Ok::<_, Failure>((found, standing))
     };
     let [(warehouse, standing), (mart_found, mart_standing)] = [look(&schemas[0])?, look(&schemas[1])?];
-    refuse_unpartitioned(connector, conn, &warehouse)?;
+    if warehouse.columns.contains_key(schema::CUSTOMER_BEHAVIOR.name) {
+        partition::refuse_others(connector, conn, LOOKING)?;
+    }
     let id = read_id(connector, conn, &warehouse, Database::Warehouse)?;
     if let Some(other) = read_id(connector, conn, &mart_found, Database::Mart)? {
         refuse_other_mart(connector, id.as_deref(), &other)?;
@@ -150,7 +152,7 @@ fn bring_up_to_date(
     for statement in schema.upgrade(found, dialect) {
         let mut sql = names.fill(&statement);
         if statement == customers {
-            sql += &staging::partitioned();
+            sql += &partition::clause(&[]);
         }
         run_patiently(connector, conn, MAKING, &sql)?;
     }
@@ -251,23 +253,4 @@ fn create_database(
         }
         result => result.map_err(|e| Failure::new(place, doing, &e)),
     }
-}
-
-/// A table of our name and columns without partitions belongs to somebody else.
-fn refuse_unpartitioned(connector: &Connector, conn: &mut Conn, found: &Found) -> Result<(), Failure> {
-    let name = schema::CUSTOMER_BEHAVIOR.name;
-    if !found.columns.contains_key(name) {
-        return Ok(());
-    }
-    let sql = format!(
-        "SELECT 1 FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{name}' \
-         AND PARTITION_NAME = '{NO_MONTH}'",
-        literal(&connector.database)
-    );
-    let partition: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, LOOKING, &e))?;
-    if partition.is_some() {
-        return Ok(());
-    }
-    let table = connector.names().fill(&schema::CUSTOMER_BEHAVIOR.qualified());
-    Err(Failure::plain(&connector.place, LOOKING, Fault::Unpartitioned { table }))
 }

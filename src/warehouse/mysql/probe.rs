@@ -10,6 +10,7 @@ use mysql::prelude::Queryable as _;
 use super::connect::{Connector, MysqlOptions, literal, quoted};
 use super::failure::Failure;
 use super::lock::{self, Turn};
+use super::partition;
 use super::prepare;
 use super::publish;
 use super::session::{LocalInfile, Server};
@@ -237,7 +238,7 @@ fn try_steps(
     let definition =
         schema::CUSTOMER_BEHAVIOR.definition(Dialect::Mysql { collation: server.collation }, Comments::LeftOut);
     let run = |conn: &mut Conn, sql: &str| publish::run_patiently(connector, conn, TRYING, sql);
-    run(conn, &format!("CREATE TABLE {table} {definition}{}", staging::partitioned()))?;
+    run(conn, &format!("CREATE TABLE {table} {definition}{}", partition::clause(&[])))?;
     staging::create(connector, conn, server, customers.unwrap_or(table), other)?;
     for sql in [
         format!("ALTER TABLE {table} ADD PARTITION (PARTITION p200001 VALUES IN ('2000-01-01'))"),

@@ -32,13 +32,13 @@ use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, literal, quoted};
 use super::failure::{Chance, Failure};
+use super::partition;
 use super::session::{self, Server};
 use super::staging::{self, Exchange, STAGING_PREFIX};
 use super::stream::{self, Counted};
 use super::wait::patiently;
 use super::{devices, encode};
 use crate::console::Progress;
-use crate::engine::calendar::Month;
 use crate::engine::columns::{COLUMNS, Column};
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
@@ -273,8 +273,8 @@ fn publish(
     table: &MonthTable,
     record: &RunRecord,
 ) -> Result<(), Failure> {
-    add_partition(connector, conn, table)?;
-    let exchange = Exchange { table: customers, partition: &partition(table.month), staging };
+    partition::add(connector, conn, table.month)?;
+    let exchange = Exchange { table: customers, held: Some(table.month), staging };
     // Before the customers change, so that only its COMMIT has to follow them.
     let mut recorder = connector.connect()?.0;
     patiently(connector, || {
@@ -305,43 +305,6 @@ pub(super) fn take_back(
         Err(failure) if failure.is_passing() => exchange.make(connector, &mut connector.connect()?.0, server, doing),
         result => result,
     }
-}
-
-/// `p202204`.
-pub(super) fn partition(month: Month) -> String {
-    let first_day = month.first_day();
-    format!("p{:04}{:02}", first_day.year(), first_day.month())
-}
-
-fn add_partition(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> Result<(), Failure> {
-    let doing = "adding a partition for the month";
-    if has_partition(connector, conn, doing, table.month)? {
-        return Ok(());
-    }
-    let sql = format!(
-        "ALTER TABLE {}.{} ADD PARTITION (PARTITION {} VALUES IN ('{}'))",
-        connector.place.names.warehouse,
-        schema::CUSTOMER_BEHAVIOR.name,
-        partition(table.month),
-        table.month.first_day()
-    );
-    run_patiently(connector, conn, doing, &sql)
-}
-
-/// Whether `customer_behavior` has a partition for the month.
-pub(super) fn has_partition(
-    connector: &Connector,
-    conn: &mut Conn,
-    doing: &'static str,
-    month: Month,
-) -> Result<bool, Failure> {
-    let (database, name, partition) = (literal(&connector.database), schema::CUSTOMER_BEHAVIOR.name, partition(month));
-    let sql = format!(
-        "SELECT 1 FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {database} AND TABLE_NAME = '{name}' \
-         AND PARTITION_NAME = '{partition}'"
-    );
-    let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
-    Ok(found.is_some())
 }
 
 /// `daily_activity` of the month, in a transaction that is left open.

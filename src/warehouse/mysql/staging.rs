@@ -8,6 +8,7 @@ use mysql::Conn;
 
 use super::connect::{Connector, quoted};
 use super::failure::Failure;
+use super::partition;
 use super::publish::{run, run_patiently};
 use super::session::Server;
 use super::stream;
@@ -16,14 +17,6 @@ use crate::warehouse::{Meaning, schema};
 
 /// What every staging table's name begins with.
 pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
-
-/// The partition that no month is in. A list needs one value, and no month is NULL.
-pub(super) const NO_MONTH: &str = "p_none";
-
-/// How the customers are made: the months come later, a partition each.
-pub(super) fn partitioned() -> String {
-    format!(" PARTITION BY LIST COLUMNS (Month) (PARTITION {NO_MONTH} VALUES IN (NULL))")
-}
 
 /// A name that no staging table has, quoted and with its database.
 pub(super) fn new_name(connector: &Connector) -> String {
@@ -43,11 +36,11 @@ pub(super) fn create(
 ) -> Result<(), Failure> {
     run_patiently(connector, conn, CREATING, &format!("CREATE TABLE {staging} LIKE {table}"))?;
     run_patiently(connector, conn, CREATING, &format!("ALTER TABLE {staging} REMOVE PARTITIONING"))?;
-    let exchange = Exchange { table, partition: NO_MONTH, staging };
+    let exchange = Exchange { table, held: None, staging };
     // A reader may have it for long: whether it is in the way in the end, the end will tell.
     match exchange.tried(connector, conn, server, TRYING) {
         Err(failure) if failure.is_waiting() => Ok(()),
-        result => result.map_err(|failure| failure.with_meaning_for(DIFFERS, changed(table))),
+        result => result.map_err(|failure| exchange.explained(failure)),
     }
 }
 
@@ -56,16 +49,13 @@ const TRYING: &str = "trying to exchange an empty partition";
 /// Tables have different definitions, and attributes that do not match.
 const DIFFERS: &[u16] = &[1736, 1731];
 
-fn changed(table: &str) -> Meaning {
-    Meaning::TableChanged { table: table.to_owned() }
-}
-
 /// The swap of a partition for the staging table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange<'a> {
     /// The partitioned table, quoted and with its database.
     pub table: &'a str,
-    pub partition: &'a str,
+    /// What the partition holds.
+    pub held: partition::Held,
     /// The other table, quoted and with its database.
     pub staging: &'a str,
 }
@@ -82,8 +72,14 @@ impl Exchange<'_> {
         server: &Server,
         doing: &'static str,
     ) -> Result<(), Failure> {
-        patiently(connector, || self.tried(connector, conn, server, doing))
-            .map_err(|failure| failure.with_meaning_for(DIFFERS, changed(self.table)))
+        patiently(connector, || self.tried(connector, conn, server, doing)).map_err(|failure| self.explained(failure))
+    }
+
+    /// What to do where the server says that the two differ: by what it says they differ in.
+    fn explained(&self, failure: Failure) -> Failure {
+        let table = self.table.to_owned();
+        let repair = repair(&table, self.held, &failure.error.to_string());
+        failure.with_meaning_for(DIFFERS, Meaning::TableChanged { table, repair })
     }
 
     /// Tries it. A partition keeps the row format that was the server's when it was made, which no view shows to an
@@ -95,9 +91,12 @@ impl Exchange<'_> {
         server: &Server,
         doing: &'static str,
     ) -> Result<(), Failure> {
-        let Exchange { table, partition, staging } = self;
+        let Exchange { table, held, staging } = self;
         let unchecked = if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" };
-        let exchange = format!("ALTER TABLE {table} EXCHANGE PARTITION {partition} WITH TABLE {staging}{unchecked}");
+        let exchange = format!(
+            "ALTER TABLE {table} EXCHANGE PARTITION {} WITH TABLE {staging}{unchecked}",
+            partition::name(*held)
+        );
         let mut result = run(connector, conn, doing, &exchange);
         for format in ROW_FORMATS {
             match &result {
@@ -108,6 +107,22 @@ impl Exchange<'_> {
             result = run(connector, conn, doing, &exchange);
         }
         result
+    }
+}
+
+/// The statements that make a partition of `table` and its staging table alike again; `words` are the server's, which name what
+/// the two differ in. What stands in the definition of a partition goes when that is made anew; what no definition shows, as
+/// columns that came and went, when all rows are written anew.
+fn repair(table: &str, held: partition::Held, words: &str) -> String {
+    let (name, definition) = (partition::name(held), partition::definition(held));
+    let reorganize = format!("ALTER TABLE {table} REORGANIZE PARTITION {name} INTO ({definition})");
+    let is_about = |attributes: &[&str]| attributes.iter().any(|attribute| words.contains(&format!("'{attribute}'")));
+    if is_about(&["MAX_ROWS", "MIN_ROWS"]) {
+        format!("ALTER TABLE {table} MAX_ROWS = 0 MIN_ROWS = 0; {reorganize}")
+    } else if is_about(&["DATA DIRECTORY", "INDEX DIRECTORY", "TABLESPACE", "INNODB TABLESPACE"]) {
+        reorganize
+    } else {
+        format!("ALTER TABLE {table} FORCE")
     }
 }
 

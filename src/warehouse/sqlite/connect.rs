@@ -16,6 +16,9 @@ use crate::warehouse::{Fault, Meaning, Missing, WarehouseError};
 /// How long to wait for another process that holds a lock: it may be loading a month of its own.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(600);
 
+/// The step that opens a file, for messages.
+pub(super) const OPENING: &str = "opening the database";
+
 /// Longest pause between two tries for a lock.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
 
@@ -37,13 +40,6 @@ const SETTINGS: &str = "
     PRAGMA temp_store = MEMORY;
     PRAGMA threads = 4;
 ";
-
-/// What a connection may do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write(Missing),
-}
 
 /// The two files, and how to open them.
 #[derive(Clone, Debug)]
@@ -78,19 +74,19 @@ impl Files {
     }
 
     /// A connection to the warehouse alone. Whatever it locks, the mart stays free.
-    pub(super) fn open_warehouse(&self, access: Access) -> Result<Connection, WarehouseError> {
-        self.open_file(&self.warehouse, access)
+    pub(super) fn open_warehouse(&self, missing: Missing) -> Result<Connection, WarehouseError> {
+        self.open_file(&self.warehouse, missing)
     }
 
     /// A connection to the mart alone.
-    pub(super) fn open_mart(&self, access: Access) -> Result<Connection, WarehouseError> {
-        self.open_file(&self.mart, access)
+    pub(super) fn open_mart(&self, missing: Missing) -> Result<Connection, WarehouseError> {
+        self.open_file(&self.mart, missing)
     }
 
     /// A connection to the mart that reads the warehouse beside it as [`BUILDING`] says.
     pub(super) fn new_builder(&self) -> Result<Connection, WarehouseError> {
         self.refuse_missing(&self.warehouse)?;
-        let connection = self.open_mart(Access::Write(Missing::Refuse))?;
+        let connection = self.open_mart(Missing::Refuse)?;
         self.attach(&connection, &self.warehouse, BUILDING.warehouse)?;
         Ok(connection)
     }
@@ -99,27 +95,27 @@ impl Files {
     fn new_reader(&self) -> Result<Connection, WarehouseError> {
         self.refuse_missing(&self.warehouse)?;
         self.refuse_missing(&self.mart)?;
-        // Not read-only: what a killed run left behind has to be undone before anything can be read.
-        let connection = self.open_warehouse(Access::Write(Missing::Refuse))?;
+        let connection = self.open_warehouse(Missing::Refuse)?;
         self.attach(&connection, &self.mart, READING.mart)?;
         for (name, path) in [(READING.warehouse, &self.warehouse), (READING.mart, &self.mart)] {
             self.refuse_other_version(&connection, name, path)?;
         }
+        let never_writes = connection.execute_batch("PRAGMA query_only = TRUE");
+        never_writes.map_err(|error| self.failed(OPENING, error))?;
         Ok(connection)
     }
 
     /// Whoever reads needs the tables of this version; `name` is what the connection calls the file at `path`.
     fn refuse_other_version(&self, connection: &Connection, name: &str, path: &Path) -> Result<(), WarehouseError> {
-        let doing = "opening the database";
         let sql = format!("PRAGMA {name}.user_version");
         let version: u32 =
-            connection.query_row(&sql, [], |row| row.get(0)).map_err(|error| self.failed(doing, error))?;
+            connection.query_row(&sql, [], |row| row.get(0)).map_err(|error| self.failed_to_open(path, error))?;
         let misfit = match version.cmp(&SCHEMA_VERSION) {
             Ordering::Equal => return Ok(()),
             Ordering::Less => Misfit::Older,
             Ordering::Greater => Misfit::Newer(version),
         };
-        Err(self.refused(doing, Fault::Misfit { name: path.display().to_string(), misfit }))
+        Err(self.refused(OPENING, Fault::Misfit { name: path.display().to_string(), misfit }))
     }
 
     fn attach(&self, connection: &Connection, path: &Path, name: &str) -> Result<(), WarehouseError> {
@@ -133,7 +129,7 @@ impl Files {
         if path.exists() {
             return Ok(());
         }
-        Err(self.refused("opening the database", Fault::NoFile { path: path.to_owned() }))
+        Err(self.refused(OPENING, Fault::NoFile { path: path.to_owned() }))
     }
 
     /// Takes the lock for writing on the file at `path` and gives it back, without waiting.
@@ -144,21 +140,16 @@ impl Files {
         connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")
     }
 
-    /// A connection that looks at a file that is there, read-only where it has to be.
-    pub(super) fn open_existing(&self, path: &Path) -> Result<Connection, WarehouseError> {
-        self.open_file(path, Access::Write(Missing::Refuse))
-    }
-
-    fn open_file(&self, path: &Path, access: Access) -> Result<Connection, WarehouseError> {
-        let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        match access {
-            Access::Read => flags |= OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Access::Write(Missing::Refuse) => {
-                self.refuse_missing(path)?;
-                flags |= OpenFlags::SQLITE_OPEN_READ_WRITE;
-            }
-            Access::Write(Missing::Create) => {
-                flags |= OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    /// A connection to one of the files.
+    ///
+    /// Never asked for as read-only, not even for reading alone: what a killed run left behind has to be undone before
+    /// anything can be read. A file that this user may only read is opened so all the same.
+    pub(super) fn open_file(&self, path: &Path, missing: Missing) -> Result<Connection, WarehouseError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match missing {
+            Missing::Refuse => self.refuse_missing(path)?,
+            Missing::Create => {
+                flags |= OpenFlags::SQLITE_OPEN_CREATE;
                 if let Some(folder) = path.parent() {
                     std::fs::create_dir_all(folder).map_err(|error| {
                         let meaning = Meaning::of_folder(&error);
@@ -167,13 +158,7 @@ impl Files {
                 }
             }
         }
-        let failed = |error| {
-            if path == self.mart {
-                self.failed("opening the mart's file beside it", error)
-            } else {
-                self.failed("opening the database", error)
-            }
-        };
+        let failed = |error| self.failed_to_open(path, error);
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         wait_for_locks(&mut connection, path, self.lock_wait).map_err(failed)?;
         connection.execute_batch(SETTINGS).map_err(failed)?;

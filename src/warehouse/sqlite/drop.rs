@@ -5,7 +5,7 @@
 
 use rusqlite::TransactionBehavior;
 
-use super::connect::{Access, BUILDING, Files, READING};
+use super::connect::{BUILDING, Files, READING};
 use super::mart::last_run;
 use crate::engine::calendar::Month;
 use crate::warehouse::run::mark_dropped;
@@ -17,7 +17,7 @@ const DOING: &str = "removing the month";
 /// See [`crate::warehouse::Warehouse::drop_month`].
 pub(super) fn drop_month(files: &Files, month: Month, mart: &MartSchema) -> Result<(), WarehouseError> {
     let failed = |error| files.failed(DOING, error);
-    let mut connection = files.open_warehouse(Access::Write(Missing::Refuse))?;
+    let mut connection = files.open_warehouse(Missing::Refuse)?;
     files.in_transaction(&mut connection, TransactionBehavior::Immediate, |transaction| {
         let deletes = schema::MONTH_TABLES.map(|table| table.delete_month());
         for sql in deletes.iter().chain([&mark_dropped()]) {
@@ -25,7 +25,7 @@ pub(super) fn drop_month(files: &Files, month: Month, mart: &MartSchema) -> Resu
         }
         Ok(())
     })?;
-    let mut of_mart = files.open_mart(Access::Write(Missing::Refuse))?;
+    let mut of_mart = files.open_mart(Missing::Refuse)?;
     files.in_transaction(&mut of_mart, TransactionBehavior::Immediate, |transaction| {
         // Under the lock: whoever has published the month since makes its mart anew, or has made it already.
         if last_run(&connection, &READING, month).map_err(failed)? != 0 {

@@ -6,11 +6,11 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 
 use super::all_rows;
-use super::connect::{Access, BUILDING, Files, READING};
+use super::connect::{BUILDING, Files, READING};
 use crate::engine::calendar::Month;
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema::{Database, Dialect, Names, PartOfMonth, Table};
-use crate::warehouse::{Fault, Fill, MartScript, Reads, WarehouseError, checks};
+use crate::warehouse::{Fault, Fill, MartScript, Missing, Reads, WarehouseError, checks};
 
 const DOING: &str = "building the mart";
 
@@ -92,7 +92,7 @@ fn write(files: &Files, month: Month, script: &MartScript, mut gathered: Gathere
     let failed = |error| files.failed(DOING, error);
     files.in_transaction(&mut gathered.connection, TransactionBehavior::Immediate, |transaction| {
         // Under the lock: whoever replaces the month from now on makes the mart anew after us.
-        let reader = files.open_warehouse(Access::Read)?;
+        let reader = files.open_warehouse(Missing::Refuse)?;
         if last_run(&reader, &READING, month).map_err(failed)? != gathered.run {
             return Ok(false);
         }
@@ -161,7 +161,7 @@ fn count(
     script: &MartScript,
     n_parts: fn(i64) -> i64,
 ) -> Result<Vec<Counted>, WarehouseError> {
-    let connection = files.open_warehouse(Access::Read)?;
+    let connection = files.open_warehouse(Missing::Refuse)?;
     let ranges = ranges(&connection, month, n_parts).map_err(|error| files.failed(DOING, error))?;
     let counted: Vec<Result<Counted, WarehouseError>> = thread::scope(|scope| {
         let reading: Vec<_> = ranges
@@ -170,7 +170,7 @@ fn count(
             .map(|(number, range)| {
                 let part = PartOfMonth { number, range };
                 scope.spawn(move || {
-                    let connection = files.open_warehouse(Access::Read)?;
+                    let connection = files.open_warehouse(Missing::Refuse)?;
                     count_part(&connection, month, script, part).map_err(|error| files.failed(DOING, error))
                 })
             })
@@ -230,12 +230,14 @@ fn ranges(connection: &Connection, month: Month, n_parts: fn(i64) -> i64) -> rus
 mod tests {
     use std::path::Path;
 
+    use rusqlite::types::FromSql as _;
+
     use super::*;
     use crate::console::Progress;
     use crate::engine::rules::Rules;
     use crate::mart;
     use crate::warehouse::fixture::{Customer, month_table, with_devices};
-    use crate::warehouse::{Dialect, Missing, RunClock, SqliteWarehouse, Value, Warehouse as _};
+    use crate::warehouse::{Dialect, RunClock, SqliteWarehouse, Value, Warehouse as _};
 
     const CONTRACTS: [&str; 12] = ["\0", "\0\0", " ", "'", "A", "A ", "a", "{month}", "\\", "É", "é", "😀"];
 
@@ -282,6 +284,25 @@ mod tests {
         for n_parts in [(|_| 2) as fn(i64) -> i64, |_| 5, |n_customers| n_customers] {
             assert_eq!(built(n_parts), expected);
         }
+    }
+
+    #[test]
+    fn customers_are_counted_after_what_a_killed_run_had_begun_is_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = loaded(folder.path());
+        let (month, script) = ("2022-04".parse().unwrap(), mart::script(Dialect::Sqlite));
+        let journal = |path: &Path| path.with_extension("db-journal");
+        let killed = SqliteWarehouse::open(&folder.path().join("killed.db"), None).unwrap();
+        let connection = Connection::open(warehouse.path()).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM customer_behavior").unwrap();
+        // Written before the commit, with the old pages safe in the journal.
+        connection.cache_flush().unwrap();
+        std::fs::copy(warehouse.path(), killed.path()).unwrap();
+        std::fs::copy(journal(warehouse.path()), journal(killed.path())).unwrap();
+        let parts = count(&killed.files, month, &script, |_| 2).unwrap();
+        let n_users =
+            |part: &Counted| part.rows[0].iter().map(|row| i64::column_result((&row[3]).into()).unwrap()).sum::<i64>();
+        assert_eq!(parts.iter().map(n_users).sum::<i64>(), CONTRACTS.len() as i64);
     }
 
     #[test]

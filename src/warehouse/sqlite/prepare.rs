@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
-use super::connect::{Access, BUILDING, Files, READING, leave_wal};
+use super::connect::{BUILDING, Files, READING, leave_wal};
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{Dialect, Names};
 use crate::warehouse::{Fault, MartSchema, Missing, WarehouseError};
@@ -29,7 +29,7 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
         Some(id) => id,
         None => crate::warehouse::new_id(&files.address())?,
     };
-    let create = Access::Write(Missing::Create);
+    let create = Missing::Create;
     let mut connection = files.open_warehouse(create)?;
     let id = bring_up_to_date(files, &mut connection, &warehouse_schema, &READING, &id)?;
     let mut mart = files.open_mart(create)?;
@@ -61,7 +61,7 @@ pub(super) fn look(files: &Files, path: &Path, schema: &Schema<'_>) -> Result<St
     if !path.exists() {
         return Ok(Standing::Empty);
     }
-    let connection = files.open_existing(path)?;
+    let connection = files.open_file(path, Missing::Refuse)?;
     let found = read_found(&connection).map_err(|error| files.failed(DOING, error))?;
     schema
         .standing(&found)
@@ -88,7 +88,7 @@ fn read_id(files: &Files, path: &Path) -> Result<Option<String>, WarehouseError>
     if !path.exists() {
         return Ok(None);
     }
-    let connection = files.open_existing(path)?;
+    let connection = files.open_file(path, Missing::Refuse)?;
     match connection.query_row("SELECT Id FROM warehouse_id", [], |row| row.get(0)).optional() {
         Err(rusqlite::Error::SqlInputError { .. } | rusqlite::Error::SqliteFailure(..)) => Ok(None),
         found => found.map_err(|error| files.failed(DOING, error)),

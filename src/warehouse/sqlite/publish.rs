@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::connect::{Access, Files};
+use super::connect::Files;
 use super::load::{insert_customers, insert_days, insert_devices, insert_run};
 use super::prepare::look;
 use crate::console::Progress;
@@ -20,7 +20,7 @@ pub(super) fn publish(
     progress: &Progress,
 ) -> Result<(), WarehouseError> {
     checks::refuse_overflow(&files.address(), table)?;
-    let mut connection = files.open_warehouse(Access::Write(Missing::Refuse))?;
+    let mut connection = files.open_warehouse(Missing::Refuse)?;
     // Immediate: a second load of the same file waits here, before it has done any work.
     files.in_transaction(&mut connection, TransactionBehavior::Immediate, |transaction| {
         let month = table.month.first_day().to_string();
@@ -45,7 +45,7 @@ pub(super) fn record_run(files: &Files, run: &RunRecord) -> Result<(), Warehouse
     if !matches!(standing, Ok(Standing::Current)) {
         return Ok(());
     }
-    let mut connection = files.open_warehouse(Access::Write(Missing::Refuse))?;
+    let mut connection = files.open_warehouse(Missing::Refuse)?;
     files.in_transaction(&mut connection, TransactionBehavior::Immediate, |transaction| {
         insert_run(transaction, run, Timestamp::now()).map_err(|error| files.failed("recording the run", error))
     })

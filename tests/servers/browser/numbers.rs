@@ -136,6 +136,7 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
             *sum += seconds;
         }
     }
+    activeness.iter_mut().for_each(|active| *active = days.len().min(usize::from(*active)) as u8);
     let row = |i: usize| -> [i64; 5] { std::array::from_fn(|category| seconds[category][i]) };
     let rows: Vec<[i64; 5]> = (0..names.len()).map(row).collect();
     let mut ledger = Ledger { kept: days.iter().map(|day| day.records).sum(), ..Ledger::default() };

@@ -51,8 +51,13 @@ pub fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> Month
     table.ledger.unmapped_app = BTreeMap::from([("{mart}".to_owned(), 3), ("O'N\\E".to_owned(), 4)]);
     table.ledger.read = table.ledger.kept + 10;
     let seconds = table.ledger.seconds.map(|s| i64::try_from(s).unwrap_or(0));
-    let active_users = table.n_rows() as u64;
-    table.activity = vec![DayActivity { day: Day::new(3).unwrap(), active_users, records: table.ledger.kept, seconds }];
+    let day = |number: u8| {
+        let active_users = table.activeness.iter().filter(|days| **days >= number).count() as u64;
+        // All records are of the third day.
+        let (records, seconds) = if number == 3 { (table.ledger.kept, seconds) } else { (0, [0; 5]) };
+        DayActivity { day: Day::new(number).unwrap(), active_users, records, seconds }
+    };
+    table.activity = (1..=table.activeness.iter().copied().max().unwrap_or(0).max(3)).map(day).collect();
     table
 }
 
@@ -126,7 +131,7 @@ pub fn hostile_month(month: &str) -> MonthTable {
     let extremes = [i64::MAX / 2, 0, 0, 0, 0];
     let rows = contracts.iter().enumerate().map(|(i, contract)| {
         let seconds = if i == 0 { extremes } else { [i as i64, 0, 86_400 * i as i64, 0, i64::from(i % 2 == 0)] };
-        ((*contract).to_owned(), (seconds, 1 + (i % 31) as u8))
+        ((*contract).to_owned(), (seconds, 1 + (i % 30) as u8))
     });
     month_table(month, rows.collect())
 }

@@ -209,6 +209,7 @@ fn wait(child: &Mutex<Option<Child>>) -> ExitStatus {
     }
 }
 
+/// On two servers: to a server it is a run that vanishes, which is tried on all.
 #[test]
 fn a_killed_program_keeps_the_last_good_month_and_the_next_run_finishes() {
     const ETL_DATE: [&str; 2] = ["--etl-date", "2022-05-01"];

@@ -76,8 +76,8 @@ fn days_and_runs_are_recorded() {
         let mut ask = |sql: &str| warehouse.query(table.month, sql).unwrap();
         let text = |text: &str| Value::Text(text.to_owned());
         let n = Value::Integer(table.n_rows() as i64);
-        let days = ask("SELECT Month, Day, ActiveUsers, Records FROM {warehouse}.daily_activity");
-        assert_eq!(days, [vec![text("2022-04-01"), text("2022-04-03"), n.clone(), n.clone()]]);
+        let days = ask("SELECT Month, Day, Records FROM {warehouse}.daily_activity WHERE Records > 0");
+        assert_eq!(days, [vec![text("2022-04-01"), text("2022-04-03"), n.clone()]]);
         let runs = ask(
             "SELECT Id, Month, Started, Finished > Started, RulesName, Engine, InputFiles, InputBytes, RecordsRead, \
              RecordsKept, Rejected_malformed, Rejected_no_app, Rejected_unmapped_app FROM {warehouse}.etl_run",
@@ -178,7 +178,7 @@ fn without_local_infile_rows_go_in_by_insert() {
         let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), None, options()).unwrap();
         assert_rows(&mut warehouse, &table);
         let n_days = warehouse.query(table.month, "SELECT COUNT(*) FROM {warehouse}.daily_activity").unwrap();
-        assert_eq!(n_days, [[Value::Integer(1)]]);
+        assert_eq!(n_days, [[Value::Integer(table.activity.len() as i64)]]);
         warehouse.load(&other, clock(), &Progress::hidden()).unwrap();
         assert_rows(&mut warehouse, &other);
     }

@@ -20,6 +20,7 @@ fn write_lake(work: &Workplace, months: &[&str]) {
     }
 }
 
+/// On two servers: each of the months is made as any other.
 #[test]
 fn months_are_made_again_killed_and_resumed() {
     let months = ["2022-01", "2022-02", "2022-03", "2022-05"];

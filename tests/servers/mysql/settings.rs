@@ -16,7 +16,6 @@ fn what_init_connect_sets_for_an_account_is_undone() {
     for server in servers {
         let mut root = server.root();
         for sql in [
-            "SET GLOBAL init_connect = 'SET autocommit = 0, sql_select_limit = 1, completion_type = 1'",
             "DROP DATABASE IF EXISTS initiated",
             "DROP DATABASE IF EXISTS initiated_mart",
             "DROP USER IF EXISTS etl",
@@ -27,8 +26,15 @@ fn what_init_connect_sets_for_an_account_is_undone() {
             root.query_drop(sql).unwrap();
         }
         let url = MysqlUrl::parse(&format!("mysql://etl@127.0.0.1:{}/initiated", server.port)).unwrap();
-        for local_infile in [0, 1] {
-            root.query_drop(format!("SET GLOBAL local_infile = {local_infile}")).unwrap();
+        for (init_connect, local_infile) in [
+            ("SET autocommit = 0, sql_select_limit = 1, completion_type = 1", 0),
+            ("SET autocommit = 0, sql_select_limit = 1, completion_type = 1", 1),
+            // The end of a transaction that it begins begins the next one, or closes the connection.
+            ("SET completion_type = 1; START TRANSACTION", 1),
+            ("SET completion_type = 2; START TRANSACTION", 1),
+        ] {
+            root.query_drop(format!("SET GLOBAL init_connect = '{init_connect}', local_infile = {local_infile}"))
+                .unwrap();
             let months = [random_month("2022-04", 3000, 1), random_month("2022-04", 2000, 2)];
             for table in &months {
                 load_and_build(&url, table, 1).unwrap();

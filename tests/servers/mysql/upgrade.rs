@@ -24,6 +24,7 @@ fn write_first_release(server: &Server, database: &str) {
     }
 }
 
+/// On two servers: the first release could not make its tables in a format of rows without long keys.
 #[test]
 fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
     for server in shared() {
