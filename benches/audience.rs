@@ -55,14 +55,7 @@ fn make_month() -> MonthTable {
         drop(sink);
         builder.aggregate(&mut [&mut collector]);
     }
-    let provenance = Provenance {
-        engine: viewmart::ENGINE.to_owned(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: rules.to_toml(),
-        input_files: N_DAYS.into(),
-        input_bytes: 0,
-    };
+    let provenance = Provenance { input_files: N_DAYS.into(), input_bytes: 0, ..Provenance::of(&rules) };
     let month = Month::new(2022, 4).expect("a month");
     let meta = MonthMeta { month, etl_date: date(2022, 5, 1), labels: &rules.labels, provenance };
     builder.into_partial(vec![collector], files).and_then(|partial| partial.finish(meta)).expect("sums fit")

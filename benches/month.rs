@@ -56,14 +56,7 @@ fn aggregate(records: &[(PackedContract, App, u32)]) -> (MonthBuilder, Collector
 }
 
 fn finish((builder, collector): (MonthBuilder, Collector), rules: &Rules) -> MonthTable {
-    let provenance = Provenance {
-        engine: viewmart::ENGINE.to_owned(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: rules.to_toml(),
-        input_files: 1,
-        input_bytes: 0,
-    };
+    let provenance = Provenance { input_files: 1, input_bytes: 0, ..Provenance::of(rules) };
     let month = Month::new(2022, 4).expect("a month");
     let file = InputFile::whole("file".to_owned(), Day::new(1).expect("a day"), 0, String::new());
     let meta = MonthMeta { month, etl_date: date(2022, 5, 1), labels: &rules.labels, provenance };

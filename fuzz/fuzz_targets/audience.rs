@@ -12,14 +12,7 @@ use viewmart::engine::rules::Rules;
 
 static MONTH: LazyLock<MonthTable> = LazyLock::new(|| {
     let rules = Rules::preset("default").expect("a built-in preset");
-    let provenance = Provenance {
-        engine: String::new(),
-        rules_name: String::new(),
-        rules_sha256: String::new(),
-        rules_text: String::new(),
-        input_files: 0,
-        input_bytes: 0,
-    };
+    let provenance = Provenance::of(&rules);
     let contracts: Vec<String> = (0..200).map(|n| format!("HN{n:03}")).collect();
     let rows = contracts.iter().zip(0_u32..).map(|(contract, n)| Row {
         contract,

@@ -39,12 +39,9 @@ fn part(contracts: &[&str], bytes: Range<u64>) -> MonthTable {
         LedgerDetail { files: Vec::from([FileLedger { file, counts }]), apps: [("CHANNEL".to_owned(), sums)].into() };
     let rows = contracts.iter().map(|contract| Row { contract, days: 1, seconds: [0, 0, 0, 0, 60] });
     let provenance = Provenance {
-        engine: viewmart::ENGINE.to_owned(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: rules.to_toml(),
         input_files: 1,
         input_bytes: FILE_BYTES / 2,
+        ..Provenance::of(&rules)
     };
     let month = "2022-04".parse().expect("a month");
     let meta = MonthMeta { month, etl_date: "2022-05-01".parse().expect("a day"), labels: &rules.labels, provenance };

@@ -153,14 +153,7 @@ fn check_laws(parts: &[Partial]) {
 /// The columns of a month are made, or a sum does not fit.
 fn check_finish(part: Partial) {
     let rules = Rules::preset("seed").expect("a built-in preset");
-    let provenance = Provenance {
-        engine: String::new(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: String::new(),
-        input_files: 0,
-        input_bytes: 0,
-    };
+    let provenance = Provenance::of(&rules);
     let meta = MonthMeta { month: month(), etl_date: month().first_day(), labels: &rules.labels, provenance };
     if let Ok(table) = part.finish(meta) {
         let total: i128 = table.total.iter().map(|seconds| i128::from(*seconds)).sum();

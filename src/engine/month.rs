@@ -9,7 +9,7 @@ use super::aggregate::huge_pages::HugePageVec;
 use super::devices::{DeviceRows, Devices};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{Ledger, LedgerDetail};
-use crate::engine::rules::{Category, LabelRules, NO_LABEL, Taste};
+use crate::engine::rules::{Category, LabelRules, NO_LABEL, Rules, Taste};
 
 /// One row per customer in contract order (bytes), as columns of equal length.
 ///
@@ -187,4 +187,17 @@ pub struct Provenance {
     pub input_files: u64,
     /// Their size as stored.
     pub input_bytes: u64,
+}
+
+impl Provenance {
+    /// What this engine makes under `rules`, of no file yet.
+    pub fn of(rules: &Rules) -> Self {
+        Self {
+            engine: crate::ENGINE.to_owned(),
+            rules_name: rules.name.clone(),
+            rules_sha256: rules.sha256.clone(),
+            rules_text: rules.to_toml(),
+            ..Self::default()
+        }
+    }
 }

@@ -197,11 +197,9 @@ impl Merge {
         let Merge { month, etl_date, rules, engine, ledger, parts, devices, .. } = self;
         let provenance = Provenance {
             engine,
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            rules_text: rules.to_toml(),
             input_files: ledger.files.len() as u64,
             input_bytes: ledger.files.iter().map(|ledger| ledger.file.n_bytes_read()).fold(0, u64::saturating_add),
+            ..Provenance::of(&rules)
         };
         let mut rows = MergedRows::new(parts);
         let partial = take_rows(&mut rows, usize::MAX, devices, Names::LeftOut)?;

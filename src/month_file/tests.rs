@@ -69,11 +69,9 @@ pub(crate) fn month_of(customers: &[Customer<'_>]) -> MonthTable {
     let rows = customers.iter().map(|(contract, days, seconds)| Row { contract, days: *days, seconds: *seconds });
     let provenance = Provenance {
         engine: "viewmart test".to_owned(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: rules.to_toml(),
         input_files: ledger.files.len() as u64,
         input_bytes: 100 * ledger.files.len() as u64,
+        ..Provenance::of(&rules)
     };
     let meta = MonthMeta { month: month(), etl_date: "2022-05-01".parse().unwrap(), labels: &rules.labels, provenance };
     Partial::from_rows(rows, ledger).finish(meta).unwrap()

@@ -160,7 +160,6 @@ impl Attempt {
     }
 
     fn take_month(&mut self, month: Month, files: &[DataFile], plan: &EnginePlan) {
-        let rules_text = plan.rules.to_toml();
         self.etl_date = Some(plan.etl_date);
         self.rules_shown = plan.rules.to_toml_without_contracts();
         self.record = Some(RunRecord {
@@ -170,14 +169,10 @@ impl Attempt {
             exit_code: 0,
             message: String::new(),
             provenance: Provenance {
-                engine: crate::ENGINE.to_owned(),
-                rules_name: plan.rules.name.clone(),
-                rules_sha256: plan.rules.sha256.clone(),
-                rules_text: rules_text.clone(),
                 input_files: files.len() as u64,
                 input_bytes: files.iter().map(|file| file.n_bytes).sum(),
+                ..Provenance::of(&plan.rules)
             },
-            rules_text,
             inputs_sha256: String::new(),
             ledger: Ledger::default(),
             days: Vec::new(),

@@ -349,12 +349,9 @@ impl Gathered {
             etl_date: options.etl_date,
             labels: &options.rules.labels,
             provenance: Provenance {
-                engine: crate::ENGINE.to_owned(),
-                rules_name: options.rules.name.clone(),
-                rules_sha256: options.rules.sha256.clone(),
-                rules_text: options.rules.to_toml(),
                 input_files: inputs.len() as u64,
                 input_bytes: inputs.iter().map(|file| file.n_bytes).sum(),
+                ..Provenance::of(&options.rules)
             },
         };
         run.scan.bytes = inputs.iter().map(InputFile::n_bytes_read).sum();

@@ -61,11 +61,9 @@ pub fn month_table(month: &str, rules: &Rules, customers: &[Customer<'_>]) -> Mo
         },
         provenance: Provenance {
             engine: "viewmart test".to_owned(),
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            rules_text: rules.to_toml(),
             input_files: 2,
             input_bytes: 1_000,
+            ..Provenance::of(rules)
         },
         detail: LedgerDetail::default(),
         contracts,

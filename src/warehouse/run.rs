@@ -66,8 +66,6 @@ pub struct RunRecord {
     pub message: String,
     /// Rules, engine and inputs.
     pub provenance: Provenance,
-    /// The rules in force, TOML.
-    pub rules_text: String,
     /// What tells these inputs from others, 64 hexadecimal digits.
     pub inputs_sha256: String,
     /// What became of the records, as far as they were read.
@@ -156,7 +154,6 @@ impl RunRecord {
             exit_code: 0,
             message: String::new(),
             provenance: table.provenance.clone(),
-            rules_text: table.provenance.rules_text.clone(),
             inputs_sha256: fingerprint(table.detail.files.iter().map(|file| &file.file), table.counts_devices()),
             ledger: table.ledger.clone(),
             days: days_of(table),
@@ -186,7 +183,7 @@ impl RunRecord {
             Value::Text(self.status.name().to_owned()),
             Value::Integer(self.exit_code.into()),
             Value::Text(self.message.clone()),
-            Value::Text(self.rules_text.clone()),
+            Value::Text(self.provenance.rules_text.clone()),
             Value::Text(self.inputs_sha256.clone()),
             count(ledger.n_rejected_for(Reason::DuplicateId)),
         ]);

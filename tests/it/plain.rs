@@ -43,12 +43,9 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
         ledger: all.ledger,
         detail: LedgerDetail::default(),
         provenance: Provenance {
-            engine: viewmart::ENGINE.into(),
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            rules_text: rules.to_toml(),
             input_files: listing.files.len() as u64,
             input_bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
+            ..Provenance::of(rules)
         },
     };
     let customers = all.customers.values();

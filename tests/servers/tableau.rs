@@ -56,14 +56,7 @@ fn table() -> MonthTable {
         activity: Vec::new(),
         ledger: Ledger::default(),
         detail: LedgerDetail::default(),
-        provenance: Provenance {
-            engine: viewmart::ENGINE.into(),
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            rules_text: rules.to_toml(),
-            input_files: 0,
-            input_bytes: 0,
-        },
+        provenance: Provenance::of(&rules),
     }
 }
 

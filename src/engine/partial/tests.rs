@@ -47,14 +47,7 @@ fn file(day: Day) -> InputFile {
 }
 
 fn meta(rules: &Rules) -> MonthMeta<'_> {
-    let provenance = Provenance {
-        engine: crate::ENGINE.to_owned(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: rules.to_toml(),
-        input_files: 1,
-        input_bytes: 2,
-    };
+    let provenance = Provenance { input_files: 1, input_bytes: 2, ..Provenance::of(rules) };
     MonthMeta { month: month(), etl_date: month().first_day(), labels: &rules.labels, provenance }
 }
 

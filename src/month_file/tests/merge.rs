@@ -65,12 +65,9 @@ fn scan(records: &[Record], holds: impl Fn(usize, usize) -> bool) -> MonthTable 
     }
     let rows = rows.iter().map(|(contract, (days, seconds))| Row { contract, days: *days, seconds: *seconds });
     let provenance = Provenance {
-        engine: crate::ENGINE.to_owned(),
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: rules.to_toml(),
         input_files: ledger.files.len() as u64,
         input_bytes: 10 * (N_FILES * N_PIECES) as u64,
+        ..Provenance::of(&rules)
     };
     let meta = MonthMeta { month: month(), etl_date: "2022-05-01".parse().unwrap(), labels: &rules.labels, provenance };
     Partial::from_rows(rows, ledger).finish(meta).unwrap()

@@ -157,11 +157,9 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
         taste_labels: rules.labels.taste_labels(),
         provenance: Provenance {
             engine: "viewmart test".to_owned(),
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            rules_text: rules.to_toml(),
             input_files: days.len() as u64,
             input_bytes: 123_456_789,
+            ..Provenance::of(&rules)
         },
         contracts,
         seconds: seconds.map(Into::into),

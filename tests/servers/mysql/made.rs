@@ -28,12 +28,10 @@ pub fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> Month
         ledger: Ledger::default(),
         detail: LedgerDetail::default(),
         provenance: Provenance {
-            engine: viewmart::ENGINE.to_owned(),
             rules_name: "it's \\ a \"name\"".to_owned(),
-            rules_sha256: rules.sha256.clone(),
-            rules_text: rules.to_toml(),
             input_files: 2,
             input_bytes: 1 << 40,
+            ..Provenance::of(&rules)
         },
     };
     for (contract, (seconds, activeness)) in rows {
