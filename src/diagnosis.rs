@@ -5,6 +5,7 @@
 //! stand from the specific to the general.
 
 use crate::engine::ledger::Reason;
+use crate::lake::Compression;
 
 mod head;
 mod kinds;
@@ -23,7 +24,8 @@ pub const HEAD_BYTES: usize = 64 << 10;
 pub struct Diagnosis {
     /// What it is, to be read after "this is ".
     pub what: &'static str,
-    /// What to do next, with a command where there is one; `FILE` stands for the file.
+    /// What to do next, with a command where there is one; `FILE` stands for the file as a word of its own, which no
+    /// quotes surround.
     pub next: &'static str,
 }
 
@@ -38,23 +40,39 @@ impl Diagnosis {
         Diagnosis { what: self.what, next: READ_LENIENTLY }
     }
 
-    /// What to do next with the file of this name.
-    pub fn next_for(&self, file: &str) -> String {
+    /// What to do next with the file of this name in the lake, whose bytes are packed so.
+    pub fn next_for(&self, uri: &str, packing: Compression) -> String {
         if !self.next.contains("FILE") {
             return self.next.to_owned();
         }
-        // The tools of these commands unpack nothing.
-        let packed = [(".gz", "gzip -d"), (".zst", "zstd -d --rm")];
-        let unpacked = packed.iter().find_map(|(ending, tool)| {
-            let (stem, last) = file.split_at_checked(file.len().checked_sub(ending.len())?)?;
-            last.eq_ignore_ascii_case(ending).then_some((stem, tool))
-        });
-        match unpacked {
-            Some((stem, tool)) => {
-                format!("unpack it ({tool} {}), then {}", quoted(file), self.next.replace("FILE", &quoted(stem)))
+        // The tools of these commands read files of this machine, and unpack nothing.
+        let uri = uri.strip_prefix("file://").unwrap_or(uri);
+        let (get, file, put) = match uri.rsplit_once('/') {
+            Some((folder, name)) if folder.contains("://") => {
+                let get = format!("get it (hdfs dfs -get {}), then ", quoted(uri));
+                (get, name, "; then put it back in its place")
             }
-            None => self.next.replace("FILE", &quoted(file)),
-        }
+            _ => (String::new(), uri, ""),
+        };
+        let (unpack, file) = unpacked(file, packing);
+        format!("{get}{unpack}{}{put}", self.next.replace("FILE", &quoted(file)))
+    }
+}
+
+/// What unpacks a file, to be read before what is done to it then, and its name then.
+fn unpacked(file: &str, packing: Compression) -> (String, &str) {
+    let (ending, tool, remove) = match packing {
+        Compression::None => return (String::new(), file),
+        Compression::Gzip => (".gz", "gzip", ""),
+        Compression::Zstd => (".zst", "zstd", " --rm"),
+    };
+    let stem = file.len().checked_sub(ending.len()).and_then(|at| file.split_at_checked(at));
+    let stem = stem.filter(|(_, last)| last.eq_ignore_ascii_case(ending)).map(|(stem, _)| stem);
+    let word = quoted(file);
+    match stem {
+        Some(stem) => (format!("unpack it ({tool} -d{remove} {word}), then "), stem),
+        // The tools take no file of another ending, but what they read.
+        None => (format!("unpack it ({tool} -dc < {word} > {word}.new && mv {word}.new {word}), then "), file),
     }
 }
 

@@ -8,7 +8,7 @@ mod refusal;
 mod warnings;
 
 pub use evidence::{Evidence, Example};
-pub use refusal::{Breach, BreachKind, Refusal};
+pub use refusal::{Breach, BreachKind, Cause, Refusal};
 pub use warnings::{Warning, missing_days, standing_out, warnings};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,13 @@ pub enum WarningPolicy {
     Refuse,
 }
 
+impl Limits {
+    /// Whether everything passes that was read.
+    pub fn let_all_pass(&self) -> bool {
+        self.max_reject_ratio >= 1.0
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits { max_reject_ratio: 0.05, max_unmapped_ratio: 1.0, warnings: WarningPolicy::default() }
@@ -68,7 +75,7 @@ pub fn check_limits(
     warnings: &[&str],
     evidence: &Evidence<'_>,
 ) -> Result<(), DataError> {
-    if limits.max_reject_ratio >= 1.0 {
+    if limits.let_all_pass() {
         return Ok(());
     }
     let judge = Judge { month, detail, ledger: detail.total(), limits, evidence };
@@ -162,7 +169,8 @@ impl Judge<'_> {
                 self.apps(),
             ),
         };
-        Some(Breach { kind: BreachKind::NothingKept, text, files: uris(&all) })
+        let kind = BreachKind::NothingKept(Cause::of(|reason| ledger.n_rejected_for(reason)));
+        Some(Breach { kind, text, files: uris(&all) })
     }
 
     fn month_over(&self) -> Option<Breach> {
@@ -206,10 +214,12 @@ impl Judge<'_> {
         let files: Vec<&FileLedger> =
             self.files().iter().filter(is_empty).filter(|file| file.counts.read > 0).collect();
         let named_days: BTreeSet<_> = files.iter().map(|file| file.file.day).collect();
-        Breach::of(BreachKind::NothingKept, &files, |_| {
+        let cause = Cause::of(|reason| files.iter().map(|file| file.counts.n_rejected_for(reason)).sum());
+        Breach::of(BreachKind::NothingKept(cause), &files, |_| {
             let text = |(day, of_day): &(_, &DayLedger)| self.day_text(*day, &of_day.counts, |_| true);
             let days = days.iter().filter(|(day, _)| named_days.contains(day)).map(|(day, of)| (**day, *of));
-            format!("no record was kept of {}", named(days.map(|day| text(&day))))
+            let apps = if cause == Cause::Unmapped { self.apps() } else { String::new() };
+            format!("no record was kept of {}{apps}", named(days.map(|day| text(&day))))
         })
     }
 

@@ -23,7 +23,7 @@ pub(super) const FLAT: Diagnosis = Diagnosis {
     next: "wrap the records: jq -c '{_source: .}' FILE > FILE.new && mv FILE.new FILE; or read them as they are with a rules file that has extends = \"default\", [record] and source = \"flat\"",
 };
 /// What to do where lenient types take a record as it is.
-pub(super) const READ_LENIENTLY: &str = "read it as it is with a rules file that has extends = \"default\", [record] and types = \"lenient\" (--rules FILE)";
+pub(super) const READ_LENIENTLY: &str = "read it as it is with a rules file that has extends = \"default\", [record] and types = \"lenient\" (--rules RULES.toml)";
 pub(super) const LFS_POINTER: Diagnosis =
     Diagnosis { what: "a Git LFS pointer; the data itself was not fetched", next: "fetch the data: git lfs pull" };
 pub(super) const WEB_PAGE: Diagnosis = Diagnosis {
@@ -113,7 +113,7 @@ pub(super) const RAR: Diagnosis = kind("a rar archive", "unpack it: unrar x FILE
 pub(super) const TAR: Diagnosis = kind("a tar archive", "unpack it: tar -xf FILE");
 pub(super) const PARQUET: Diagnosis = kind(
     "a Parquet file",
-    "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('FILE')) TO 'FILE.new' (FORMAT json)\" && mv FILE.new FILE",
+    "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('/dev/stdin')) TO '/dev/stdout' (FORMAT json)\" < FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const ORC: Diagnosis =
     kind("an ORC file", "write it as NDJSON, in Spark spark.read.orc(...).write.json(...)");

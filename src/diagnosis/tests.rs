@@ -91,17 +91,50 @@ fn nothing_is_said_of_good_data() {
 
 #[test]
 fn a_command_fits_the_name_of_the_file() {
-    let check = |file: &str, expected: &str| assert_eq!(CSV_AS_NDJSON.next_for(file) + &FLAT.next_for(file), expected);
-    let rename = "rename it to .csv, or give --format csv";
-    let or_read =
-        "; or read them as they are with a rules file that has extends = \"default\", [record] and source = \"flat\"";
-    let wrap = |prefix: &str, file: &str| {
-        format!(
-            "{rename}{prefix}wrap the records: jq -c '{{_source: .}}' {file} > {file}.new && mv {file}.new {file}{or_read}"
-        )
-    };
-    check("lake/20220401.json", &wrap("", "lake/20220401.json"));
-    check("a b.json", &wrap("", "'a b.json'"));
-    check("x.json.gz", &wrap("unpack it (gzip -d x.json.gz), then ", "x.json"));
-    check("x.json.ZST", &wrap("unpack it (zstd -d --rm x.json.ZST), then ", "x.json"));
+    use Compression::{Gzip, None, Zstd};
+    let check = |file: &str, packing, expected: &str| assert_eq!(PRETTY_JSON.next_for(file, packing), expected);
+    let write = |file: &str| format!("write one record a line: jq -c . {file} > {file}.new && mv {file}.new {file}");
+    check("lake/20220401.json", None, &write("lake/20220401.json"));
+    check("a b.json", None, &write("'a b.json'"));
+    check("it's.json", None, &write("'it'\\''s.json'"));
+    // How it is packed decides, not the ending.
+    let unpacked = |how: &str, file: &str| format!("unpack it ({how}), then {}", write(file));
+    check("x.json.gz", Gzip, &unpacked("gzip -d x.json.gz", "x.json"));
+    check("x.json.ZST", Zstd, &unpacked("zstd -d --rm x.json.ZST", "x.json"));
+    check("x.json.gz", None, &write("x.json.gz"));
+    check("x.json", Gzip, &unpacked("gzip -dc < x.json > x.json.new && mv x.json.new x.json", "x.json"));
+    check("x.gz", Zstd, &unpacked("zstd -dc < x.gz > x.gz.new && mv x.gz.new x.gz", "x.gz"));
+    // What lies in HDFS is worked on here.
+    let get =
+        |uri: &str, then: &str| format!("get it (hdfs dfs -get {uri}), then {then}; then put it back in its place");
+    check("file:///l/1.json", None, &write("/l/1.json"));
+    check("hdfs://nn/l/1.json", None, &get("hdfs://nn/l/1.json", &write("1.json")));
+    check("hdfs://nn/l/a b.json", None, &get("'hdfs://nn/l/a b.json'", &write("'a b.json'")));
+    check("viewfs://c/1.json.gz", Gzip, &get("viewfs://c/1.json.gz", &unpacked("gzip -d 1.json.gz", "1.json")));
+    assert_eq!(
+        PARQUET.next_for("l m/1.json", None),
+        "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('/dev/stdin')) TO \
+         '/dev/stdout' (FORMAT json)\" < 'l m/1.json' > 'l m/1.json'.new && mv 'l m/1.json'.new 'l m/1.json'"
+    );
+    // What is not about one file names none.
+    for (packing, file) in [(None, "B09a/20220401.json"), (Gzip, "20220401.json.gz")] {
+        assert_eq!(CSV_AS_NDJSON.next_for(file, packing), "rename it to .csv, or give --format csv");
+        assert_eq!(
+            FRACTION.read_leniently().next_for(file, packing),
+            "read it as it is with a rules file that has extends = \"default\", [record] and types = \"lenient\" \
+             (--rules RULES.toml)"
+        );
+    }
+}
+
+#[test]
+fn no_command_has_the_file_within_quotes() {
+    for line in include_str!("kinds.rs").lines() {
+        for (at, word) in line.match_indices("FILE").filter(|(at, _)| !line[..*at].ends_with('_')) {
+            let (before, behind) = (&line[..at], &line[at + word.len()..]);
+            let behind = behind.strip_prefix(".new").or_else(|| behind.strip_prefix(".gz")).unwrap_or(behind);
+            let is_outside = before.matches('\'').count() % 2 == 0 && before.ends_with(' ');
+            assert!(is_outside && behind.starts_with([' ', ';', '"']), "{line}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::diagnosis::{self, Diagnosis, HEAD_BYTES};
 use crate::engine::ledger::{FileLedger, InputFile, Reason};
 use crate::engine::scan::reject::{Reject, Rejects};
 use crate::lake::read::{compressed, packing};
-use crate::lake::{DataFile, Format};
+use crate::lake::{Compression, DataFile, Format};
 use crate::units::in_one_line;
 
 /// Characters shown of a record.
@@ -36,6 +36,8 @@ pub struct Example {
     pub reason: Reason,
     /// The file, as the user named it.
     pub file: String,
+    /// How its bytes are packed, whatever its name says.
+    pub packing: Compression,
     /// Its line, counted from 1, where the file could be read again.
     pub line: Option<u64>,
     /// Its first byte, unpacked.
@@ -121,31 +123,35 @@ impl<'a> Evidence<'a> {
             .collect();
         // What counts against the limit first, then by frequency.
         counts.sort_by_key(|(records, reason)| (!reason.counts_against_limit(), std::cmp::Reverse(*records), *reason));
-        let by_name: BTreeMap<&str, &&DataFile> = files
+        let by_name: BTreeMap<&str, (&DataFile, &InputFile)> = files
             .iter()
-            .filter_map(|file| self.files.get(&file.file.uri))
-            .map(|file| (file.uri.as_str(), file))
+            .filter_map(|of| Some((*self.files.get(&of.file.uri)?, &of.file)))
+            .map(|(file, of)| (file.uri.as_str(), (file, of)))
             .collect();
         counts.truncate(N_EXAMPLES);
         let example = |(_, reason): (u64, Reason)| {
             let wanted = |(file, reject): &(&str, Reject<'_>)| reject.reason == reason && by_name.contains_key(file);
             let (name, reject) = rejects.iter().find(wanted)?;
-            Some(self.example(by_name.get(name)?, &reject))
+            let (file, of) = by_name.get(name)?;
+            Some(self.example(file, of, &reject))
         };
         counts.into_iter().filter_map(example).collect()
     }
 
-    fn example(&self, file: &DataFile, reject: &Reject<'_>) -> Example {
+    fn example(&self, file: &DataFile, of: &InputFile, reject: &Reject<'_>) -> Example {
+        let file = &packing::as_packed(file.clone()).0;
         let of_file = || match (reject.reason, self.known) {
             (Reason::Malformed, Some(known)) => known.get(&file.uri).copied(),
             (Reason::Malformed, None) => diagnosis::of_head(&head(file)?),
             _ => None,
         };
-        let is_row = file.format == Format::Csv && reject.reason == Reason::Malformed;
+        // Behind an open quote nothing is a row: closing it is all there is to do.
+        let is_row = file.format == Format::Csv && reject.reason == Reason::Malformed && of.open_quote().is_none();
         let of_row = || is_row.then(diagnosis::of_row);
         Example {
             reason: reject.reason,
             file: file.uri.clone(),
+            packing: file.compression,
             line: line_of(file, reject.offset),
             offset: reject.offset,
             excerpt: excerpt(reject.raw),
@@ -157,13 +163,13 @@ impl<'a> Evidence<'a> {
 impl Example {
     /// What to do about it.
     pub fn next(&self) -> Option<String> {
-        self.diagnosis.map(|diagnosis| diagnosis.next_for(&self.file))
+        self.diagnosis.map(|diagnosis| diagnosis.next_for(&self.file, self.packing))
     }
 }
 
 impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Example { reason, file, line, offset, excerpt, diagnosis } = self;
+        let Example { reason, file, line, offset, excerpt, diagnosis, .. } = self;
         write!(f, "{reason}, for example {}: `{excerpt}`", place(file, *line, *offset))?;
         diagnosis.map_or(Ok(()), |diagnosis| write!(f, ": this is {}", diagnosis.what))
     }

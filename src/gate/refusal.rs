@@ -1,9 +1,10 @@
 //! Why a month is not let through, in words.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use super::evidence::Example;
-use crate::engine::ledger::FileLedger;
+use crate::engine::ledger::{FileLedger, Reason};
 
 /// A month that is not let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub enum BreachKind {
     /// Too many records were rejected.
     Rejected,
     /// Nothing was kept.
-    NothingKept,
+    NothingKept(Cause),
     /// A file is no data.
     Malformed,
     /// A quote takes all that comes behind it.
@@ -44,17 +45,46 @@ pub enum BreachKind {
     Warned,
 }
 
+/// Why nothing was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// There was no record.
+    NothingRead,
+    /// Most records are of apps that nobody mapped.
+    Unmapped,
+    /// Most records were rejected for another reason.
+    Rejected,
+}
+
+impl Cause {
+    /// That of records of which so many were rejected.
+    pub(super) fn of(n_rejected: impl Fn(Reason) -> u64) -> Cause {
+        let counts = Reason::ALL.into_iter().map(|reason| (n_rejected(reason), Reverse(reason)));
+        match counts.max() {
+            None | Some((0, _)) => Cause::NothingRead,
+            Some((_, Reverse(Reason::UnmappedApp))) => Cause::Unmapped,
+            Some(_) => Cause::Rejected,
+        }
+    }
+}
+
 impl BreachKind {
     /// A word for machines.
     pub fn name(self) -> &'static str {
         match self {
             BreachKind::Rejected => "reject_limit",
-            BreachKind::NothingKept => "nothing_kept",
+            BreachKind::NothingKept(_) => "nothing_kept",
             BreachKind::Malformed => "no_data",
             BreachKind::OpenQuote => "open_quote",
             BreachKind::Unmapped => "unmapped_limit",
             BreachKind::Warned => "warnings_denied",
         }
+    }
+
+    /// Whether the rejected records say no more of what to do.
+    fn is_told(self) -> bool {
+        use BreachKind::{NothingKept, Unmapped, Warned};
+        matches!(self, Warned | Unmapped | NothingKept(Cause::NothingRead | Cause::Unmapped))
     }
 }
 
@@ -87,13 +117,19 @@ impl Refusal {
         if is(BreachKind::OpenQuote) {
             advice.push("close or remove that quote in the file".to_owned());
         }
-        if is(BreachKind::Unmapped) {
+        if is(BreachKind::NothingKept(Cause::NothingRead)) {
+            advice.push("fetch the files again, they hold nothing".to_owned());
+        }
+        // No limit makes records of them.
+        if is(BreachKind::NothingKept(Cause::Unmapped)) {
+            advice.push("put these apps into categories of the rules (--rules RULES.toml)".to_owned());
+        } else if is(BreachKind::Unmapped) {
             advice.push("put these apps into categories of the rules, or raise --max-unmapped-ratio".to_owned());
         }
         if is(BreachKind::Warned) {
             advice.push("see to what is warned of, or run without --deny-warnings".to_owned());
         }
-        if self.breaches.iter().all(|breach| matches!(breach.kind, BreachKind::Warned | BreachKind::Unmapped)) {
+        if self.breaches.iter().all(|breach| breach.kind.is_told()) {
             return advice.join("; ");
         }
         advice.push(match self.sees_records {
@@ -116,3 +152,45 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_fits_what_is_wrong() {
+        use BreachKind::{NothingKept, Rejected, Unmapped, Warned};
+        const FETCH: &str = "fetch the files again, they hold nothing";
+        const MAP: &str = "put these apps into categories of the rules";
+        const READ: &str =
+            "see the records with `viewmart transform LAKE`; raise --max-reject-ratio if they may be lost";
+        let check = |kinds: &[BreachKind], expected: &[&str]| {
+            let breach = |kind: &BreachKind| Breach { kind: *kind, text: String::new(), files: Vec::new() };
+            let breaches = kinds.iter().map(breach).collect();
+            let advice = Refusal { breaches, examples: Vec::new(), sees_records: false }.advice();
+            assert_eq!(advice, expected.join("; "), "{kinds:?}");
+        };
+        let (map, limit) = (format!("{MAP} (--rules RULES.toml)"), format!("{MAP}, or raise --max-unmapped-ratio"));
+        check(&[NothingKept(Cause::NothingRead)], &[FETCH]);
+        check(&[NothingKept(Cause::Unmapped)], &[&map]);
+        check(&[NothingKept(Cause::Unmapped), Unmapped], &[&map]);
+        check(&[Unmapped], &[&limit]);
+        check(&[NothingKept(Cause::Rejected)], &[READ]);
+        check(&[NothingKept(Cause::Unmapped), Rejected], &[&map, READ]);
+        let denied = "see to what is warned of, or run without --deny-warnings";
+        check(&[NothingKept(Cause::NothingRead), Warned], &[FETCH, denied]);
+    }
+
+    #[test]
+    fn the_most_frequent_reason_is_the_cause() {
+        let check = |counts: &[(Reason, u64)], expected: Cause| {
+            let of = |reason| counts.iter().filter(|(of, _)| *of == reason).map(|(_, records)| *records).sum();
+            assert_eq!(Cause::of(of), expected, "{counts:?}");
+        };
+        check(&[], Cause::NothingRead);
+        check(&[(Reason::UnmappedApp, 1)], Cause::Unmapped);
+        check(&[(Reason::UnmappedApp, 3), (Reason::NoContract, 2)], Cause::Unmapped);
+        check(&[(Reason::UnmappedApp, 2), (Reason::NoContract, 2)], Cause::Rejected);
+        check(&[(Reason::Excluded, 2), (Reason::UnmappedApp, 1)], Cause::Rejected);
+    }
+}

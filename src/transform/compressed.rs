@@ -9,7 +9,7 @@ use crate::engine::scan::lines::{BYTE_ORDER_MARK, first_line_start};
 use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::error::Error;
 use crate::lake::read::compressed::{self, CompressedFile};
-use crate::lake::{DataFile, Format};
+use crate::lake::{Compression, DataFile, Format};
 
 use super::input::{DECOMPRESSED_BYTES, FileMeta, Input, InputChunk, header_error};
 
@@ -18,6 +18,8 @@ pub(super) struct CompressedInput {
     source: CompressedFile,
     file: FileMeta,
     format: Format,
+    /// How its bytes are packed in the lake, wherever they are unpacked.
+    packing: Compression,
     /// Bytes in which the records begin.
     range: Range<u64>,
     layout: Option<CsvLayout>,
@@ -88,16 +90,17 @@ impl Input for CompressedInput {
 impl CompressedInput {
     pub fn open(file: &DataFile, id: FileId) -> Result<CompressedInput, Error> {
         let meta = FileMeta { uri: file.uri.as_str().into(), id, day: file.day };
-        Ok(CompressedInput::new(compressed::open(file)?, meta, file.format, 0..u64::MAX))
+        Ok(CompressedInput::new(compressed::open(file)?, meta, file, 0..u64::MAX))
     }
 
     /// The records that begin in `range` of a file. `source` begins one byte earlier, unless the file begins there: that
     /// byte says whether a record does.
-    pub fn new(source: CompressedFile, file: FileMeta, format: Format, range: Range<u64>) -> CompressedInput {
+    pub fn new(source: CompressedFile, meta: FileMeta, file: &DataFile, range: Range<u64>) -> CompressedInput {
         CompressedInput {
             source,
-            file,
-            format,
+            file: meta,
+            format: file.format,
+            packing: file.compression,
             layout: None,
             buffer: Vec::new(),
             n_filled: 0,
@@ -162,7 +165,7 @@ impl CompressedInput {
         self.ended = n_new < DECOMPRESSED_BYTES;
         if self.base == 0 && self.format == Format::Csv && self.layout.is_none() && self.n_filled > 0 {
             let (layout, n_bytes) = CsvLayout::from_header(self.filled())
-                .map_err(|error| header_error(&self.file.uri, &error, self.filled()))?;
+                .map_err(|error| header_error(&self.file.uri, self.packing, &error, self.filled()))?;
             self.layout = Some(layout);
             self.at = n_bytes;
         }

@@ -11,6 +11,7 @@ use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::engine::scan::shape::MAX_MATCH_BYTES;
 use crate::engine::scan::unique::SeenIds;
 use crate::error::{DataError, Error};
+use crate::lake::Compression;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 use crate::units::in_one_line;
 
@@ -88,15 +89,15 @@ pub(super) trait Input: Send {
 
 /// A header error as the run reports it.
 ///
-/// `start` are the first bytes of the file.
-pub(super) fn header_error(uri: &str, error: &HeaderError, start: &[u8]) -> DataError {
+/// `start` are the first bytes of the file, unpacked.
+pub(super) fn header_error(uri: &str, packing: Compression, error: &HeaderError, start: &[u8]) -> DataError {
     let diagnosis = diagnosis::of_csv_head(start);
     let what = diagnosis.map_or_else(String::new, |diagnosis| format!("; this is {}", diagnosis.what));
     DataError::Header {
         file: uri.to_owned(),
         missing: names(&error.missing),
         found: names(&error.found) + &what,
-        next: diagnosis.map(|diagnosis| diagnosis.next_for(uri).into()),
+        next: diagnosis.map(|diagnosis| diagnosis.next_for(uri, packing).into()),
     }
 }
 

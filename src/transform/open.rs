@@ -33,8 +33,8 @@ pub(super) fn open(file: &DataFile, id: FileId, alone_bytes: u64) -> Result<Vec<
         Format::Ndjson => (None, 0),
         Format::Csv => {
             let header = mapped.window(0, MAX_HEADER_BYTES)?;
-            let (layout, n_bytes) =
-                CsvLayout::from_header(&header).map_err(|error| header_error(&file.uri, &error, &header))?;
+            let (layout, n_bytes) = CsvLayout::from_header(&header)
+                .map_err(|error| header_error(&file.uri, file.compression, &error, &header))?;
             (Some(layout), n_bytes as u64)
         }
     };

@@ -48,7 +48,7 @@ impl RangeInput {
         } else {
             0..u64::MAX
         };
-        Ok(CompressedInput::new(source, self.meta.clone(), file.format, range))
+        Ok(CompressedInput::new(source, self.meta.clone(), file, range))
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn inputs(ends: &Ends, id: FileId) -> impl Iterator<Item = Box<dyn In
     let input = |content: &[u8], range: Range<u64>| {
         let meta = FileMeta { uri: ends.file.uri.as_str().into(), id, day: ends.file.day };
         let source = CompressedFile::of_content(&ends.file, content.to_vec());
-        CompressedInput::new(source, meta, ends.file.format, range)
+        CompressedInput::new(source, meta, &ends.file, range)
     };
     let mut inputs = Vec::new();
     if !head.is_empty() {

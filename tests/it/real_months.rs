@@ -217,9 +217,11 @@ fn a_month_of_which_nothing_is_kept_is_refused() {
         "no record of 2022-04 was kept: 300 of 300 records were rejected: unmapped_app 300",
         "apps in no category: \"channel\" 90 (the rules have \"CHANNEL\"), \"vod\" 60",
         "unmapped_app, for example lake/20220401.json, line 1, byte 0: `{",
+        "next: put these apps into categories of the rules (--rules RULES.toml)\n",
     ];
     check("apps in lower case", |work| all(work, lower), &Refused(4, words));
-    check("empty files", |work| all(work, |_| ""), &Refused(4, &["no record is in the 30 files of 2022-04"]));
+    let words = ["no record is in the 30 files of 2022-04", "next: fetch the files again, they hold nothing\n"];
+    check("empty files", |work| all(work, |_| ""), &Refused(4, &words));
     let flags = ["--max-reject-ratio", "1"];
     check_with(
         "let pass",
@@ -300,8 +302,12 @@ fn records_of_another_form_are_refused_and_told_what_they_are() {
 
 #[test]
 fn a_quote_that_is_never_closed_is_refused_with_its_place() {
-    let words =
-        ["a quote is opened that is never closed", "lake/20220415.csv, line 3, byte 80", "nothing was published"];
+    let words = [
+        "a quote is opened that is never closed",
+        "lake/20220415.csv, line 3, byte 80",
+        "nothing was published",
+        "next: close or remove that quote in the file; read rejects-refused.ndjson",
+    ];
     check("on one day", |work| odd_csv(work, stray_quote(ODD, 1, 1)), &Refused(4, &words));
     let words = ["lake/20220401.csv, line 51, byte ", "lake/20220402.csv", " and 20 more"];
     check("on every day", |work| month(work, csv_name, |day| stray_quote(day, 10, 49)), &Refused(4, &words));
