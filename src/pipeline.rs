@@ -11,12 +11,12 @@ use crate::cli::plan::{
 use crate::console::{Progress, Unit};
 use crate::dashboard::model::DashboardModel;
 use crate::dashboard::tableau::WarehouseRows;
-use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{OutFolder, StagedFile};
 use crate::gate::Evidence;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
+use crate::month_file::Merge;
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
 use crate::report::{Published, Report};
 use crate::timing::StageClock;
@@ -176,7 +176,8 @@ fn transform_to_end(
 }
 
 fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let merge = steps::open_parts(&plan.parts)?;
+    let merge = Merge::open(&plan.parts.inputs, &plan.parts.options)?;
+    steps::check_parts(&merge, &plan.parts)?;
     let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
     let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
     steps::judge(month, ledger, &plan.parts.limits, &evidence, &mut Vec::new())?;
@@ -195,23 +196,20 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 
 fn load(plan: &LoadPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let mut attempt = Attempt::begin(Book::new(None, Some(&plan.warehouse))).measuring(&plan.audiences);
-    let merge = steps::open_parts(&plan.parts)?;
-    let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
-    let table = merge.into_table()?;
-    attempt.take_table(&table, &plan.parts.limits);
-    let done = load_to_end(plan, &table, &evidence, talk, &mut attempt);
+    let done = load_to_end(plan, talk, &mut attempt);
     attempt.end(done)
 }
 
-fn load_to_end(
-    plan: &LoadPlan,
-    table: &MonthTable,
-    evidence: &Evidence<'_>,
-    talk: ConsolePlan,
-    attempt: &mut Attempt,
-) -> Result<Outcome, Error> {
+fn load_to_end(plan: &LoadPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Result<Outcome, Error> {
+    attempt.take_asked_parts(&plan.parts.options);
+    let merge = Merge::open(&plan.parts.inputs, &plan.parts.options)?;
+    attempt.take_parts(&merge);
+    steps::check_parts(&merge, &plan.parts)?;
+    let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
+    let table = &merge.into_table()?;
+    attempt.take_table(table, &plan.parts.limits);
     gate::check_balance(table)?;
-    steps::judge(table.month, &table.detail, &plan.parts.limits, evidence, &mut attempt.warnings)?;
+    steps::judge(table.month, &table.detail, &plan.parts.limits, &evidence, &mut attempt.warnings)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, &Beside::nothing(), talk)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))

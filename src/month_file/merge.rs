@@ -189,18 +189,24 @@ impl Merge {
         }
     }
 
+    /// Where the month comes from.
+    pub fn provenance(&self) -> Provenance {
+        let files = &self.ledger.files;
+        Provenance {
+            engine: self.engine.clone(),
+            input_files: files.len() as u64,
+            input_bytes: files.iter().map(|ledger| ledger.file.n_bytes_read()).fold(0, u64::saturating_add),
+            ..Provenance::of(&self.rules)
+        }
+    }
+
     /// The table of all parts, in memory.
     ///
     /// # Errors
     /// A part that cannot be read or contradicts itself, a sum that does not fit.
     pub fn into_table(self) -> Result<MonthTable, MonthFileError> {
-        let Merge { month, etl_date, rules, engine, ledger, parts, devices, .. } = self;
-        let provenance = Provenance {
-            engine,
-            input_files: ledger.files.len() as u64,
-            input_bytes: ledger.files.iter().map(|ledger| ledger.file.n_bytes_read()).fold(0, u64::saturating_add),
-            ..Provenance::of(&rules)
-        };
+        let provenance = self.provenance();
+        let Merge { month, etl_date, rules, ledger, parts, devices, .. } = self;
         let mut rows = MergedRows::new(parts);
         let partial = take_rows(&mut rows, usize::MAX, devices, Names::LeftOut)?;
         let meta = MonthMeta { month, etl_date, labels: &rules.labels, provenance };

@@ -16,6 +16,7 @@ use crate::error::{Advice as _, Error};
 use crate::fs::atomic::OutFolder;
 use crate::gate::{self, Limits};
 use crate::lake::{DataFile, Listing};
+use crate::month_file::{Merge, MergeOptions};
 use crate::report::Refusal;
 use crate::signals::lineage::{Ending, Lineage};
 use crate::warehouse::mysql::MysqlOptions;
@@ -149,30 +150,48 @@ impl Attempt {
             let inputs = listing.files.iter().map(|file| (file.canonical_uri(), file.n_bytes));
             lineage.start(listing.month, inputs.collect());
         }
-        self.take_month(listing.month, &listing.files, plan);
+        self.take_planned(listing.month, &listing.files, plan);
     }
 
     /// A month that was asked for is known before the lake is.
     pub fn take_asked(&mut self, lake: &LakePlan, plan: &EnginePlan) {
         if let Some(month) = lake.options.list.month {
-            self.take_month(month, &[], plan);
+            self.take_planned(month, &[], plan);
         }
     }
 
-    fn take_month(&mut self, month: Month, files: &[DataFile], plan: &EnginePlan) {
+    /// The same of parts.
+    pub fn take_asked_parts(&mut self, options: &MergeOptions) {
+        if let Some(month) = options.month {
+            let engine = || Provenance { engine: crate::ENGINE.to_owned(), ..Provenance::default() };
+            self.take_month(month, options.rules.as_ref().map_or_else(engine, Provenance::of));
+        }
+    }
+
+    /// The parts of the month are open, and none of their rows is read.
+    pub fn take_parts(&mut self, merge: &Merge) {
+        self.take_month(merge.month(), merge.provenance());
+    }
+
+    fn take_planned(&mut self, month: Month, files: &[DataFile], plan: &EnginePlan) {
         self.etl_date = Some(plan.etl_date);
         self.rules_shown = plan.rules.to_toml_without_contracts();
+        let provenance = Provenance {
+            input_files: files.len() as u64,
+            input_bytes: files.iter().map(|file| file.n_bytes).sum(),
+            ..Provenance::of(&plan.rules)
+        };
+        self.take_month(month, provenance);
+    }
+
+    fn take_month(&mut self, month: Month, provenance: Provenance) {
         self.record = Some(RunRecord {
             month,
             started: self.started,
             status: RunStatus::Failed,
             exit_code: 0,
             message: String::new(),
-            provenance: Provenance {
-                input_files: files.len() as u64,
-                input_bytes: files.iter().map(|file| file.n_bytes).sum(),
-                ..Provenance::of(&plan.rules)
-            },
+            provenance,
             inputs_sha256: String::new(),
             ledger: Ledger::default(),
             days: Vec::new(),
@@ -227,8 +246,7 @@ impl Attempt {
             && let Some(failure) = self.failure_of(error)
         {
             let mut troubles = Vec::new();
-            // Where nothing was ever written nobody takes it for this run.
-            if let Some(out) = self.book.out.as_ref().filter(|out| out.exists()) {
+            if let Some(out) = &self.book.out {
                 let written =
                     OutFolder::open(out).and_then(|out| artifacts::write_refused_report(&failure.refusal, out.path()));
                 troubles.extend(written.err().map(|trouble| trouble.to_string()));

@@ -176,15 +176,13 @@ pub(super) fn make_month(lake: &Lake, listing: &Listing, plan: &EnginePlan, bars
     Ok(transformed)
 }
 
-/// The parts of a month, where they are all that they should be.
-pub(super) fn open_parts(plan: &PartsPlan) -> Result<Merge, Error> {
+/// Refuses parts of a month that are not all that they should be.
+pub(super) fn check_parts(merge: &Merge, plan: &PartsPlan) -> Result<(), Error> {
     let tasks = plan.tasks.as_deref().map(read_tasks).transpose()?;
-    let merge = Merge::open(&plan.inputs, &plan.options)?;
     merge.check_whole(tasks.as_ref(), plan.gaps)?;
     let missing = gate::missing_days(merge.month(), merge.ledger(), today());
     let place = plan.inputs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    check_days(plan.missing_days, &place, merge.month(), &missing)?;
-    Ok(merge)
+    Ok(check_days(plan.missing_days, &place, merge.month(), &missing)?)
 }
 
 /// The tasks of a plan, as what parts are held against.
@@ -261,6 +259,8 @@ fn today() -> Date {
 pub(super) fn open_warehouse(plan: &WarehousePlan, missing: Missing) -> Result<Box<dyn Warehouse>, WarehouseError> {
     let mut warehouse = crate::warehouse::open(&plan.url, &plan.options)?;
     mart::prepare(&mut *warehouse, missing)?;
+    // They are no warnings of the month: what is recorded and reported of it is the same for every warehouse, and
+    // denied is only what is odd about the data.
     for warning in warehouse.take_warnings() {
         console::say(format_args!("warning: {warning}"));
     }
