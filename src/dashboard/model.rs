@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::calendar::{Day, Month};
 use crate::engine::rules::Category;
+use crate::warehouse::RunWarning;
 
 mod read;
 
@@ -57,7 +58,7 @@ pub struct MonthModel {
     /// What became of the customers since the month before, where the warehouse has that.
     pub movement: Movement,
     /// Warnings of the run that stands, in order.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<RunWarning>,
     /// The run that stands, from `etl_run_published`.
     pub provenance: RunProvenance,
     /// The run that the mart was made from, or 0 where a mart of version 0.1 does not know it.

@@ -12,6 +12,7 @@ use crate::diagnosis::{self, Diagnosis};
 use crate::engine::calendar::Day;
 use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, LedgerDetail};
+use crate::engine::odd::MedianDay;
 use crate::engine::rules::RecordRules;
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
@@ -54,7 +55,7 @@ pub(super) fn examine(plan: &DoctorPlan, of_lake: &LakePlan) -> Vec<Check> {
     checks.extend(look.contents(&listing, &plan.limits));
     checks.extend(look.missing_days(&listing, of_lake.missing_days));
     if of_lake.options.list.duplicates == Duplicates::Refuse {
-        checks.extend(look.equal_files(&listing));
+        checks.extend(look.equal_files(&listing, &plan.limits));
     }
     checks
 }
@@ -62,8 +63,8 @@ pub(super) fn examine(plan: &DoctorPlan, of_lake: &LakePlan) -> Vec<Check> {
 /// What a warning is under these limits.
 fn verdict_of_warnings(limits: &Limits) -> Verdict {
     match limits.warnings {
-        WarningPolicy::Publish => Verdict::Warning,
-        WarningPolicy::Refuse => Verdict::Failed,
+        WarningPolicy::Refuse if !limits.let_all_pass() => Verdict::Failed,
+        WarningPolicy::Publish | WarningPolicy::Refuse => Verdict::Warning,
     }
 }
 
@@ -79,6 +80,8 @@ struct Look<'a> {
     rejects: Rejects,
     /// What files are that are something else, by name.
     known: BTreeMap<String, Diagnosis>,
+    /// The files that could be read, packed as they say themselves.
+    files: Vec<DataFile>,
     /// Size and both ends of each file, as one number; files are named by their place in the listing.
     prints: Vec<(usize, [u8; 32])>,
     /// What is odd at the end of a file.
@@ -105,6 +108,7 @@ impl<'a> Look<'a> {
             detail: LedgerDetail::default(),
             rejects: Rejects::new(RejectLimit::new(MAX_REJECTS)),
             known: BTreeMap::new(),
+            files: Vec::new(),
             prints: Vec::new(),
             odd_ends: BTreeMap::new(),
             failed: Vec::new(),
@@ -134,6 +138,7 @@ impl<'a> Look<'a> {
 
     fn note(&mut self, place: usize, ends: &Ends) {
         self.is_whole &= ends.is_whole;
+        self.files.push(ends.file.clone());
         if let Some(diagnosis) = diagnosis::of_head(&ends.head) {
             self.known.insert(ends.file.uri.clone(), diagnosis);
         }
@@ -194,7 +199,7 @@ impl<'a> Look<'a> {
     fn contents(&self, listing: &Listing, limits: &Limits) -> Vec<Check> {
         let (month, detail) = (listing.month, &self.detail);
         let total = detail.total();
-        let evidence = Evidence::of_scan(&listing.files, &self.rejects)
+        let evidence = Evidence::of_scan(&self.files, &self.rejects)
             .knowing(&self.known)
             .with_similar_apps(self.rules.similar_apps(total.unmapped_app.keys()));
         let mut checks = Vec::new();
@@ -246,7 +251,7 @@ impl<'a> Look<'a> {
     }
 
     /// Files of a day that are the same, as far as they were seen.
-    fn equal_files(&self, listing: &Listing) -> Vec<Check> {
+    fn equal_files(&self, listing: &Listing, limits: &Limits) -> Vec<Check> {
         let n_records: BTreeMap<&str, u64> =
             self.detail.files.iter().map(|file| (file.file.uri.as_str(), file.counts.read)).collect();
         let mut first: BTreeMap<(Day, u64, [u8; 32]), &DataFile> = BTreeMap::new();
@@ -264,7 +269,7 @@ impl<'a> Look<'a> {
                 0 => {}
                 1 | 2 => {
                     let text = format!("{} holds the same as {}", file.uri, one.uri);
-                    checks.push(warned("files", Verdict::Warning, text));
+                    checks.push(warned("files", verdict_of_warnings(limits), text));
                 }
                 _ => checks.push(Check::bad(Part::Lake, "files", Verdict::Failed, &twice(one, file, why))),
             }
@@ -299,15 +304,11 @@ fn odd_days_by_size(listing: &Listing) -> impl Iterator<Item = String> {
     let kinds: BTreeSet<_> = listing.files.iter().map(|file| (file.format as u8, file.compression as u8)).collect();
     let mut by_day: BTreeMap<Day, u64> = BTreeMap::new();
     listing.files.iter().for_each(|file| *by_day.entry(file.day).or_default() += file.n_bytes);
-    by_day.retain(|_, n_bytes| *n_bytes > 0);
-    let mut sizes: Vec<u64> = by_day.values().copied().collect();
-    sizes.sort_unstable();
-    let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
-    let is_told = kinds.len() == 1 && median >= MIN_MEDIAN_BYTES;
-    let is_odd = move |n_bytes: u64| is_told && (n_bytes < median.div_ceil(2) || n_bytes > median.saturating_mul(2));
+    let median = MedianDay::of(by_day.values().copied(), MIN_MEDIAN_BYTES);
+    let is_odd = move |n_bytes: u64| kinds.len() == 1 && median.odd(n_bytes).is_some();
     let month = listing.month;
     by_day.into_iter().filter(move |(_, n_bytes)| is_odd(*n_bytes)).map(move |(day, n_bytes)| {
-        format!("{} has {}, the median day {}", dates(month, &[day]).concat(), size(n_bytes), size(median))
+        format!("{} has {}, the median day {}", dates(month, &[day]).concat(), size(n_bytes), size(median.amount))
     })
 }
 

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod devices;
 pub mod ledger;
 pub mod month;
+pub mod odd;
 pub mod partial;
 pub mod rules;
 pub mod scan;

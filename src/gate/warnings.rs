@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use super::{Evidence, Limits, MIN_RECORDS, MIN_REJECTED, named, share};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, LedgerDetail, Reason, RecordCounts};
+use crate::engine::odd::{MIN_MEDIAN_RECORDS, MedianDay, REJECTING_DAY};
 use crate::units::{counted, dates, grouped, most_frequent};
-
-/// Records of the median day from which on days are held against it.
-const MIN_MEDIAN_RECORDS: u64 = 100;
 
 /// Share of records with an app in no category that is worth a word.
 const UNMAPPED_SHARE: f64 = 0.01;
@@ -54,32 +52,22 @@ fn rejecting_days(
         let example = example.map_or_else(String::new, |example| format!("; {example}"));
         let date = dates(month, &[*day]).concat();
         let text = format!("{date} has {} rejected{example}", share(&of.counts, Reason::counts_against_limit));
-        Warning { kind: "rejected", text }
+        Warning { kind: REJECTING_DAY, text }
     };
     over.map(warning).collect()
 }
 
-fn median_records(days: &BTreeMap<Day, DayLedger>) -> u64 {
-    let mut counts: Vec<u64> = days.values().map(|day| day.counts.read).filter(|read| *read > 0).collect();
-    counts.sort_unstable();
-    counts.get(counts.len() / 2).copied().unwrap_or(0)
-}
-
-/// Whether a day with so many records is one of far less or far more than the others.
-fn odd_counts(days: &BTreeMap<Day, DayLedger>) -> impl Fn(u64) -> bool + use<> {
-    let median = median_records(days);
-    let is_told = median >= MIN_MEDIAN_RECORDS;
-    move |read| is_told && read > 0 && (read < median.div_ceil(2) || read > median.saturating_mul(2))
+fn median_day(days: &BTreeMap<Day, DayLedger>) -> MedianDay {
+    MedianDay::of(days.values().map(|day| day.counts.read), MIN_MEDIAN_RECORDS)
 }
 
 /// Days with far less or far more records than the others.
 fn odd_days(month: Month, days: &BTreeMap<Day, DayLedger>) -> Vec<Warning> {
-    let median = median_records(days);
-    let is_odd = odd_counts(days);
-    let odd = days.iter().filter(|(_, of)| is_odd(of.counts.read));
+    let median = median_day(days);
+    let odd = days.iter().filter(|(_, of)| median.odd(of.counts.read).is_some());
     let text = |(day, of): (&Day, &DayLedger)| {
         let date = dates(month, &[*day]).concat();
-        format!("{date} has {}, the median day {}", counted(of.counts.read, "record"), grouped(median))
+        format!("{date} has {}, the median day {}", counted(of.counts.read, "record"), grouped(median.amount))
     };
     odd.map(|day| Warning { kind: "odd_day", text: text(day) }).collect()
 }
@@ -139,8 +127,9 @@ fn cut_off_files(files: &[FileLedger], evidence: &Evidence<'_>) -> Option<Warnin
 /// Files that are refused or warned of, and those of days that are.
 pub fn standing_out<'a>(detail: &'a LedgerDetail, limits: &Limits) -> Vec<&'a FileLedger> {
     let days = detail.by_day();
-    let is_odd = odd_counts(&days);
+    let median = median_day(&days);
     let is_over = |counts: &RecordCounts| counts.n_bad() > 0 && counts.reject_ratio() > limits.max_reject_ratio;
+    let is_odd = |read: u64| median.odd(read).is_some();
     let is_told_day =
         |of: &DayLedger| of.counts.read > 0 && (of.counts.kept == 0 || is_over(&of.counts) || is_odd(of.counts.read));
     let is_told = |FileLedger { file, counts }: &&FileLedger| {

@@ -121,6 +121,17 @@ fn what_is_odd_about_a_lake_is_told() {
     };
     check("half a day", half, &[], 0, &["warning  days", "2022-04-15 has", "the median day"]);
     check("denied", half, &["--deny-warnings"], 4, &["failed   days", "2022-04-15 has"]);
+    let pass = ["--deny-warnings", "--max-reject-ratio", "1"];
+    check("let pass", half, &pass, 0, &["warning  days", "2022-04-15 has"]);
+    let twin = |work: &Workplace| {
+        all(work, ndjson);
+        let record = hit(ODD, 1).to_string() + "\n";
+        for name in ["a", "b"] {
+            work.write(&format!("lake/{name}/20220415.json"), &record);
+        }
+    };
+    check("few records twice", twin, &[], 0, &["warning  files", "holds the same as"]);
+    check("denied too", twin, &["--deny-warnings"], 4, &["failed   files", "holds the same as"]);
     let left_out = |work: &Workplace| {
         all(work, ndjson);
         work.write("lake/20220405.json.part", ndjson(5));

@@ -6,5 +6,4 @@ mod support;
 mod browser;
 mod hdfs;
 mod mysql;
-mod spark;
 mod tableau;

@@ -10,7 +10,7 @@ use super::{
 use crate::engine::calendar::{Day, Month};
 use crate::engine::rules::{Category, Rules};
 use crate::mart::RUN_OF_MART;
-use crate::warehouse::{Fault, Value, Warehouse, WarehouseError};
+use crate::warehouse::{Fault, RunWarning, Value, Warehouse, WarehouseError};
 
 impl DashboardModel {
     /// Reads the newest [`MAX_MONTHS`] months of the mart, and in any case `wanted` and the month before it. Each of
@@ -251,11 +251,11 @@ const QUERIES: [Query; 21] = [
     },
     Query {
         table: "etl_run_warning",
-        sql: "SELECT warning.Text FROM {warehouse}.etl_run_warning AS warning \
+        sql: "SELECT warning.Kind, warning.Text FROM {warehouse}.etl_run_warning AS warning \
               JOIN {warehouse}.etl_run_published AS run ON run.Id = warning.Run \
               WHERE run.Month = {month} ORDER BY warning.Place",
         take: |model, row| {
-            model.warnings.push(row.text()?);
+            model.warnings.push(RunWarning { kind: row.text()?, text: row.text()? });
             Some(())
         },
     },

@@ -66,7 +66,7 @@ pub fn quality(context: &Context<'_>) -> String {
     }
     inside.push_str(&standing_out::table(month));
     if !month.warnings.is_empty() {
-        let lines: String = month.warnings.iter().map(|warning| format!("<li>{}", escape(warning))).collect();
+        let lines: String = month.warnings.iter().map(|warning| format!("<li>{}", escape(&warning.text))).collect();
         let _ = write!(inside, "<h4>Warnings of the run</h4>\n<ul class=warnings>{lines}</ul>\n");
     }
     card(context, "quality", "wide", "Data quality", &says, &inside)
@@ -109,7 +109,7 @@ pub fn provenance(context: &Context<'_>) -> String {
     fact("Rules", &format!("{}, hash <code>{}</code>", escape(&run.rules_name), escape(&run.rules_sha256)));
     list.push_str("</dl>\n");
     if !run.rules_text.is_empty() {
-        let text = run.rules_text.lines().map(escape).collect::<Vec<_>>().join("\n");
+        let text = escape(&run.rules_text);
         let _ = writeln!(list, "<details><summary>The rules</summary><pre class=rules>{text}</pre></details>");
     }
     card(context, "origin", "wide", "Where this comes from", "", &list).replace("<p class=says></p>\n", "")
