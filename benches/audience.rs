@@ -120,7 +120,7 @@ fn write_list(bencher: Bencher, format: &str) {
     let selection = Selection { order: Order::Contract, limit: Some(N_LISTED), sample: None, seed: 1 };
     let columns: Vec<&Column> =
         COLUMNS.iter().filter(|column| ["TotalDuration", "Taste"].contains(&column.name)).collect();
-    let sheet = Sheet { table, columns: &columns, show: &|contract| contract.to_owned() };
+    let sheet = Sheet { table, columns: &columns, reasons: &[], show: &|contract| contract.to_owned() };
     let write = || {
         let members = list::select(&answer, &selection);
         assert_eq!(members.len() as u64, N_LISTED);

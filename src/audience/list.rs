@@ -155,12 +155,41 @@ impl Draw {
     }
 }
 
+/// The name of the column of reasons.
+pub const REASON: &str = "Reason";
+
+/// A reason, and the rows of the base month that it holds for.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    /// As people say it.
+    pub text: String,
+    /// The rows.
+    pub rows: RoaringBitmap,
+}
+
+impl Sheet<'_> {
+    /// The names of the columns, that of the contract first.
+    pub fn header(&self) -> impl Iterator<Item = &'static str> {
+        let columns = self.columns.iter().map(|column| column.name);
+        std::iter::once("Contract").chain(columns).chain((!self.reasons.is_empty()).then_some(REASON))
+    }
+
+    /// All reasons of a member; none where the list has no such column.
+    pub fn reason(&self, member: &Member<'_>) -> Option<String> {
+        let holds = |reason: &&Reason| member.row.is_some_and(|row| reason.rows.contains(row));
+        let texts = || self.reasons.iter().filter(holds).map(|reason| reason.text.as_str());
+        (!self.reasons.is_empty()).then(|| texts().collect::<Vec<_>>().join("; "))
+    }
+}
+
 /// What stands in a list besides the contract, and how contracts are shown.
 pub struct Sheet<'a> {
     /// The base month, whose columns are shown.
     pub table: &'a MonthTable,
     /// The columns behind the contract.
     pub columns: &'a [&'a Column],
+    /// Behind them, where there are any, the reasons for which a customer is of interest.
+    pub reasons: &'a [Reason],
     /// The name that is shown for a contract.
     pub show: &'a dyn Fn(&str) -> String,
 }
@@ -171,7 +200,7 @@ pub struct Sheet<'a> {
 /// When `out` cannot be written.
 pub fn write_csv(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(std::iter::once("Contract").chain(sheet.columns.iter().map(|column| column.name)))?;
+    writer.write_record(sheet.header())?;
     let values: Vec<Values<'_>> = sheet.columns.iter().map(|column| column.values(sheet.table)).collect();
     for member in members {
         writer.write_field((sheet.show)(member.contract))?;
@@ -182,6 +211,9 @@ pub fn write_csv(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write) -> 
                 Some(Cell::Text(text)) => writer.write_field(text)?,
                 Some(Cell::Integer(number)) => writer.write_field(itoa::Buffer::new().format(number))?,
             }
+        }
+        if let Some(reason) = sheet.reason(member) {
+            writer.write_field(reason)?;
         }
         writer.write_record(None::<&[u8]>)?;
     }
@@ -194,13 +226,16 @@ pub fn write_csv(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write) -> 
 /// When `out` cannot be written.
 pub fn write_parquet(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write + Send) -> Result<(), ParquetError> {
     const ROWS_PER_GROUP: usize = 1 << 17;
-    let contract = Type::primitive_type_builder("Contract", PhysicalType::BYTE_ARRAY)
-        .with_logical_type(Some(LogicalType::String))
-        .with_repetition(Repetition::REQUIRED)
-        .build()?;
-    let mut fields = vec![Arc::new(contract)];
+    let text = |name: &str| {
+        let text = Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY);
+        text.with_logical_type(Some(LogicalType::String)).with_repetition(Repetition::REQUIRED).build()
+    };
+    let mut fields = vec![Arc::new(text("Contract")?)];
     for column in sheet.columns {
         fields.push(Arc::new(parquet_type(column)?));
+    }
+    if !sheet.reasons.is_empty() {
+        fields.push(Arc::new(text(REASON)?));
     }
     let schema = Arc::new(Type::group_type_builder("audience").with_fields(fields).build()?);
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
@@ -211,6 +246,10 @@ pub fn write_parquet(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write 
         write_column::<ByteArrayType, _>(&mut group, contracts, Nulls::None)?;
         for column in sheet.columns {
             write_cells(&mut group, members, &column.values(sheet.table), column.column_type)?;
+        }
+        if !sheet.reasons.is_empty() {
+            let reasons = members.iter().map(|member| sheet.reason(member).map(|text| ByteArray::from(text.as_str())));
+            write_column::<ByteArrayType, _>(&mut group, reasons, Nulls::None)?;
         }
         group.close()?;
     }

@@ -6,7 +6,7 @@ use super::breakdown::{self, Dimension, Group};
 use super::evaluate::{EvaluateError, Question, evaluate, evaluate_all, is_like};
 use super::expr::{Comparison, Expr, Metric, OnDays, Threshold};
 use super::index::Index;
-use super::list::{self, Fraction, Member, Order, Selection, Sheet};
+use super::list::{self, Fraction, Member, Order, Reason, Selection, Sheet};
 use super::overlap::{Combination, combinations};
 use super::parse;
 use super::retention::{Cohort, cohorts};
@@ -398,7 +398,7 @@ fn lists_are_written_in_each_form() {
         Member { contract: "gone", row: None },
         Member { contract: "B", row: Some(1) },
     ];
-    let sheet = Sheet { table: &table, columns: &columns, show: &|contract| contract.to_owned() };
+    let sheet = Sheet { table: &table, columns: &columns, reasons: &[], show: &|contract| contract.to_owned() };
     let mut text = Vec::new();
     list::write_csv(&members, &sheet, &mut text).expect("memory takes it");
     let expected = "Contract,TotalDuration,Taste,Activeness,Date\n\"A,1\",65,Movie_Tv,2,2022-05-01\ngone,,,,\nB,0,No,1,2022-05-01\n";
@@ -423,6 +423,19 @@ fn lists_are_written_in_each_form() {
             "{Contract: \"B\", TotalDuration: 0, Taste: \"No\", Activeness: 1, Date: 2022-05-01}",
         ]
     );
+
+    let reason = |text: &str, rows: &[u32]| Reason { text: text.to_owned(), rows: rows.iter().collect() };
+    let reasons = [reason("calls", &[0]), reason("asks, too", &[0, 1])];
+    let explained = Sheet { columns: &columns[2..3], reasons: &reasons, ..sheet };
+    let mut text = Vec::new();
+    list::write_csv(&members, &explained, &mut text).expect("memory takes it");
+    let expected = "Contract,Activeness,Reason\n\"A,1\",2,\"calls; asks, too\"\ngone,,\nB,1,\"asks, too\"\n";
+    assert_eq!(String::from_utf8(text).expect("text"), expected);
+    let mut bytes = Vec::new();
+    list::write_parquet(&members, &explained, &mut bytes).expect("memory takes it");
+    let reader = parquet::file::reader::SerializedFileReader::new(bytes::Bytes::from(bytes)).expect("Parquet");
+    let first = reader.get_row_iter(None).expect("rows").next().expect("a row").expect("a row").to_string();
+    assert_eq!(first, "{Contract: \"A,1\", Activeness: 2, Reason: \"calls; asks, too\"}");
 
     let mut bytes = Vec::new();
     assert_eq!(list::write_roaring(&members, &mut bytes).expect("memory takes it"), 2);

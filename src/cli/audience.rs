@@ -10,7 +10,7 @@ use super::flags::{AudienceFlags, MaskFlags, SeedFlags};
 use super::plan::{AskedExpr, AudiencePlan, CustomersPlan, Inquiry, ListColumns, ListTarget};
 use super::resolve::{Resolver, usage};
 use crate::audience::breakdown::Dimension;
-use crate::audience::list::{Fraction, ListFormat, Order, Selection};
+use crate::audience::list::{Fraction, ListFormat, Order, REASON, Selection};
 use crate::audience::outcome::CountForm;
 use crate::audience::overlap::MAX_AUDIENCES;
 use crate::audience::{NamedAudience, named, parse_with};
@@ -85,7 +85,7 @@ pub(super) struct Ask {
     /// Write the list of customers to this file; .roaring holds their rows in the month file as a portable bitmap
     #[arg(short, long, value_name = "FILE.csv|.parquet|.roaring", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
-    /// Columns of the list behind the contract, or `all`; without --out the list goes to stdout
+    /// Columns of the list behind the contract, or `all`; Reason tells which named audiences a customer is in; without --out the list goes to stdout
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     columns: Vec<String>,
     /// The order of the list: by contract, or by total, largest first [default: contract]
@@ -173,7 +173,7 @@ impl Resolver<'_> {
         }
         match sorted(&ask.words, &names)? {
             (months, Some(expression)) => {
-                let customers = Box::new(self.customers(ask, expression)?);
+                let customers = Box::new(self.customers(ask, expression, names)?);
                 Ok(AudiencePlan { months: some(months)?, inquiry: Inquiry::Customers(customers) })
             }
             (months, None) if ask.asks_for_customers() => {
@@ -196,7 +196,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn customers(&self, ask: Ask, expression: AskedExpr) -> Result<CustomersPlan, Error> {
+    fn customers(&self, ask: Ask, expression: AskedExpr, names: Vec<NamedAudience>) -> Result<CustomersPlan, Error> {
         let Ask { count, by, out, columns, order, limit, sample, split, .. } = ask;
         let is_listed = !columns.is_empty() || order.is_some() || limit.is_some();
         let list = match out {
@@ -231,6 +231,7 @@ impl Resolver<'_> {
                 seed: self.settings.seed.seed.unwrap_or(1),
             },
             split: split.map_or_else(Vec::new, |Shares(shares)| shares),
+            reasons: reasons(&columns, names),
             columns: chosen(&columns)?,
             list,
             mask: self.mask()?,
@@ -287,13 +288,21 @@ fn overlap(texts: &[String], names: &[NamedAudience]) -> Result<Inquiry, Error> 
     Ok(Inquiry::Overlap(texts.iter().map(|text| asked(text, names)).collect::<Result<_, _>>()?))
 }
 
+/// The audiences whose reasons a list shows that has columns of these names.
+fn reasons(names: &[String], audiences: Vec<NamedAudience>) -> Vec<NamedAudience> {
+    match names.iter().any(|name| name.eq_ignore_ascii_case(REASON)) {
+        true => audiences.into_iter().filter(|audience| !audience.reason.is_empty()).collect(),
+        false => Vec::new(),
+    }
+}
+
 /// The columns of these names, without the contract, which every list has.
 fn chosen(names: &[String]) -> Result<ListColumns, Error> {
     if names.iter().any(|name| name == "all") {
         return Ok(ListColumns::All);
     }
     let all = || held_by(COLUMNS_WITH_DEVICES, Output::MonthFile);
-    let known: Vec<&str> = all().map(|column| column.name).collect();
+    let known: Vec<&str> = all().map(|column| column.name).chain([REASON]).collect();
     let of = |name: &String| match all().find(|column| column.name.eq_ignore_ascii_case(name)) {
         Some(column) => Ok(column),
         None => {
@@ -301,6 +310,7 @@ fn chosen(names: &[String]) -> Result<ListColumns, Error> {
             Err(usage(format!("`{name}` is no column"), &format!("{near}The columns are {}", known.join(", "))))
         }
     };
-    let named = names.iter().filter(|name| !name.eq_ignore_ascii_case("contract")).map(of);
+    let is_other = |name: &&String| !["contract", REASON].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let named = names.iter().filter(is_other).map(of);
     Ok(ListColumns::Named(named.collect::<Result<_, _>>()?))
 }

@@ -439,6 +439,8 @@ pub struct CustomersPlan {
     pub split: Vec<u32>,
     /// Columns of a list, behind the contract.
     pub columns: ListColumns,
+    /// The audiences whose reasons stand behind them, where they are asked for.
+    pub reasons: Vec<NamedAudience>,
     /// Where a list goes; none: no list is asked for.
     pub list: Option<ListTarget>,
     /// Where the key of the pseudonyms is that are shown in place of contracts, where any are.

@@ -59,7 +59,7 @@ fn pass(dialect: Dialect, month: Month, published: &[Month]) -> Option<CustomerP
     let was_earlier: Vec<String> = published.iter().rev().filter(|earlier| **earlier < before).map(was_in).collect();
     let was_earlier = if was_earlier.is_empty() { "1 = 0".to_owned() } else { was_earlier.join(" OR ") };
     let key = |row: &str| include_str!("sql/movement_row.key.sql").replace("{row}", row);
-    let [present, lapsed] = [include_str!("sql/movement_present.sql"), include_str!("sql/movement_lapsed.sql")]
+    let [present, past] = [include_str!("sql/movement_present.sql"), include_str!("sql/movement_past.sql")]
         .map(|sql| sql.replace("{was_earlier}", &was_earlier).replace("{key}", &key("present")))
         .map(|sql| sql.replace("{key_before}", &key("past")))
         .map(|sql| sql.replace("{month_before}", &format!("'{}'", before.first_day())));
@@ -67,7 +67,7 @@ fn pass(dialect: Dialect, month: Month, published: &[Month]) -> Option<CustomerP
         Dialect::Sqlite => include_str!("sql/movement_cell.sqlite.sql"),
         Dialect::Mysql { .. } => include_str!("sql/movement_cell.mysql.sql"),
     };
-    let sql = sql.replace("{present}", &present).replace("{lapsed}", &lapsed);
+    let sql = sql.replace("{present}", &present).replace("{past}", &past);
     Some(CustomerPass { table: &MOVEMENT_CELL, sql })
 }
 

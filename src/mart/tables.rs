@@ -328,7 +328,7 @@ pub const MOVEMENT_CELL: Table = Table {
     comment: "customers by what became of them, each part of them by itself",
     columns: &[
         column("Part", Int, "part of the customers"),
-        column("Cell", BigInt, "as in movement_present.sql and movement_lapsed.sql"),
+        column("Cell", BigInt, "as in movement_present.sql and movement_past.sql"),
         column("TasteBefore", Text(50), "taste in the month before, empty for customers who were not there"),
         column("Taste", Text(50), "taste in the month, empty for customers who were not there"),
         column("Users", BigInt, "customers"),

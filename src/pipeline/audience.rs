@@ -10,7 +10,7 @@ use crate::artifacts;
 use crate::audience::breakdown;
 use crate::audience::evaluate::{Answer, Question, evaluate, evaluate_all, newest};
 use crate::audience::index::Index;
-use crate::audience::list::{self, ListFormat, Member, Order, Sheet};
+use crate::audience::list::{self, ListFormat, Member, Order, Reason, Sheet};
 use crate::audience::outcome::{
     AudienceOutcome, AudienceSize, Customers, ListFile, ListTable, NamedSize, NamedSizes, Overlap, SplitGroup,
 };
@@ -102,7 +102,8 @@ fn find_customers(plan: &CustomersPlan, indexes: &[Index<'_>], mut lists: Lists)
         shares => list::split(&members, shares, plan.selection.seed),
     };
     let columns = columns_of(&plan.columns, table)?;
-    let sheet = Sheet { table, columns: &columns, show: &show };
+    let reasons = reasons(&plan.reasons, indexes);
+    let sheet = Sheet { table, columns: &columns, reasons: &reasons, show: &show };
     let list = (plan.list == Some(ListTarget::Stdout)).then(|| tabulate(&members, &sheet));
     let sizes = groups.iter().map(|group| group.len() as u64);
     Ok(AudienceOutcome::Customers(Box::new(Customers {
@@ -116,6 +117,22 @@ fn find_customers(plan: &CustomersPlan, indexes: &[Index<'_>], mut lists: Lists)
         list,
         form: plan.form,
     })))
+}
+
+/// The reasons of the audiences, each with its customers in the newest month; of one that asks for what is not there none
+/// is known.
+fn reasons(audiences: &[NamedAudience], indexes: &[Index<'_>]) -> Vec<Reason> {
+    let reason = |audience: &NamedAudience| {
+        let answer = evaluate(Question { text: &audience.text, expr: &audience.expr }, indexes);
+        match answer {
+            Ok(answer) => Some(Reason { text: audience.reason.clone(), rows: answer.base_rows() }),
+            Err(error) => {
+                console::say(format_args!("warning: the reason of {} is left out: {error}", audience.name));
+                None
+            }
+        }
+    };
+    audiences.iter().filter_map(reason).collect()
 }
 
 /// The columns of a list of customers of `table`, without the contract, which every list has.
@@ -234,10 +251,10 @@ fn tabulate(members: &[Member<'_>], sheet: &Sheet<'_>) -> ListTable {
         let of_month = values
             .iter()
             .map(|values| member.row.map_or(serde_json::Value::Null, |row| cell(values.cell(row as usize))));
-        std::iter::once((sheet.show)(member.contract).into()).chain(of_month).collect()
+        let reason = sheet.reason(member).map(serde_json::Value::from);
+        std::iter::once((sheet.show)(member.contract).into()).chain(of_month).chain(reason).collect()
     };
-    let names = sheet.columns.iter().map(|column: &&Column| column.name);
-    ListTable { header: std::iter::once("Contract").chain(names).collect(), rows: members.iter().map(row).collect() }
+    ListTable { header: sheet.header().collect(), rows: members.iter().map(row).collect() }
 }
 
 /// The files of lists, begun before anything is read.

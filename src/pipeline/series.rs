@@ -156,8 +156,10 @@ impl Making<'_> {
                     made.unwrap_or_else(|error| Fate::Failed(Failure::from(&error)))
                 }
             };
-            // Another machine may have made it.
-            if let Some(mut unused) = ahead.take_if(|read: &mut ReadAhead| read.month == asked.month) {
+            // Another machine may have made it. Where no month follows nobody waits for the lake.
+            if let Some(mut unused) = ahead.take_if(|read: &mut ReadAhead| read.month == asked.month)
+                && !matches!(fate, Fate::NotReached)
+            {
                 unused.settle();
             }
             if !matches!(fate, Fate::Left | Fate::NotReached) {
@@ -233,7 +235,7 @@ impl Making<'_> {
         let begin_next = || {
             let next = next.filter(|_| ahead.is_none());
             let begin = |next| ReadAhead::begin(next, self.lake_of(next), plan.engine.clone(), self.brief());
-            *ahead = next.map(begin).or_else(|| ahead.take());
+            *ahead = next.and_then(begin).or_else(|| ahead.take());
         };
         let supply = Supply::among_others(read, begin_next);
         super::run(&plan, supply, self.brief(), |attempt: Attempt| attempt.among_others(going_on).telling(lineage))

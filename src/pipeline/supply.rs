@@ -78,6 +78,15 @@ impl<'a> Supply<'a> {
     }
 }
 
+impl Drop for Supply<'_> {
+    /// A month that is given up may have been read ahead: the lake must be free for the month that follows.
+    fn drop(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.settle();
+        }
+    }
+}
+
 /// Comes only of a mistake in this program.
 fn not_read() -> Error {
     steps::usage("the month was not read".to_owned(), "make it alone, with `--month YYYY-MM`")
@@ -118,18 +127,18 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Begins to read `month`, which `lake` names too.
-    pub fn begin(month: Month, lake: LakePlan, engine: EnginePlan, talk: ConsolePlan) -> ReadAhead {
+    /// Begins to read `month`, which `lake` names too; none where the system has no thread for it.
+    pub fn begin(month: Month, lake: LakePlan, engine: EnginePlan, talk: ConsolePlan) -> Option<ReadAhead> {
         let curtain = Curtain::new(talk.progress());
         let bars = Bars::Behind(curtain.clone());
         ReadAhead::spawn(month, curtain, move |say| read(&lake, &engine, &bars, say))
     }
 
-    fn spawn(month: Month, curtain: Curtain, read: impl FnOnce(&Sender<Word>) + Send + 'static) -> ReadAhead {
+    fn spawn(month: Month, curtain: Curtain, read: impl FnOnce(&Sender<Word>) + Send + 'static) -> Option<ReadAhead> {
         let (begun, started) = (Instant::now(), Timestamp::now());
         let (say, words) = channel();
-        let reader = Some(thread::spawn(move || read(&say)));
-        ReadAhead { month, begun, started, curtain, words, reader, listed: None, made: None }
+        let reader = thread::Builder::new().name("read ahead".to_owned()).spawn(move || read(&say)).ok()?;
+        Some(ReadAhead { month, begun, started, curtain, words, reader: Some(reader), listed: None, made: None })
     }
 
     /// Waits until the lake is free for another month.
@@ -238,7 +247,7 @@ mod tests {
         for (read, expected) in cases {
             let begin = || {
                 let curtain = Curtain::new(ProgressChoice::Hidden);
-                ReadAhead::spawn("2022-04".parse().unwrap(), curtain, read)
+                ReadAhead::spawn("2022-04".parse().unwrap(), curtain, read).unwrap()
             };
             assert_eq!(waits(begin()), expected);
             // The same when somebody waited for the lake before.
@@ -246,6 +255,21 @@ mod tests {
             settled.settle();
             assert_eq!(waits(settled), expected);
         }
+    }
+
+    #[test]
+    fn a_month_that_is_given_up_is_not_read_beside_the_next() {
+        let (over, is_over) = channel();
+        let curtain = Curtain::new(ProgressChoice::Hidden);
+        let ahead = ReadAhead::spawn("2022-04".parse().unwrap(), curtain, move |say| {
+            say.send(listed()).unwrap();
+            thread::sleep(std::time::Duration::from_millis(50));
+            over.send(()).unwrap();
+        });
+        let mut supply = Supply::among_others(ahead, || ());
+        supply.ahead.as_mut().unwrap().wait_listed().unwrap();
+        drop(supply);
+        assert_eq!(is_over.try_recv(), Ok(()));
     }
 
     #[test]
@@ -257,7 +281,7 @@ mod tests {
             may_go.recv().unwrap();
             over.send(say.send(listed()).is_err()).unwrap();
         });
-        drop(ahead);
+        drop(ahead.unwrap());
         go.send(()).unwrap();
         assert_eq!(is_over.recv(), Ok(true));
     }

@@ -181,7 +181,7 @@ open       out/dashboard.html
         let mut report = sample();
         report.devices = Some(DeviceSummary { devices: 1_500, moved: 2, pairs: 1_502, records: 5 });
         let expected =
-            "customers  1 234 567\ndevices    1 500, 2 of them of more than one contract; 1 record without\nwatched";
+            "customers  1,234,567\ndevices    1,500, 2 of them of more than one contract; 1 record without\nwatched";
         assert!(report.to_string().contains(expected), "{report}");
     }
 }

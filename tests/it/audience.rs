@@ -184,6 +184,13 @@ gone                  -        -      -  the expression needs 2022-03, but the m
     );
     work.write("viewmart.toml", "audiences = 'mine.toml'\n");
     assert_eq!(answer(&work, &[APRIL, "silent", "--count"]), "2\n");
+    // In a list, the reasons of all that a customer is in; those without a reason say nothing.
+    let expected = "\
+Contract  TotalDuration  Reason
+HN01             120000  Watches a lot, and no film yet
+HN02               3600  Pays for a service that is hardly used; Tried it once
+";
+    assert_eq!(answer(&work, &[APRIL, "silent", "--columns", "TotalDuration,reason"]), expected);
 }
 
 #[test]

@@ -338,7 +338,7 @@ fn the_rules_are_shown_without_the_contracts_they_exclude() {
     let line =
         "# exclude_contracts: 2, not shown, sha256 eeeefe2ae08713d47039438c8d62fcf622d40c17972747b1bf38f0280c3b0592";
     assert!(text.contains("Child = [\"CHILD\"]\n") && text.contains(line), "{text}");
-    assert!(page.contains(line) && page.contains("Child = [&quot;CHILD&quot;]"));
+    assert!(page.contains(line) && page.contains("Child = [&quot;CHILD&quot;]\nSport = ["));
     assert!(!report.contains("SECRET") && !page.contains("SECRET"));
     let kept = work.rows(WAREHOUSE, "SELECT RulesText FROM etl_run").concat().concat();
     assert!(kept.contains("exclude_contracts = [\"SECRET-1\", \"SECRET-2\"]"), "{kept}");

@@ -6,4 +6,5 @@ mod support;
 mod browser;
 mod hdfs;
 mod mysql;
+mod spark;
 mod tableau;

@@ -103,11 +103,8 @@ impl Texts {
     }
 
     /// How the contracts with these numbers order.
+    #[inline]
     pub fn order(&self, a: u64, b: u64) -> Ordering {
-        // The numbers of packed contracts order as they do.
-        if self.is_empty() {
-            return a.cmp(&b);
-        }
         match (self.get(a), self.get(b)) {
             (Interned::Packed(a), Interned::Packed(b)) => a.cmp(&b),
             (Interned::Text(a), Interned::Text(b)) => a.cmp(b),

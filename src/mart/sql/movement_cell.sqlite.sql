@@ -1,5 +1,5 @@
--- Customers of the month and of the month before, counted by what became of them: each is added to a counter that is found
--- by a number, which takes a third of the time of grouping. A kind without a customer has a counter too.
+-- Customers of the month, counted by what became of them: each is added to a counter that is found by a number, which takes
+-- a third of the time of grouping. A kind without a customer has a counter too; that of the month before has all of it.
 CREATE TEMP TABLE movement_cell (
   Cell INTEGER PRIMARY KEY,
   TasteBefore TEXT NOT NULL,
@@ -20,12 +20,11 @@ ON CONFLICT DO UPDATE SET
   Seconds = Seconds + excluded.Seconds,
   SecondsBefore = SecondsBefore + excluded.SecondsBefore;
 INSERT INTO temp.movement_cell
-SELECT Cell, TasteBefore, Taste, 1, Seconds, SecondsBefore
+SELECT 3, '', '', COUNT(*), 0, COALESCE(SUM(SecondsBefore), 0)
 FROM (
-{lapsed}
-) AS gone
+{past}
+) AS past_month
 WHERE TRUE
 ON CONFLICT DO UPDATE SET
-  Users = Users + 1,
-  Seconds = Seconds + excluded.Seconds,
-  SecondsBefore = SecondsBefore + excluded.SecondsBefore;
+  Users = excluded.Users,
+  SecondsBefore = excluded.SecondsBefore;

@@ -109,7 +109,7 @@ pub fn provenance(context: &Context<'_>) -> String {
     fact("Rules", &format!("{}, hash <code>{}</code>", escape(&run.rules_name), escape(&run.rules_sha256)));
     list.push_str("</dl>\n");
     if !run.rules_text.is_empty() {
-        let text = escape(&run.rules_text);
+        let text = run.rules_text.lines().map(escape).collect::<Vec<_>>().join("\n");
         let _ = writeln!(list, "<details><summary>The rules</summary><pre class=rules>{text}</pre></details>");
     }
     card(context, "origin", "wide", "Where this comes from", "", &list).replace("<p class=says></p>\n", "")
