@@ -100,15 +100,13 @@ pub enum DataError {
         /// The two sides that differ.
         what: String,
     },
-    /// A CSV header without the columns.
-    #[error("{file}: line 1: the header has no column {missing}; it has {found}")]
+    /// A CSV header that does not say where the columns are.
+    #[error("{file}: line 1: the header {what}")]
     Header {
         /// The file.
         file: String,
-        /// Missing columns.
-        missing: String,
-        /// Columns found, and what the file is where that is known.
-        found: String,
+        /// What is wrong with it, and what the file is where that is known.
+        what: String,
         /// What to do about that.
         next: Option<Box<str>>,
     },

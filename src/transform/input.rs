@@ -91,13 +91,19 @@ pub(super) trait Input: Send {
 ///
 /// `start` are the first bytes of the file, unpacked.
 pub(super) fn header_error(uri: &str, packing: Compression, error: &HeaderError, start: &[u8]) -> DataError {
-    let diagnosis = diagnosis::of_csv_head(start);
-    let what = diagnosis.map_or_else(String::new, |diagnosis| format!("; this is {}", diagnosis.what));
-    DataError::Header {
-        file: uri.to_owned(),
-        missing: names(&error.missing),
-        found: names(&error.found) + &what,
-        next: diagnosis.map(|diagnosis| diagnosis.next_for(uri, packing).into()),
+    let file = uri.to_owned();
+    match error {
+        HeaderError::Lacks { missing, found } => {
+            let diagnosis = diagnosis::of_csv_head(start);
+            let this = diagnosis.map_or_else(String::new, |diagnosis| format!("; this is {}", diagnosis.what));
+            let what = format!("has no column {}; it has {}{this}", names(missing), names(found));
+            DataError::Header { file, what, next: diagnosis.map(|diagnosis| diagnosis.next_for(uri, packing).into()) }
+        }
+        HeaderError::Repeats { columns } => DataError::Header {
+            file,
+            what: format!("has more than one column of one field: {}", names(columns)),
+            next: Some("leave one of these columns, and remove or rename the others".into()),
+        },
     }
 }
 

@@ -8,6 +8,10 @@ pub const MAX_HEADER_BYTES: usize = 1 << 20;
 
 const DELIMITERS: [u8; 4] = *b",;\t|";
 
+/// The columns by name, each as it may be spelled.
+const CONTRACT: &[&str] = &["Contract"];
+const APP: &[&str] = &["AppName", "Appname"];
+const SECONDS: &[&str] = &["TotalDuration"];
 /// The column that holds a whole `_source` object.
 const SOURCE: &str = "_source";
 /// The column of ids.
@@ -46,14 +50,23 @@ pub enum Columns {
     Source(usize),
 }
 
-/// A CSV file whose header lacks the columns.
+/// A CSV file whose header does not say where the columns are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the CSV header lacks {}; it has {}", list(.missing), list(.found))]
-pub struct HeaderError {
-    /// The columns that are missing, by the names that were looked for.
-    pub missing: Vec<String>,
-    /// The columns that are there, by the delimiter that fits best. Empty when there is no header.
-    pub found: Vec<String>,
+pub enum HeaderError {
+    /// Columns are not there.
+    #[error("the CSV header lacks {}; it has {}", list(.missing), list(.found))]
+    Lacks {
+        /// The columns that are missing, by the names that were looked for.
+        missing: Vec<String>,
+        /// The columns that are there, by the delimiter that fits best. Empty when there is no header.
+        found: Vec<String>,
+    },
+    /// A column that is read is there more than once.
+    #[error("the CSV header has more than one column of one field: {}", list(.columns))]
+    Repeats {
+        /// The columns of that field.
+        columns: Vec<String>,
+    },
 }
 
 fn list(names: &[String]) -> String {
@@ -68,12 +81,12 @@ impl CsvLayout {
     /// [`MAX_HEADER_BYTES`] of it. Gives the layout and the length of byte order mark and
     /// header, line ending included: where the records begin.
     ///
-    /// The delimiter is the one that yields the columns. A name that is there twice means its last
-    /// column, as a key given twice means its last value. Columns by name go before a column
-    /// `_source`.
+    /// The delimiter is the one that yields the columns. Columns by name go before a column
+    /// `_source`. Of the columns `_id` and `Mac` the last counts.
     ///
     /// # Errors
-    /// No delimiter yields the columns; so too when there is no header at all.
+    /// No delimiter yields the columns, so too when there is no header at all; or one that does
+    /// yields a column of a field twice.
     pub fn from_header(start: &[u8]) -> Result<(CsvLayout, usize), HeaderError> {
         let start = &start[..start.len().min(MAX_HEADER_BYTES)];
         let mut at = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
@@ -94,7 +107,7 @@ impl CsvLayout {
             delimiters = vec![*delimiter];
             at += "sep=;".len() + n_bytes;
         }
-        let mut best: Option<HeaderError> = None;
+        let mut best: Option<(Vec<String>, Vec<String>)> = None;
         for delimiter in delimiters {
             let mut names = Vec::new();
             let record = read_record(start, at, delimiter, |_, field| {
@@ -112,15 +125,17 @@ impl CsvLayout {
                     let (id, device) = (id_column(&names), device_column(&names));
                     return Ok((CsvLayout { delimiter, n_fields: names.len(), columns, id, device }, record.next));
                 }
-                Err(missing) => {
-                    let is_better = best.as_ref().is_none_or(|best| best.found.len() < names.len());
+                Err(Flaw::Repeats(columns)) => return Err(HeaderError::Repeats { columns }),
+                Err(Flaw::Lacks(missing)) => {
+                    let is_better = best.as_ref().is_none_or(|(_, found)| found.len() < names.len());
                     if is_better {
-                        best = Some(HeaderError { missing, found: names });
+                        best = Some((missing, names));
                     }
                 }
             }
         }
-        Err(best.unwrap_or(HeaderError { missing: Vec::new(), found: Vec::new() }))
+        let (missing, found) = best.unwrap_or_default();
+        Err(HeaderError::Lacks { missing, found })
     }
 }
 
@@ -133,24 +148,42 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The columns among `names`, or which are missing.
-fn columns(names: &[String]) -> Result<Columns, Vec<String>> {
-    let exact = |wanted: &[&str]| {
-        names.iter().rposition(|name| wanted.contains(&name.strip_prefix("_source.").unwrap_or(name)))
+/// Why names are not those of the columns.
+enum Flaw {
+    /// These are missing.
+    Lacks(Vec<String>),
+    /// These are of one field.
+    Repeats(Vec<String>),
+}
+
+/// The columns among `names`, or what is wrong with them.
+fn columns(names: &[String]) -> Result<Columns, Flaw> {
+    let exact = |wanted: &'static [&'static str]| {
+        move |name: &&String| wanted.contains(&name.strip_prefix("_source.").unwrap_or(name))
     };
-    let place = |wanted: &[&str]| exact(wanted).or_else(|| only(names, |name| is_like(name, wanted[0])));
-    let contract = place(&["Contract"]);
-    let app = place(&["AppName", "Appname"]);
-    let seconds = place(&["TotalDuration"]);
+    let place = |wanted: &'static [&'static str]| {
+        let place = names.iter().position(|name| exact(wanted)(&name));
+        place.or_else(|| only(names, |name| is_like(name, wanted[0])))
+    };
+    let once = |columns: Columns, fields: &[&'static [&'static str]]| {
+        let named = |field: &&'static [&'static str]| names.iter().filter(exact(field)).cloned().collect::<Vec<_>>();
+        match fields.iter().map(named).find(|columns| columns.len() > 1) {
+            Some(repeated) => Err(Flaw::Repeats(repeated)),
+            None => Ok(columns),
+        }
+    };
+    let contract = place(CONTRACT);
+    let app = place(APP);
+    let seconds = place(SECONDS);
     if let (Some(contract), Some(app), Some(seconds)) = (contract, app, seconds) {
-        return Ok(Columns::Named { contract, app, seconds });
+        return once(Columns::Named { contract, app, seconds }, &[CONTRACT, APP, SECONDS]);
     }
     let of_source = || only(names, |name| name.trim().eq_ignore_ascii_case(SOURCE));
-    if let Some(source) = names.iter().rposition(|name| name == SOURCE).or_else(of_source) {
-        return Ok(Columns::Source(source));
+    if let Some(source) = names.iter().position(|name| name == SOURCE).or_else(of_source) {
+        return once(Columns::Source(source), &[&[SOURCE]]);
     }
     let wanted = [("Contract", contract), ("TotalDuration", seconds), ("AppName", app)];
-    Err(wanted.iter().filter(|(_, place)| place.is_none()).map(|(name, _)| (*name).to_owned()).collect())
+    Err(Flaw::Lacks(wanted.iter().filter(|(_, place)| place.is_none()).map(|(name, _)| (*name).to_owned()).collect()))
 }
 
 /// The column of ids, found as the others are.

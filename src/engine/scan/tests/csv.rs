@@ -58,7 +58,7 @@ fn columns_are_found_by_name() {
     check(r#""Contract","TotalDuration","AppName""#, b',', 3, named(0, 2, 1));
     check("\"a,b;c\nd\",Contract,TotalDuration,AppName,\"e\"\"f\"", b',', 5, named(1, 3, 2));
     check("a;b,Contract,TotalDuration,AppName,c;d;e;f;g;h", b',', 5, named(1, 3, 2));
-    check("Contract,Contract,TotalDuration,AppName,Appname", b',', 5, named(1, 4, 2));
+    check("Contract,TotalDuration,AppName,note,note", b',', 5, named(0, 2, 1));
     check("\n\r\n\nContract,TotalDuration,AppName", b',', 3, named(0, 2, 1));
     check("_source", b',', 1, Columns::Source(0));
     check("_index;_source;_id", b';', 3, Columns::Source(1));
@@ -78,7 +78,7 @@ fn columns_are_found_by_name() {
 fn a_header_without_the_columns_is_an_error() {
     let check = |file: &str, missing: &[&str], found: &[&str]| {
         let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let expected = HeaderError { missing: texts(missing), found: texts(found) };
+        let expected = HeaderError::Lacks { missing: texts(missing), found: texts(found) };
         assert_eq!(CsvLayout::from_header(file.as_bytes()), Err(expected), "{file:?}");
     };
     let all = ["Contract", "TotalDuration", "AppName"];
@@ -102,10 +102,28 @@ fn a_header_without_the_columns_is_an_error() {
     check("sep=x\nContract;TotalDuration;AppName\n", &all, &["sep=x"]);
     check(&"\n".repeat(MAX_HEADER_BYTES + 1), &all, &[]);
     check(&format!("Contract,TotalDuration,AppName,{}\n", "x".repeat(MAX_HEADER_BYTES)), &all, &[]);
+    check("Contract,Contract,AppName\n", &["TotalDuration"], &["Contract", "Contract", "AppName"]);
     let error = CsvLayout::from_header(b"Contract,b\n").unwrap_err();
     assert_eq!(error.to_string(), "the CSV header lacks `TotalDuration`, `AppName`; it has `Contract`, `b`");
     let error = CsvLayout::from_header(b"").unwrap_err();
     assert_eq!(error.to_string(), "the CSV header lacks `Contract`, `TotalDuration`, `AppName`; it has no columns");
+}
+
+#[test]
+fn a_field_has_one_column() {
+    let check = |header: &str, expected: &[&str]| {
+        let columns = expected.iter().map(|name| (*name).to_owned()).collect();
+        let found = CsvLayout::from_header(format!("{header}\n").as_bytes());
+        assert_eq!(found, Err(HeaderError::Repeats { columns }), "{header:?}");
+    };
+    check("Contract,Contract,TotalDuration,AppName", &["Contract"; 2]);
+    check("Contract;TotalDuration;AppName;TotalDuration;TotalDuration", &["TotalDuration"; 3]);
+    check("Contract,TotalDuration,AppName,Appname", &["AppName", "Appname"]);
+    check("_source.Contract,Contract,TotalDuration,AppName", &["_source.Contract", "Contract"]);
+    check("a;b,Contract,Contract,TotalDuration,AppName,c;d;e;f;g;h", &["Contract"; 2]);
+    check("_source,_id,_source", &["_source"; 2]);
+    let error = CsvLayout::from_header(b"_source,_source\n").unwrap_err();
+    assert_eq!(error.to_string(), "the CSV header has more than one column of one field: `_source`, `_source`");
 }
 
 /// The records of a file of the columns Contract, TotalDuration, AppName and x.
