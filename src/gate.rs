@@ -92,27 +92,25 @@ pub fn check_limits(
     Err(DataError::Refused(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() })))
 }
 
-/// Refuses files of a day that hold the same bytes; gives a warning for each pair of files of a few records, which may be
-/// equal by chance. Files without a record say nothing.
+/// Refuses files of a day that hold the same data, which is seen by `why`; gives a warning for each pair of files of a few
+/// records, which may be equal by chance. Files without a record say nothing. `n_records` are by canonical URI.
 ///
 /// # Errors
 /// [`LakeError`], which names the first two.
-pub fn equal_files(detail: &LedgerDetail, files: &[DataFile]) -> Result<Vec<Warning>, LakeError> {
-    let pairs = lake::equal_files(files);
-    if pairs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let n_records: BTreeMap<&str, u64> =
-        detail.files.iter().map(|file| (file.file.uri.as_str(), file.counts.read)).collect();
+pub fn equal_files(
+    pairs: &[[&DataFile; 2]],
+    why: &str,
+    n_records: &BTreeMap<String, u64>,
+) -> Result<Vec<Warning>, LakeError> {
     let mut warnings = Vec::new();
     for [one, other] in pairs {
-        match n_records.get(one.canonical_uri().as_str()) {
+        match n_records.get(&one.canonical_uri()) {
             None | Some(0) => {}
             Some(n) if *n < MIN_EQUAL_RECORDS => {
                 let text = format!("{} holds the same as {}", other.uri, one.uri);
                 warnings.push(Warning { kind: "same_data", text });
             }
-            Some(_) => return Err(lake::twice(one, other, "their bytes are the same")),
+            Some(_) => return Err(lake::twice(one, other, why)),
         }
     }
     Ok(warnings)

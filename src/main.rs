@@ -7,6 +7,7 @@ use clap::Parser as _;
 use viewmart::cli::plan::{Messages, Plan, ResultForm};
 use viewmart::cli::{self, Cli, Failure, Request, Resolved, Variables};
 use viewmart::error::Error;
+use viewmart::timing::today;
 use viewmart::{console, pipeline};
 
 fn main() -> ExitCode {
@@ -15,8 +16,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_arguments_error(&error, &variables),
     };
-    let today = jiff::ZonedDateTime::now().date();
-    let Resolved { request, warnings } = match cli::resolve(cli, &variables, today) {
+    let Resolved { request, warnings } = match cli::resolve(cli, &variables, today()) {
         Ok(resolved) => resolved,
         Err(refused) => return print_failure(&Failure::from(&refused.error), refused.results),
     };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use crate::audience::outcome::AudienceOutcome;
@@ -96,7 +97,7 @@ pub struct Extracted {
     pub bytes: u64,
     /// Names left out.
     pub skipped_files: u64,
-    /// Days of the month without a file.
+    /// Days of the month, up to today, without a file.
     pub missing_days: Vec<Day>,
     /// Files that came over the network.
     pub pulled_files: u64,
@@ -108,13 +109,13 @@ pub struct Extracted {
 
 impl Extracted {
     /// From the listing of a lake and what became of it.
-    pub fn of(listing: &Listing, pull: &PullSummary, pruned: PruneSummary) -> Extracted {
+    pub fn of(listing: &Listing, today: Date, pull: &PullSummary, pruned: PruneSummary) -> Extracted {
         Extracted {
             month: listing.month,
             files: listing.files.len() as u64,
             bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
             skipped_files: listing.n_skipped,
-            missing_days: listing.missing_days.clone(),
+            missing_days: listing.missing_days(today),
             pulled_files: pull.pulled_files,
             pulled_bytes: pull.pulled_bytes,
             pruned,

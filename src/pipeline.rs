@@ -19,7 +19,7 @@ use crate::lake::PruneSummary;
 use crate::month_file::Merge;
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
 use crate::report::{Published, Report};
-use crate::timing::StageClock;
+use crate::timing::{StageClock, today};
 use crate::warehouse::{Beside, Missing};
 use crate::{bench, diff, doctor, gate, mart};
 
@@ -89,7 +89,7 @@ fn run_to_end(
     let look = Rendering::prepare(&plan.render)?;
     let listing = supply.list(&plan.lake, attempt)?;
     attempt.take_listing(&listing, &plan.engine);
-    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let out = OutFolder::open(&plan.out)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     let live = look.live_choice(&*warehouse);
@@ -120,7 +120,7 @@ fn run_to_end(
 
 fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let (lake, listing) = steps::list(&plan.lake, &mut Vec::new())?;
-    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let mut arrivals = lake.arrivals(&listing, steps::watch_pull(&lake, &listing, &talk.bars()))?;
     for file in &mut arrivals {
         file?;
@@ -129,7 +129,7 @@ fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
         PrunePolicy::Keep => PruneSummary::default(),
         PrunePolicy::Prune => lake.prune(&listing)?,
     };
-    Ok(Outcome::Extracted(Extracted::of(&listing, &arrivals.summary(), pruned)))
+    Ok(Outcome::Extracted(Extracted::of(&listing, today(), &arrivals.summary(), pruned)))
 }
 
 fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
@@ -152,7 +152,7 @@ fn transform_to_end(
     attempt.take_asked(&plan.lake, &plan.engine);
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
-    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
     let out = OutFolder::open(&plan.out)?;
     let mut files = MonthFiles::stage(&out, listing.month, plan.engine.devices, plan.report.as_deref())?;
     artifacts::refuse_clashes(files.files(), Some(&out), steps::inputs(Some(&listing), Some(&plan.engine), None))?;

@@ -262,7 +262,7 @@ mod tests {
             compression: Compression::None,
         };
         let month = "2022-04".parse().unwrap();
-        Listing { month, files: vec![file], n_skipped: 0, missing_days: Vec::new(), warnings: Vec::new() }
+        Listing { month, files: vec![file], n_skipped: 0, warnings: Vec::new() }
     }
 
     /// A run of rules `r`, of a file of time 5 in `format`.

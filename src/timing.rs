@@ -1,6 +1,14 @@
-//! What stages of a run take: clocks for them, and what this process used.
+//! The clock: the day it is, what stages of a run take, and what this process used.
 
 use std::time::{Duration, Instant};
+
+use jiff::ZonedDateTime;
+use jiff::civil::Date;
+
+/// The day it is here. Days behind it cannot be missing yet.
+pub fn today() -> Date {
+    ZonedDateTime::now().date()
+}
 
 /// What one stage took and what went through it.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,10 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::ZonedDateTime;
-use jiff::civil::Date;
-use sha2::{Digest as _, Sha256};
-
 use crate::check::{Check, Part, Verdict};
 use crate::cli::plan::{DoctorPlan, LakePlan, MissingDays};
 use crate::diagnosis::{self, Diagnosis};
@@ -18,7 +14,8 @@ use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::gate::{self, Evidence, Limits, Refusal, WarningPolicy};
 use crate::lake::ends::{END_BYTES, Ends};
-use crate::lake::{Compression, DataFile, Duplicates, Lake, Listing, twice};
+use crate::lake::{Compression, DataFile, Duplicates, EQUAL_ENDS, Lake, Listing, twice};
+use crate::timing::today;
 use crate::transform::{self, TransformOptions};
 use crate::units::{counted, date_runs, dates, grouped, size};
 
@@ -142,10 +139,7 @@ impl<'a> Look<'a> {
         if let Some(diagnosis) = diagnosis::of_head(&ends.head) {
             self.known.insert(ends.file.uri.clone(), diagnosis);
         }
-        let mut print = Sha256::new();
-        print.update(&ends.head);
-        print.update(&ends.tail);
-        self.prints.push((place, print.finalize().into()));
+        self.prints.push((place, ends.print()));
         if let Some(what) = odd_end(ends) {
             self.odd_ends.entry(what).or_default().push(ends.file.uri.clone());
         }
@@ -264,14 +258,13 @@ impl<'a> Look<'a> {
                 continue;
             };
             let n_records = n_records.get(file.canonical_uri().as_str()).copied().unwrap_or(0);
-            let why = "their size, their first and their last bytes are the same";
             match n_records {
                 0 => {}
                 1 | 2 => {
                     let text = format!("{} holds the same as {}", file.uri, one.uri);
                     checks.push(warned("files", verdict_of_warnings(limits), text));
                 }
-                _ => checks.push(Check::bad(Part::Lake, "files", Verdict::Failed, &twice(one, file, why))),
+                _ => checks.push(Check::bad(Part::Lake, "files", Verdict::Failed, &twice(one, file, EQUAL_ENDS))),
             }
         }
         checks.truncate(SHOWN_FILES);
@@ -310,9 +303,4 @@ fn odd_days_by_size(listing: &Listing) -> impl Iterator<Item = String> {
     by_day.into_iter().filter(move |(_, n_bytes)| is_odd(*n_bytes)).map(move |(day, n_bytes)| {
         format!("{} has {}, the median day {}", dates(month, &[day]).concat(), size(n_bytes), size(median.amount))
     })
-}
-
-/// Days behind it cannot be missing yet.
-fn today() -> Date {
-    ZonedDateTime::now().date()
 }

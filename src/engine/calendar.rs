@@ -56,6 +56,11 @@ impl Month {
         (1..=self.n_days()).map(Day)
     }
 
+    /// The days of the month that are not after `last`, in order.
+    pub fn days_until(self, last: Date) -> impl Iterator<Item = Day> {
+        self.days().filter(move |day| self.date(*day).is_some_and(|date| date <= last))
+    }
+
     /// The date of `day`, or `None` where the month is shorter than that.
     pub fn date(self, day: Day) -> Option<Date> {
         Date::new(self.first.year(), self.first.month(), day.0.cast_signed()).ok()

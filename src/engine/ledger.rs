@@ -404,6 +404,11 @@ impl LedgerDetail {
         days
     }
 
+    /// The records read of each file, by its place.
+    pub fn n_records(&self) -> BTreeMap<String, u64> {
+        self.files.iter().map(|file| (file.file.uri.clone(), file.counts.read)).collect()
+    }
+
     /// Adds that of another part of the same month.
     ///
     /// # Errors

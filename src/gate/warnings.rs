@@ -142,6 +142,5 @@ pub fn standing_out<'a>(detail: &'a LedgerDetail, limits: &Limits) -> Vec<&'a Fi
 pub fn missing_days(month: Month, detail: &LedgerDetail, today: jiff::civil::Date) -> Vec<Day> {
     let days = detail.by_day();
     let has_records = |day: &Day| days.get(day).is_some_and(|of| of.counts.read > 0);
-    let is_over = |day: &Day| month.date(*day).is_some_and(|date| date <= today);
-    month.days().filter(|day| !has_records(day) && is_over(day)).collect()
+    month.days_until(today).filter(|day| !has_records(day)).collect()
 }

@@ -34,8 +34,15 @@ impl<'a> Place<'a> {
 
     /// The day of the file, if anything says it. What `pattern` matches goes before all else.
     pub fn day(self, pattern: Option<&DayPattern>) -> Result<Option<Date>, Conflict> {
-        if let Some(date) = pattern.and_then(|pattern| pattern.day_of(self.below)) {
-            return Ok(Some(date));
+        if let Some(pattern) = pattern {
+            match pattern.days_of(self.below).as_slice() {
+                [] => {}
+                [date] => return Ok(Some(*date)),
+                [one, other, ..] => {
+                    let what = format!("by --day-pattern `{pattern}` its name says two days, {one} and {other}");
+                    return Err(Conflict(what));
+                }
+            }
         }
         let of_name = match dates_in(self.file_name()).as_slice() {
             [] => None,

@@ -1,5 +1,7 @@
 //! The first and the last bytes of a file, read where it lies: what a lake shows of itself without a pull.
 
+use sha2::{Digest as _, Sha256};
+
 use super::read::compressed::{self, CompressedFile};
 use super::read::packing;
 use super::{Compression, DataFile, Lake, LakeError, LakeErrorKind};
@@ -20,6 +22,16 @@ pub struct Ends {
     pub is_whole: bool,
     /// Its last bytes, as stored.
     pub tail: Vec<u8>,
+}
+
+impl Ends {
+    /// Both ends as one number.
+    pub fn print(&self) -> [u8; 32] {
+        let mut print = Sha256::new();
+        print.update(&self.head);
+        print.update(&self.tail);
+        print.finalize().into()
+    }
 }
 
 /// What opens a file at a byte.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use etcetera::BaseStrategy as _;
+use jiff::civil::Date;
 
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
@@ -40,7 +41,7 @@ pub(crate) use open::of_old_plan;
 pub use open::{Opener, RangeFile};
 pub use pattern::DayPattern;
 pub use pull::{Arrivals, PullSummary};
-pub(crate) use same::{equal_files, twice};
+pub(crate) use same::{EQUAL_BYTES, EQUAL_ENDS, equal_files, twice};
 pub use select::{Duplicates, ListOptions};
 pub use source::hdfs::HdfsOptions;
 
@@ -147,10 +148,16 @@ pub struct Listing {
     pub files: Vec<DataFile>,
     /// Names left out: hidden, temporary, of other months.
     pub n_skipped: u64,
-    /// Days of the month without a file, ascending.
-    pub missing_days: Vec<Day>,
     /// What was left out though it looks like data, one line each.
     pub warnings: Vec<String>,
+}
+
+impl Listing {
+    /// Days of the month, up to `today`, without a file, ascending.
+    pub fn missing_days(&self, today: Date) -> Vec<Day> {
+        let with_file: BTreeSet<Day> = self.files.iter().map(|file| file.day).collect();
+        self.month.days_until(today).filter(|day| !with_file.contains(day)).collect()
+    }
 }
 
 /// A month of a lake, and its files or what is wrong with them.
@@ -458,6 +465,15 @@ impl Lake {
         let keep = listing.files.iter().map(|file| file.uri.as_str()).collect();
         let (files, bytes) = cache.prune(&keep)?;
         Ok(PruneSummary { files, bytes })
+    }
+
+    /// Pairs of files of a day in `listing` that hold the same data, and why that seems so. Nothing is pulled: where files
+    /// lie elsewhere their ends are compared.
+    pub fn equal_files<'a>(&self, listing: &'a Listing) -> Result<(Vec<[&'a DataFile; 2]>, &'static str), LakeError> {
+        match self.is_remote() {
+            true => Ok((same::equal_ends(self, &listing.files)?, EQUAL_ENDS)),
+            false => Ok((equal_files(&listing.files)?, EQUAL_BYTES)),
+        }
     }
 
     /// `uri` in parts if it is one of a remote input.

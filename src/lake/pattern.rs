@@ -7,6 +7,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 
 use super::day::date;
+use super::names::YEARS;
 use crate::engine::calendar::Month;
 
 /// A pattern such as `{DD}-{MM}-{YYYY}.json` or `export_*_log_{YYYYMMDD}.json`.
@@ -91,13 +92,65 @@ impl DayPattern {
         (is_whole || month.is_some()).then_some(DayPattern { month, ..self })
     }
 
-    /// The day in the end of `path`: as many names as the pattern has.
-    pub(super) fn day_of(&self, path: &str) -> Option<Date> {
+    /// The days in the end of `path`, as many names as the pattern has: none, one, or the first two that differ.
+    pub(super) fn days_of(&self, path: &str) -> Vec<Date> {
         let n_names = self.text.matches('/').count() + 1;
         let start = path.rmatch_indices('/').nth(n_names - 1).map_or(0, |(at, _)| at + 1);
+        let text = path.as_bytes().get(start..).unwrap_or_default();
+        let mut days: Vec<Date> = Vec::new();
+        // Where a match has been, it need not go again: else the time grows with a power of the number of `*`.
+        let mut seen: BTreeSet<Step> = BTreeSet::new();
+        let mut open = vec![Step::default()];
+        while let Some(step) = open.pop() {
+            if !seen.insert(step) {
+                continue;
+            }
+            let Some(part) = self.parts.get(step.part) else {
+                let day = self.date(step.said).filter(|day| step.at == text.len() && !days.contains(day));
+                days.extend(day);
+                if days.len() > 1 {
+                    break;
+                }
+                continue;
+            };
+            let ahead = Step { part: step.part + 1, ..step };
+            match part {
+                Part::Text(wanted) if text[step.at..].starts_with(wanted.as_bytes()) => {
+                    open.push(Step { at: step.at + wanted.len(), ..ahead });
+                }
+                Part::Text(_) => {}
+                Part::Any => {
+                    if text.get(step.at).is_some_and(|byte| *byte != b'/') {
+                        open.push(Step { at: step.at + 1, ..step });
+                    }
+                    if !self.is_cut(ahead, text) {
+                        open.push(ahead);
+                    }
+                }
+                Part::Number(field, min, max) => {
+                    let numbers = (*min..=*max).filter_map(|n| ahead.with_number(*field, n, text));
+                    open.extend(numbers.filter(|next| !self.is_cut(*next, text)));
+                }
+            }
+        }
+        days
+    }
+
+    /// Whether a number would be cut out of a longer one here, between a number and a `*`.
+    fn is_cut(&self, step: Step, text: &[u8]) -> bool {
+        let around = |at: usize| Some([at.checked_sub(1)?, at]);
+        let is_border = around(step.part).and_then(|[before, behind]| {
+            let is_number = |part: &Part| matches!(part, Part::Number(..));
+            let (before, behind) = (self.parts.get(before)?, self.parts.get(behind)?);
+            Some((*before == Part::Any && is_number(behind)) || (is_number(before) && *behind == Part::Any))
+        });
+        let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+        is_border == Some(true) && around(step.at).is_some_and(|places| places.into_iter().all(is_digit))
+    }
+
+    /// The day that was said, with what the month says of it.
+    fn date(&self, [year, month, day]: Said) -> Option<Date> {
         let of_month = self.month.map(Month::first_day);
-        let found = Matching::default().find(&self.parts, path.get(start..)?, [None; 3])?;
-        let [year, month, day] = found;
         let (year, month) = (year.or(of_month.map(|day| day.year())), month.or(of_month.map(|day| day.month().into())));
         date(year?, month?, day?)
     }
@@ -106,37 +159,27 @@ impl DayPattern {
 /// Year, month and day as far as a name has said them.
 type Said = [Option<i16>; 3];
 
-/// What has been tried on one name and leads to nothing: without it the time grows with a power of the number of `*`.
-#[derive(Default)]
-struct Matching {
-    /// Parts and bytes that are left, and what was said before them.
-    tried: BTreeSet<(usize, usize, Said)>,
+/// How far a match has come: the parts and the bytes that are behind it, and what they said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Step {
+    part: usize,
+    at: usize,
+    said: Said,
 }
 
-impl Matching {
-    /// What `text` says if it is as `parts` say. Parts that say one thing twice must agree.
-    fn find(&mut self, parts: &[Part], text: &str, said: Said) -> Option<Said> {
-        let Some((part, rest)) = parts.split_first() else { return text.is_empty().then_some(said) };
-        match part {
-            Part::Text(wanted) => self.find(rest, text.strip_prefix(wanted.as_str())?, said),
-            Part::Any => {
-                if !self.tried.insert((parts.len(), text.len(), said)) {
-                    return None;
-                }
-                let end = text.find('/').unwrap_or(text.len());
-                let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]).take_while(|at| *at <= end);
-                starts.find_map(|at| self.find(rest, &text[at..], said))
-            }
-            Part::Number(field, min, max) => {
-                let n_digits = text.bytes().take_while(u8::is_ascii_digit).count().min(*max);
-                (*min..=n_digits).rev().find_map(|n| {
-                    let (number, before) = (text[..n].parse().ok()?, said[*field as usize]);
-                    let mut with = said;
-                    with[*field as usize] = Some(number);
-                    (before.is_none() || before == Some(number)).then(|| self.find(rest, &text[n..], with))?
-                })
-            }
-        }
+impl Step {
+    /// The step behind `n` digits that say `field`. What is said twice must agree, and be of a day that there can be.
+    fn with_number(self, field: Field, n: usize, text: &[u8]) -> Option<Step> {
+        let digits = text.get(self.at..self.at + n).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+        let number: i16 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        let can_be = match field {
+            Field::Year => YEARS.contains(&number),
+            Field::Month => (1..=12).contains(&number),
+            Field::Day => (1..=31).contains(&number),
+        };
+        let mut said = self.said;
+        let before = said[field as usize].replace(number);
+        (can_be && before.is_none_or(|before| before == number)).then_some(Step { at: self.at + n, said, ..self })
     }
 }
 
@@ -144,13 +187,21 @@ impl Matching {
 mod tests {
     use super::*;
 
+    fn days(pattern: &str, path: &str) -> Vec<String> {
+        let pattern: DayPattern = pattern.parse().unwrap();
+        let pattern = pattern.in_month("2022-04".parse().ok()).unwrap();
+        pattern.days_of(path).iter().map(Date::to_string).collect()
+    }
+
     #[test]
     fn patterns_find_the_day() {
         let check = |pattern: &str, path: &str, expected: Option<&str>| {
-            let pattern: DayPattern = pattern.parse().unwrap();
-            let pattern = pattern.in_month("2022-04".parse().ok()).unwrap();
-            let found = pattern.day_of(path).map(|date| date.to_string());
-            assert_eq!(found.as_deref(), expected, "{pattern} {path}");
+            let found = days(pattern, path);
+            assert_eq!(
+                found.iter().map(String::as_str).collect::<Vec<_>>(),
+                Vec::from_iter(expected),
+                "{pattern} {path}"
+            );
         };
         check("{DD}-{MM}-{YYYY}.json", "01-05-2021.json", Some("2021-05-01"));
         check("{DD}-{MM}-{YYYY}.json", "x/y/01-05-2021.json", Some("2021-05-01"));
@@ -171,15 +222,48 @@ mod tests {
         // What is said twice is said alike, of one reading or another.
         check("{YYYYMMDD}/{DD}.json", "20220401/01.json", Some("2022-04-01"));
         check("{YYYYMMDD}/{DD}.json", "20220401/02.json", None);
-        check("{D}*_{D}.json", "12_1.json", Some("2022-04-01"));
+        check("{D}*_{D}.json", "1x_1.json", Some("2022-04-01"));
         check("{MM}-{DD}.json", "05-01.json", Some("2022-05-01"));
     }
 
     #[test]
+    fn no_number_is_cut_out_of_a_longer_one() {
+        let check = |pattern: &str, path: &str, expected: &[&str]| {
+            assert_eq!(days(pattern, path), expected, "{pattern} {path}")
+        };
+        check("*{D}.json", "node115.json", &[]);
+        check("*{D}.json", "node11-5.json", &["2022-04-05"]);
+        check("*{DD}.json", "node5.json", &[]);
+        check("*{YYYYMMDD}*.json", "tid-2019121234567890123.json", &[]);
+        check("*{YYYYMMDD}*.json", "tid-20191212-34567890123.json", &["2019-12-12"]);
+        check("{YYYYMMDD}*", "2022040113.json", &[]);
+        check("{D}*_{D}.json", "12_1.json", &[]);
+        check("**{DD}**.json", "a123.json", &[]);
+        // What stands beside other text may go on, as the pattern says.
+        check("v1{DD}.json", "v107.json", &["2022-04-07"]);
+        check("{YYYY}{MM}{DD}*", "20220407.json", &["2022-04-07"]);
+    }
+
+    #[test]
+    fn names_that_fit_two_days_say_both() {
+        let check = |pattern: &str, path: &str, expected: &[&str]| {
+            assert_eq!(days(pattern, path), expected, "{pattern} {path}")
+        };
+        check("*{YYYYMMDD}*", "20220401-20220430.json", &["2022-04-01", "2022-04-30"]);
+        check("*{YYYYMMDD}*", "20220401-20220401.json", &["2022-04-01"]);
+        check("*_{DD}_*", "a_01_02_03_b", &["2022-04-01", "2022-04-02"]);
+        check("{D}{M}.json", "111.json", &["2022-01-11", "2022-11-01"]);
+        // What can be no day does not fit.
+        check("*{YYYYMMDD}*", "20221301-20220430.json", &["2022-04-30"]);
+        check("*{DD}*", "part-00032-07.json", &["2022-04-07"]);
+    }
+
+    #[test]
     fn many_stars_end_in_time() {
-        let pattern: DayPattern = format!("{}{{DD}}", "*a".repeat(40)).parse().unwrap();
-        let pattern = pattern.in_month("2022-04".parse().ok()).unwrap();
-        assert_eq!(pattern.day_of(&"a".repeat(255)), None);
+        let check = |pattern: &str, path: &str| assert!(days(pattern, path).is_empty(), "{pattern}");
+        check(&format!("{}{{DD}}", "*a".repeat(40)), &"a".repeat(255));
+        check(&format!("{}x", "*{D}*{M}".repeat(20)), &"1-2-".repeat(60));
+        check("*{YYYY}*{MM}*{DD}*x", &"2001-02-03-2004-05-06-2007-08-09-10-11-12-".repeat(6));
     }
 
     #[test]

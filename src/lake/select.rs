@@ -97,7 +97,7 @@ fn judge(file: &Found, options: &ListOptions) -> Result<Judged, LakeError> {
     let place = Place::of(&file.named_by, file.n_input);
     let format = names::format_of(place.file_name());
     let says_day = !dates_in(place.file_name()).is_empty()
-        || options.day_pattern.as_ref().is_some_and(|pattern| pattern.day_of(place.below).is_some());
+        || options.day_pattern.as_ref().is_some_and(|pattern| !pattern.days_of(place.below).is_empty());
     let day = place.day(options.day_pattern.as_ref());
     let day = match (day, format, says_day) {
         // What is no data has no day to disagree about.
@@ -152,7 +152,7 @@ pub(crate) fn sort(
 ) -> Result<Sorted, LakeError> {
     found.sort_by(|a, b| a.uri.cmp(&b.uri).then_with(|| a.path.cmp(&b.path)));
     if let Some(pattern) = &options.day_pattern
-        && !found.iter().any(|file| pattern.day_of(Place::of(&file.named_by, file.n_input).below).is_some())
+        && found.iter().all(|file| pattern.days_of(Place::of(&file.named_by, file.n_input).below).is_empty())
     {
         let what = format!("no name of a file fits --day-pattern `{pattern}`");
         return Err(LakeError::new(LakeErrorKind::Name, inputs, what).advise(
@@ -207,12 +207,10 @@ impl Sorted {
         let n_other_months = self.by_month.values().map(Vec::len).sum::<usize>() + self.unread.len();
         self.suspects.retain(|suspect| Month::of(suspect.date) == month);
         self.suspects.sort();
-        let missing_days = month.days().filter(|day| files.iter().all(|file| file.day != *day)).collect();
         Ok(Listing {
             month,
             files,
             n_skipped: self.n_left_out + n_other_months as u64,
-            missing_days,
             warnings: left_out(&self.suspects),
         })
     }

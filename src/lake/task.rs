@@ -249,7 +249,6 @@ mod tests {
             month: Month::new(2022, 4).unwrap(),
             files: files.iter().enumerate().map(file).collect(),
             n_skipped: 0,
-            missing_days: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -145,3 +145,33 @@ fn both_ends_of_a_remote_file_are_read_where_it_lies() {
     check("20220401.json.zst", &packed, &long[..2 * END_BYTES], &packed, false);
     check("belied-20220401.json", &packed, &long[..2 * END_BYTES], &packed, false);
 }
+
+#[test]
+fn the_same_data_twice_is_seen_by_both_ends_where_it_lies() {
+    let check = |name: &str, contents: [&[u8]; 2], expected: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["a", "b"].map(|inside| format!("/log/{inside}/{name}"));
+        let lake = lake(folder.path(), files(&[(&one, contents[0], 1), (&other, contents[1], 1)]));
+        let listing = lake.list().unwrap();
+        let (pairs, why) = lake.equal_files(&listing).unwrap();
+        assert_eq!((pairs.len(), why), (expected, EQUAL_ENDS), "{name}");
+        for [one, other] in pairs {
+            assert!(one.uri.contains("/a/") && other.uri.contains("/b/"), "{name}");
+        }
+    };
+    let long = vec![b'a'; 5 * END_BYTES];
+    let changed = |place: usize| {
+        let mut changed = long.clone();
+        changed[place] = b'b';
+        changed
+    };
+    check("20220401.json", [b"abc", b"abc"], 1);
+    check("20220401.json", [b"abc", b"abd"], 0);
+    check("20220401.json", [b"abc", b"abcd"], 0);
+    check("20220401.json", [b"", b""], 0);
+    check("20220401.json", [&long, &long], 1);
+    check("20220401.json", [&long, &changed(0)], 0);
+    check("20220401.json", [&long, &changed(5 * END_BYTES - 1)], 0);
+    // What lies between is not looked at.
+    check("20220401.json", [&long, &changed(2 * END_BYTES)], 1);
+}

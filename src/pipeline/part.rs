@@ -1,5 +1,6 @@
 //! A month in parts, for schedulers of other machines: its tasks, and the month file of one.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
@@ -9,16 +10,18 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
 use super::steps;
 use crate::cli::plan::{ConsolePlan, Parent, ParentDeath, ScanOutput, ScanPlan, SplitPlan, TaskSource};
+use crate::engine::calendar::Month;
 use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
+use crate::engine::rules::Rules;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
 use crate::lake::task::Task;
-use crate::lake::{Lake, LakeError, Opener, RangeFile, task};
+use crate::lake::{DataFile, Duplicates, Lake, LakeError, Listing, Opener, RangeFile, task};
 use crate::month_file::{MergeWriteError, RowWriter, StreamOf};
 use crate::outcome::{Outcome, Scanned};
 use crate::transform::{self, Room, TransformOptions};
-use crate::{artifacts, console, month_file};
+use crate::{artifacts, console, gate, month_file};
 
 /// Bytes of a stream that are written at once.
 const STREAM_BYTES: usize = 1 << 20;
@@ -30,8 +33,39 @@ pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
     for warning in lake.warnings() {
         console::say(format_args!("warning: {warning}"));
     }
-    steps::refuse_missing_days(&plan.lake, listing.month, &listing.missing_days)?;
+    steps::refuse_missing_days(&plan.lake, &listing)?;
+    if plan.lake.options.list.duplicates == Duplicates::Refuse {
+        refuse_equal_files(&lake, &listing)?;
+    }
     Ok(Outcome::Tasks(task::plan(&listing, plan.size)))
+}
+
+/// Refuses the same data twice as a run does: whoever merges the parts sees no bytes any more.
+fn refuse_equal_files(lake: &Lake, listing: &Listing) -> Result<(), Error> {
+    let (pairs, why) = lake.equal_files(listing)?;
+    for pair in pairs {
+        let n_records = BTreeMap::from([(pair[0].canonical_uri(), n_records(lake, pair[0], listing.month)?)]);
+        steps::tell(gate::equal_files(&[pair], why, &n_records)?, &mut Vec::new());
+    }
+    Ok(())
+}
+
+/// The records that both ends of a file show; 1 where they show none, but are not all of it.
+fn n_records(lake: &Lake, file: &DataFile, month: Month) -> Result<u64, Error> {
+    let ends = lake.ends(file)?;
+    let n_hidden = u64::from(!ends.is_whole);
+    // Any rules do: each record is read, kept or not.
+    let Some(rules) = Rules::preset("default") else { return Ok(n_hidden) };
+    let options = TransformOptions {
+        month,
+        etl_date: month.first_day(),
+        rules,
+        n_threads: 1,
+        ids: Ids::Any,
+        devices: Devices::Ignored,
+        max_rejects_kept: 0,
+    };
+    Ok(transform::scan_ends(&[ends], &options)?.table.ledger.read.max(n_hidden))
 }
 
 /// The rows of a task, as a month file or a stream. Nothing else is written, and nothing is judged.

@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use jiff::civil::Date;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::Timestamp;
 
 use super::attempt::Attempt;
 use crate::artifacts::{self, LiveChoice};
@@ -19,17 +18,19 @@ use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::gate::{Evidence, Limits};
-use crate::lake::task;
-use crate::lake::{DataFile, Duplicates, Lake, LakeError, LakeErrorKind, Listing};
+use crate::lake::{self, DataFile, Duplicates, EQUAL_BYTES, Lake, LakeError, LakeErrorKind, Listing, task};
 use crate::month_file::{self, Merge, MonthFileError, TaskBytes, TaskList};
 use crate::report::{InputReport, Published, Report};
-use crate::timing::{StageTiming, peak_rss_bytes};
+use crate::timing::{StageTiming, peak_rss_bytes, today};
 use crate::transform::{self, TransformOptions, Transformed};
 use crate::units::date_runs;
 use crate::warehouse::{
     Beside, Missing, OpenOptions, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl,
 };
 use crate::{gate, mart};
+
+/// What a day lacks that has a file or not.
+const NO_RECORD: &str = "no record of";
 
 /// The lake and the files of the month in it. What looked odd there is told, and added to `warnings`.
 pub(super) fn list(plan: &LakePlan, warnings: &mut Vec<RunWarning>) -> Result<(Lake, Listing), Error> {
@@ -53,18 +54,19 @@ pub(super) fn tell_of_lake(texts: Vec<String>, warnings: &mut Vec<RunWarning>) {
     }
 }
 
-/// Refuses a month in which days are missing, where all are wanted.
-pub(super) fn refuse_missing_days(plan: &LakePlan, month: Month, missing: &[Day]) -> Result<(), Error> {
-    Ok(check_days(plan.missing_days, &plan.inputs.join(", "), month, missing)?)
+/// Refuses a month of which days have no file, where all are wanted.
+pub(super) fn refuse_missing_days(plan: &LakePlan, listing: &Listing) -> Result<(), LakeError> {
+    let missing = listing.missing_days(today());
+    check_days(plan.missing_days, &plan.inputs.join(", "), "no file for", listing.month, &missing)
 }
 
-/// Whether all days are there, where they have to be.
-fn check_days(policy: MissingDays, place: &str, month: Month, missing: &[Day]) -> Result<(), LakeError> {
+/// Whether all days are there, where they have to be; `lack` says what those are without that are missing.
+fn check_days(policy: MissingDays, place: &str, lack: &str, month: Month, missing: &[Day]) -> Result<(), LakeError> {
     if policy == MissingDays::Report || missing.is_empty() {
         return Ok(());
     }
     let days = date_runs(month, missing);
-    Err(LakeError::new(LakeErrorKind::MissingDays, place, format!("no file for {days}"))
+    Err(LakeError::new(LakeErrorKind::MissingDays, place, format!("{lack} {days}"))
         .advise("bring these days into the lake, or run without --require-all-days"))
 }
 
@@ -130,7 +132,7 @@ pub(super) fn inputs_of_side(side: &DiffSide) -> Result<Vec<(PathBuf, &'static s
 /// All files of the month, on this machine.
 pub(super) fn pull(plan: &LakePlan, talk: ConsolePlan) -> Result<(Listing, Vec<DataFile>), Error> {
     let (lake, listing) = list(plan, &mut Vec::new())?;
-    refuse_missing_days(plan, listing.month, &listing.missing_days)?;
+    refuse_missing_days(plan, &listing)?;
     let files = lake.arrivals(&listing, watch_pull(&lake, &listing, &talk.bars()))?.collect::<Result<_, _>>()?;
     Ok((listing, files))
 }
@@ -182,7 +184,7 @@ pub(super) fn check_parts(merge: &Merge, plan: &PartsPlan) -> Result<(), Error> 
     merge.check_whole(tasks.as_ref(), plan.gaps)?;
     let missing = gate::missing_days(merge.month(), merge.ledger(), today());
     let place = plan.inputs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    Ok(check_days(plan.missing_days, &place, merge.month(), &missing)?)
+    Ok(check_days(plan.missing_days, &place, NO_RECORD, merge.month(), &missing)?)
 }
 
 /// The tasks of a plan, as what parts are held against.
@@ -217,9 +219,11 @@ pub(super) fn accept(
 ) -> Result<(), Error> {
     let (month, detail) = (made.table.month, &made.table.detail);
     gate::check_balance(&made.table)?;
-    refuse_missing_days(lake, month, &gate::missing_days(month, detail, today()))?;
+    let missing = gate::missing_days(month, detail, today());
+    check_days(lake.missing_days, &lake.inputs.join(", "), NO_RECORD, month, &missing)?;
     if lake.options.list.duplicates == Duplicates::Refuse {
-        tell(gate::equal_files(detail, &listing.files)?, warnings);
+        let pairs = lake::equal_files(&listing.files)?;
+        tell(gate::equal_files(&pairs, EQUAL_BYTES, &detail.n_records())?, warnings);
     }
     let similar_apps = plan.rules.record.similar_apps(made.table.ledger.unmapped_app.keys());
     let evidence = Evidence::of_scan(&listing.files, &made.rejects).with_similar_apps(similar_apps);
@@ -243,16 +247,11 @@ pub(super) fn judge(
     Ok(gate::check_limits(month, detail, limits, &texts, evidence)?)
 }
 
-fn tell(found: Vec<gate::Warning>, warnings: &mut Vec<RunWarning>) {
+pub(super) fn tell(found: Vec<gate::Warning>, warnings: &mut Vec<RunWarning>) {
     for gate::Warning { kind, text } in found {
         console::say(format_args!("warning: {text}"));
         warnings.push(RunWarning { kind: kind.to_owned(), text });
     }
-}
-
-/// Days behind it cannot be missing yet.
-fn today() -> Date {
-    ZonedDateTime::now().date()
 }
 
 /// The warehouse, reachable and with all its tables.

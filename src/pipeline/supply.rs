@@ -190,7 +190,7 @@ fn read(plan: &LakePlan, engine: &EnginePlan, bars: &Bars, say: &Sender<Word>) {
         }
     };
     let listed = Listed { listing: listing.clone(), warnings: lake.warnings() };
-    let is_refused = steps::refuse_missing_days(plan, listing.month, &listing.missing_days).is_err();
+    let is_refused = steps::refuse_missing_days(plan, &listing).is_err();
     if say.send(Word::Listed(Ok(listed))).is_err() || is_refused {
         return;
     }
@@ -212,8 +212,7 @@ mod tests {
 
     fn listed() -> Word {
         let month = "2022-04".parse().unwrap();
-        let listing =
-            Listing { month, files: Vec::new(), n_skipped: 0, missing_days: Vec::new(), warnings: Vec::new() };
+        let listing = Listing { month, files: Vec::new(), n_skipped: 0, warnings: Vec::new() };
         Word::Listed(Ok(Listed { listing, warnings: Vec::new() }))
     }
 

@@ -258,3 +258,42 @@ fn a_plan_has_the_files_that_a_run_has() {
     check(&copies, 3, "looks like the same data as");
     assert_eq!(days(&plan(&work, &[&copies[..], &["--allow-duplicates"]].concat())), 3);
 }
+
+#[test]
+fn a_plan_refuses_the_same_data_twice_as_a_run_does() {
+    let check = |what: &str, content: String, expected: Result<&str, &str>| {
+        let work = Workplace::new();
+        for folder in ["a", "b"] {
+            work.write(&format!("lake/{folder}/20220401.json"), &content);
+        }
+        let planned = work.run(["plan", "lake"]);
+        match expected {
+            Ok(warning) => assert_eq!(planned.ok().stderr, warning, "{what}"),
+            Err(words) => planned.failed(3, &[words, "next: remove one of them", "--allow-duplicates"]),
+        }
+        assert_eq!(work.run(["plan", "lake", "--allow-duplicates"]).ok().stderr, "", "{what}");
+    };
+    let lines = |n: usize| record("A", "VOD", 60).repeat(n);
+    let warning = "warning: lake/b/20220401.json holds the same as lake/a/20220401.json\n";
+    let twice = "lake/b/20220401.json: looks like the same data as lake/a/20220401.json: their bytes are the same";
+    check("three records", lines(3), Err(twice));
+    check("a long file", lines(5000), Err(twice));
+    check("two records", lines(2), Ok(warning));
+    check("blank lines", "\n".repeat(9), Ok(""));
+    check("a line longer than what is looked at", format!("{}{}", " ".repeat(1 << 18), lines(1)), Ok(warning));
+}
+
+#[test]
+fn days_to_come_are_not_missing() {
+    let work = Workplace::new();
+    let today = viewmart::timing::today();
+    // Midnight may come while this runs.
+    let days = 1..=(today.day() + 1).min(today.days_in_month());
+    for day in days {
+        let date = jiff::civil::Date::new(today.year(), today.month(), day).unwrap();
+        work.write(&format!("lake/{date}.json"), record("A", "VOD", 60));
+    }
+    for command in ["plan", "extract", "run"] {
+        work.run([command, "lake", "--require-all-days", "--quiet"]).ok();
+    }
+}

@@ -412,6 +412,22 @@ fn the_same_data_twice_is_refused_with_both_names() {
 }
 
 #[test]
+fn good_months_give_no_warning() {
+    let check = |lake: &str, generate: &[&str]| {
+        let work = Workplace::new();
+        if !generate.is_empty() {
+            work.run([&["generate", lake, "--days", "30", "--quiet"], generate].concat()).ok();
+        }
+        let done = work.run(["run", lake, "--quiet"]).ok();
+        assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""), "{lake} {generate:?}");
+        assert_eq!(work.read_json("viewmart-out/report.json")["warnings"], json!([]), "{lake} {generate:?}");
+    };
+    check(concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample"), &[]);
+    check("few", &["--contracts", "40"]);
+    check("more", &["--contracts", "2000", "--format", "csv"]);
+}
+
+#[test]
 fn the_day_of_a_file_is_found_or_asked_for() {
     use crate::real_months::month;
     let by_keys = |day: u32| format!("year=2022/month=04/day={day:02}/part-00000.json");
@@ -447,6 +463,12 @@ fn the_day_of_a_file_is_found_or_asked_for() {
     ];
     check("two days", write, &Refused(3, &words));
     check_with("with a pattern", write, "lake", &["--day-pattern", "exported_*_content_{YYYYMMDD}.json"], &WHOLE);
+    let words = [
+        "lake/exported_20220402_log_content_20220401.json: by --day-pattern `exported_*{YYYYMMDD}*` its name says two days, \
+         2022-04-02 and 2022-04-01",
+        "next: ",
+    ];
+    check_with("with one for both", write, "lake", &["--day-pattern", "exported_*{YYYYMMDD}*"], &Refused(3, &words));
     let words = ["no name of a file fits --day-pattern `{DD}.json`"];
     let flags = ["--day-pattern", "{DD}.json", "--month", "2022-04"];
     check_with("with a wrong one", write, "lake", &flags, &Refused(3, &words));
@@ -590,6 +612,9 @@ fn odd_months_are_published_with_a_warning() {
     check("thousands", |work| month(work, csv_name, thousands), &Warned([300, 291, 49_341, 10], &words));
     let words = ["warning: lake/20220415.json has no record"];
     check("an empty file", |work| odd(work, ""), &Warned([290, 290, 49_450, 10], &words));
+    let words = ["lake: no record of 2022-04-15", "next: bring these days into the lake"];
+    let flags = ["--require-all-days"];
+    check_with("all days wanted", |work| odd(work, ""), "lake", &flags, &Refused(3, &words));
     let words = ["warning: lake/20220415.json: it is gzip, which its name does not say"];
     check("gzip", |work| odd(work, gzip(ndjson(ODD).as_bytes())), &Warned([300, 300, 51_150, 10], &words));
     let packed = |work: &Workplace, name: &str, content: &[u8]| {

@@ -349,12 +349,15 @@ mod tests {
         let (uris, listing) = list_in(folder.path(), &[""], Some("2022-04")).unwrap();
         assert_eq!(uris, ["20220401.json", "20220430.json", "x/20220401b.json"]);
         assert_eq!((listing.month.to_string().as_str(), listing.n_skipped), ("2022-04", 2));
-        assert_eq!(
-            listing.missing_days.iter().map(|day| day.number()).collect::<Vec<_>>(),
-            (2..30).collect::<Vec<_>>()
-        );
+        let missing = |today: &str| -> Vec<u8> {
+            listing.missing_days(today.parse().unwrap()).iter().map(|day| day.number()).collect()
+        };
+        assert_eq!(missing("2022-06-01"), (2..30).collect::<Vec<_>>());
+        // What is not over cannot be missing.
+        assert_eq!(missing("2022-04-04"), [2, 3, 4]);
+        assert!(missing("2022-03-31").is_empty());
         let (uris, listing) = list_in(folder.path(), &["20220501.json"], None).unwrap();
-        assert_eq!((uris.len(), listing.missing_days.len()), (1, 30));
+        assert_eq!((uris.len(), listing.missing_days("2022-06-01".parse().unwrap()).len()), (1, 30));
     }
 
     #[test]
