@@ -246,8 +246,7 @@ impl Attempt {
             && let Some(failure) = self.failure_of(error)
         {
             let mut troubles = Vec::new();
-            // Where nothing was ever written nobody takes it for this run.
-            if let Some(out) = self.book.out.as_ref().filter(|out| out.exists()) {
+            if let Some(out) = &self.book.out {
                 let written =
                     OutFolder::open(out).and_then(|out| artifacts::write_refused_report(&failure.refusal, out.path()));
                 troubles.extend(written.err().map(|trouble| trouble.to_string()));
