@@ -1,4 +1,4 @@
-//! The partitions of `customer_behavior`: one for each month, and one that no month is in.
+//! The partitions of `customer_behavior` and `customer_devices`: one for each month, and one that no month is in.
 //!
 //! An exchange takes all that a partition holds, and nobody checks the rows that come: a partition must hold its month
 //! and nothing else. What somebody changed about that is found before any work.
@@ -9,9 +9,13 @@ use mysql::prelude::Queryable as _;
 use super::connect::{Connector, literal};
 use super::failure::Failure;
 use super::publish::run_patiently;
+use super::staging;
 use crate::engine::calendar::Month;
 use crate::warehouse::Fault;
-use crate::warehouse::schema;
+use crate::warehouse::schema::{CUSTOMER_BEHAVIOR, CUSTOMER_DEVICES, Table};
+
+/// The tables that have them, in the order in which a month of them is exchanged.
+pub(super) const PARTITIONED: [&Table; 2] = [&CUSTOMER_DEVICES, &CUSTOMER_BEHAVIOR];
 
 /// The partition that no month is in. A list needs one value, and no month is NULL.
 const NO_MONTH: &str = "p_none";
@@ -33,42 +37,48 @@ pub(super) fn definition(held: Held) -> String {
     format!("PARTITION {} VALUES IN ({value})", name(held))
 }
 
-/// How the customers of these months are parted.
+/// How the rows of these months are parted.
 pub(super) fn clause(months: &[Month]) -> String {
     let definitions: Vec<String> = [None].into_iter().chain(months.iter().copied().map(Some)).map(definition).collect();
     format!(" PARTITION BY LIST COLUMNS (Month) ({})", definitions.join(", "))
 }
 
 /// Gives the month a partition, if it has none: readers see no difference.
-pub(super) fn add(connector: &Connector, conn: &mut Conn, month: Month) -> Result<(), Failure> {
+pub(super) fn add(connector: &Connector, conn: &mut Conn, table: &Table, month: Month) -> Result<(), Failure> {
     let doing = "adding a partition for the month";
-    if exists(connector, conn, doing, month)? {
+    if exists(connector, conn, doing, table, month)? {
         return Ok(());
     }
-    let table = connector.names().fill(&schema::CUSTOMER_BEHAVIOR.qualified());
-    let sql = format!("ALTER TABLE {table} ADD PARTITION ({})", definition(Some(month)));
+    let home = staging::home(connector, table);
+    let sql = format!("ALTER TABLE {home} ADD PARTITION ({})", definition(Some(month)));
     run_patiently(connector, conn, doing, &sql)
 }
 
-/// Whether there is a partition for the month.
+/// Whether a table has a partition for the month.
 pub(super) fn exists(
     connector: &Connector,
     conn: &mut Conn,
     doing: &'static str,
+    table: &Table,
     month: Month,
 ) -> Result<bool, Failure> {
-    let found = read(connector, conn, doing)?;
+    let found = read(connector, conn, doing, table)?;
     Ok(found.iter().any(|partition| partition.name.as_ref() == Some(&name(Some(month)))))
 }
 
 /// Refuses a table whose partitions are other than a month each: it belongs to somebody else, or somebody changed it.
-pub(super) fn refuse_others(connector: &Connector, conn: &mut Conn, doing: &'static str) -> Result<(), Failure> {
-    let found = read(connector, conn, doing)?;
+pub(super) fn refuse_others(
+    connector: &Connector,
+    conn: &mut Conn,
+    doing: &'static str,
+    table: &Table,
+) -> Result<(), Failure> {
+    let found = read(connector, conn, doing, table)?;
     let has_none = found.iter().any(|partition| partition.name.as_deref() == Some(NO_MONTH));
     if has_none && found.iter().all(Partition::is_as_made) {
         return Ok(());
     }
-    let table = connector.names().fill(&schema::CUSTOMER_BEHAVIOR.qualified());
+    let table = staging::home(connector, table);
     let sql = format!("SELECT DISTINCT CAST(Month AS CHAR) FROM {table} ORDER BY 1");
     let days: Vec<String> = conn.query(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
     // Where a row is of no month's first day the table was never ours.
@@ -102,12 +112,12 @@ impl Partition {
     }
 }
 
-fn read(connector: &Connector, conn: &mut Conn, doing: &'static str) -> Result<Vec<Partition>, Failure> {
+fn read(connector: &Connector, conn: &mut Conn, doing: &'static str, table: &Table) -> Result<Vec<Partition>, Failure> {
     let sql = format!(
         "SELECT PARTITION_NAME, PARTITION_METHOD, PARTITION_DESCRIPTION, SUBPARTITION_NAME \
          FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{}'",
         literal(&connector.database),
-        schema::CUSTOMER_BEHAVIOR.name,
+        table.name,
     );
     conn.query_map(sql, |(name, method, values, part)| Partition { name, method, values, part })
         .map_err(|e| Failure::new(&connector.place, doing, &e))

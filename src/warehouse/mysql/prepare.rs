@@ -5,7 +5,7 @@ use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, literal};
 use super::failure::Failure;
-use super::partition;
+use super::partition::{self, PARTITIONED};
 use super::publish::{self, run, run_patiently};
 use super::session::Server;
 use super::wait::patiently;
@@ -71,8 +71,8 @@ pub(super) fn look<'a>(
         Ok::<_, Failure>((found, standing))
     };
     let [(warehouse, standing), (mart_found, mart_standing)] = [look(&schemas[0])?, look(&schemas[1])?];
-    if warehouse.columns.contains_key(schema::CUSTOMER_BEHAVIOR.name) {
-        partition::refuse_others(connector, conn, LOOKING)?;
+    for table in PARTITIONED.iter().filter(|table| warehouse.columns.contains_key(table.name)) {
+        partition::refuse_others(connector, conn, LOOKING, table)?;
     }
     let id = read_id(connector, conn, &warehouse, Database::Warehouse)?;
     if let Some(other) = read_id(connector, conn, &mart_found, Database::Mart)? {
@@ -148,10 +148,10 @@ fn bring_up_to_date(
     id: &str,
 ) -> Result<(), Failure> {
     let names = connector.names();
-    let customers = schema::CUSTOMER_BEHAVIOR.create(dialect);
+    let partitioned = PARTITIONED.map(|table| table.create(dialect));
     for statement in schema.upgrade(found, dialect) {
         let mut sql = names.fill(&statement);
-        if statement == customers {
+        if partitioned.contains(&statement) {
             sql += &partition::clause(&[]);
         }
         run_patiently(connector, conn, MAKING, &sql)?;

@@ -175,7 +175,8 @@ fn look(connector: &Connector, conn: &mut Conn, server: &Server, mart: &MartSche
     let mut findings = vec![Finding::good(what, format!("{}: {}", connector.place.address, look.word()))];
     for database in [&connector.database, &connector.mart_db] {
         let what = if *database == connector.database { "rights" } else { "rights, mart" };
-        let like = (*database == connector.database && look.has_customers()).then(|| staging::customers(connector));
+        let like = (*database == connector.database && look.has_customers())
+            .then(|| staging::home(connector, &schema::CUSTOMER_BEHAVIOR));
         findings.push(match try_rights(connector, conn, server, database, like.as_deref()) {
             Ok(Some(finding)) => Finding { what, ..finding },
             Ok(None) => Finding::good(what, format!("the account may do all that is needed in {}", quoted(database))),

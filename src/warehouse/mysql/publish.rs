@@ -6,21 +6,23 @@
 //! 2. Staging tables of dead runs are dropped. Only viewmart makes tables of that name, and only under the lock.
 //! 3. A staging table of this run is made like `customer_behavior`, and exchanged for its empty partition once: what
 //!    somebody changed in the table since stops a run here. Then the rows go in, over several connections. A crash leaves
-//!    a staging table: see 2.
-//! 4. The database counts and adds up the staging table for connections that did not load it; the result must equal the
-//!    columns and their ledger.
+//!    a staging table: see 2. Another one is made like `customer_devices` where devices were counted; where they were
+//!    not but an earlier run counted them, it stays empty.
+//! 4. The database counts and adds up the staging tables for connections that did not load them; the result must equal
+//!    the columns and their ledger.
 //!    Then what goes on beside, the files of the month, must have come to a good end.
-//! 5. `customer_behavior` gets an empty partition for the month, if it has none: readers see no difference.
-//! 6. A transaction on a second connection replaces `daily_activity` and `customer_devices` of the month and adds the
-//!    run to `etl_run`, all but its `COMMIT`. What a server can refuse it refuses here, and a crash takes it back.
-//! 7. `EXCHANGE PARTITION` swaps the staged rows for those of the month. It is atomic for readers and for crashes. It
-//!    locks no table of the transaction, which waits on its own connection: a change of a table commits what its
-//!    connection has open. It waits for readers a second at a time, so that it does not happen long after this program
-//!    is gone.
-//! 8. `COMMIT` on the second connection, the very next thing that the server hears. If it refuses, the partition is
-//!    exchanged back. A crash between 7 and 8, one round trip, leaves the new customers beside the old days: each table
-//!    is whole, and the next run makes them agree.
-//! 9. The staging table, which now holds the old rows, is dropped.
+//! 5. Each table gets an empty partition for the month, if it has none: readers see no difference.
+//! 6. A transaction on a second connection replaces `daily_activity` of the month and adds the run to `etl_run`, all but
+//!    its `COMMIT`. It has few rows, however large the month: servers log it whole. What a server can refuse it refuses
+//!    here, and a crash takes it back.
+//! 7. `EXCHANGE PARTITION` swaps the staged rows for those of the month, the devices first. It is atomic for readers and
+//!    for crashes, by table. It locks no table of the transaction, which waits on its own connection: a change of a table
+//!    commits what its connection has open. It waits for readers a second at a time, so that it does not happen long
+//!    after this program is gone. If it fails, the devices are exchanged back and the transaction is taken back.
+//! 8. `COMMIT` on the second connection, the very next thing that the server hears. If it refuses, the partitions are
+//!    exchanged back. A crash between 7 and 8, a round trip for each table, leaves the new customers, or their devices
+//!    alone, beside the old days: each table is whole, and the next run makes them agree.
+//! 9. The staging tables, which now hold the old rows, are dropped, each by itself.
 
 use std::ops::Range;
 use std::sync::mpsc;
@@ -31,15 +33,16 @@ use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, literal, quoted};
+use super::encode;
 use super::failure::{Chance, Failure};
-use super::partition;
+use super::partition::{self, PARTITIONED};
 use super::session::{self, Server};
-use super::staging::{self, Exchange, STAGING_PREFIX};
+use super::staging::{self, STAGING_PREFIX, Staging};
 use super::stream::{self, Counted};
 use super::wait::patiently;
-use super::{devices, encode};
 use crate::console::Progress;
-use crate::engine::columns::{COLUMNS, Column};
+use crate::engine::columns::{COLUMNS, Column, DEVICE_COLUMNS};
+use crate::engine::devices::Devices;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema;
@@ -47,6 +50,8 @@ use crate::warehouse::{Beside, Fault, RunRecord, Value, checks};
 
 /// The step that replaces the days of the month and adds the run, for messages.
 pub(super) const RECORDING: &str = "recording the run";
+
+const LOOKING: &str = "looking for the partition of the month";
 
 /// A month on its way.
 pub(super) struct Load<'a> {
@@ -66,25 +71,63 @@ pub(super) fn load(
     load: &Load<'_>,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let Load { table, record, beside, n_connections } = *load;
+    let Load { table, beside, .. } = *load;
     drop_leftovers(connector, conn)?;
-    let [staging, staged_devices] = [staging::new_name(connector), staging::new_name(connector)];
-    let customers = staging::customers(connector);
-    let created = staging::create(connector, conn, server, &customers, &staging);
+    let [devices, customers] = PARTITIONED.map(|of| Staging::new(connector, of, table.month));
     let counted = Counted::new(progress);
-    let rows = Staged { staging: &staging, columns: COLUMNS, sums: checks::customer_sums(table) };
-    let published = created
-        .and_then(|()| stage(connector, conn, server, &rows, table, &counted, n_connections))
-        .and_then(|()| devices::stage(connector, conn, server, &staged_devices, table, n_connections))
-        .and_then(|()| Ok(beside.wait(&connector.place.address)?))
-        .and_then(|()| publish(connector, conn, server, [&customers, &staging, &staged_devices], table, record));
-    let drop = format!("DROP TABLE IF EXISTS {staging}, {staged_devices}");
-    let dropped = run(connector, conn, "dropping the staging table", &drop);
+    let published = stage_customers(connector, conn, server, &customers, load, &counted)
+        .and_then(|()| stage_devices(connector, conn, server, &devices, load))
+        .and_then(|devices| {
+            beside.wait(&connector.place.address)?;
+            let stagings: Vec<&Staging> = devices.into_iter().chain([&customers]).collect();
+            publish(connector, conn, server, &stagings, load)
+        });
+    // Each by itself: one that a reader holds keeps no other.
+    let dropped = [&devices, &customers].map(|staging| staging.drop(connector, conn));
     if published.is_err() {
         // A repetition loads all rows again.
         counted.take_back();
     }
-    tidied(published, dropped)
+    dropped.into_iter().fold(published, tidied)
+}
+
+fn stage_customers(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    staging: &Staging,
+    load: &Load<'_>,
+    counted: &Counted<'_>,
+) -> Result<(), Failure> {
+    staging.create(connector, conn, server)?;
+    let staged = Staged { staging: &staging.name, columns: COLUMNS, sums: checks::customer_sums(load.table) };
+    stage(connector, conn, server, &staged, load.table, counted, load.n_connections)
+}
+
+/// Stages the devices, or none where they were not counted but an earlier run of the month did; gives `staging` where
+/// it is to be exchanged.
+fn stage_devices<'a>(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    staging: &'a Staging,
+    load: &Load<'_>,
+) -> Result<Option<&'a Staging>, Failure> {
+    let table = load.table;
+    match table.counts_devices() {
+        Devices::Counted => {
+            staging.create(connector, conn, server)?;
+            let staged = Staged { staging: &staging.name, columns: DEVICE_COLUMNS, sums: checks::device_sums(table) };
+            // They are no rows of their own to those who wait.
+            let progress = Progress::hidden();
+            stage(connector, conn, server, &staged, table, &Counted::new(&progress), load.n_connections)?;
+        }
+        Devices::Ignored if partition::exists(connector, conn, LOOKING, staging.table, table.month)? => {
+            staging.create(connector, conn, server)?;
+        }
+        Devices::Ignored => return Ok(None),
+    }
+    Ok(Some(staging))
 }
 
 /// The result of a step whose tables have been `dropped`. Whatever a broken connection or a reader leaves of them is dropped
@@ -154,14 +197,14 @@ fn ranges(n_rows: usize, n: usize) -> Vec<Range<usize>> {
 }
 
 /// A staging table, quoted and with its database: the columns of a month that it takes, and what they must add up to.
-pub(super) struct Staged<'a> {
-    pub staging: &'a str,
-    pub columns: &'a [Column],
-    pub sums: Vec<checks::Sum>,
+struct Staged<'a> {
+    staging: &'a str,
+    columns: &'a [Column],
+    sums: Vec<checks::Sum>,
 }
 
 /// Loads all rows, then adds them up in the database, over `n_connections` at once in both.
-pub(super) fn stage(
+fn stage(
     connector: &Connector,
     conn: &mut Conn,
     server: &Server,
@@ -269,42 +312,29 @@ fn publish(
     connector: &Connector,
     conn: &mut Conn,
     server: &Server,
-    [customers, staging, staged_devices]: [&str; 3],
-    table: &MonthTable,
-    record: &RunRecord,
+    stagings: &[&Staging],
+    load: &Load<'_>,
 ) -> Result<(), Failure> {
-    partition::add(connector, conn, table.month)?;
-    let exchange = Exchange { table: customers, held: Some(table.month), staging };
-    // Before the customers change, so that only its COMMIT has to follow them.
+    let Load { table, record, .. } = *load;
+    for staging in stagings {
+        partition::add(connector, conn, staging.table, table.month)?;
+    }
+    // Before the rows of the month change, so that only its COMMIT has to follow them.
     let mut recorder = connector.connect()?.0;
     patiently(connector, || {
         let recorded = replace_days(connector, &mut recorder, table)
-            .and_then(|()| devices::replace(connector, &mut recorder, staged_devices, table))
             .and_then(|()| record_run(connector, &mut recorder, server, record));
         rolled_back(&mut recorder, recorded)
     })?;
-    session::wait_in_server(&connector.place, &mut recorder, RECORDING, connector.lock_timeout)?;
-    exchange.make(connector, conn, server, "publishing the month")?;
+    let exchanged = session::wait_in_server(&connector.place, &mut recorder, RECORDING, connector.lock_timeout)
+        .and_then(|()| staging::exchange_all(connector, conn, server, stagings, "publishing the month"));
+    rolled_back(&mut recorder, exchanged)?;
     let committed = recorder.query_drop("COMMIT");
     // A connection that broke says neither yes nor no: the next run makes the tables agree.
     if matches!(committed, Err(mysql::Error::MySqlError(_))) {
-        take_back(connector, conn, server, exchange)?;
+        staging::take_back(connector, conn, server, stagings)?;
     }
     committed.map_err(|e| Failure::new(&connector.place, RECORDING, &e))
-}
-
-/// Gives readers the old month again after the server refused the smaller tables, on a new connection if need be.
-pub(super) fn take_back(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    exchange: Exchange<'_>,
-) -> Result<(), Failure> {
-    let doing = "taking the month back";
-    match exchange.make(connector, conn, server, doing) {
-        Err(failure) if failure.is_passing() => exchange.make(connector, &mut connector.connect()?.0, server, doing),
-        result => result,
-    }
 }
 
 /// `daily_activity` of the month, in a transaction that is left open.

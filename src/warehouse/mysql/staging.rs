@@ -1,8 +1,8 @@
-//! The table that a month is loaded into before readers see it, and its exchange for the month that they see.
+//! The tables that a month is loaded into before readers see it, and their exchange for the month that they see.
 //!
-//! It is made like `customer_behavior` as that table is, with the indexes, conditions and options that somebody added to
-//! it: the servers exchange tables of the same definition only. Whether they would is tried with an empty partition
-//! before any row is loaded.
+//! Each is made like the table that it is for as that table is, with the indexes, conditions and options that somebody
+//! added to it: the servers exchange tables of the same definition only. Whether they would is tried with an empty
+//! partition before any row is loaded.
 
 use mysql::Conn;
 
@@ -13,18 +13,20 @@ use super::publish::{run, run_patiently};
 use super::session::Server;
 use super::stream;
 use super::wait::patiently;
-use crate::warehouse::{Meaning, schema};
+use crate::engine::calendar::Month;
+use crate::warehouse::Meaning;
+use crate::warehouse::schema::Table;
 
 /// What every staging table's name begins with.
 pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
 
 /// A name that no staging table has, quoted and with its database.
-pub(super) fn new_name(connector: &Connector) -> String {
+fn new_name(connector: &Connector) -> String {
     let name = format!("{STAGING_PREFIX}{:016x}", stream::random());
     format!("{}.{}", connector.place.names.warehouse, quoted(&name))
 }
 
-pub(super) const CREATING: &str = "creating the staging table";
+const CREATING: &str = "creating the staging table";
 
 /// Makes the empty table `staging` (quoted, with its database) like `table`, and tries the exchange.
 pub(super) fn create(
@@ -44,6 +46,72 @@ pub(super) fn create(
     }
 }
 
+/// What takes the place of a month in one of the tables that have partitions.
+#[derive(Debug)]
+pub(super) struct Staging {
+    pub table: &'static Table,
+    /// The table, quoted and with its database.
+    pub home: String,
+    month: Month,
+    /// The staging table, quoted and with its database.
+    pub name: String,
+}
+
+impl Staging {
+    pub(super) fn new(connector: &Connector, table: &'static Table, month: Month) -> Staging {
+        Staging { table, home: home(connector, table), month, name: new_name(connector) }
+    }
+
+    /// Makes it, empty.
+    pub(super) fn create(&self, connector: &Connector, conn: &mut Conn, server: &Server) -> Result<(), Failure> {
+        create(connector, conn, server, &self.home, &self.name)
+    }
+
+    /// Drops it, where it is there.
+    pub(super) fn drop(&self, connector: &Connector, conn: &mut Conn) -> Result<(), Failure> {
+        run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {}", self.name))
+    }
+
+    fn exchange(&self) -> Exchange<'_> {
+        Exchange { table: &self.home, held: Some(self.month), staging: &self.name }
+    }
+}
+
+/// Exchanges all of them, in order; those before one that fails are taken back.
+pub(super) fn exchange_all(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    stagings: &[&Staging],
+    doing: &'static str,
+) -> Result<(), Failure> {
+    let mut made = Vec::new();
+    for staging in stagings {
+        if let Err(failure) = staging.exchange().make(connector, conn, server, doing) {
+            take_back(connector, conn, server, &made)?;
+            return Err(failure);
+        }
+        made.push(*staging);
+    }
+    Ok(())
+}
+
+/// Gives readers the old month again, the last exchange first, on a new connection if need be.
+pub(super) fn take_back(
+    connector: &Connector,
+    conn: &mut Conn,
+    server: &Server,
+    exchanged: &[&Staging],
+) -> Result<(), Failure> {
+    let doing = "taking the month back";
+    exchanged.iter().rev().try_for_each(|staging| match staging.exchange().make(connector, conn, server, doing) {
+        Err(failure) if failure.is_passing() => {
+            staging.exchange().make(connector, &mut connector.connect()?.0, server, doing)
+        }
+        result => result,
+    })
+}
+
 const TRYING: &str = "trying to exchange an empty partition";
 
 /// Tables have different definitions, and attributes that do not match.
@@ -51,13 +119,13 @@ const DIFFERS: &[u16] = &[1736, 1731];
 
 /// The swap of a partition for the staging table.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Exchange<'a> {
+struct Exchange<'a> {
     /// The partitioned table, quoted and with its database.
-    pub table: &'a str,
+    table: &'a str,
     /// What the partition holds.
-    pub held: partition::Held,
+    held: partition::Held,
     /// The other table, quoted and with its database.
-    pub staging: &'a str,
+    staging: &'a str,
 }
 
 /// Row formats that a partition may have without the table's definition saying so, as in tables of version 0.1.
@@ -65,7 +133,7 @@ const ROW_FORMATS: [&str; 3] = ["DYNAMIC", "COMPACT", "REDUNDANT"];
 
 impl Exchange<'_> {
     /// Makes it as soon as no reader is in its way.
-    pub(super) fn make(
+    fn make(
         &self,
         connector: &Connector,
         conn: &mut Conn,
@@ -126,7 +194,7 @@ fn repair(table: &str, held: partition::Held, words: &str) -> String {
     }
 }
 
-/// The customers of every month, quoted and with their database.
-pub(super) fn customers(connector: &Connector) -> String {
-    connector.names().fill(&schema::CUSTOMER_BEHAVIOR.qualified())
+/// A table of the warehouse, quoted and with its database.
+pub(super) fn home(connector: &Connector, table: &Table) -> String {
+    connector.names().fill(&table.qualified())
 }

@@ -17,7 +17,7 @@ use viewmart::warehouse::Warehouse as _;
 use super::fixture::{
     Server, assert_finished, assert_message, assert_one_of, clock, flavours, load_and_build, odd, shared,
 };
-use super::made::random_month;
+use super::made::{random_month, with_devices};
 use super::proxy::{Moment, POINTS, Proxy};
 
 /// On two servers: a reader is an account with settings of its own.
@@ -108,7 +108,7 @@ fn a_run_that_vanishes_keeps_the_last_good_month_and_the_next_run_finishes() {
     // Where everything is set against us, around what is published alone.
     let publishing = &POINTS[5..9];
     for (server, points) in flavours().zip([&POINTS[..], &POINTS, publishing, publishing]) {
-        let months = [random_month("2022-04", 20_000, 3), random_month("2022-04", 21_000, 4)];
+        let months = [random_month("2022-04", 20_000, 3), random_month("2022-04", 21_000, 4)].map(with_devices);
         drop(server.fresh("vanished"));
         load_and_build(&server.url("vanished"), &months[0], 1).unwrap();
         let proxy = Proxy::start(server, |_| {});

@@ -299,6 +299,16 @@ pub fn assert_one_of(server: &Server, database: &str, months: [&MonthTable; 2]) 
     for state in [customers, days, summary] {
         assert!(states.contains(&state), "{customers:?} {days:?} {summary:?}: {states:?}");
     }
+    // Rows and devices; none where they were not counted.
+    let of_devices = months.map(|table| match &table.devices {
+        Some(devices) => (devices.counts.len() as u64, devices.counts.iter().map(|n| i64::from(*n)).sum()),
+        None => (0, 0),
+    });
+    let devices = ask(format!(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(Devices), 0) AS SIGNED) FROM {database}.customer_devices \
+         WHERE Month = '2022-04-01'"
+    ));
+    assert!(of_devices.contains(&devices), "{devices:?}: {of_devices:?}");
 }
 
 /// The finished state: every table of this month, and nothing left over.

@@ -16,7 +16,7 @@ use super::fixture::{
     Server, assert_message, assert_one_of, assert_rows, clock, flavours, load_and_build, n_staging_tables, options,
     take_lock,
 };
-use super::made::random_month;
+use super::made::{random_month, with_devices};
 use super::program::{PASSWORD, account, assert_customers, grant, load, load_command};
 use crate::support::Workplace;
 
@@ -66,8 +66,8 @@ fn reader(server: &Server, database: &str) -> Conn {
 fn a_reader_that_stays_is_named_and_the_month_stands() {
     for server in flavours() {
         let mut warehouse = server.fresh("stayed");
-        let months = [random_month("2022-04", 300, 1), random_month("2022-04", 200, 2)];
-        warehouse.load(&months[0], clock(), &Progress::hidden()).unwrap();
+        let months = [random_month("2022-04", 300, 1), random_month("2022-04", 200, 2)].map(with_devices);
+        load_and_build(&server.url("stayed"), &months[0], 1).unwrap();
         let mut reader = reader(&server, "stayed");
         let impatient = MysqlOptions { lock_timeout: Duration::from_secs(1), ..options() };
         let mut impatient = MysqlWarehouse::open(&server.url("stayed"), None, impatient).unwrap();
@@ -76,6 +76,8 @@ fn a_reader_that_stays_is_named_and_the_month_stands() {
         assert_message(&error, "waited 1 s for another session: ", &format!("end it with KILL {id},"));
         assert_message(&error, &format!("connection {id} of root@"), "");
         assert_rows(&mut warehouse, &months[0]);
+        assert_one_of(&server, "stayed", [&months[0], &months[0]]);
+        assert_eq!(n_staging_tables(&server, "stayed"), 0);
         reader.query_drop("COMMIT").unwrap();
         warehouse.load(&months[1], clock(), &Progress::hidden()).unwrap();
         assert_rows(&mut warehouse, &months[1]);

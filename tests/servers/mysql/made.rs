@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::date;
 use viewmart::engine::calendar::{Day, Month};
+use viewmart::engine::devices::DeviceRows;
 use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
 use viewmart::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
 use viewmart::engine::rules::{Category, Rules};
@@ -72,6 +73,13 @@ pub fn random_month(month: &str, n: usize, seed: u64) -> MonthTable {
         (contract, (seconds, 1 + next(30) as u8))
     });
     month_table(month, rows.collect())
+}
+
+/// The same month with devices.
+pub fn with_devices(mut table: MonthTable) -> MonthTable {
+    let counts = (0..table.n_rows() as u32).map(|row| row * 7 % 5).collect();
+    table.devices = Some(DeviceRows { counts, ..DeviceRows::default() });
+    table
 }
 
 /// Contracts that are different in bytes and alike to many a collation or parser.
