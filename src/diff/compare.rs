@@ -9,10 +9,9 @@ use std::thread;
 
 use super::list::List;
 use super::side::{Batch, Compared, DiffSide, OpenSide};
-use super::{COMPARED, Difference, Largest, SideSums, compared};
+use super::{COMPARED, DevicesCompared, Difference, Largest, SideSums, compared};
 use crate::engine::calendar::Month;
 use crate::engine::columns::{Column, MOST_WATCH, TASTE, name_of_seconds};
-use crate::engine::devices::Devices;
 use crate::engine::rules::Category;
 use crate::error::Error;
 use crate::fs::atomic::StagedFile;
@@ -27,14 +26,14 @@ const BATCHES_AHEAD: usize = 2;
 pub fn compare(a: &DiffSide, b: &DiffSide, n_top: usize, list: Option<&mut StagedFile>) -> Result<Difference, Error> {
     let sources = [a.source(), b.source()];
     let [(open_a, month_a), (open_b, month_b)] = [a.open()?, b.open()?];
-    let counts = [&open_a, &open_b].iter().all(|side| side.counts_devices() == Devices::Counted);
-    let columns = compared(if counts { Devices::Counted } else { Devices::Ignored });
+    let devices = DevicesCompared::of([open_a.counts_devices(), open_b.counts_devices()]);
+    let columns = compared(devices);
     let (send_a, receive_a) = sync_channel(BATCHES_AHEAD);
     let (send_b, receive_b) = sync_channel(BATCHES_AHEAD);
     thread::scope(|scope| {
         let read_a = scope.spawn(move || read(open_a, columns, &send_a));
         let read_b = scope.spawn(move || read(open_b, columns, &send_b));
-        let mut comparison = Comparison::new(sources, [month_a, month_b], columns.len(), n_top);
+        let mut comparison = Comparison::new(sources, [month_a, month_b], devices, n_top);
         // The channels end with it, and with them the reading.
         let compared = match list {
             Some(file) => file.write_with(|output| {
@@ -154,7 +153,7 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn new([a, b]: [String; 2], [month_a, month_b]: [Month; 2], n_columns: usize, n_top: usize) -> Comparison {
+    fn new([a, b]: [String; 2], [month_a, month_b]: [Month; 2], devices: DevicesCompared, n_top: usize) -> Comparison {
         let side = |source, month| SideSums { source, month, customers: 0, seconds: [0; 5] };
         Comparison {
             difference: Difference {
@@ -164,7 +163,8 @@ impl Comparison {
                 only_in_b: 0,
                 in_both: 0,
                 changed: 0,
-                changed_by_column: vec![0; n_columns],
+                devices,
+                changed_by_column: vec![0; compared(devices).len()],
                 most_watch_moves: Default::default(),
                 taste_moves: Default::default(),
                 largest: Vec::new(),

@@ -32,11 +32,11 @@ pub use side::{DiffSide, WarehouseMonth};
 /// The columns that are compared, the devices last.
 pub static COMPARED: LazyLock<Vec<&'static Column>> = LazyLock::new(|| compared_of(COLUMNS_WITH_DEVICES));
 
-/// Those of [`COMPARED`] that are compared where both sides count devices, or not both.
-fn compared(devices: Devices) -> &'static [&'static Column] {
+/// Those of [`COMPARED`] that are compared.
+fn compared(devices: DevicesCompared) -> &'static [&'static Column] {
     match (devices, COMPARED.split_last()) {
-        (Devices::Ignored, Some((_, others))) => others,
-        _ => &COMPARED,
+        (DevicesCompared::Compared, _) | (_, None) => &COMPARED,
+        (_, Some((_, others))) => others,
     }
 }
 
@@ -61,6 +61,8 @@ pub struct Difference {
     pub in_both: u64,
     /// Of those, customers with a value that differs.
     pub changed: u64,
+    /// Whether devices are compared.
+    pub devices: DevicesCompared,
     /// How often each of [`COMPARED`] differs, `Devices` only where both sides count them. A warehouse has no `Days`.
     pub changed_by_column: Vec<u64>,
     /// Customers in both whose most watched category differs, by A's and B's.
@@ -69,6 +71,50 @@ pub struct Difference {
     pub taste_moves: BTreeMap<(String, String), u64>,
     /// The largest changes, the largest first.
     pub largest: Vec<Change>,
+}
+
+/// Whether devices are compared: only where both sides count them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DevicesCompared {
+    /// They are.
+    Compared,
+    /// No side counts them.
+    NotCounted,
+    /// A alone does.
+    OnlyInA,
+    /// B alone does.
+    OnlyInB,
+}
+
+impl DevicesCompared {
+    /// Of sides that count them, or not.
+    fn of(sides: [Devices; 2]) -> DevicesCompared {
+        match sides {
+            [Devices::Counted, Devices::Counted] => DevicesCompared::Compared,
+            [Devices::Ignored, Devices::Ignored] => DevicesCompared::NotCounted,
+            [Devices::Counted, Devices::Ignored] => DevicesCompared::OnlyInA,
+            [Devices::Ignored, Devices::Counted] => DevicesCompared::OnlyInB,
+        }
+    }
+
+    /// What JSON says.
+    pub fn name(self) -> &'static str {
+        match self {
+            DevicesCompared::Compared => "compared",
+            DevicesCompared::NotCounted => "not_counted",
+            DevicesCompared::OnlyInA => "only_in_a",
+            DevicesCompared::OnlyInB => "only_in_b",
+        }
+    }
+
+    /// What is to be told people, who may think that all was compared.
+    fn warning(self) -> Option<&'static str> {
+        match self {
+            DevicesCompared::Compared | DevicesCompared::NotCounted => None,
+            DevicesCompared::OnlyInA => Some("devices are not compared: A alone counts them"),
+            DevicesCompared::OnlyInB => Some("devices are not compared: B alone counts them"),
+        }
+    }
 }
 
 /// One side as a whole.

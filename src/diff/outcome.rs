@@ -63,7 +63,7 @@ impl Difference {
         json!({
             "equal": self.is_equal(), "a": self.a.to_value(), "b": self.b.to_value(),
             "only_in_a": self.only_in_a, "only_in_b": self.only_in_b, "in_both": self.in_both,
-            "changed": self.changed, "changed_by_column": columns,
+            "changed": self.changed, "devices": self.devices.name(), "changed_by_column": columns,
             "most_watch_moves": moves(&self.most_watch_moves), "taste_moves": moves(&self.taste_moves),
             "largest": self.largest.iter().map(Change::to_value).collect::<Vec<_>>(),
         })
@@ -104,6 +104,9 @@ impl fmt::Display for Difference {
         for (name, side) in [("A", &self.a), ("B", &self.b)] {
             let customers = counted(side.customers, "customer");
             writeln!(f, "{name}  month {}, {customers}, {}", side.month, side.source)?;
+        }
+        if let Some(warning) = self.devices.warning() {
+            writeln!(f, "{warning}")?;
         }
         if self.is_equal() {
             return writeln!(f, "they are equal");

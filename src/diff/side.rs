@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::engine::calendar::Month;
-use crate::engine::columns::{COLUMNS, Cell, Column, Values};
+use crate::engine::columns::{COLUMNS, Cell, Column, DEVICES, Values};
 use crate::engine::devices::Devices;
 use crate::engine::month::{Contracts, MonthTable};
 use crate::error::Error;
 use crate::mart;
 use crate::month_file::{Merge, MergeOptions};
-use crate::warehouse::rows::{CustomerRow, columns_of_row};
+use crate::warehouse::rows::{CustomerRow, columns_read};
 use crate::warehouse::{self, OpenOptions, Warehouse, WarehouseUrl};
 
 /// Rows of a batch: many enough that handing it over costs nothing beside them.
@@ -41,7 +41,7 @@ pub struct WarehouseMonth {
 /// A side that was opened.
 pub(super) enum OpenSide {
     Files(Box<Merge>),
-    Warehouse(Box<dyn Warehouse>, Month),
+    Warehouse(Box<dyn Warehouse>, Month, Devices),
 }
 
 /// Rows in contract order.
@@ -97,18 +97,19 @@ impl DiffSide {
                 let WarehouseMonth { url, options, month, .. } = &**of;
                 let mut warehouse = warehouse::open(url, options)?;
                 check_month(&mut *warehouse, *month)?;
-                Ok((OpenSide::Warehouse(warehouse, *month), *month))
+                let devices = warehouse.counts_devices(*month)?;
+                Ok((OpenSide::Warehouse(warehouse, *month, devices), *month))
             }
         }
     }
 }
 
 impl OpenSide {
-    /// Whether it counts devices; rows of a warehouse have none.
+    /// Whether its devices were counted.
     pub fn counts_devices(&self) -> Devices {
         match self {
             OpenSide::Files(merge) => merge.counts_devices(),
-            OpenSide::Warehouse(..) => Devices::Ignored,
+            OpenSide::Warehouse(_, _, devices) => *devices,
         }
     }
 
@@ -122,10 +123,12 @@ impl OpenSide {
             OpenSide::Files(merge) => {
                 Ok(merge.for_each_batch(BATCH_ROWS, &mut |table| take(Batch::of_table(table, columns)))?)
             }
-            OpenSide::Warehouse(mut warehouse, month) => {
-                let places = places_in_row(columns);
+            OpenSide::Warehouse(mut warehouse, month, _) => {
+                let wanted = columns.iter().any(|column| column.name == DEVICES.name);
+                let devices = if wanted { Devices::Counted } else { Devices::Ignored };
+                let places = places_in_row(columns, devices);
                 let (mut batch, mut flow) = (Batch::default(), ControlFlow::Continue(()));
-                warehouse.for_each_row(month, &mut |row| {
+                warehouse.for_each_row_with(month, devices, &mut |row| {
                     batch.push(&row, &places);
                     if batch.contracts.len() == BATCH_ROWS {
                         flow = take(std::mem::take(&mut batch));
@@ -142,8 +145,9 @@ impl OpenSide {
 }
 
 /// Where a row of a warehouse has each of these columns.
-fn places_in_row(columns: &[&Column]) -> Vec<Option<usize>> {
-    let place = |compared: &&Column| columns_of_row(COLUMNS).position(|column| column.name == compared.name);
+fn places_in_row(columns: &[&Column], devices: Devices) -> Vec<Option<usize>> {
+    let read = columns_read(COLUMNS, devices);
+    let place = |compared: &&Column| read.iter().position(|column| column.name == compared.name);
     columns.iter().map(place).collect()
 }
 

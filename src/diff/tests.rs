@@ -52,8 +52,8 @@ fn the_columns_are_all_but_key_and_date_and_one_more_is_compared() {
         .map(|column| column.name)
         .filter(|name| !["Month", "Contract", "Date"].contains(name))
         .collect();
-    assert_eq!(names(compared(Devices::Ignored)), expected);
-    assert_eq!(names(compared(Devices::Counted)), [&expected[..], &["Devices"]].concat());
+    assert_eq!(names(compared(DevicesCompared::OnlyInA)), expected);
+    assert_eq!(names(compared(DevicesCompared::Compared)), [&expected[..], &["Devices"]].concat());
     expected.push("SecondTotal");
     let columns = with_one_more();
     let compared = compared_of(&columns);

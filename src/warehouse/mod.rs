@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::console::Progress;
 use crate::engine::calendar::Month;
+use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 
 mod beside;
@@ -224,7 +225,24 @@ pub trait Warehouse: Send {
 
     /// The rows of a month in contract order (bytes), until the sink breaks off. They come from one statement: a month
     /// that another run publishes meanwhile is seen as it was or as it is, never mixed.
-    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError>;
+    fn for_each_row(&mut self, month: Month, each: &mut RowSink<'_>) -> Result<(), WarehouseError> {
+        self.for_each_row_with(month, Devices::Ignored, each)
+    }
+
+    /// [`Warehouse::for_each_row`], with the devices of each customer where those of the month were counted.
+    fn for_each_row_with(
+        &mut self,
+        month: Month,
+        devices: Devices,
+        each: &mut RowSink<'_>,
+    ) -> Result<(), WarehouseError>;
+
+    /// Whether the devices of a month were counted.
+    fn counts_devices(&mut self, month: Month) -> Result<Devices, WarehouseError> {
+        let rows = self.query(month, rows::COUNT_DEVICE_ROWS)?;
+        let has_rows = matches!(rows.first().and_then(|row| row.first()), Some(Value::Integer(1..)));
+        Ok(if has_rows { Devices::Counted } else { Devices::Ignored })
+    }
 
     /// Where the server is and who logs in, once address and option file are put together; none for a file.
     fn server(&self) -> Option<ServerAddress> {

@@ -3,14 +3,15 @@
 use std::ops::ControlFlow;
 
 use super::Value;
-use crate::engine::columns::{Cell, Column, ColumnType, Output, Role, Unit, held_by};
+use crate::engine::columns::{Cell, Column, ColumnType, DEVICES, Output, Role, Unit, held_by};
+use crate::engine::devices::Devices;
 
 /// One row of `customer_behavior`, its month aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CustomerRow<'a> {
     /// The customer.
     pub contract: &'a str,
-    /// The values of all columns of [`columns_of_row`], the contract among them.
+    /// The values of all columns of [`columns_of_row`], the contract among them; then its devices, where they are read too.
     pub cells: &'a [Cell<'a>],
 }
 
@@ -31,14 +32,33 @@ impl<'a> CustomerRow<'a> {
     }
 }
 
-/// The statement that gives the rows of a month in key order, with the columns of [`columns_of_row`].
-pub(super) fn month_sql(columns: &[Column]) -> String {
-    let names: Vec<&str> = columns_of_row(columns).map(|column| column.name).collect();
+/// The columns that are read of a row: those of [`columns_of_row`], and the devices where they are wanted.
+pub(crate) fn columns_read(columns: &[Column], devices: Devices) -> Vec<&Column> {
+    let devices = (devices == Devices::Counted).then_some(&DEVICES);
+    columns_of_row(columns).chain(devices).collect()
+}
+
+/// The statement that gives the rows of a month in key order, with the columns of [`columns_read`].
+pub(super) fn month_sql(columns: &[Column], devices: Devices) -> String {
+    let names: Vec<String> = columns_of_row(columns).map(|column| format!("customer.{}", column.name)).collect();
+    // A customer without a row of devices is found by its NULL.
+    let (more, join) = match devices {
+        Devices::Ignored => ("", ""),
+        Devices::Counted => (
+            ", device.Devices",
+            " LEFT JOIN {warehouse}.customer_devices AS device ON device.Month = customer.Month \
+             AND device.Contract = customer.Contract",
+        ),
+    };
     format!(
-        "SELECT {} FROM {{warehouse}}.customer_behavior WHERE Month = {{month}} ORDER BY Contract",
+        "SELECT {}{more} FROM {{warehouse}}.customer_behavior AS customer{join} WHERE customer.Month = {{month}} \
+         ORDER BY customer.Contract",
         names.join(", ")
     )
 }
+
+/// The query that counts the rows of devices of a month.
+pub(super) const COUNT_DEVICE_ROWS: &str = "SELECT COUNT(*) FROM {warehouse}.customer_devices WHERE Month = {month}";
 
 /// Conditions that put every contract into exactly one range: from each of the ascending `bounds`, SQL literals, to below
 /// the next.
@@ -56,7 +76,7 @@ pub(super) fn contract_ranges(bounds: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Reads a row of [`month_sql`], whose `columns` are those of [`columns_of_row`].
+/// Reads a row of [`month_sql`], whose `columns` are those of [`columns_read`].
 ///
 /// # Errors
 /// What is wrong with it.

@@ -1,8 +1,8 @@
 //! The warehouse on MySQL 8 and 9 and on MariaDB 10.6 and newer.
 //!
-//! `customer_behavior` is partitioned by month. Rows stream from the columns through `LOAD DATA LOCAL INFILE` into a
-//! staging table, over several connections in key order, are counted and added up there, and come before the readers
-//! by `EXCHANGE PARTITION`; [`publish`] has the order of the steps and what a crash leaves at each. Where the server
+//! `customer_behavior` and `customer_devices` are partitioned by month. Rows stream from the columns through
+//! `LOAD DATA LOCAL INFILE` into a staging table, over several connections in key order, are counted and added up there,
+//! and come before the readers by `EXCHANGE PARTITION`; [`publish`] has the order of the steps and what a crash leaves at each. Where the server
 //! refuses `LOAD DATA LOCAL` the rows go in by `INSERT`.
 //!
 //! # What the account needs
@@ -33,10 +33,10 @@ use super::{
 };
 use crate::console::{Progress, Waiting};
 use crate::engine::calendar::Month;
+use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 
 mod connect;
-mod devices;
 mod drop;
 mod encode;
 mod failure;
@@ -264,8 +264,13 @@ impl Warehouse for MysqlWarehouse {
         })
     }
 
-    fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {
-        rows::for_each_row(self, month, each)
+    fn for_each_row_with(
+        &mut self,
+        month: Month,
+        devices: Devices,
+        each: &mut super::RowSink<'_>,
+    ) -> Result<(), WarehouseError> {
+        rows::for_each_row(self, month, devices, each)
     }
 
     fn server(&self) -> Option<ServerAddress> {

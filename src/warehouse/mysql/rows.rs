@@ -9,21 +9,23 @@ use super::connect::Connector;
 use super::failure::Failure;
 use super::{MysqlWarehouse, values_of};
 use crate::engine::calendar::Month;
-use crate::engine::columns::{COLUMNS, Column};
-use crate::warehouse::rows::{CustomerRow, RowSink, columns_of_row, month_sql, read};
+use crate::engine::columns::COLUMNS;
+use crate::engine::devices::Devices;
+use crate::warehouse::rows::{CustomerRow, RowSink, columns_read, month_sql, read};
 use crate::warehouse::{Fault, WarehouseError};
 
 const DOING: &str = "reading customer_behavior";
 
-/// See [`crate::warehouse::Warehouse::for_each_row`].
+/// See [`crate::warehouse::Warehouse::for_each_row_with`].
 pub(super) fn for_each_row(
     warehouse: &mut MysqlWarehouse,
     month: Month,
+    devices: Devices,
     each: &mut RowSink<'_>,
 ) -> Result<(), WarehouseError> {
     let mut n_rows = 0_u64;
     warehouse.again_and_again(|connector, conn, _| {
-        let streamed = stream(connector, conn, month, &mut |row| {
+        let streamed = stream(connector, conn, month, devices, &mut |row| {
             n_rows += 1;
             each(row)
         });
@@ -32,10 +34,16 @@ pub(super) fn for_each_row(
     })
 }
 
-fn stream(connector: &Connector, conn: &mut Conn, month: Month, each: &mut RowSink<'_>) -> Result<(), Failure> {
+fn stream(
+    connector: &Connector,
+    conn: &mut Conn,
+    month: Month,
+    devices: Devices,
+    each: &mut RowSink<'_>,
+) -> Result<(), Failure> {
     let failed = |error| Failure::new(&connector.place, DOING, &error);
-    let sql = connector.names().fill_month(&month_sql(COLUMNS), month);
-    let columns: Vec<&Column> = columns_of_row(COLUMNS).collect();
+    let sql = connector.names().fill_month(&month_sql(COLUMNS, devices), month);
+    let columns = columns_read(COLUMNS, devices);
     for row in conn.query_iter(sql).map_err(failed)? {
         let values = values_of(row.map_err(failed)?);
         let cells = read(&columns, &values).map_err(|what| {

@@ -25,6 +25,7 @@ use rusqlite::types::ValueRef;
 use super::{Beside, Dialect, Fault, MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError};
 use crate::console::Progress;
 use crate::engine::calendar::Month;
+use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 
 mod connect;
@@ -175,8 +176,13 @@ impl Warehouse for SqliteWarehouse {
             })
     }
 
-    fn for_each_row(&mut self, month: Month, each: &mut super::RowSink<'_>) -> Result<(), WarehouseError> {
-        rows::for_each_row(self, month, each)
+    fn for_each_row_with(
+        &mut self,
+        month: Month,
+        devices: Devices,
+        each: &mut super::RowSink<'_>,
+    ) -> Result<(), WarehouseError> {
+        rows::for_each_row(self, month, devices, each)
     }
 }
 

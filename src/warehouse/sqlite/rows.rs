@@ -8,18 +8,20 @@ use super::SqliteWarehouse;
 use super::connect::{Files, READING};
 use crate::engine::calendar::Month;
 use crate::engine::columns::{COLUMNS, Cell, Column};
-use crate::warehouse::rows::{CustomerRow, RowSink, columns_of_row, month_sql, typed};
+use crate::engine::devices::Devices;
+use crate::warehouse::rows::{CustomerRow, RowSink, columns_read, month_sql, typed};
 use crate::warehouse::{Fault, WarehouseError};
 
 const DOING: &str = "reading customer_behavior";
 
-/// See [`crate::warehouse::Warehouse::for_each_row`].
+/// See [`crate::warehouse::Warehouse::for_each_row_with`].
 pub(super) fn for_each_row(
     warehouse: &mut SqliteWarehouse,
     month: Month,
+    devices: Devices,
     each: &mut RowSink<'_>,
 ) -> Result<(), WarehouseError> {
-    warehouse.with_reader(|files, connection| stream(files, connection, COLUMNS, month, each))
+    warehouse.with_reader(|files, connection| stream(files, connection, COLUMNS, month, devices, each))
 }
 
 pub(super) fn stream(
@@ -27,11 +29,12 @@ pub(super) fn stream(
     connection: &Connection,
     columns: &[Column],
     month: Month,
+    devices: Devices,
     each: &mut RowSink<'_>,
 ) -> Result<(), WarehouseError> {
     let failed = |error| files.failed(DOING, error);
-    let mut statement = connection.prepare(&READING.fill_month(&month_sql(columns), month)).map_err(failed)?;
-    let columns: Vec<&Column> = columns_of_row(columns).collect();
+    let mut statement = connection.prepare(&READING.fill_month(&month_sql(columns, devices), month)).map_err(failed)?;
+    let columns = columns_read(columns, devices);
     let mut rows = statement.query([]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         let cell = |(place, column): (usize, &&Column)| {

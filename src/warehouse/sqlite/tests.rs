@@ -8,6 +8,7 @@ use super::load::{ROWS_PER_INSERT, insert_columns, insert_customers};
 use super::rows::stream;
 use super::*;
 use crate::engine::columns::with_one_more;
+use crate::engine::devices::Devices;
 use crate::engine::rules::Rules;
 use crate::warehouse::fixture::{Customer, HOSTILE_CONTRACTS, month_table};
 use crate::warehouse::{CustomerRow, Meaning, RunClock, schema};
@@ -223,7 +224,7 @@ fn a_column_more_is_loaded_and_read() {
         last.push(format!("{:?}", row.cells.last().unwrap()));
         ControlFlow::Continue(())
     };
-    stream(&warehouse.files, &connection, &columns, table.month, &mut each).unwrap();
+    stream(&warehouse.files, &connection, &columns, table.month, Devices::Ignored, &mut each).unwrap();
     assert_eq!(last, ["Integer(15)", "Integer(0)", "Integer(14)"]);
 }
 

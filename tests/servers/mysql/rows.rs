@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use mysql::prelude::Queryable as _;
 use viewmart::console::Progress;
 use viewmart::engine::columns::{COLUMNS, Cell, Values};
-use viewmart::engine::devices::DeviceRows;
+use viewmart::engine::devices::Devices;
 use viewmart::engine::month::{Contracts, MonthTable};
 use viewmart::engine::rules::Category;
 use viewmart::mart;
@@ -15,7 +15,7 @@ use viewmart::warehouse::rows::columns_of_row;
 use viewmart::warehouse::{CustomerRow, Missing, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
 
 use super::fixture::{assert_message, assert_rows, clock, everything, flavours, n_staging_tables, odd, options};
-use super::made::{hostile_month, month_table, random_month};
+use super::made::{hostile_month, month_table, random_month, with_devices};
 
 #[test]
 fn hostile_contracts_arrive_unchanged() {
@@ -247,9 +247,8 @@ fn a_ledger_that_disagrees_with_the_rows_publishes_nothing() {
 fn devices_come_and_go_with_their_month() {
     for server in flavours() {
         let mut warehouse = server.fresh("devices");
-        let mut table = hostile_month("2022-04");
-        let counts: Vec<u32> = (0..table.n_rows() as u32).map(|row| row * 7 % 5).collect();
-        table.devices = Some(DeviceRows { counts: counts.clone(), ..DeviceRows::default() });
+        let table = with_devices(hostile_month("2022-04"));
+        let counts = table.devices.as_ref().map(|devices| devices.counts.clone()).unwrap();
         let sums = format!("{}, {}", counts.len(), counts.iter().sum::<u32>());
         let check = |warehouse: &mut MysqlWarehouse, table: &MonthTable, expected: &str| {
             warehouse.load(table, clock(), &Progress::hidden()).unwrap();
@@ -274,14 +273,27 @@ fn devices_come_and_go_with_their_month() {
         rows.sort_by_key(by_contract);
         expected.sort_by_key(by_contract);
         assert_eq!(rows, expected, "{server:?}");
+        let mut streamed = Vec::new();
+        let mut each = |row: CustomerRow<'_>| {
+            streamed.push((row.contract.to_owned(), row.cells.last().copied() == Some(Cell::Integer(0))));
+            ControlFlow::Continue(())
+        };
+        warehouse.for_each_row_with(table.month, Devices::Counted, &mut each).unwrap();
+        let has_none = counts.iter().map(|count| *count == 0);
+        assert_eq!(streamed, table.contracts.iter().map(str::to_owned).zip(has_none).collect::<Vec<_>>());
+        assert_eq!(warehouse.counts_devices(table.month).unwrap(), Devices::Counted);
         // Again, without them, with them again, and gone with the month.
         check(&mut warehouse, &table, &sums);
         let without = MonthTable { devices: None, ..table.clone() };
         check(&mut warehouse, &without, "0, 0");
+        assert_eq!(warehouse.counts_devices(table.month).unwrap(), Devices::Ignored);
         check(&mut warehouse, &table, &sums);
         mart::months::drop(&mut warehouse, table.month).unwrap();
         let left = warehouse.query(table.month, "SELECT COUNT(*) FROM {warehouse}.customer_devices").unwrap();
         assert_eq!(left, [[Value::Integer(0)]], "{server:?}");
         assert_eq!(n_staging_tables(&server, "devices"), 0);
+        // More of them than the last servers log in one transaction.
+        let table = with_devices(random_month("2022-04", 40_000, 1));
+        check(&mut warehouse, &table, "40000, 80000");
     }
 }
