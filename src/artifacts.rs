@@ -150,10 +150,11 @@ impl MonthFile {
     /// # Errors
     /// [`Error::Output`].
     pub fn write(&mut self, table: &MonthTable) -> Result<u64, Error> {
-        if let Some(devices) = &mut self.devices {
-            devices.write_with(|w| month_file::write_devices(table, w))?;
-        }
-        self.file.write_with(|w| month_file::write(table, w))?;
+        let seal = match &mut self.devices {
+            Some(devices) => devices.write_with(|w| month_file::write_devices(table, w))?,
+            None => None,
+        };
+        self.file.write_with(|w| month_file::write_sealed(table, seal.as_ref(), w))?;
         Ok(self.file.path().metadata().map_or(0, |m| m.len()))
     }
 
@@ -325,11 +326,12 @@ pub fn find_files_of_month(out: &Path, month: Month) -> Vec<PathBuf> {
     files
 }
 
-/// The run that the files of `month` in `out` are of, where all of them are there.
-pub fn run_of_files(out: &Path, month: Month) -> Option<i64> {
+/// The run that the files of `month`, whose devices are counted or not, in `out` are of, where all of them are there.
+pub fn run_of_files(out: &Path, month: Month, devices: Devices) -> Option<i64> {
     let name = |name: &str| out.join(name_of_month(month, name));
     let report: serde_json::Value = serde_json::from_slice(&fs::read(name(REPORT)).ok()?).ok()?;
-    let is_there = ["parquet", REJECTS].iter().all(|ending| name(ending).is_file());
+    let devices = (devices == Devices::Counted).then_some(DEVICES);
+    let is_there = ["parquet", REJECTS].into_iter().chain(devices).all(|ending| name(ending).is_file());
     report["run"].as_str().filter(|_| is_there)?.parse().ok()
 }
 

@@ -42,7 +42,7 @@ fn head(month: Month) -> String {
 
 /// What a month file says of the file beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seal {
+pub struct Seal {
     /// Distinct pairs of contract and device.
     pub pairs: u64,
     /// Kept records that name a device.
@@ -51,21 +51,13 @@ pub(super) struct Seal {
     pub sha256: String,
 }
 
-/// Writes the devices of `table`, where they were counted.
+/// Writes the devices of `table`; gives their seal, none where they were not counted.
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write_devices(table: &MonthTable, output: &mut dyn Write) -> io::Result<()> {
-    let mut writer = DeviceWriter::new(table.month, output)?;
-    writer.add(table)?;
-    writer.finish(0).map(drop)
-}
-
-/// The seal of the file that [`write_devices`] writes.
-pub(super) fn seal_of(table: &MonthTable) -> io::Result<Option<Seal>> {
+pub fn write_devices(table: &MonthTable, output: &mut dyn Write) -> io::Result<Option<Seal>> {
     let Some(devices) = &table.devices else { return Ok(None) };
-    let mut nothing = io::sink();
-    let mut writer = DeviceWriter::new(table.month, &mut nothing)?;
+    let mut writer = DeviceWriter::new(table.month, output)?;
     writer.add(table)?;
     writer.finish(devices.n_records).map(Some)
 }

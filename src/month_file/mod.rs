@@ -43,12 +43,12 @@ use crate::engine::columns::{Column, ColumnType, Output, held_by};
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 
-pub use devices::{DEVICES_ENDING, devices_beside, write_devices};
+pub use devices::{DEVICES_ENDING, Seal, devices_beside, write_devices};
 pub use error::{FileFlaw, Mismatch, MonthFileError};
 pub use merge::{Merge, MergeOptions, MergeWriteError, PartDevices, find_files};
 pub use stream::{RowWriter, StreamOf};
 pub use tasks::{GapPolicy, TaskBytes, TaskList};
-pub use write::{check_apps, write};
+pub use write::{check_apps, write, write_sealed};
 
 /// Version of what stands in the metadata.
 const FORMAT: &str = "2";

@@ -79,7 +79,7 @@ pub(crate) fn month_of(customers: &[Customer<'_>]) -> MonthTable {
 
 fn written(table: &MonthTable, group_rows: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_in_groups(table, COLUMNS, &mut bytes, group_rows).unwrap();
+    write_in_groups(table, COLUMNS, None, &mut bytes, group_rows).unwrap();
     bytes
 }
 
@@ -241,7 +241,7 @@ fn what_is_no_month_file_is_refused() {
     }
     assert!(rows_of(&good[4..], Checksum::Verify).is_err());
     let mut more = Vec::new();
-    write_in_groups(&month_of(&[]), &with_one_more(), &mut more, 1).unwrap();
+    write_in_groups(&month_of(&[]), &with_one_more(), None, &mut more, 1).unwrap();
     let FileFlaw::Columns { found, expected } = flaw_of(&more) else { panic!() };
     assert_eq!(found, format!("{expected}, SecondTotal INT64 REQUIRED"));
 }
@@ -266,7 +266,7 @@ fn a_file_of_another_format_says_what_to_do() {
 fn a_column_more_is_in_the_file() {
     let table = month_of(&[("A", 1, [1, 2, 3, 4, 5])]);
     let mut bytes = Vec::new();
-    write_in_groups(&table, &with_one_more(), &mut bytes, 1).unwrap();
+    write_in_groups(&table, &with_one_more(), None, &mut bytes, 1).unwrap();
     let metadata = parquet::file::metadata::ParquetMetaDataReader::new();
     let metadata = metadata.parse_and_finish(&bytes::Bytes::from(bytes)).unwrap();
     let chunk = metadata.row_group(0).columns().last().unwrap();

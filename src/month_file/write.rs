@@ -16,7 +16,7 @@ use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use super::chunk::Chunk;
-use super::devices::seal_of;
+use super::devices::{Seal, write_devices};
 use super::metadata::Metadata;
 use super::{MAX_APPS, MonthFileError, schema};
 use crate::engine::columns::{Column, Output, held_by, of_month_file};
@@ -41,19 +41,28 @@ pub fn check_apps(ledger: &LedgerDetail) -> Result<(), MonthFileError> {
 /// # Errors
 /// Those of `output`; a provenance without rules.
 pub fn write(table: &MonthTable, output: &mut (dyn Write + Send)) -> io::Result<()> {
-    write_in_groups(table, of_month_file(table.counts_devices()), output, ROW_GROUP_ROWS)
+    let seal = write_devices(table, &mut io::sink())?;
+    write_sealed(table, seal.as_ref(), output)
 }
 
-/// As [`write()`], with these columns and so many rows in a row group.
+/// As [`write()`], where the file of devices is written already and this is its seal.
+///
+/// # Errors
+/// Those of [`write()`].
+pub fn write_sealed(table: &MonthTable, seal: Option<&Seal>, output: &mut (dyn Write + Send)) -> io::Result<()> {
+    write_in_groups(table, of_month_file(table.counts_devices()), seal, output, ROW_GROUP_ROWS)
+}
+
+/// As [`write_sealed`], with these columns and so many rows in a row group.
 pub(super) fn write_in_groups(
     table: &MonthTable,
     columns: &[Column],
+    devices: Option<&Seal>,
     output: &mut (dyn Write + Send),
     group_rows: usize,
 ) -> io::Result<()> {
     let rules = Rules::parse(&table.provenance.rules_text).map_err(io::Error::other)?;
     let engine = &table.provenance.engine;
-    let devices = seal_of(table)?;
     let encoder = Encoder::new(columns)?;
     let mut writer = Writer::new(engine, columns, output)?;
     let encode = |start: usize| encoder.encode(table, start..table.n_rows().min(start + group_rows));
@@ -72,7 +81,7 @@ pub(super) fn write_in_groups(
         n_rows: table.n_rows() as u64,
         ledger: &table.detail,
         days: &table.activity,
-        devices: devices.as_ref(),
+        devices,
     })
 }
 

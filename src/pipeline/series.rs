@@ -127,7 +127,7 @@ impl Asked {
             ids: plan.run.engine.ids,
             devices: plan.run.engine.devices,
             line: lines.iter().find(|line| line.month == self.month),
-            outputs_of: artifacts::run_of_files(&plan.run.out, self.month),
+            outputs_of: artifacts::run_of_files(&plan.run.out, self.month, plan.run.engine.devices),
         })
     }
 }

@@ -12,7 +12,6 @@ use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays,
 use crate::console::{self, Bars, Progress, Unit};
 use crate::diff::DiffSide;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::devices::DeviceRows;
 use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
@@ -21,7 +20,7 @@ use crate::gate::{Evidence, Limits};
 use crate::lake::{self, DataFile, Duplicates, EQUAL_BYTES, Lake, LakeError, LakeErrorKind, Listing, task};
 use crate::month_file::{self, Merge, MonthFileError, TaskBytes, TaskList};
 use crate::report::{InputReport, Published, Report};
-use crate::timing::{StageTiming, peak_rss_bytes, today};
+use crate::timing::{StageClock, StageTiming, peak_rss_bytes, today};
 use crate::transform::{self, TransformOptions, Transformed};
 use crate::units::date_runs;
 use crate::warehouse::{
@@ -325,7 +324,13 @@ pub(super) fn publish(
 
 /// What a run of these files says of itself, but for where it was published and which files it left.
 pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, attempt: &Attempt) -> Report {
-    let Transformed { table, stages, backend, .. } = made;
+    let Transformed { table, mut stages, backend, .. } = made;
+    let devices = table.devices.as_ref().map(|devices| {
+        let stage = StageClock::start("devices");
+        let summary = devices.summary();
+        stages.push(stage.stop(0, summary.pairs));
+        summary
+    });
     Report {
         month: listing.month,
         etl_date: plan.etl_date,
@@ -341,7 +346,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
             skipped_files: listing.n_skipped,
         },
         contracts: table.n_rows() as u64,
-        devices: table.devices.as_ref().map(DeviceRows::summary),
+        devices,
         similar_apps: plan.rules.record.similar_apps(table.ledger.unmapped_app.keys()),
         files: attempt.files().to_vec(),
         days: table.detail.by_day(),
