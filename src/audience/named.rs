@@ -112,6 +112,13 @@ pub fn builtin() -> Result<Vec<NamedAudience>, NamedError> {
     read(BUILTIN_TOML, Vec::new())
 }
 
+/// Whether an audience of which no more is known than this is the one that comes with the program: one of a file may
+/// have its name, and then says otherwise what it is.
+pub fn is_builtin(name: &str, description: &str) -> bool {
+    let is_it = |audience: &NamedAudience| audience.name == name && audience.description == description;
+    builtin().is_ok_and(|all| all.iter().any(is_it))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::expr::OnDays;
@@ -121,6 +128,9 @@ mod tests {
     fn the_built_in_audiences_are_there() {
         let names: Vec<String> = builtin().expect("they are sound").into_iter().map(|audience| audience.name).collect();
         assert_eq!(names, ["at_risk", "heavy", "light", "kids", "movie_upsell", "shared", "one_day"]);
+        let description = "More than 24 hours on an active day: more than one device can play";
+        assert!(is_builtin("shared", description));
+        assert!(!is_builtin("heavy", description) && !is_builtin("shared", "per_day > 12h"));
     }
 
     #[test]

@@ -208,6 +208,7 @@ impl Attempt {
         self.days = table.detail.by_day();
         self.files = gate::standing_out(&table.detail, limits).into_iter().cloned().collect();
         self.record = Some(RunRecord::of_table(table, self.started));
+        super::audience::warn_of_devices(&self.audiences, table, &mut self.warnings);
         self.is_read = true;
         self.enter(Step::Making);
     }

@@ -24,7 +24,7 @@ use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
 use crate::month_file::{Merge, MergeOptions};
-use crate::warehouse::{RunAudience, RunAudiencePair, RunRecord};
+use crate::warehouse::{RunAudience, RunAudiencePair, RunRecord, RunWarning};
 
 /// Answers what is asked.
 pub(super) fn answer(plan: &AudiencePlan) -> Result<AudienceOutcome, Error> {
@@ -179,6 +179,24 @@ pub(super) fn measure_named(names: &[NamedAudience], indexes: &[Index<'_>]) -> R
     })
 }
 
+/// Warns of audiences that ask for devices where those of `table` were not counted, as far as they are to be measured in
+/// that month: whoever wants them has to know it before anything is published.
+pub(super) fn warn_of_devices(names: &[NamedAudience], table: &MonthTable, warnings: &mut Vec<RunWarning>) {
+    let month = table.month;
+    if table.counts_devices() == Devices::Counted {
+        return;
+    }
+    for audience in names.iter().filter(|audience| audience.expr.asks_for_devices(month, month)) {
+        let text = left_out(audience, &EvaluateError::NoDevices { month });
+        console::say(format_args!("warning: {text}"));
+        warnings.push(RunWarning { kind: "audience".to_owned(), text });
+    }
+}
+
+fn left_out(audience: &NamedAudience, error: &EvaluateError) -> String {
+    format!("audience {} is left out: {error}", audience.name)
+}
+
 /// Measures the audiences for the record of the run that publishes `table`. Of one that cannot be answered from that
 /// month alone a warning is shown.
 pub(super) fn measure(names: &[NamedAudience], table: &MonthTable, record: &mut RunRecord) {
@@ -191,7 +209,9 @@ pub(super) fn measure(names: &[NamedAudience], table: &MonthTable, record: &mut 
     for audience in names {
         match rows(audience) {
             Ok(rows) => measured.push((audience, rows)),
-            Err(error) => console::say(format_args!("warning: audience {} is left out: {error}", audience.name)),
+            // Of this month that was told before.
+            Err(EvaluateError::NoDevices { .. }) => {}
+            Err(error) => console::say(format_args!("warning: {}", left_out(audience, &error))),
         }
     }
     let sized = measured.par_iter().map(|(audience, rows)| {

@@ -24,7 +24,7 @@ const LADDER: [(&str, &[&str]); 21] = [
     ("mart", &["console", "engine", "error", "warehouse"]),
     ("reprocess", &["engine", "lake", "mart", "warehouse"]),
     ("audience", &["engine", "error", "fs", "month_file", "suggest", "units", "contract_list"]),
-    ("dashboard", &["console", "engine", "error", "fs", "mart", "units", "warehouse", "diagnosis"]),
+    ("dashboard", &["audience", "console", "engine", "error", "fs", "mart", "units", "warehouse", "diagnosis"]),
     ("diagnosis", &["engine", "lake"]),
     ("gate", &["diagnosis", "engine", "error", "lake", "units"]),
     ("generate", &["console", "engine", "error", "fs", "lake", "units"]),

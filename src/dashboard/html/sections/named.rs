@@ -1,5 +1,6 @@
 //! The audiences with a name, and the month without shared accounts.
 
+use crate::audience::named::is_builtin;
 use crate::dashboard::model::{AudienceSize, MonthModel, TopCustomer};
 
 use super::super::table::Column::{Numbers, Words};
@@ -77,10 +78,15 @@ fn overlaps(month: &MonthModel) -> String {
     table.finish()
 }
 
+/// The shared accounts, where there are any. An audience that takes the place of the built-in one may be anything.
+fn shared_of(month: &MonthModel) -> Option<&AudienceSize> {
+    month.audience(SHARED).filter(|shared| shared.users > 0 && is_builtin(&shared.name, &shared.description))
+}
+
 /// What shared accounts do to averages, and who watches most beside them.
 pub fn shared_accounts(context: &Context<'_>) -> String {
     let month = context.month;
-    let Some(shared) = month.audience(SHARED).filter(|shared| shared.users > 0) else { return String::new() };
+    let Some(shared) = shared_of(month) else { return String::new() };
     let summary = month.summary;
     let (users, seconds) = (summary.users - shared.users, summary.total_seconds - shared.seconds);
     let says = format!(
@@ -133,7 +139,6 @@ fn others(context: &Context<'_>) -> String {
 
 /// Which of the sections a month has, for the links to them.
 pub fn links(month: &MonthModel) -> Vec<(&'static str, &'static str)> {
-    let has_shared = month.audience(SHARED).is_some_and(|shared: &AudienceSize| shared.users > 0);
     let audiences = (!month.audiences.is_empty()).then_some(("audiences", "Audiences"));
-    audiences.into_iter().chain(has_shared.then_some(("shared", "Shared accounts"))).collect()
+    audiences.into_iter().chain(shared_of(month).map(|_| ("shared", "Shared accounts"))).collect()
 }
