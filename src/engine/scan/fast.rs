@@ -194,7 +194,7 @@ impl Scanner {
                 if may_be_null && is_null(std::slice::from_raw_parts(line.contract, line.contract_bytes)) {
                     break;
                 }
-                if S::TAKES_DEVICES && F::HAS_NULLS && line.device_bytes <= MAX_NULL_BYTES {
+                if S::TAKES_DEVICES && F::HAS_NULLS && (1..=MAX_NULL_BYTES).contains(&line.device_bytes) {
                     may_be_null = true;
                     if is_null(std::slice::from_raw_parts(line.device, line.device_bytes)) {
                         break;
