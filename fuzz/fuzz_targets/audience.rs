@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::audience::{Index, Question, evaluate, named, parse_with};
+use viewmart::engine::devices::DeviceRows;
 use viewmart::engine::ledger::LedgerDetail;
 use viewmart::engine::month::{MonthMeta, MonthTable, Provenance};
 use viewmart::engine::partial::{Partial, Row};
@@ -25,7 +26,10 @@ static MONTH: LazyLock<MonthTable> = LazyLock::new(|| {
         labels: &rules.labels,
         provenance,
     };
-    Partial::from_rows(rows, LedgerDetail::default()).finish(meta).expect("sums fit")
+    let mut table = Partial::from_rows(rows, LedgerDetail::default()).finish(meta).expect("sums fit");
+    let counts = (0..table.n_rows() as u32).map(|row| row % 7).collect();
+    table.devices = Some(DeviceRows { counts, ..DeviceRows::default() });
+    table
 });
 
 fuzz_target!(|text: &str| {

@@ -250,10 +250,16 @@ fn devices_reach_warehouse_mart_lists_and_questions_and_go_with_their_month() {
     assert_eq!(work.run(["diff", "parts", &month]).code, Some(0));
     let differs = work.run(["diff", "parts/1", &month, "--json"]).stdout;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&differs).unwrap()["changed_by_column"]["Devices"], 1);
+    check_diff(&work, &month);
 
-    // Up to date with the flag, to be made again without it, and then nothing is left.
+    // Up to date with the flag, as long as both files are there, to be made again without it, and then nothing is left.
     let planned = |flags: &[&str]| run_with(&[&["--month", "all", "--dry-run"], flags].concat()).stdout;
     assert!(planned(&["--devices"]).contains("up to date"), "{}", planned(&["--devices"]));
+    let pairs = work.read(&format!("out/{DEVICES}"));
+    fs::remove_file(work.path(format!("out/{DEVICES}"))).unwrap();
+    run_with(&["--month", "all", "--devices"]);
+    assert!(work.read(&format!("out/{DEVICES}")) == pairs);
+    assert_eq!(work.rows("out/warehouse.db", "SELECT COUNT(*) FROM etl_run"), [["1"]]);
     assert!(planned(&[]).contains("rules changed"), "{}", planned(&[]));
     run_with(&[]);
     assert!(table().is_empty() && bands().is_empty());
@@ -264,6 +270,71 @@ fn devices_reach_warehouse_mart_lists_and_questions_and_go_with_their_month() {
     run_with(&["--devices"]);
     work.run(["drop", "--month", "2022-04", "--out", "out"]).ok();
     assert!(table().is_empty() && bands().is_empty());
+}
+
+/// Devices are compared wherever both sides count them, and else it is said that they are not.
+fn check_diff(work: &Workplace, month: &str) {
+    let one_less = work.path("less.db");
+    fs::copy(work.path("out/warehouse.db"), &one_less).unwrap();
+    let less = rusqlite::Connection::open(one_less).unwrap();
+    less.execute("UPDATE customer_devices SET Devices = 2 WHERE Contract = 'D'", []).unwrap();
+    drop(less);
+    transform(work, &["lake"], "bare", &[]);
+    let bare = format!("bare/{MONTH}");
+    let [whole, less] = ["sqlite:out/warehouse.db#2022-04", "sqlite:less.db#2022-04"];
+    let check = |a: &str, b: &str, code: i32, devices: &str, changed: Option<u64>, line: &str| {
+        let found = work.run(["diff", a, b, "--json"]);
+        assert_eq!(found.code, Some(code), "{a} {b}: {found:?}");
+        let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+        let n_changed = found["changed_by_column"]["Devices"].as_u64();
+        assert_eq!((found["devices"].as_str(), n_changed), (Some(devices), changed), "{a} {b}");
+        let shown = work.run(["diff", a, b]).stdout;
+        assert!(shown.contains(line), "{shown}");
+    };
+    check(whole, month, 0, "compared", Some(0), "they are equal");
+    check(whole, less, 1, "compared", Some(1), "1 in Devices");
+    check(month, less, 1, "compared", Some(1), "1 in Devices");
+    check(month, &bare, 0, "only_in_a", None, "devices are not compared: A alone counts them");
+    check(&bare, whole, 0, "only_in_b", None, "devices are not compared: B alone counts them");
+    check(&bare, &bare, 0, "not_counted", None, "they are equal");
+}
+
+#[test]
+fn an_audience_that_asks_for_devices_which_were_not_counted_is_a_warning() {
+    let work = Workplace::new();
+    small_lake(&work);
+    work.write(
+        "mine.toml",
+        "[boxes]\nexpression = 'tv or devices >= 3'\n[past]\nexpression = '2022-03: (devices >= 3)'\n",
+    );
+    let run_with = |flags: &[&str]| run(&work, &["run", "lake", "--out", "out", "--audiences", "mine.toml"], flags);
+    let warning = "audience boxes is left out: the devices of 2022-04 were not counted";
+    run_with(&["--deny-warnings"]).failed(4, &[warning]);
+    let finished = run_with(&[]).ok();
+    assert_eq!(finished.stderr.matches(warning).count(), 1, "{}", finished.stderr);
+    assert_eq!(work.read_json("out/report.json")["warnings"], serde_json::json!([warning]));
+    let kept = "SELECT Kind, Text FROM etl_run_warning JOIN etl_run_published ON Run = Id";
+    assert_eq!(work.rows("out/warehouse.db", kept), [["audience", warning]]);
+    run_with(&["--deny-warnings", "--devices"]).ok();
+    let sizes = work.rows("out/mart.db", "SELECT Users FROM audience_size WHERE Audience = 'boxes'");
+    assert_eq!(sizes, [["1"]]);
+    let load = ["load", "out", "--warehouse", "sqlite:w.db", "--audiences", "mine.toml", "--deny-warnings"];
+    work.run(load).ok();
+    transform(&work, &["lake"], "bare", &[]);
+    work.run(["load", "bare"].iter().chain(&load[2..])).failed(4, &[warning]);
+}
+
+#[test]
+fn of_records_with_one_id_the_first_names_the_device() {
+    let work = Workplace::new();
+    let of = |id: &str, device: &str| {
+        record("A", "VOD", 60).replace("0C96E62FC55C", device).replacen('{', &format!("{{\"_id\":\"{id}\","), 1)
+    };
+    work.write("lake/20220401.json", [of("1", "X"), of("1", "Y"), of("2", "Z")].concat());
+    for (flags, expected) in [(&["--devices"][..], "3"), (&["--devices", "--unique-ids"], "2")] {
+        run(&work, &["run", "lake", "--out", "out"], &[flags, &["--max-reject-ratio", "1"]].concat()).ok();
+        assert_eq!(work.rows("out/warehouse.db", "SELECT Devices FROM customer_devices"), [[expected]]);
+    }
 }
 
 #[test]

@@ -41,6 +41,10 @@ struct Subject {
 const RUN: Subject =
     Subject { before: &[], command: &["run", "LAKE", "--month", "2022-04"], flags: &FLAGS, again: &[0] };
 
+/// With devices, which have a file of their own and a table.
+const COUNTING: Subject =
+    Subject { before: &[], command: &["run", "LAKE", "--month", "2022-04", "--devices"], flags: &FLAGS, again: &[0] };
+
 /// All others that publish something.
 const OTHERS: [Subject; 6] = [
     Subject { before: &[], command: &["transform", "LAKE", "--month", "2022-04"], flags: &FLAGS, again: &[0] },
@@ -131,7 +135,10 @@ struct Shown(BTreeMap<String, String>);
 impl Shown {
     fn of(work: &Workplace) -> Shown {
         let mut shown = BTreeMap::from([
-            ("warehouse".to_owned(), rows(work, WAREHOUSE, "name IN ('customer_behavior', 'daily_activity')")),
+            (
+                "warehouse".to_owned(),
+                rows(work, WAREHOUSE, "name IN ('customer_behavior', 'customer_devices', 'daily_activity')"),
+            ),
             // The numbers of runs differ.
             ("mart".to_owned(), rows(work, MART, "type = 'table' AND name NOT IN ('mart_run', 'movement_run')")),
         ]);
@@ -322,7 +329,7 @@ fn whichever_call_of_a_run_fails_every_output_shows_the_old_month_or_the_new() {
 
 #[test]
 fn whichever_call_of_a_command_fails_every_output_shows_the_old_month_or_the_new() {
-    for subject in &OTHERS {
+    for subject in OTHERS.iter().chain([&COUNTING]) {
         let stage = Stage::set(subject);
         for fault in FAULTS {
             stage.walk(fault, 3);

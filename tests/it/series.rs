@@ -101,6 +101,10 @@ fn months_are_made_where_they_changed() {
     check("all", &[], &left);
     assert_eq!(work.rows("shared/warehouse.db", "SELECT COUNT(*) FROM etl_run"), [["4"]]);
 
+    // Devices are a part of the rules.
+    let counted = ["2022-01 rules_changed planned", "2022-02 rules_changed planned", "2022-04 rules_changed planned"];
+    check("all", &["--devices", "--dry-run"], &counted);
+
     // Rules: all months, from the last one.
     let other = ["--rules", "other.toml"];
     check(
