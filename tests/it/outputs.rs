@@ -284,7 +284,7 @@ fn a_load_that_fails_is_recorded() {
     let mut damaged = work.read(file);
     damaged[4..40].fill(0xff);
     work.write("damaged/month-2022-04.parquet", damaged);
-    work.run(["load", file, "--require-all-days"]).failed(3, &["no file for 2022-04-02 to 2022-04-30"]);
+    work.run(["load", file, "--require-all-days"]).failed(3, &["no record of 2022-04-02 to 2022-04-30"]);
     assert!(!work.path(WAREHOUSE).exists());
     work.run(["load", file]).ok();
     let mut expected = vec![["2022-04-01", "published", "0"]];
