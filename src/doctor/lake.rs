@@ -14,7 +14,7 @@ use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::gate::{self, Evidence, Limits, Refusal, WarningPolicy};
 use crate::lake::ends::{END_BYTES, Ends};
-use crate::lake::{Compression, DataFile, Duplicates, EQUAL_ENDS, Lake, Listing, twice};
+use crate::lake::{Compression, DataFile, Duplicates, EQUAL_ENDS, Lake, Listing};
 use crate::timing::today;
 use crate::transform::{self, TransformOptions};
 use crate::units::{counted, date_runs, dates, grouped, size};
@@ -246,8 +246,7 @@ impl<'a> Look<'a> {
 
     /// Files of a day that are the same, as far as they were seen.
     fn equal_files(&self, listing: &Listing, limits: &Limits) -> Vec<Check> {
-        let n_records: BTreeMap<&str, u64> =
-            self.detail.files.iter().map(|file| (file.file.uri.as_str(), file.counts.read)).collect();
+        let n_records = self.detail.n_records();
         let mut first: BTreeMap<(Day, u64, [u8; 32]), &DataFile> = BTreeMap::new();
         let mut checks = Vec::new();
         let files = self.prints.iter().filter_map(|(place, print)| Some((listing.files.get(*place)?, print)));
@@ -257,14 +256,12 @@ impl<'a> Look<'a> {
                 first.insert(key, file);
                 continue;
             };
-            let n_records = n_records.get(file.canonical_uri().as_str()).copied().unwrap_or(0);
-            match n_records {
-                0 => {}
-                1 | 2 => {
-                    let text = format!("{} holds the same as {}", file.uri, one.uri);
-                    checks.push(warned("files", verdict_of_warnings(limits), text));
+            match gate::equal_files(&[[one, file]], EQUAL_ENDS, &n_records) {
+                Ok(warnings) => {
+                    let check = |warning: gate::Warning| warned("files", verdict_of_warnings(limits), warning.text);
+                    checks.extend(warnings.into_iter().map(check));
                 }
-                _ => checks.push(Check::bad(Part::Lake, "files", Verdict::Failed, &twice(one, file, EQUAL_ENDS))),
+                Err(error) => checks.push(Check::bad(Part::Lake, "files", Verdict::Failed, &error)),
             }
         }
         checks.truncate(SHOWN_FILES);

@@ -340,13 +340,15 @@ fn whichever_call_of_a_command_fails_every_output_shows_the_old_month_or_the_new
 /// What a power cut would lose: a name that leads to bytes which are not on the disk, or a name that is not.
 #[test]
 fn a_file_is_on_the_disk_before_it_has_its_name_and_the_name_soon_after() {
+    /// The calls that give a file a name.
+    const NAMING: [&str; 2] = ["rename", "link"];
     let stage = Stage::set(&RUN);
     let position = |range: &[Call], names: &[&str], path: &Path| {
         range.iter().rposition(|call| names.contains(&call.name.as_str()) && call.path == path)
     };
     let mut n_renames = 0;
     for (at, call) in stage.calls.iter().enumerate() {
-        if !["rename", "link"].contains(&call.name.as_str()) {
+        if !NAMING.contains(&&*call.name) {
             continue;
         }
         n_renames += 1;
@@ -354,8 +356,7 @@ fn a_file_is_on_the_disk_before_it_has_its_name_and_the_name_soon_after() {
         let written = position(before, &["write", "copy", "truncate"], &call.path);
         let synced = position(before, &["sync"], &call.path);
         // A second name of a file that had its own.
-        let is_named = before.iter().any(|earlier| earlier.name == "rename" && earlier.to == call.path)
-            || before.iter().any(|earlier| earlier.name == "link" && earlier.to == call.path);
+        let is_named = before.iter().any(|earlier| NAMING.contains(&&*earlier.name) && earlier.to == call.path);
         assert!(synced > written || is_named, "{call:?} of a file that is not on the disk");
         let folder = call.to.parent().unwrap();
         let after = &stage.calls[at..];
