@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod calendar;
 pub mod columns;
 pub mod devices;
+pub mod hex;
 pub mod ledger;
 pub mod month;
 pub mod odd;

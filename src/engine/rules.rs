@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::hex::hex;
+
 pub use parse::{NoReferences, References, RulesError};
 
 /// The five fixed categories. The order here is the order of the columns in every table.
@@ -277,7 +279,7 @@ fn whole_canonical(name: &str, record: &RecordRules, labels: &LabelRules) -> Str
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// A set of categories in rule order, 0..32; see [`LabelRules::taste`].

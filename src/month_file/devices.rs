@@ -21,6 +21,7 @@ use super::MonthFileError;
 use super::part_file::{Between, PartFile, PartStream};
 use crate::engine::calendar::Month;
 use crate::engine::devices::RowDevices;
+use crate::engine::hex::hex;
 use crate::engine::month::{Contracts, MonthTable};
 use crate::engine::scan::record::{MAX_CONTRACT_CHARS, MAX_LINE_BYTES};
 
@@ -101,12 +102,8 @@ impl<'a> DeviceWriter<'a> {
     /// Writes what is left; gives the seal of a month of which so many records name a device.
     pub fn finish(mut self, n_records: u64) -> io::Result<Seal> {
         self.hand_on()?;
-        Ok(Seal { pairs: self.n_pairs, records: n_records, sha256: hex(self.hash) })
+        Ok(Seal { pairs: self.n_pairs, records: n_records, sha256: hex(&self.hash.finalize()) })
     }
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn push_text(buffer: &mut Vec<u8>, text: &str) {
@@ -192,8 +189,9 @@ impl DeviceReader {
 
     /// Whether nothing is left, and all of it is what `seal` says.
     pub fn finish(&mut self, seal: &Seal) -> Result<(), MonthFileError> {
-        let is_sealed =
-            self.contract.is_none() && self.n_pairs == seal.pairs && hex(std::mem::take(&mut self.hash)) == seal.sha256;
+        let is_sealed = self.contract.is_none()
+            && self.n_pairs == seal.pairs
+            && hex(&std::mem::take(&mut self.hash).finalize()) == seal.sha256;
         match is_sealed {
             true => Ok(()),
             false => {

@@ -12,6 +12,7 @@ use super::schema::{
 };
 use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::Devices;
+use crate::engine::hex::hex;
 use crate::engine::ledger::{AppSums, Ids, InputFile, Ledger, Reason};
 use crate::engine::month::{DayActivity, MonthTable, Provenance};
 use crate::engine::rules::Category;
@@ -312,8 +313,7 @@ pub fn fingerprint<'f>(files: impl IntoIterator<Item = &'f InputFile>, devices: 
     if devices == Devices::Counted {
         hash.update("devices;");
     }
-    let hash = is_known.then(|| hash.finalize());
-    hash.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
+    if is_known { hex(&hash.finalize()) } else { String::new() }
 }
 
 /// No count of records or bytes on this earth reaches 2^63.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::engine::hex::hex;
 use crate::lake::input::HdfsUri;
 
 /// Longest file name of common file systems, in bytes.
@@ -18,7 +19,7 @@ pub fn relative_path(uri: &HdfsUri) -> PathBuf {
 
 /// Name of the partial file of `uri`.
 pub fn key(uri: &str) -> String {
-    Sha256::digest(uri.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(uri.as_bytes()).iter().take(16))
 }
 
 fn safe_name(name: &str) -> String {

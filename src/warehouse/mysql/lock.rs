@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::session::Server;
 use super::wait::{self, SERVER_WAIT_S};
 use crate::console::Waiting;
+use crate::engine::hex::hex;
 use crate::warehouse::Fault;
 
 const DOING: &str = "waiting for another viewmart";
@@ -95,6 +96,6 @@ fn name_of(connector: &Connector, conn: &mut Conn, server: &Server) -> Result<St
         let lower: Option<String> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, DOING, &e))?;
         database = lower.unwrap_or(database);
     }
-    let hash: String = Sha256::digest(database).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(database));
     Ok(format!("viewmart {hash:.50}"))
 }
