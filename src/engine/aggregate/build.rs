@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::collect::{AppCounts, Collector, FileId};
-use super::context::{Context, HashKey};
+use super::context::Context;
 use super::devices::PairTables;
 use super::huge_pages::HugePageVec;
 use super::intern::Texts;
@@ -24,6 +24,7 @@ pub struct MonthBuilder {
     context: Context,
     /// Names of the apps by [`crate::engine::rules::App::index`].
     apps: Vec<String>,
+    /// Made when there is something to add: a new table has memory of its own already.
     tables: Vec<ProfileTable>,
     /// Where devices are counted.
     pairs: Option<PairTables>,
@@ -35,7 +36,7 @@ impl MonthBuilder {
         let context = Context::new(rules);
         MonthBuilder {
             apps: rules.apps().map(|(name, _)| name.to_owned()).collect(),
-            tables: new_tables(context.key),
+            tables: Vec::new(),
             context,
             pairs: None,
         }
@@ -65,6 +66,10 @@ impl MonthBuilder {
             collectors.iter().map(|collector| &**collector).filter(|collector| collector.n_waiting() > 0).collect();
         if parts.is_empty() {
             return;
+        }
+        if self.tables.is_empty() {
+            let key = self.context.key;
+            self.tables = (0..N_PARTITIONS).map(|_| ProfileTable::new(key)).collect();
         }
         self.tables.par_iter_mut().enumerate().for_each(|(partition, table)| {
             table.prefetch();
@@ -99,7 +104,7 @@ impl MonthBuilder {
         // The numbers of contracts and devices begin anew with the tables.
         let texts = std::mem::take(&mut self.context.interner).into_texts();
         let device_texts = std::mem::take(&mut self.context.devices).into_texts();
-        let tables = std::mem::replace(&mut self.tables, new_tables(self.context.key));
+        let tables = std::mem::take(&mut self.tables);
         let rows = sort_rows(&tables, &texts);
         let devices = self.pairs.as_mut().map(std::mem::take).map(|pairs| {
             let contract_ids = rows.iter().map(|row| row.contract_id);
@@ -117,15 +122,14 @@ impl MonthBuilder {
     /// # Errors
     /// As [`MonthBuilder::take_rows`].
     pub fn into_partial(mut self, mut collectors: Vec<Collector>, files: Vec<InputFile>) -> Result<Partial, Overflow> {
+        self.aggregate(&mut collectors.iter_mut().collect::<Vec<_>>());
+        // Rows and columns take the place of what waited: fresh memory costs more than filling it.
+        collectors.iter_mut().for_each(|collector| collector.partitions.free());
         let rows = self.take_rows(&mut collectors.iter_mut().collect::<Vec<_>>())?;
         let mut ledger = Gathered::default();
         collectors.into_iter().for_each(|collector| ledger.add(collector));
         Ok(Partial { ledger: ledger.into_detail(files, self.apps, &self.context), ..rows })
     }
-}
-
-fn new_tables(key: HashKey) -> Vec<ProfileTable> {
-    (0..N_PARTITIONS).map(|_| ProfileTable::new(key)).collect()
 }
 
 /// The ledgers of all threads.

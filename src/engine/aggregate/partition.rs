@@ -191,6 +191,12 @@ impl Partitions {
         }
         self.n_used_chunks = 0;
     }
+
+    /// Empties all partitions and gives their memory back.
+    pub fn free(&mut self) {
+        self.clear();
+        self.regions = Vec::new();
+    }
 }
 
 #[cfg(test)]
