@@ -13,7 +13,6 @@ import datetime
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,10 +80,15 @@ def viewmart(asked, *words):
 def scan_task(line, binary, rules, flags):
     """On an executor: the rows of a task, and behind them what it counted, once it has ended as it should."""
     words = [SparkFiles.get(binary), "scan", "--task", "-", "--out", "arrow:-", "--quiet", "--json=no"]
-    words += ["--rules", SparkFiles.get(rules), f"--die-with-parent={os.getpid()}", *flags]
+    words += [f"--die-with-parent={os.getpid()}", *flags]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryFile() as said:
-        kernel = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+    # Files without a name: whatever ends this process leaves nothing.
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as ruled:
+        ruled.write(rules.encode())
+        ruled.flush()
+        words.append(f"--rules=/dev/fd/{ruled.fileno()}")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": said, "pass_fds": [ruled.fileno()]}
+        kernel = subprocess.Popen(words, **pipes)
         try:
             last, n_rows, broken = None, 0, ""
             try:
@@ -123,13 +127,15 @@ def with_cpu(batch, cpu_ms):
 
 def add_up(spark, lines, asked, rules):
     """Scans all tasks and leaves the rows of the month in the folder of parts."""
-    tasks, binary, flags = spark.sparkContext.broadcast(lines), os.path.basename(asked.viewmart), flags_of(SCAN, asked)
-    flags, rules = [*flags, f"--etl-date={asked.etl_date}"], os.path.basename(rules)
+    # The rules too, which may hold long lists of contracts.
+    job = spark.sparkContext.broadcast((lines, rules))
+    binary, flags = os.path.basename(asked.viewmart), [*flags_of(SCAN, asked), f"--etl-date={asked.etl_date}"]
 
     def scan(batches):
         # All numbers first: Spark can use a worker again that has read its input to the end.
         for number in [number for batch in batches for number in batch.column(0).to_pylist()]:
-            yield from scan_task(tasks.value[number], binary, rules, flags)
+            lines, rules = job.value
+            yield from scan_task(lines[number], binary, rules, flags)
 
     rows = spark.range(0, len(lines), 1, len(lines)).mapInArrow(scan, SCHEMA)
     sums = [F.sum(name).alias(name) for name in [*SECONDS, "CpuMs"]]
@@ -201,13 +207,8 @@ def make_month(spark, asked, scratch):
     lines = viewmart(asked, "plan", "--quiet", size, *flags_of(PLAN, asked), "--", *asked.lake).splitlines()
     tasks = {task["id"]: task for task in map(json.loads, lines)}
     rules = viewmart(asked, "rules", "--json=no", *flags_of(RULES, asked), *([asked.rules] if asked.rules else []))
-    # Spark knows files by their last name, for as long as an application lasts.
-    rules_file = f"{scratch}/{os.path.basename(scratch)}.toml"
-    with open(rules_file, "w") as file:
-        file.write(rules)
     sc.addFile(asked.viewmart)
-    sc.addFile(rules_file)
-    add_up(spark, lines, asked, rules_file)
+    add_up(spark, lines, asked, rules)
 
     made = spark.read.parquet(asked.parts)
     counted = made.where("Counters is not null").select("Counters", "N", "CpuMs").collect()
@@ -227,12 +228,14 @@ def make_month(spark, asked, scratch):
 
 def main():
     asked, scratch = arguments(), tempfile.mkdtemp(prefix="viewmart-")
-    spark = SparkSession.builder.appName("viewmart").getOrCreate()
-    try:
-        sys.exit(make_month(spark, asked, scratch))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        spark.stop()
+    # Removes it when this process has ended, also when it was killed.
+    remover = ["sh", "-c", 'cat; rm -rf "$0"', scratch]
+    with subprocess.Popen(remover, stdin=subprocess.PIPE, start_new_session=True):
+        spark = SparkSession.builder.appName("viewmart").getOrCreate()
+        try:
+            sys.exit(make_month(spark, asked, scratch))
+        finally:
+            spark.stop()
 
 
 if __name__ == "__main__":

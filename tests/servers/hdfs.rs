@@ -10,7 +10,7 @@ use viewmart::lake::{Caching, Lake, LakeError, LakeOptions, PullSummary, Verify}
 
 use cluster::{Cluster, N_BLOCK, SLOW, content, folder, slow_lake};
 
-mod cluster;
+pub mod cluster;
 mod kerberos;
 mod program;
 
