@@ -60,6 +60,12 @@ fn name_of_month(month: Month, name: &str) -> String {
     format!("month-{month}.{name}")
 }
 
+/// Whether files of that name are kept by month.
+fn is_kept_by_month(name: &str) -> bool {
+    let of_month = name.strip_prefix("month-").and_then(|rest| rest.split_once('.'));
+    of_month.is_some_and(|(month, _)| month.parse::<Month>().is_ok())
+}
+
 /// Begins the newest file of that name, which is kept by month too.
 fn stage_by_month(out: &OutFolder, month: Month, name: &str) -> Result<StagedFile, Error> {
     out.stage(name)?.also_as(&out.path().join(name_of_month(month, name)))
@@ -247,11 +253,28 @@ impl DashboardFiles {
         self.files().flat_map(StagedFile::names).map(Path::to_owned)
     }
 
-    /// All of them.
-    pub fn into_files(self) -> Vec<StagedFile> {
+    /// All of them, and `files` between them, in the order in which they get their names: the page is the last, so that
+    /// one that shows a run stands beside the files of that run.
+    pub fn around(self, files: Vec<StagedFile>) -> Vec<StagedFile> {
         let live = self.live.into_iter().flat_map(|live| [live.workbook, live.source]);
-        [self.page, self.package].into_iter().chain(live).collect()
+        [self.package].into_iter().chain(live).chain(files).chain([self.page]).collect()
     }
+}
+
+/// Whether `out` has all dashboards, and no other: those for which `is_page` and `is_workbook` hold.
+pub fn are_dashboards(
+    out: &Path,
+    live: LiveChoice,
+    is_page: impl FnOnce(&Path) -> bool,
+    is_workbook: impl FnOnce(&Path) -> bool,
+) -> bool {
+    let is_there = |name: &str| out.join(name).is_file();
+    let is_live = match live {
+        LiveChoice::Write => [LIVE_WORKBOOK, LIVE_SOURCE].into_iter().all(is_there),
+        LiveChoice::Skip => true,
+        LiveChoice::Remove => ![LIVE_WORKBOOK, LIVE_SOURCE].into_iter().any(is_there),
+    };
+    is_live && is_workbook(&out.join(WORKBOOK)) && is_page(&out.join(DASHBOARD))
 }
 
 /// Refuses outputs of which two are one file, or one is a file that the command reads or works in: `others`, each with a
@@ -264,18 +287,56 @@ pub fn refuse_clashes<'a>(
     out: Option<&OutFolder>,
     others: impl IntoIterator<Item = (PathBuf, &'static str)>,
 ) -> Result<(), Error> {
-    let in_folder = [
+    // Devices and pipes take what several outputs say.
+    let names = files.into_iter().filter(|file| file.is_file()).flat_map(StagedFile::names);
+    refuse_taken(names, others.into_iter().chain(out.into_iter().flat_map(|out| kept_in(out.path()))))
+}
+
+/// The same of files of which only the names are known, and which are none of those that a month leaves in `out`.
+///
+/// # Errors
+/// [`Error::Clash`].
+pub fn refuse_name_clashes(
+    names: &[&Path],
+    out: &Path,
+    others: impl IntoIterator<Item = (PathBuf, &'static str)>,
+) -> Result<(), Error> {
+    const NEWEST: [&str; 8] =
+        [REJECTS, REFUSED_REJECTS, REFUSED_REPORT, REPORT, DASHBOARD, WORKBOOK, LIVE_WORKBOOK, LIVE_SOURCE];
+    const OUTPUT: &str = "an output of a run";
+    let files: Vec<&Path> = names.iter().copied().filter(|name| target::is_file(name)).collect();
+    let folder = target::place(&out.join(REPORT)).and_then(|report| Some(report.parent()?.to_owned()));
+    for name in &files {
+        let place = target::place(name);
+        let is_of_month =
+            place.as_deref().and_then(Path::file_name).is_some_and(|name| is_kept_by_month(&name.to_string_lossy()));
+        if is_of_month && folder.as_deref() == place.as_deref().and_then(Path::parent) && folder.is_some() {
+            let clash = Clash::Input { what: OUTPUT, path: (*name).to_owned() };
+            return Err(Error::Clash { path: (*name).to_owned(), clash });
+        }
+    }
+    let newest = NEWEST.map(|name| (out.join(name), OUTPUT));
+    refuse_taken(files, others.into_iter().chain(kept_in(out)).chain(newest))
+}
+
+/// What is in an output folder besides outputs.
+fn kept_in(out: &Path) -> [(PathBuf, &'static str); 3] {
+    [
         // Where the warehouse is unless it is named.
         ("warehouse.db", "a file of the warehouse"),
         ("mart.db", "a file of the warehouse"),
         (LOCK_NAME, "the lock of the output folder"),
-    ];
-    let in_folder = out.into_iter().flat_map(|out| in_folder.map(|(name, what)| (out.path().join(name), what)));
-    let taken =
-        in_folder.chain(others).filter_map(|(path, what)| Some((target::place(&path)?, Clash::Input { what, path })));
-    let mut taken: HashMap<PathBuf, Clash> = taken.collect();
-    // Devices and pipes take what several outputs say.
-    for name in files.into_iter().filter(|file| file.is_file()).flat_map(StagedFile::names) {
+    ]
+    .map(|(name, what)| (out.join(name), what))
+}
+
+fn refuse_taken<'a>(
+    names: impl IntoIterator<Item = &'a Path>,
+    others: impl IntoIterator<Item = (PathBuf, &'static str)>,
+) -> Result<(), Error> {
+    let of_other = |(path, what): (PathBuf, _)| Some((target::place(&path)?, Clash::Input { what, path }));
+    let mut taken: HashMap<PathBuf, Clash> = others.into_iter().filter_map(of_other).collect();
+    for name in names {
         let Some(place) = target::place(name) else { continue };
         if let Some(clash) = taken.insert(place, Clash::Output { path: name.to_owned() }) {
             return Err(Error::Clash { path: name.to_owned(), clash });
@@ -307,23 +368,48 @@ pub fn write_refused_rejects(rejects: &Rejects, month: Month, out: &OutFolder) -
 }
 
 /// The files in `out` that show `month`: those that bear its name, and the newest of each other kind where they are of
-/// that month.
-pub fn find_files_of_month(out: &Path, month: Month) -> Vec<PathBuf> {
+/// that month. `packaged` is the month of the workbook with its rows, where that is known.
+pub fn find_files_of_month(out: &Path, month: Month, packaged: Option<Month>) -> Vec<PathBuf> {
     let prefix = format!("month-{month}.");
     let mut files: Vec<PathBuf> = fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)));
     files.sort();
     let text = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_default();
-    let report: serde_json::Value = serde_json::from_str(&text(REPORT)).unwrap_or_default();
-    if report["month"] == month.to_string() {
-        files.extend([REPORT, REJECTS, WORKBOOK, LIVE_WORKBOOK].map(|name| out.join(name)));
-    }
-    // The page shows several months, and names the days of each.
-    if text(DASHBOARD).contains(&month.to_string()) {
-        files.push(out.join(DASHBOARD));
-    }
+    let tells_of = |name: &str| {
+        let report: serde_json::Value = serde_json::from_str(&text(name)).unwrap_or_default();
+        // One of many months, or of one.
+        let months = report["months"].as_array().map_or(std::slice::from_ref(&report), Vec::as_slice);
+        months.iter().any(|report| report["month"] == month.to_string())
+    };
+    let is_kept = |name: &str| is_same_text(&out.join(name), &out.join(name_of_month(month, name)));
+    // The page shows several months, and names the days of each; a live workbook has the month that it opens with.
+    let names_it = |name: &str| text(name).contains(&month.to_string());
+    let newest = [
+        (REPORT, tells_of(REPORT)),
+        (REJECTS, is_kept(REJECTS)),
+        (REFUSED_REPORT, tells_of(REFUSED_REPORT)),
+        (REFUSED_REJECTS, is_kept(REFUSED_REJECTS)),
+        (WORKBOOK, packaged.map_or_else(|| tells_of(REPORT), |packaged| packaged == month)),
+        (LIVE_WORKBOOK, names_it(LIVE_WORKBOOK)),
+        (DASHBOARD, names_it(DASHBOARD)),
+    ];
+    files.extend(newest.into_iter().filter(|(_, is_so)| *is_so).map(|(name, _)| out.join(name)));
     files.retain(|path| path.exists());
     files
+}
+
+/// Whether both files are there and are the same, or copies where there are no hard links.
+fn is_same_text(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let (Ok(of_one), Ok(of_other)) = (fs::metadata(one), fs::metadata(other)) else { return false };
+    let is_linked = (of_one.dev(), of_one.ino()) == (of_other.dev(), of_other.ino());
+    let is_equal = || fs::read(one).ok() == fs::read(other).ok();
+    is_linked || of_one.len() == of_other.len() && of_one.len() > 0 && is_equal()
+}
+
+/// The workbook with its rows in `out`.
+pub fn workbook_in(out: &Path) -> PathBuf {
+    out.join(WORKBOOK)
 }
 
 /// The run that the files of `month`, whose devices are counted or not, in `out` are of, where all of them are there.

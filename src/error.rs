@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::gate::Refusal;
 use crate::lake::LakeError;
 use crate::month_file::MonthFileError;
-use crate::warehouse::WarehouseError;
+use crate::warehouse::{Fault, WarehouseError};
 
 /// What to do about seconds that add up to more than 64 bits hold.
 pub(crate) const BOUND_SECONDS: &str = "bound the seconds of a record with `max_seconds` in the rules";
@@ -146,6 +146,11 @@ impl Advice for DataError {
 }
 
 impl Error {
+    /// Whether nothing was published because another run made the month meanwhile.
+    pub fn is_made_meanwhile(&self) -> bool {
+        matches!(self, Error::Warehouse(error) if matches!(error.fault(), Some(Fault::MadeMeanwhile { .. })))
+    }
+
     /// The part of a run that failed, in a word for machines.
     pub fn stage(&self) -> &'static str {
         match self {

@@ -31,6 +31,11 @@ pub fn set_last_word(word: Option<LastWord>) {
     *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = word;
 }
 
+/// The exit code that a shell shows of a program that the signal of this name has ended.
+pub fn exit_code(signal: &str) -> u8 {
+    if signal == "SIGINT" { 130 } else { 143 }
+}
+
 fn install() -> std::io::Result<()> {
     let (reader, writer) = std::io::pipe()?;
     let (reader, writer): (File, OwnedFd) = (OwnedFd::from(reader).into(), writer.into());

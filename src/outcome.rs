@@ -22,7 +22,7 @@ mod months;
 mod series;
 
 pub use months::{Dropped, MonthList};
-pub use series::{Fate, Series, Turn};
+pub use series::{Fate, INTERRUPTED, Places, Series, Turn};
 
 /// The result of a command that succeeded.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,6 +3,8 @@
 //! Nothing that a reader could see changes before the data has passed the gate and every output file is begun: then the
 //! warehouse publishes the month, then the mart, then the files get their names.
 
+use std::path::PathBuf;
+
 use crate::artifacts::{self, DashboardFiles, LiveChoice, MonthFile, MonthFiles};
 use crate::cli::plan::{
     ConsolePlan, DashboardPlan, DiffPlan, DropPlan, ExtractPlan, LoadPlan, MartPlan, MergePlan, Plan, PrunePolicy,
@@ -11,6 +13,7 @@ use crate::cli::plan::{
 use crate::console::{Progress, Unit};
 use crate::dashboard::model::DashboardModel;
 use crate::dashboard::tableau::WarehouseRows;
+use crate::engine::calendar::Month;
 use crate::error::Error;
 use crate::fs::atomic::{OutFolder, StagedFile};
 use crate::gate::Evidence;
@@ -20,7 +23,7 @@ use crate::month_file::Merge;
 use crate::outcome::{Dashboard, Dropped, Extracted, Loaded, MartBuilt, Merged, MonthList, Outcome};
 use crate::report::{Published, Report};
 use crate::timing::{StageClock, today};
-use crate::warehouse::{Beside, Missing};
+use crate::warehouse::{Beside, Missing, Warehouse};
 use crate::{bench, diff, doctor, gate, mart};
 
 mod attempt;
@@ -88,15 +91,16 @@ fn run_to_end(
     attempt.take_asked(&plan.lake, &plan.engine);
     let look = Rendering::prepare(&plan.render)?;
     let listing = supply.list(&plan.lake, attempt)?;
+    let inputs = || steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
+    told::refuse_clashes(plan, inputs())?;
     attempt.take_listing(&listing, &plan.engine);
     steps::refuse_missing_days(&plan.lake, &listing)?;
-    let out = OutFolder::open(&plan.out)?;
+    let out = attempt.open_out(&plan.out)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     let live = look.live_choice(&*warehouse);
     let mut files = MonthFiles::stage(&out, listing.month, plan.engine.devices, plan.report.as_deref())?;
     let mut pages = DashboardFiles::stage(&out, live)?;
-    let inputs = steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
-    artifacts::refuse_clashes(files.files().chain(pages.files()), Some(&out), inputs)?;
+    artifacts::refuse_clashes(files.files().chain(pages.files()), Some(&out), inputs())?;
 
     let mut made = supply.make(&listing, &plan.engine, talk)?;
     attempt.take_table(&made.table, &plan.engine.limits);
@@ -111,8 +115,7 @@ fn run_to_end(
     report.outputs = files.names().chain(pages.names()).collect();
     report.published = Some(steps::published(&plan.warehouse, &*warehouse, drawn.run, pages.page.target()));
     files.write_report(&report)?;
-    let files = files.into_files().into_iter().chain(pages.into_files()).collect();
-    steps::publish(files, &out, live, talk)?;
+    steps::publish(pages.around(files.into_files()), &out, live, talk)?;
     artifacts::remove_old_devices(&out, listing.month, plan.engine.devices)?;
     artifacts::remove_refused(&out, listing.month)?;
     Ok(Box::new(report))
@@ -133,12 +136,17 @@ fn extract(plan: &ExtractPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 }
 
 fn transform(plan: &TransformPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    Ok(Outcome::Report(write_files(plan, None, talk)?))
+    Ok(Outcome::Report(write_files(plan, None, talk, |attempt| attempt)?))
 }
 
-/// The files of a month, which may be those of a run that stands.
-fn write_files(plan: &TransformPlan, of: Option<Published>, talk: ConsolePlan) -> Result<Box<Report>, Error> {
-    let mut attempt = Attempt::begin(Book::new(Some(&plan.out), None));
+/// The files of a month, which may be those of a run that stands; `prepare` gives its attempt what it needs besides.
+fn write_files(
+    plan: &TransformPlan,
+    of: Option<Published>,
+    talk: ConsolePlan,
+    prepare: impl FnOnce(Attempt) -> Attempt,
+) -> Result<Box<Report>, Error> {
+    let mut attempt = prepare(Attempt::begin(Book::new(Some(&plan.out), None)));
     let done = transform_to_end(plan, of, talk, &mut attempt);
     attempt.end(done)
 }
@@ -153,7 +161,7 @@ fn transform_to_end(
     let (lake, listing) = steps::list(&plan.lake, &mut attempt.warnings)?;
     attempt.take_listing(&listing, &plan.engine);
     steps::refuse_missing_days(&plan.lake, &listing)?;
-    let out = OutFolder::open(&plan.out)?;
+    let out = attempt.open_out(&plan.out)?;
     let mut files = MonthFiles::stage(&out, listing.month, plan.engine.devices, plan.report.as_deref())?;
     artifacts::refuse_clashes(files.files(), Some(&out), steps::inputs(Some(&listing), Some(&plan.engine), None))?;
 
@@ -212,6 +220,7 @@ fn load_to_end(plan: &LoadPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Res
     steps::judge(table.month, &table.detail, &plan.parts.limits, &evidence, &mut attempt.warnings)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, &Beside::nothing(), talk)?;
+    mart::movement::remake_stale(&mut *warehouse)?;
     Ok(Outcome::Loaded(Loaded { month: table.month, rows: table.n_rows() as u64, warehouse: warehouse.address() }))
 }
 
@@ -236,31 +245,46 @@ fn draw_dashboard(plan: &DashboardPlan, talk: ConsolePlan) -> Result<Outcome, Er
     let look = Rendering::prepare(&plan.render)?;
     let mut warehouse = crate::warehouse::open(&plan.warehouse.url, &plan.warehouse.options)?;
     let model = DashboardModel::read(&mut *warehouse, plan.month)?;
-    let month = draw::choose_month(&model, plan.month, &warehouse.address())?;
-    let (expected, run) =
-        draw::find_month(&model, month, &mut *warehouse).map(|model| (model.summary, model.mart_run))?;
-    draw::warn_of_stale_months(&model, month);
+    let month = draw::choose_month(&model, plan.month, &mut *warehouse)?;
+    // A month without a mart is told before the output folder is made.
+    draw::find_month(&model, month, &mut *warehouse)?;
     let out = OutFolder::open(&plan.out)?;
-    let live = look.live_choice(&*warehouse);
-    let mut pages = DashboardFiles::stage(&out, live)?;
-    artifacts::refuse_clashes(pages.files(), Some(&out), steps::inputs(None, None, Some(&plan.warehouse)))?;
-    let (subject, server) = (draw::subject_of_model(&model, month), warehouse.server());
-    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected };
-    let note = draw::write_package(&mut pages.package, &subject, &mut rows, &look)?;
-    // Another run that was published after the model was read is noticed.
-    mart::refuse_replaced(&mut *warehouse, month, run)?;
-    steps::note(note, talk);
-    draw::write_page(&mut pages.page, &model, month, &look)?;
-    draw::write_live(pages.live.as_mut(), &subject, server)?;
-    let files = steps::publish(pages.into_files(), &out, live, talk)?;
+    let files = draw_model(&model, month, &mut *warehouse, &plan.warehouse, &look, &out, talk)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
+}
+
+/// The dashboards of a month as the model has it, and the rows as the warehouse has them.
+fn draw_model(
+    model: &DashboardModel,
+    month: Month,
+    warehouse: &mut dyn Warehouse,
+    at: &WarehousePlan,
+    look: &Rendering,
+    out: &OutFolder,
+    talk: ConsolePlan,
+) -> Result<Vec<PathBuf>, Error> {
+    let shown = draw::find_month(model, month, warehouse)?;
+    draw::warn_of_stale_months(model, month);
+    let (subject, server, live) =
+        (draw::subject_of_model(shown, look), warehouse.server(), look.live_choice(warehouse));
+    let mut pages = DashboardFiles::stage(out, live)?;
+    artifacts::refuse_clashes(pages.files(), Some(out), steps::inputs(None, None, Some(at)))?;
+    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected: shown.summary };
+    let note = draw::write_package(&mut pages.package, &subject, &mut rows, look)?;
+    // Another run that was published after the model was read is noticed.
+    mart::refuse_replaced(warehouse, month, shown.mart_run)?;
+    steps::note(note, talk);
+    draw::write_page(&mut pages.page, model, month, look)?;
+    draw::write_live(pages.live.as_mut(), &subject, server)?;
+    steps::publish(pages.around(Vec::new()), out, live, talk)
 }
 
 fn drop_month(plan: &DropPlan) -> Result<Outcome, Error> {
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Refuse)?;
     mart::months::drop(&mut *warehouse, plan.month)?;
     mart::movement::remake_stale(&mut *warehouse)?;
-    let files = artifacts::find_files_of_month(&plan.out, plan.month);
+    let packaged = draw::month_of_workbook(&artifacts::workbook_in(&plan.out));
+    let files = artifacts::find_files_of_month(&plan.out, plan.month, packaged);
     Ok(Outcome::Dropped(Dropped { month: plan.month, warehouse: warehouse.address(), files }))
 }
 

@@ -8,7 +8,7 @@ use crate::engine::calendar::Month;
 use crate::engine::devices::Devices;
 use crate::engine::ledger::{Ids, InputFile};
 use crate::lake::{DataFile, Format, Listing};
-use crate::mart::months::{MartState, MonthLine};
+use crate::mart::months::{MartState, MonthLine, StandingRun, TableState};
 use crate::warehouse::{RunStatus, fingerprint};
 
 /// Which months are made.
@@ -31,6 +31,10 @@ pub enum Why {
     New,
     /// It was removed from the warehouse.
     Dropped,
+    /// A run ended while it published: its tables may be of two runs.
+    Torn,
+    /// Its run is of an older version, which did not record what it was made from.
+    InputsUnknown,
     /// Its files are not those that the run was made from.
     FilesChanged,
     /// Its files are the same, and are read in another format.
@@ -80,8 +84,10 @@ pub struct Step {
 /// A month and what is known of it.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    /// Its files.
-    pub listing: &'a Listing,
+    /// The month.
+    pub month: Month,
+    /// Its files, or [`Why::NoFiles`] or [`Why::Unlisted`].
+    pub listing: Result<&'a Listing, Why>,
     /// Hash of the rules in force.
     pub rules_sha256: &'a str,
     /// What becomes of records with the same id.
@@ -92,63 +98,104 @@ pub struct Subject<'a> {
     pub line: Option<&'a MonthLine>,
     /// The run that the files of the output folder are of, where they are there.
     pub outputs_of: Option<i64>,
+    /// The run that stood when the months were planned (0 for none), where it is asked again since.
+    pub planned_over: Option<i64>,
 }
 
 impl Reprocess {
     /// What is to be done about a month.
     pub fn decide(self, subject: &Subject<'_>) -> Step {
-        let why = subject.why();
-        let has_failed = subject.line.is_some_and(|line| {
-            [RunStatus::Refused, RunStatus::Failed, RunStatus::Interrupted].iter().any(|s| s.name() == line.last_status)
-        });
-        let action = match (self, why) {
-            (Reprocess::All, _) => Action::Make,
-            (Reprocess::Failed, _) if has_failed => Action::Make,
+        let reasons = subject.reasons();
+        let first = reasons.first().copied().unwrap_or(Why::UpToDate);
+        let acts =
+            reasons.iter().map(|why| (*why, self.act(*why, subject))).find(|(_, action)| *action != Action::Leave);
+        let (why, action) = acts.unwrap_or((first, Action::Leave));
+        let files = subject.listing.map_or(&[][..], |listing| &listing.files);
+        let n_bytes = files.iter().map(|file| file.n_bytes).sum();
+        Step { month: subject.month, n_files: files.len() as u64, n_bytes, why, action }
+    }
+
+    /// What follows from one of the reasons.
+    fn act(self, why: Why, subject: &Subject<'_>) -> Action {
+        let stands = subject.line.is_some_and(|line| line.standing.is_some());
+        match (self, why) {
+            // Without files it stays as it is, but for its mart.
+            (Reprocess::Failed, _) if subject.listing.err() == Some(Why::NoFiles) => Action::Leave,
+            (_, Why::MartMissing) if subject.listing.err() == Some(Why::NoFiles) => Action::BuildMart,
+            _ if subject.listing.err() == Some(Why::NoFiles) => Action::Leave,
+            // What another machine made meanwhile is made.
+            (Reprocess::All, _) if !subject.is_made_since_planned() => Action::Make,
+            (Reprocess::Failed, _) if subject.has_failed() => Action::Make,
             (Reprocess::Failed, _) => Action::Leave,
-            (Reprocess::Missing | Reprocess::Changed, Why::New | Why::Dropped) => Action::Make,
-            (Reprocess::Changed, Why::FilesChanged | Why::FormatChanged | Why::RulesChanged) => Action::Make,
+            (_, Why::New | Why::Dropped | Why::Torn) => Action::Make,
             (_, Why::MartMissing) => Action::BuildMart,
             (_, Why::OutputsMissing) => Action::WriteFiles,
-            _ => Action::Leave,
-        };
-        let files = &subject.listing.files;
-        Step {
-            month: subject.listing.month,
-            n_files: files.len() as u64,
-            n_bytes: files.iter().map(|file| file.n_bytes).sum(),
-            why,
-            action,
+            (Reprocess::Missing, Why::Unlisted) if stands => Action::Leave,
+            // To make a month that cannot be listed fails with the reason.
+            (Reprocess::Missing, Why::Unlisted) => Action::Make,
+            (Reprocess::Missing, _) | (_, Why::UpToDate) => Action::Leave,
+            (Reprocess::Changed | Reprocess::All, _) => Action::Make,
         }
     }
 }
 
 impl Subject<'_> {
-    fn why(&self) -> Why {
-        let Some(line) = self.line else { return Why::New };
-        let Some(run) = &line.standing else {
-            return if line.last_status == RunStatus::Dropped.name() { Why::Dropped } else { Why::New };
+    /// How it stands, what matters most first: one reason does not hide the others.
+    fn reasons(&self) -> Vec<Why> {
+        let Some((line, run)) = self.line.and_then(|line| Some((line, line.standing.as_ref()?))) else {
+            let is_dropped = self.line.is_some_and(|line| line.last_status == RunStatus::Dropped.name());
+            let absent = if is_dropped { Why::Dropped } else { Why::New };
+            return vec![self.listing.map_or_else(|why| why, |_| absent)];
         };
-        let inputs = Inputs::of(self.listing, self.ids, self.devices);
-        if run.inputs_sha256 != inputs.fingerprint() {
-            let readings = [Ids::Any, Ids::Unique].map(|ids| [Devices::Ignored, Devices::Counted].map(|d| (ids, d)));
-            let of_same_files = |(ids, devices)| Inputs::of(self.listing, ids, devices).fingerprint();
-            if readings.into_iter().flatten().any(|reading| run.inputs_sha256 == of_same_files(reading)) {
-                return Why::RulesChanged;
-            }
-            return match inputs.is_read_otherwise(&run.inputs_sha256) {
-                true => Why::FormatChanged,
-                false => Why::FilesChanged,
-            };
+        let changed = match self.listing {
+            Ok(listing) => self.what_changed(listing, run),
+            Err(why) => Some(why),
+        };
+        let torn = (line.tables == TableState::Torn).then_some(Why::Torn);
+        let mut reasons: Vec<Why> = torn.into_iter().chain(changed).collect();
+        if line.mart != MartState::Current {
+            reasons.push(Why::MartMissing);
         }
-        if run.rules_sha256 != self.rules_sha256 {
-            Why::RulesChanged
-        } else if line.mart != MartState::Current {
-            Why::MartMissing
-        } else if self.outputs_of != Some(run.id) {
-            Why::OutputsMissing
-        } else {
-            Why::UpToDate
+        // Files can be written only of what the run was made from.
+        if changed.is_none() && self.outputs_of != Some(run.id) {
+            reasons.push(Why::OutputsMissing);
         }
+        if reasons.is_empty() {
+            reasons.push(Why::UpToDate);
+        }
+        reasons
+    }
+
+    /// What is not as it was when the run that stands was made.
+    fn what_changed(&self, listing: &Listing, run: &StandingRun) -> Option<Why> {
+        let inputs = Inputs::of(listing, self.ids, self.devices);
+        if run.inputs_sha256 == inputs.fingerprint() {
+            return (run.rules_sha256 != self.rules_sha256).then_some(Why::RulesChanged);
+        }
+        if run.inputs_sha256.is_empty() {
+            return Some(Why::InputsUnknown);
+        }
+        let readings = [Ids::Any, Ids::Unique].map(|ids| [Devices::Ignored, Devices::Counted].map(|d| (ids, d)));
+        let of_same_files = |(ids, devices)| Inputs::of(listing, ids, devices).fingerprint();
+        if readings.into_iter().flatten().any(|reading| run.inputs_sha256 == of_same_files(reading)) {
+            return Some(Why::RulesChanged);
+        }
+        Some(if inputs.is_read_otherwise(&run.inputs_sha256) { Why::FormatChanged } else { Why::FilesChanged })
+    }
+
+    /// Whether its last run did not publish.
+    fn has_failed(&self) -> bool {
+        let is_failure = |status: &str| {
+            [RunStatus::Refused, RunStatus::Failed, RunStatus::Interrupted].iter().any(|failed| failed.name() == status)
+        };
+        self.line.is_some_and(|line| is_failure(&line.last_status))
+    }
+
+    /// Whether a run of just these files and rules published it since the months were planned.
+    fn is_made_since_planned(&self) -> bool {
+        let (Some(before), Ok(listing)) = (self.planned_over, self.listing) else { return false };
+        let standing = self.line.and_then(|line| line.standing.as_ref());
+        standing.is_some_and(|run| run.id > before && self.what_changed(listing, run).is_none())
     }
 }
 
@@ -191,6 +238,8 @@ impl Why {
         match self {
             Why::New => "new",
             Why::Dropped => "dropped",
+            Why::Torn => "torn",
+            Why::InputsUnknown => "inputs_unknown",
             Why::FilesChanged => "files_changed",
             Why::FormatChanged => "format_changed",
             Why::RulesChanged => "rules_changed",
@@ -208,6 +257,8 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Why::New => "new",
             Why::Dropped => "removed before",
+            Why::Torn => "half published",
+            Why::InputsUnknown => "inputs not recorded",
             Why::FilesChanged => "files changed",
             Why::FormatChanged => "format changed",
             Why::RulesChanged => "rules changed",
@@ -248,7 +299,6 @@ mod tests {
     use super::*;
     use crate::engine::calendar::Day;
     use crate::lake::Compression;
-    use crate::mart::months::StandingRun;
 
     fn listing(format: Format, modified_ms: i64) -> Listing {
         let file = DataFile {
@@ -277,7 +327,8 @@ mod tests {
             inputs_sha256: Inputs::of(&listing(format, 5), Ids::Any, Devices::Ignored).fingerprint(),
         };
         let month = "2022-04".parse().unwrap();
-        MonthLine { month, standing: Some(standing), last_run: 8, last_status: last_status.into(), mart }
+        let (standing, last_status, tables) = (Some(standing), last_status.into(), TableState::Whole);
+        MonthLine { month, standing, last_run: 8, last_status, tables, mart, movement: mart }
     }
 
     #[test]
@@ -286,12 +337,16 @@ mod tests {
         let stands = line(Format::Ndjson, "published", MartState::Current);
         let gone = |status: &str| MonthLine { standing: None, last_status: status.into(), ..stands.clone() };
         let (as_json, same) = (listing(Format::Ndjson, 5), Some(7));
-        // Changed, missing, failed, all.
-        let check = |listing: &Listing, rules, line: Option<MonthLine>, outputs_of, why, actions: [Action; 4]| {
-            let (ids, devices) = (Ids::Any, Devices::Ignored);
-            let subject = Subject { listing, rules_sha256: rules, ids, devices, line: line.as_ref(), outputs_of };
-            let policies = [Reprocess::Changed, Reprocess::Missing, Reprocess::Failed, Reprocess::All];
-            let steps = policies.map(|policy| policy.decide(&subject));
+        // Changed, missing, failed, all; the reason is that of `changed`.
+        let decided = |listing: Result<&Listing, Why>, rules, line: Option<MonthLine>, outputs_of, planned_over| {
+            let (ids, devices, month) = (Ids::Any, Devices::Ignored, "2022-04".parse().unwrap());
+            let line = line.as_ref();
+            let subject = Subject { month, listing, rules_sha256: rules, ids, devices, line, outputs_of, planned_over };
+            [Reprocess::Changed, Reprocess::Missing, Reprocess::Failed, Reprocess::All]
+                .map(|policy| policy.decide(&subject))
+        };
+        let check = |listing: &Listing, rules, line, outputs_of, why, actions: [Action; 4]| {
+            let steps = decided(Ok(listing), rules, line, outputs_of, None);
             assert_eq!((steps[0].why, steps.map(|step| step.action)), (why, actions), "{why}");
         };
         check(&as_json, "r", None, None, Why::New, [Make, Make, Leave, Make]);
@@ -309,6 +364,32 @@ mod tests {
         let stale = line(Format::Ndjson, "published", MartState::Stale);
         check(&as_json, "r", Some(stale), same, Why::MartMissing, [BuildMart, BuildMart, Leave, Make]);
         check(&as_json, "r", Some(stands.clone()), Some(6), Why::OutputsMissing, [WriteFiles, WriteFiles, Leave, Make]);
-        check(&as_json, "r", Some(stands), None, Why::OutputsMissing, [WriteFiles, WriteFiles, Leave, Make]);
+        check(&as_json, "r", Some(stands.clone()), None, Why::OutputsMissing, [WriteFiles, WriteFiles, Leave, Make]);
+        let mut old = stands.clone();
+        old.standing.as_mut().unwrap().inputs_sha256.clear();
+        check(&as_json, "r", Some(old), same, Why::InputsUnknown, [Make, Leave, Leave, Make]);
+
+        let torn = MonthLine { tables: TableState::Torn, last_status: "interrupted".into(), ..stands.clone() };
+        check(&as_json, "r", Some(torn), same, Why::Torn, [Make; 4]);
+
+        // A reason hides no other: the mart is missing whatever else changed.
+        let stale = line(Format::Ndjson, "published", MartState::Missing);
+        let steps = decided(Ok(&as_json), "s", Some(stale.clone()), None, None);
+        assert_eq!(
+            [0, 1].map(|n: usize| (steps[n].why, steps[n].action)),
+            [(Why::RulesChanged, Make), (Why::MartMissing, BuildMart)]
+        );
+        // A month whose files cannot be listed, or are not there.
+        let actions = |why, line: Option<MonthLine>| decided(Err(why), "r", line, same, None).map(|step| step.action);
+        assert_eq!(actions(Why::Unlisted, None), [Make, Make, Leave, Make]);
+        assert_eq!(actions(Why::Unlisted, Some(stands.clone())), [Make, Leave, Leave, Make]);
+        assert_eq!(actions(Why::Unlisted, Some(stale.clone())), [Make, BuildMart, Leave, Make]);
+        assert_eq!(actions(Why::Unlisted, Some(gone("failed"))), [Make; 4]);
+        assert_eq!(actions(Why::NoFiles, Some(stands.clone())), [Leave; 4]);
+        assert_eq!(actions(Why::NoFiles, None), [Leave; 4]);
+        assert_eq!(actions(Why::NoFiles, Some(stale.clone())), [BuildMart, BuildMart, Leave, BuildMart]);
+        // Another machine made it since it was planned.
+        let since = |before, rules| decided(Ok(&as_json), rules, Some(stands.clone()), same, Some(before))[3].action;
+        assert_eq!([since(7, "r"), since(6, "r"), since(6, "s")], [Make, Leave, Make]);
     }
 }

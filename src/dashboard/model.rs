@@ -163,6 +163,8 @@ pub struct AppAudience {
 /// have the month before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Movement {
+    /// Whether it was made from the runs that stand now.
+    pub is_current: bool,
     /// Customers who were new, retained, returned or lapsed, by name.
     pub kinds: Vec<MovementKind>,
     /// Customers of both months by taste, most customers first.

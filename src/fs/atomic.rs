@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::console;
 use crate::error::Error;
@@ -17,12 +18,13 @@ const SCRATCH_PREFIX: &str = ".viewmart-tableau-";
 /// Held by the run that writes into the folder, and the sign by which a lake around it knows the folder.
 pub const LOCK_NAME: &str = ".viewmart-lock";
 
-/// The output folder, for this run alone.
-#[derive(Debug)]
+/// The output folder, for this run alone. Copies share its lock: whoever makes many months holds it from the first to the
+/// last.
+#[derive(Clone, Debug)]
 pub struct OutFolder {
     path: PathBuf,
-    /// Locked until the folder is dropped, or the process ends in any way.
-    _lock: File,
+    /// Locked until the last copy is dropped, or the process ends in any way.
+    _lock: Arc<File>,
 }
 
 impl OutFolder {
@@ -48,7 +50,7 @@ impl OutFolder {
             console::say(format_args!("warning: {warning}"));
         }
         remove_leftovers(path).map_err(error("removing what an earlier run left behind"))?;
-        Ok(OutFolder { path: path.to_owned(), _lock: lock })
+        Ok(OutFolder { path: path.to_owned(), _lock: Arc::new(lock) })
     }
 
     /// Where it is.
@@ -377,7 +379,10 @@ mod tests {
         let first = OutFolder::open(folder.path()).unwrap();
         let error = OutFolder::open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("another viewmart"), "{error}");
+        let copy = first.clone();
         drop(first);
+        assert!(OutFolder::open(folder.path()).is_err(), "a copy holds the lock too");
+        drop(copy);
         OutFolder::open(folder.path()).unwrap();
     }
 

@@ -47,6 +47,11 @@ impl Target {
     }
 }
 
+/// Whether what is written to `path` takes the place of a file, or makes one.
+pub fn is_file(path: &Path) -> bool {
+    matches!(Target::of(path), Ok(Target::File(_)))
+}
+
 /// The name at the end of the links that begin at `path`.
 fn follow_links(path: &Path) -> io::Result<PathBuf> {
     let mut at = path.to_owned();

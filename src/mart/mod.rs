@@ -218,7 +218,9 @@ mod tests {
     use crate::engine::month::MonthTable;
     use crate::engine::rules::Rules;
     use crate::warehouse::fixture::{Customer, month_table, with_devices};
-    use crate::warehouse::{Beside, Meaning, RunAudience, RunAudiencePair, RunClock, RunRecord, SqliteWarehouse};
+    use crate::warehouse::{
+        Beside, Meaning, Rivals, RunAudience, RunAudiencePair, RunClock, RunRecord, SqliteWarehouse,
+    };
 
     const MYSQL: Dialect = Dialect::Mysql { collation: "utf8mb4_0900_bin" };
 
@@ -371,7 +373,7 @@ mod tests {
         for (audience, other, users) in [("kids", "kids", 3), ("kids", "gone", 0), ("gone", "gone", 0)] {
             record.audience_pairs.push(RunAudiencePair { audience: audience.into(), other: other.into(), users });
         }
-        warehouse.publish(&table, &record, &Beside::nothing(), &Progress::hidden()).unwrap();
+        warehouse.publish(&table, &record, Rivals::Replaced, &Beside::nothing(), &Progress::hidden()).unwrap();
         build(&mut warehouse, table.month).unwrap();
         check(
             &mut warehouse,

@@ -1,9 +1,11 @@
 //! The months of a warehouse: what stands of each, and how one goes.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
 use crate::engine::calendar::Month;
-use crate::warehouse::{Fault, Value, Wanted, Warehouse, WarehouseError};
+use crate::warehouse::{Fault, RunStatus, Value, Wanted, Warehouse, WarehouseError, WarehouseStanding};
 
 /// A month of which a run is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +18,12 @@ pub struct MonthLine {
     pub last_run: i64,
     /// How that one ended: a word of [`crate::warehouse::RunStatus`].
     pub last_status: String,
+    /// Whether its tables are of one run.
+    pub tables: TableState,
     /// What the mart shows of the month.
     pub mart: MartState,
+    /// What it shows of its comparison with the months before.
+    pub movement: MartState,
 }
 
 /// A run that stands.
@@ -37,6 +43,15 @@ pub struct StandingRun {
     pub rules_sha256: String,
     /// What tells its inputs from others.
     pub inputs_sha256: String,
+}
+
+/// Whether the tables of a month are of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableState {
+    /// They are.
+    Whole,
+    /// A run ended while it published, and nobody knows how far it came.
+    Torn,
 }
 
 /// What the mart shows of a month.
@@ -67,13 +82,52 @@ impl MartState {
 /// What the warehouse says.
 pub fn list(warehouse: &mut dyn Warehouse) -> Result<Vec<MonthLine>, WarehouseError> {
     let rows = warehouse.query(any_month(), include_str!("sql/months.sql"))?;
-    let line = |row: &Vec<Value>| {
-        read_line(row).ok_or_else(|| {
-            let what = format!("a month is {row:?}");
-            WarehouseError::step(warehouse.address(), "listing the months", Fault::Answer { what })
-        })
+    rows.iter().map(|row| read_line(row).ok_or_else(|| no_line(warehouse, row))).collect()
+}
+
+/// The same of databases that are not yet as this version makes them, and are left as they are: what `etl_run` says. A
+/// mart that is not as it should be is none.
+///
+/// # Errors
+/// What the warehouse says.
+pub fn list_as_found(warehouse: &mut dyn Warehouse) -> Result<Vec<MonthLine>, WarehouseError> {
+    match warehouse.standing(&super::schema())? {
+        WarehouseStanding::Absent => return Ok(Vec::new()),
+        WarehouseStanding::Current => return list(warehouse),
+        WarehouseStanding::Outdated => {}
+    }
+    let mut lines: BTreeMap<Month, MonthLine> = BTreeMap::new();
+    for row in warehouse.recorded_runs()? {
+        let run = read_recorded(&row).ok_or_else(|| no_line(warehouse, &row))?;
+        let standing = run.standing.or_else(|| lines.remove(&run.month)?.standing);
+        lines.insert(run.month, MonthLine { standing, ..run });
+    }
+    Ok(lines.into_values().collect())
+}
+
+fn no_line(warehouse: &dyn Warehouse, row: &[Value]) -> WarehouseError {
+    let what = format!("a month is {row:?}");
+    WarehouseError::step(warehouse.address(), "listing the months", Fault::Answer { what })
+}
+
+/// A run of [`Warehouse::recorded_runs`] as if it were the only one of its month. What is counted of months is not known.
+fn read_recorded(row: &[Value]) -> Option<MonthLine> {
+    use Value::{Integer, Text};
+    let [Text(month), Integer(id), Text(status), Text(rules), Text(rules_sha256), Text(inputs_sha256)] = row else {
+        return None;
     };
-    rows.iter().map(line).collect()
+    let standing = (status == RunStatus::Published.name()).then(|| StandingRun {
+        id: *id,
+        rules: rules.clone(),
+        customers: 0,
+        seconds: 0,
+        warnings: 0,
+        rules_sha256: rules_sha256.clone(),
+        inputs_sha256: inputs_sha256.clone(),
+    });
+    let (month, mart) = (month.get(..7)?.parse().ok()?, MartState::Missing);
+    let (last_status, tables) = (status.clone(), TableState::Whole);
+    Some(MonthLine { month, standing, last_run: *id, last_status, tables, mart, movement: mart })
 }
 
 /// The query is about no month; any will do.
@@ -95,6 +149,8 @@ fn read_line(row: &[Value]) -> Option<MonthLine> {
         Integer(mart_run),
         Text(rules_sha256),
         Text(inputs_sha256),
+        Integer(is_compared),
+        Integer(n_torn),
     ] = row
     else {
         return None;
@@ -114,7 +170,13 @@ fn read_line(row: &[Value]) -> Option<MonthLine> {
         _ => MartState::Stale,
     };
     let month = month.get(..7)?.parse().ok()?;
-    Some(MonthLine { month, standing, last_run: *last_run, last_status: last_status.clone(), mart })
+    let movement = match is_compared {
+        1 => MartState::Current,
+        0 => MartState::Stale,
+        _ => MartState::Missing,
+    };
+    let tables = if *n_torn > 0 { TableState::Torn } else { TableState::Whole };
+    Some(MonthLine { month, standing, last_run: *last_run, last_status: last_status.clone(), tables, mart, movement })
 }
 
 /// The column `Date` of a month that stands.

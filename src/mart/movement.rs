@@ -72,33 +72,58 @@ fn pass(dialect: Dialect, month: Month, published: &[Month]) -> Option<CustomerP
 }
 
 /// Makes the movement of every month of the mart anew that was made from other runs than those that stand now: to be
-/// called once at the end of what made or dropped months. Returns the months that were made.
+/// called once at the end of what made or dropped months. What other commands publish meanwhile is seen too: the runs are
+/// read again before each month, until nothing is left. A month whose mart is of another run is left to [`super::build`],
+/// which makes all of it.
 ///
 /// # Errors
 /// What the warehouse says; months that were made are made.
-pub fn remake_stale(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, WarehouseError> {
-    let runs = published_runs(warehouse)?;
-    let made = made_from(warehouse)?;
-    let is_stale = |month: &Month| runs.contains_key(month) && made.get(month) != Some(&sources(&runs, *month));
-    let stale: Vec<Month> = warehouse.months()?.into_iter().filter(is_stale).collect();
-    for month in &stale {
-        let script = script(warehouse.dialect(), *month, &runs);
-        warehouse.publish_mart(*month, &script)?;
+pub fn remake_stale(warehouse: &mut dyn Warehouse) -> Result<(), WarehouseError> {
+    /// So often one month; what somebody else goes on publishing is made again at the end of his command.
+    const MAX_REMAKES: usize = 10;
+    let mut n_made: BTreeMap<Month, usize> = BTreeMap::new();
+    loop {
+        let runs = published_runs(warehouse)?;
+        let marts = made_from(warehouse)?;
+        let is_stale = |(month, mart): &(&Month, &Made)| {
+            runs.get(month).is_some_and(|run| [*run, 0].contains(&mart.mart_run))
+                && mart.movement_from != Some(sources(&runs, **month))
+                && n_made.get(month).is_none_or(|n| *n < MAX_REMAKES)
+        };
+        let Some(month) = marts.iter().find(is_stale).map(|(month, _)| *month) else { return Ok(()) };
+        let script = script(warehouse.dialect(), month, &runs);
+        warehouse.publish_mart(month, &script)?;
+        *n_made.entry(month).or_default() += 1;
     }
-    Ok(stale)
 }
 
-/// What the movement of each month was made from.
-fn made_from(warehouse: &mut dyn Warehouse) -> Result<BTreeMap<Month, (i64, i64)>, WarehouseError> {
-    let rows = warehouse.query(super::months::any_month(), "SELECT Month, Run, Runs FROM {mart}.movement_run")?;
+/// What a month of the mart was made from.
+struct Made {
+    /// 0 where a mart of version 0.1 does not know it.
+    mart_run: i64,
+    /// As [`sources`] gives it; none where nobody made the movement.
+    movement_from: Option<(i64, i64)>,
+}
+
+/// What each month of the mart was made from.
+fn made_from(warehouse: &mut dyn Warehouse) -> Result<BTreeMap<Month, Made>, WarehouseError> {
+    let sql = "SELECT mart.Month, mart.Run, COALESCE(made.Run, -1), COALESCE(made.Runs, -1) FROM {mart}.mart_run AS mart \
+               LEFT JOIN {mart}.movement_run AS made ON made.Month = mart.Month";
+    let rows = warehouse.query(super::months::any_month(), sql)?;
     let made = rows.iter().filter_map(|row| match row.as_slice() {
-        [Value::Text(day), Value::Integer(newest), Value::Integer(n_months)] => {
-            Some((day.get(..7)?.parse().ok()?, (*newest, *n_months)))
+        [Value::Text(day), Value::Integer(mart_run), Value::Integer(newest), Value::Integer(n_months)] => {
+            let movement_from = (*newest >= 0).then_some((*newest, *n_months));
+            Some((day.get(..7)?.parse().ok()?, Made { mart_run: *mart_run, movement_from }))
         }
         _ => None,
     });
     Ok(made.collect())
 }
+
+/// A query of one number: 1 where the movement of the month was made from the runs that stand.
+pub const IS_CURRENT: &str = "SELECT COUNT(*) FROM {mart}.movement_run AS made WHERE made.Month = {month} \
+    AND made.Run = (SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run_published WHERE Month <= {month}) \
+    AND made.Runs = (SELECT COUNT(*) FROM {warehouse}.etl_run_published WHERE Month <= {month})";
 
 /// What replaces the movement of a month and leaves the rest of its mart.
 fn script(dialect: Dialect, month: Month, runs: &Runs) -> MartScript {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::columns;
 use crate::engine::calendar::Month;
-use crate::mart::months::{MonthLine, StandingRun};
+use crate::mart::months::{MartState, MonthLine, StandingRun};
 use crate::units::grouped;
 
 /// The months of a warehouse.
@@ -45,6 +45,7 @@ impl MonthList {
                 "last_run": line.last_run,
                 "last_status": line.last_status,
                 "mart": line.mart.name(),
+                "movement": line.movement.name(),
             })
         };
         json!({"warehouse": self.warehouse, "months": self.months.iter().map(line).collect::<Vec<_>>()})
@@ -68,11 +69,19 @@ impl fmt::Display for MonthList {
                 cell(&|run| hours(run.seconds)),
                 cell(&|run| grouped(run.warnings.unsigned_abs())),
                 format!("{} {}", line.last_run, line.last_status),
-                line.mart.name().to_owned(),
+                mart_words(line).to_owned(),
             ]
         });
         let rows: Vec<[String; 8]> = std::iter::once(heads).chain(lines).collect();
         columns::write(f, &rows, &[1, 3, 4, 5])
+    }
+}
+
+/// What the mart shows of a month. One that is current may compare it with months that are no longer so.
+fn mart_words(line: &MonthLine) -> &'static str {
+    match (line.mart, line.movement) {
+        (MartState::Current, MartState::Stale | MartState::Missing) => "movement stale",
+        (mart, _) => mart.name(),
     }
 }
 

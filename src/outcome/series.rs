@@ -1,6 +1,7 @@
 //! What `viewmart run` over many months gives.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -12,15 +13,31 @@ use crate::reprocess::{Action, Step, Why};
 use crate::signals::metrics::{CommandMetrics, MonthMetrics};
 use crate::units::{counted, grouped, hours, size};
 
+/// [`Failure::kind`] of months that were told to end.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// Many months, in the order in which they were made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     /// One each.
     pub turns: Vec<Turn>,
-    /// What failed behind the last month: the movement of later months, the dashboard.
+    /// What failed before the first month or behind the last: the lake, the movement of later months, the dashboard.
     pub closing: Option<Failure>,
+    /// Where they are to be seen.
+    pub places: Option<Places>,
     /// How long all of it took.
     pub elapsed_s: f64,
+}
+
+/// Where many months are to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Address of the warehouse.
+    pub warehouse: String,
+    /// Its mart.
+    pub mart: String,
+    /// The dashboard for the browser.
+    pub page: PathBuf,
 }
 
 /// A month and what became of it.
@@ -32,6 +49,13 @@ pub struct Turn {
     pub fate: Fate,
     /// How long it took.
     pub elapsed_s: f64,
+}
+
+impl Turn {
+    /// What is to be done.
+    pub fn planned(step: Step) -> Turn {
+        Turn { step, fate: Fate::Planned, elapsed_s: 0.0 }
+    }
 }
 
 /// What became of a month.
@@ -47,6 +71,10 @@ pub enum Fate {
     FilesWritten(Box<Report>),
     /// Left as it was.
     Left,
+    /// Another run made it before its turn, of the same files by the same rules.
+    MadeMeanwhile,
+    /// The command was told to end while it was made.
+    Interrupted,
     /// It was not its turn any more.
     NotReached,
     /// It failed.
@@ -62,6 +90,8 @@ impl Fate {
             Fate::MartBuilt => "mart_built",
             Fate::FilesWritten(_) => "files_written",
             Fate::Left => "left",
+            Fate::MadeMeanwhile => "made_meanwhile",
+            Fate::Interrupted => INTERRUPTED,
             Fate::NotReached => "not_reached",
             // The words of `etl_run`.
             Fate::Failed(Failure { stage: "data", .. }) => "refused",
@@ -91,14 +121,18 @@ impl fmt::Display for Fate {
             Fate::FilesWritten(_) => "files written",
             Fate::Left => "left as it was",
             Fate::NotReached => "not reached",
-            Fate::Planned | Fate::Failed(_) => self.name(),
+            Fate::MadeMeanwhile => "by another run",
+            Fate::Planned | Fate::Interrupted | Fate::Failed(_) => self.name(),
         })
     }
 }
 
 impl Series {
-    /// That of the first failure.
+    /// That of the first failure, or of the signal that ended it.
     pub fn exit_code(&self) -> u8 {
+        if let Some(interrupted) = self.closing.iter().find(|closing| closing.kind == INTERRUPTED) {
+            return interrupted.exit;
+        }
         let mut failures = self.turns.iter().filter_map(|turn| turn.fate.failure()).chain(&self.closing);
         failures.next().map_or(0, |failure| failure.exit)
     }
@@ -172,7 +206,9 @@ impl fmt::Display for Series {
         for (month, failure) in self.turns.iter().filter_map(|turn| Some((turn.step.month, turn.fate.failure()?))) {
             writeln!(f, "{month}: {}", failure.message)?;
         }
-        writeln!(f, "{} in {:.1} s", counted(self.turns.len() as u64, "month"), self.elapsed_s)
+        writeln!(f, "{} in {:.1} s", counted(self.turns.len() as u64, "month"), self.elapsed_s)?;
+        let Some(Places { warehouse, mart, page }) = &self.places else { return Ok(()) };
+        writeln!(f, "warehouse  {warehouse}\nmart       {mart}\nopen       {}", page.display())
     }
 }
 

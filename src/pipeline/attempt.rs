@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -15,13 +16,15 @@ use crate::engine::month::{MonthTable, Provenance};
 use crate::error::{Advice as _, Error};
 use crate::fs::atomic::OutFolder;
 use crate::gate::{self, Limits};
+use crate::interrupt::LastWord;
 use crate::lake::{DataFile, Listing};
 use crate::month_file::{Merge, MergeOptions};
 use crate::report::Refusal;
 use crate::signals::lineage::{Ending, Lineage};
 use crate::warehouse::mysql::MysqlOptions;
 use crate::warehouse::{
-    OpenOptions, RunRecord, RunStatus, RunWarning, SqliteWarehouse, Warehouse as _, WarehouseError, WarehouseUrl,
+    OpenOptions, Rivals, RunRecord, RunStatus, RunWarning, SqliteWarehouse, Warehouse as _, WarehouseError,
+    WarehouseUrl,
 };
 use crate::{artifacts, console, interrupt};
 
@@ -61,6 +64,36 @@ pub(super) enum LaterMonths {
     Leave,
 }
 
+/// What else is done when the program is told to end; the argument is the name of the signal.
+pub(super) type Epilogue = Arc<dyn Fn(&'static str) + Send + Sync>;
+
+/// What the months that one command makes have in common.
+#[derive(Clone)]
+pub(super) struct Company {
+    /// The output folder, which all of them hold.
+    pub out: OutFolder,
+    /// How to go on after an interruption.
+    pub going_on: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What else is done then.
+    pub epilogue: Epilogue,
+    /// The run of the month that stood when the months were planned.
+    pub planned_over: i64,
+}
+
+impl Company {
+    /// What is said and done when the program is told to end while no month is being made.
+    pub fn last_word(&self) -> LastWord {
+        let Company { going_on, epilogue, .. } = self.clone();
+        Box::new(move |signal| {
+            let next = going_on();
+            console::say(format_args!(
+                "viewmart: interrupted by {signal}; every month stands whole, as it was or as it is\n  next: {next}"
+            ));
+            epilogue(signal);
+        })
+    }
+}
+
 /// A run, and as much of it as is known.
 pub(super) struct Attempt {
     begun: Instant,
@@ -70,12 +103,14 @@ pub(super) struct Attempt {
     pub warnings: Vec<RunWarning>,
     /// The audiences that are measured in a month that is published.
     audiences: Vec<NamedAudience>,
-    /// Who makes the movement of later months.
-    pub later: LaterMonths,
-    /// What to do after an interruption, where it is one of many months.
-    going_on: Option<String>,
+    /// The months that are made with it.
+    company: Option<Company>,
+    /// What else is done when it is interrupted.
+    epilogue: Option<Epilogue>,
     /// What is told of it to others.
     lineage: Option<Lineage>,
+    /// Rows of its table, once there is one.
+    n_rows: Option<u64>,
     /// Known once the month is.
     record: Option<RunRecord>,
     etl_date: Option<Date>,
@@ -98,9 +133,10 @@ impl Attempt {
             book,
             warnings: Vec::new(),
             audiences: Vec::new(),
-            later: LaterMonths::Remake,
-            going_on: None,
+            company: None,
+            epilogue: None,
             lineage: None,
+            n_rows: None,
             record: None,
             etl_date: None,
             rules_shown: String::new(),
@@ -121,14 +157,29 @@ impl Attempt {
         &self.files
     }
 
-    /// A run that is one of many months; `going_on` says how to go on after an interruption.
-    pub fn among_others(self, going_on: String) -> Attempt {
-        Attempt { later: LaterMonths::Leave, going_on: Some(going_on), ..self }
+    /// A run that is one of many months.
+    pub fn among_others(self, company: Company) -> Attempt {
+        Attempt { epilogue: Some(Arc::clone(&company.epilogue)), company: Some(company), ..self }
     }
 
-    /// A run whose begin and end are told.
-    pub fn telling(self, lineage: Option<Lineage>) -> Attempt {
-        Attempt { lineage, ..self }
+    /// A run whose begin and end are told, and its interruption by `epilogue` too.
+    pub fn telling(self, lineage: Option<Lineage>, epilogue: Option<Epilogue>) -> Attempt {
+        Attempt { lineage, epilogue, ..self }
+    }
+
+    /// The output folder, which all months of a command hold together.
+    pub fn open_out(&self, path: &Path) -> Result<OutFolder, Error> {
+        self.company.as_ref().map_or_else(|| OutFolder::open(path), |company| Ok(company.out.clone()))
+    }
+
+    /// Who makes the movement of later months.
+    pub fn later_months(&self) -> LaterMonths {
+        if self.company.is_some() { LaterMonths::Leave } else { LaterMonths::Remake }
+    }
+
+    /// Which runs of the month that stand are not replaced.
+    pub fn rivals(&self) -> Rivals {
+        self.company.as_ref().map_or(Rivals::Replaced, |company| Rivals::Respected { after: company.planned_over })
     }
 
     /// It began before its turn, when its files began to be read.
@@ -210,6 +261,7 @@ impl Attempt {
         self.record = Some(RunRecord::of_table(table, self.started));
         super::audience::warn_of_devices(&self.audiences, table, &mut self.warnings);
         self.is_read = true;
+        self.n_rows = Some(table.n_rows() as u64);
         self.enter(Step::Making);
     }
 
@@ -235,21 +287,23 @@ impl Attempt {
     /// The end of the run. One that failed is written down in `etl_run`, where the warehouse is there, and in the output
     /// folder; that this is not possible changes nothing about how it ended.
     pub fn end<T>(self, done: Result<T, Error>) -> Result<T, Error> {
-        interrupt::set_last_word(None);
+        interrupt::set_last_word(self.company.as_ref().map(Company::last_word));
         if let Some(lineage) = &self.lineage {
-            let rows = self.record.as_ref().map(|record| record.ledger.kept);
             match &done {
-                Ok(_) => lineage.end(Ending::Complete { records_kept: rows.unwrap_or_default() }),
+                Ok(_) => lineage.end(Ending::Complete { n_rows: self.n_rows }),
+                // The file of the events may be the very one that is in the way.
+                Err(Error::Clash { .. }) if !lineage.is_started() => {}
                 Err(error) => lineage.end(Ending::Fail { message: error.to_string() }),
             }
         }
         if let Err(error) = &done
+            && !error.is_made_meanwhile()
             && let Some(failure) = self.failure_of(error)
         {
             let mut troubles = Vec::new();
             if let Some(out) = &self.book.out {
                 let written =
-                    OutFolder::open(out).and_then(|out| artifacts::write_refused_report(&failure.refusal, out.path()));
+                    self.open_out(out).and_then(|out| artifacts::write_refused_report(&failure.refusal, out.path()));
                 troubles.extend(written.err().map(|trouble| trouble.to_string()));
             }
             troubles.extend(failure.record_run(&self.book, self.step).err().map(|trouble| trouble.to_string()));
@@ -266,13 +320,18 @@ impl Attempt {
     /// Goes on to `step`, with what is to be said if the run is interrupted in it.
     fn enter(&mut self, step: Step) {
         self.step = step;
-        let (book, going_on, lineage) = (self.book.clone(), self.going_on.clone(), self.lineage.clone());
+        let (book, lineage) = (self.book.clone(), self.lineage.clone());
+        let (company, epilogue) = (self.company.clone(), self.epilogue.clone());
         let Some(failure) = self.failure(RunStatus::Interrupted, 1, String::new()) else { return };
         interrupt::set_last_word(Some(Box::new(move |signal| {
             if let Some(lineage) = lineage {
                 lineage.end(Ending::Abort { message: format!("interrupted by {signal}") });
             }
+            let going_on = company.map(|company| (company.going_on)());
             failure.tell_interrupted(&book, step, going_on, signal);
+            if let Some(epilogue) = epilogue {
+                epilogue(signal);
+            }
         })));
     }
 
@@ -347,7 +406,7 @@ impl Failure {
         let next = going_on.unwrap_or(next);
         let message = format!("interrupted by {signal}; {stands}");
         console::say(format_args!("viewmart: {message}\n  next: {next}"));
-        self.record.exit_code = if signal == "SIGINT" { 130 } else { 143 };
+        self.record.exit_code = interrupt::exit_code(signal);
         self.record.message.clone_from(&message);
         (self.refusal.message, self.refusal.next) = (message, Some(next));
         (self.refusal.exit, self.refusal.finished) = (self.record.exit_code, Timestamp::now());

@@ -1,14 +1,17 @@
 //! The dashboards of a month, and the load beside which they are drawn.
 
 use std::borrow::Cow;
+use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
+use sha2::{Digest as _, Sha256};
+
 use super::attempt::{Attempt, LaterMonths};
 use super::steps::{load_month, note, usage};
-use crate::artifacts::{DashboardFiles, LiveChoice, LiveFiles, MonthFile};
+use crate::artifacts::{self, DashboardFiles, LiveChoice, LiveFiles, MonthFile};
 use crate::cli::plan::{ConsolePlan, MaskKey, RenderPlan};
 use crate::console;
 use crate::dashboard::html::{self, RenderOptions};
@@ -16,6 +19,7 @@ use crate::dashboard::mask::Masker;
 use crate::dashboard::model::{DashboardModel, MonthModel};
 use crate::dashboard::tableau::{self, Connection, Contracts, RowFormat, RowSource, Subject, TableRows};
 use crate::engine::calendar::Month;
+use crate::engine::hex::hex;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::StagedFile;
@@ -66,7 +70,7 @@ pub(super) fn load_and_draw(
 ) -> Result<Drawn, Error> {
     let n_rows = table.n_rows() as u64;
     let server = warehouse.server();
-    let subject = Subject { month: table.month, provenance: provenance_of_table(table) };
+    let subject = subject_of_table(table, look);
     let DashboardFiles { page, package, live } = files;
     let beside = Beside::begin();
     let mut write_rows = |ending: Ending<'_>| {
@@ -86,7 +90,7 @@ pub(super) fn load_and_draw(
         let load = stage.stop(0, n_rows);
         let stage = StageClock::start("mart");
         mart::build(warehouse, table.month)?;
-        if attempt.later == LaterMonths::Remake {
+        if attempt.later_months() == LaterMonths::Remake {
             mart::movement::remake_stale(warehouse)?;
         }
         let mart = stage.stop(0, n_rows);
@@ -132,17 +136,42 @@ fn read_standing_month(warehouse: &mut dyn Warehouse, month: Month) -> Result<Da
     Ok(model)
 }
 
-/// The month asked for, or the only one in the mart.
-pub(super) fn choose_month(model: &DashboardModel, asked: Option<Month>, address: &str) -> Result<Month, Error> {
+/// The month asked for, or the only one in the mart. Of months that are loaded and have no mart the newest is told.
+pub(super) fn choose_month(
+    model: &DashboardModel,
+    asked: Option<Month>,
+    warehouse: &mut dyn Warehouse,
+) -> Result<Month, Error> {
+    // Where there is no warehouse the mart has no month either.
+    let loaded = mart::published_months(warehouse).unwrap_or_default();
+    let address = warehouse.address();
+    let no_mart = |month: Month| {
+        let next = format!("make it with `viewmart mart --month {month}`");
+        (format!("{month} is loaded, its mart is missing"), next)
+    };
+    let without_mart = loaded.iter().rev().find(|month| !model.known.contains(month)).copied().map(no_mart);
     let names: Vec<String> = model.known.iter().map(Month::to_string).collect();
     match (asked, model.known.as_slice()) {
-        (_, []) => Err(usage(format!("{address} has no month"), "load one first with `viewmart run LAKE`")),
-        (None, [only]) => Ok(*only),
+        (Some(month), known) if known.contains(&month) => Ok(month),
+        (Some(month), _) if loaded.contains(&month) => {
+            let (what, next) = no_mart(month);
+            Err(usage(what, &next))
+        }
+        (_, []) => match without_mart {
+            Some((what, next)) => Err(usage(what, &next)),
+            None => Err(usage(format!("{address} has no month"), "load one first with `viewmart run LAKE`")),
+        },
+        (None, [only]) => {
+            if let Some((what, next)) = without_mart {
+                console::say(format_args!("warning: {what}; {next}"));
+            }
+            Ok(*only)
+        }
         (None, _) => {
-            let what = format!("{address} has several months: {}", names.join(", "));
+            let missing = without_mart.map(|(what, _)| format!("; {what}")).unwrap_or_default();
+            let what = format!("{address} has several months: {}{missing}", names.join(", "));
             Err(usage(what, "name one with --month"))
         }
-        (Some(month), known) if known.contains(&month) => Ok(month),
         (Some(month), _) => {
             let what = format!("{address} has no month {month}; it has {}", names.join(", "));
             Err(usage(what, "load it first with `viewmart run LAKE`, then rebuild its mart"))
@@ -171,6 +200,13 @@ pub(super) fn warn_of_stale_months(model: &DashboardModel, drawn: Month) {
              with `viewmart mart --month {month}`"
         ));
     }
+    let is_stale = |month: &&MonthModel| !month.movement.kinds.is_empty() && !month.movement.is_current;
+    if let Some(MonthModel { month, .. }) = model.months.iter().find(is_stale) {
+        console::say(format_args!(
+            "warning: months were made again since {month} was compared with the month before; the dashboard leaves that \
+             out; `viewmart mart --month {month}` compares all months anew"
+        ));
+    }
 }
 
 /// The page for the browser.
@@ -180,8 +216,11 @@ pub(super) fn write_page(
     month: Month,
     look: &Rendering,
 ) -> Result<(), Error> {
-    let options = RenderOptions { mask: look.mask.clone(), first_shown: Some(month) };
-    page.write_with(|w| w.write_all(html::render(model, &options).as_bytes()))
+    page.write_with(|w| w.write_all(page_of(model, month, look).as_bytes()))
+}
+
+fn page_of(model: &DashboardModel, month: Month, look: &Rendering) -> String {
+    html::render(model, &RenderOptions { mask: look.mask.clone(), first_shown: Some(month) })
 }
 
 /// The workbook with its rows; returns what the user should know about it.
@@ -230,17 +269,39 @@ fn provenance(engine: &str, rules_name: &str, rules_sha256: &str, input_files: i
     format!("{engine}, rules {rules_name} {hash}, {input_files} files")
 }
 
-fn provenance_of_table(table: &MonthTable) -> String {
-    let of = &table.provenance;
-    provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files)
+/// What a workbook is about, of which no more has to be known to tell whether it has to be made again: the same rows give
+/// the same mark, and so does another warehouse.
+fn subject(month: Month, provenance: String, n_customers: i128, n_seconds: i128, look: &Rendering) -> Subject {
+    let pseudonyms = look.mask.as_ref().map(|mask| mask.mask("")).unwrap_or_default();
+    let rows = format!("{month} {provenance} {n_customers} {n_seconds} {pseudonyms}");
+    let mark = format!("{month} {}", hex(&Sha256::digest(rows)));
+    Subject { month, provenance, mark }
 }
 
-/// What a workbook of `month` is about.
-pub(super) fn subject_of_model(model: &DashboardModel, month: Month) -> Subject {
-    let drawn = model.months.iter().find(|candidate| candidate.month == month);
-    let provenance = drawn.map_or_else(String::new, |month| {
-        let of = &month.provenance;
-        provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files)
-    });
-    Subject { month, provenance }
+fn subject_of_table(table: &MonthTable, look: &Rendering) -> Subject {
+    let of = &table.provenance;
+    let provenance = provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files);
+    subject(table.month, provenance, table.n_rows() as i128, table.ledger.n_seconds(), look)
+}
+
+/// What a workbook of a month is about.
+pub(super) fn subject_of_model(month: &MonthModel, look: &Rendering) -> Subject {
+    let of = &month.provenance;
+    let provenance = provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files);
+    subject(month.month, provenance, month.summary.users.into(), month.summary.total_seconds.into(), look)
+}
+
+/// The month whose rows the workbook at `path` holds; none where an older version made it.
+pub(super) fn month_of_workbook(path: &Path) -> Option<Month> {
+    tableau::read_mark(path)?.get(..7)?.parse().ok()
+}
+
+/// Whether the dashboards in `out` are those that would be drawn of `month` now. The page is drawn to be compared; it got
+/// its name last, so that whatever stands beside it had got its own by then.
+pub(super) fn is_drawn(out: &Path, model: &DashboardModel, month: Month, look: &Rendering, live: LiveChoice) -> bool {
+    let is_page = |page: &Path| fs::read(page).is_ok_and(|bytes| bytes == page_of(model, month, look).as_bytes());
+    let shown = model.months.iter().find(|candidate| candidate.month == month);
+    let mark = shown.map(|shown| subject_of_model(shown, look).mark);
+    let is_workbook = |path: &Path| mark.is_some() && tableau::read_mark(path) == mark;
+    artifacts::are_dashboards(out, live, is_page, is_workbook)
 }

@@ -275,7 +275,8 @@ pub(super) fn load_month(
 ) -> Result<(), Error> {
     attempt.set_publishing();
     let progress = Progress::start(talk.progress(), "load", table.n_rows() as u64, Unit::Rows);
-    let loaded = warehouse.publish(table, attempt.complete_record(table), beside, &progress);
+    let rivals = attempt.rivals();
+    let loaded = warehouse.publish(table, attempt.complete_record(table), rivals, beside, &progress);
     progress.finish();
     loaded?;
     attempt.set_published();

@@ -1,6 +1,6 @@
 //! Events of OpenLineage, version 2-0-2, appended to a file: one at the begin of a month, one at its end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,8 @@ pub struct Dataset {
 pub enum Ending {
     /// It published.
     Complete {
-        /// Records that were kept.
-        records_kept: u64,
+        /// Rows that were written to the output, where any were.
+        n_rows: Option<u64>,
     },
     /// It failed.
     Fail {
@@ -53,9 +53,16 @@ pub struct Lineage {
     output: Dataset,
     /// Known from the begin, or once the lake is listed.
     month: Option<Month>,
-    inputs: BTreeSet<Dataset>,
-    n_input_bytes: u64,
+    /// Folders with what is read of each.
+    inputs: BTreeMap<Dataset, FolderSize>,
     is_started: bool,
+}
+
+/// What is read of a folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct FolderSize {
+    n_files: u64,
+    n_bytes: u64,
 }
 
 impl Lineage {
@@ -70,16 +77,24 @@ impl Lineage {
     /// The events of a run that writes to `output`.
     pub fn new(path: &Path, output: Dataset, month: Option<Month>) -> Lineage {
         let path = path.to_owned();
-        Lineage { path, run_id: new_id(), output, month, inputs: BTreeSet::new(), n_input_bytes: 0, is_started: false }
+        Lineage { path, run_id: new_id(), output, month, inputs: BTreeMap::new(), is_started: false }
     }
 
     /// The run begins; the inputs are URIs of files with their sizes.
     pub fn start(&mut self, month: Month, inputs: Vec<(String, u64)>) {
         self.month = Some(month);
-        self.n_input_bytes = inputs.iter().map(|(_, n_bytes)| n_bytes).fold(0, |sum, n| sum.saturating_add(*n));
-        self.inputs = inputs.iter().map(|(uri, _)| folder_of(uri)).collect();
+        for (uri, n_bytes) in inputs {
+            let size = self.inputs.entry(folder_of(&uri)).or_default();
+            size.n_files += 1;
+            size.n_bytes = size.n_bytes.saturating_add(n_bytes);
+        }
         self.write("START", json!({}), None);
         self.is_started = true;
+    }
+
+    /// Whether its begin was told.
+    pub fn is_started(&self) -> bool {
+        self.is_started
     }
 
     /// The run ends.
@@ -88,34 +103,40 @@ impl Lineage {
             self.write("START", json!({}), None);
         }
         match ending {
-            Ending::Complete { records_kept } => self.write("COMPLETE", json!({}), Some(records_kept)),
+            Ending::Complete { n_rows } => self.write("COMPLETE", json!({}), n_rows),
             Ending::Fail { message } => self.write("FAIL", error_facet(&message), None),
             Ending::Abort { message } => self.write("ABORT", error_facet(&message), None),
         }
     }
 
     /// A file that cannot be written meanwhile is told, and changes nothing about the run.
-    fn write(&self, kind: &str, facets: Value, records_kept: Option<u64>) {
+    fn write(&self, kind: &str, facets: Value, n_rows: Option<u64>) {
         let Some(month) = self.month else { return };
-        let event = self.event(kind, month, facets, records_kept);
+        let event = self.event(kind, month, facets, n_rows);
         if let Err(error) = append(&self.path, &format!("{event}\n")) {
             console::say(format_args!("warning: {}: writing an event failed: {error}", self.path.display()));
         }
     }
 
-    fn event(&self, kind: &str, month: Month, mut facets: Value, records_kept: Option<u64>) -> Value {
-        let last_day = month.days().last().and_then(|day| month.date(day));
+    fn event(&self, kind: &str, month: Month, mut facets: Value, n_rows: Option<u64>) -> Value {
         let mut nominal = facet("NominalTimeRunFacet", "1-0-1");
         nominal["nominalStartTime"] = format!("{}T00:00:00Z", month.first_day()).into();
-        if let Some(day) = last_day {
-            nominal["nominalEndTime"] = format!("{day}T23:59:59Z").into();
+        if let Some(next) = month.next() {
+            nominal["nominalEndTime"] = format!("{}T00:00:00Z", next.first_day()).into();
         }
         facets["nominalTime"] = nominal;
         let dataset = |of: &Dataset| json!({"namespace": of.namespace, "name": of.name});
+        let input = |(of, size): (&Dataset, &FolderSize)| {
+            let mut statistics = facet("InputStatisticsInputDatasetFacet", "1-0-0");
+            (statistics["size"], statistics["fileCount"]) = (size.n_bytes.into(), size.n_files.into());
+            let mut input = dataset(of);
+            input["inputFacets"] = json!({"inputStatistics": statistics});
+            input
+        };
         let mut output = dataset(&self.output);
-        if let Some(records_kept) = records_kept {
+        if let Some(n_rows) = n_rows {
             let mut statistics = facet("OutputStatisticsOutputDatasetFacet", "1-0-2");
-            statistics["rowCount"] = records_kept.into();
+            statistics["rowCount"] = n_rows.into();
             output["outputFacets"] = json!({"outputStatistics": statistics});
         }
         json!({
@@ -123,7 +144,7 @@ impl Lineage {
             "eventTime": format!("{:.3}", Timestamp::now()),
             "run": {"runId": self.run_id, "facets": facets},
             "job": {"namespace": NAMESPACE, "name": "run"},
-            "inputs": self.inputs.iter().map(dataset).collect::<Vec<_>>(),
+            "inputs": self.inputs.iter().map(input).collect::<Vec<_>>(),
             "outputs": [output],
             "producer": PRODUCER,
             "schemaURL": SCHEMA,

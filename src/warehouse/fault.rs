@@ -158,6 +158,12 @@ pub enum Fault {
         /// Their sum without signs.
         seconds: u128,
     },
+    /// A month that is made by another run just so, and is not made again.
+    #[error("run {run} made the month meanwhile, of the same files by the same rules")]
+    MadeMeanwhile {
+        /// The run.
+        run: i64,
+    },
     /// An answer that is not of the form that was asked for.
     #[error("{what}")]
     Answer {

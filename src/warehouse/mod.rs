@@ -33,6 +33,7 @@ pub use fault::{Fault, Wanted};
 pub use meaning::Meaning;
 pub use open::{OpenOptions, examine, open};
 pub use rows::{CustomerRow, RowSink};
+use run::TORN_EXIT_CODE;
 pub use run::{RunApp, RunAudience, RunAudiencePair, RunDay, RunRecord, RunStatus, RunWarning, fingerprint};
 pub use schema::Dialect;
 pub use schema::version::Misfit;
@@ -83,6 +84,35 @@ impl fmt::Display for Value {
     }
 }
 
+/// What becomes of runs of a month that stand when it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rivals {
+    /// They are replaced.
+    Replaced,
+    /// One that is newer than this run and was made of the same inputs by the same rules stays: [`Fault::MadeMeanwhile`].
+    Respected {
+        /// The run that stood when the work began, 0 for none.
+        after: i64,
+    },
+}
+
+impl Rivals {
+    /// The query for the run that stays, where there are any: its number, none where the month is free.
+    fn select(self, run: &RunRecord) -> Option<String> {
+        let Rivals::Respected { after } = self else { return None };
+        let (inputs, rules) = (&run.inputs_sha256, &run.provenance.rules_sha256);
+        let started = schema::utc_text(run.started);
+        // Both are digits of hexadecimal numbers. A run whose commit was not answered is no rival to itself.
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_plain(inputs) && is_plain(rules)).then(|| {
+            format!(
+                "SELECT Id FROM {{warehouse}}.etl_run_published WHERE Month = {{month}} AND Id > {after} \
+                 AND InputsSha256 = '{inputs}' AND RulesSha256 = '{rules}' AND Started <> '{started}'"
+            )
+        })
+    }
+}
+
 /// What to do about a warehouse that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -90,6 +120,17 @@ pub enum Missing {
     Create,
     /// Refuse: nothing can be done with an empty one.
     Refuse,
+}
+
+/// How far the databases are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarehouseStanding {
+    /// There is no warehouse.
+    Absent,
+    /// There is one, and it or the mart has to be brought up to date first.
+    Outdated,
+    /// Both are as they should be.
+    Current,
 }
 
 /// What a mart consists of.
@@ -181,23 +222,29 @@ pub trait Warehouse: Send {
     /// that this program did not make are refused before anything is touched.
     fn prepare(&mut self, mart: &MartSchema, missing: Missing) -> Result<(), WarehouseError>;
 
-    /// Whether there is a warehouse, of whatever version; changes nothing.
-    fn is_there(&mut self, mart: &MartSchema) -> Result<bool, WarehouseError>;
+    /// Whether there is a warehouse, and whether both databases are as this version makes them; changes nothing.
+    fn standing(&mut self, mart: &MartSchema) -> Result<WarehouseStanding, WarehouseError>;
+
+    /// The runs of a warehouse of whatever version, in their order, from `etl_run` alone: Month, Id, Status, RulesName,
+    /// RulesSha256, InputsSha256. What an older version did not record is empty, and its runs have published.
+    fn recorded_runs(&mut self) -> Result<Vec<Vec<Value>>, WarehouseError>;
 
     /// Publishes one month in `customer_behavior` and `daily_activity`, replacing that month, and records its run: staged,
     /// checked against the ledger inside the database, then visible at once and whole.
-    /// Before that it waits for what goes on `beside`, and publishes nothing when that failed.
+    /// Before that it waits for what goes on `beside`, and publishes nothing when that failed. Whether it has `rivals` is
+    /// asked where no other run can publish any more.
     fn publish(
         &mut self,
         table: &MonthTable,
         run: &RunRecord,
+        rivals: Rivals,
         beside: &Beside,
         progress: &Progress,
     ) -> Result<(), WarehouseError>;
 
     /// [`Warehouse::publish`] of a run of which no more is known than `table` tells.
     fn load(&mut self, table: &MonthTable, clock: RunClock, progress: &Progress) -> Result<(), WarehouseError> {
-        self.publish(table, &RunRecord::of_table(table, clock.started), &Beside::nothing(), progress)
+        self.publish(table, &RunRecord::of_table(table, clock.started), Rivals::Replaced, &Beside::nothing(), progress)
     }
 
     /// Records a run that did not publish, where the warehouse is there and of this version; else does nothing.

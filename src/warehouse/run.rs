@@ -45,6 +45,10 @@ impl RunStatus {
     }
 }
 
+/// Exit code, in `etl_run`, of a run that was interrupted while it published and never said how it ended: what it left
+/// may be the tables of two runs. Every other one that did not publish has one that is not 0.
+pub(super) const TORN_EXIT_CODE: u8 = 0;
+
 /// The statement after which no run of the month stands.
 pub(super) fn mark_dropped() -> String {
     let (dropped, published) = (RunStatus::Dropped.name(), RunStatus::Published.name());

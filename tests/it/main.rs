@@ -25,5 +25,6 @@ mod run;
 mod series;
 mod tidy;
 mod tiny;
+mod told;
 mod transform;
 mod warehouse;

@@ -96,6 +96,48 @@ fn the_newest_files_are_named_where_they_show_the_month() {
 }
 
 #[test]
+fn all_files_behind_many_months_are_named() {
+    let work = Workplace::new();
+    for (month, n_customers) in [("2022-04", 3), ("2022-05", 4)] {
+        for day in 1..=2 {
+            let records: Vec<String> = (0..n_customers).map(|n| record(&n.to_string(), "VOD", 60)).collect();
+            let rejected = record("1", &format!("APP-{month}"), 1);
+            work.write(&format!("lake/{}{day:02}.json", month.replace('-', "")), records.concat() + &rejected);
+        }
+    }
+    let run = ["run", "lake", "--month", "all", "--out", "out"];
+    command(&work, &run).ok();
+    // Of April a run is refused since.
+    work.write("lake/20220401.json", "no record\n".repeat(2000));
+    assert_eq!(command(&work, &run).code, Some(4));
+    let named = |month: &str| {
+        let dropped = command(&work, &["drop", "--month", month, "--out", "out", "--json"]).ok();
+        let dropped: serde_json::Value = serde_json::from_str(&dropped.stdout).unwrap();
+        let names = dropped["files"].as_array().unwrap().iter();
+        let newest = names.map(|name| name.as_str().unwrap().to_owned()).filter(|name| !name.contains("month-"));
+        newest.map(|name| name.trim_start_matches("out/").to_owned()).collect::<Vec<String>>()
+    };
+    let refused = ["report.json", "report-refused.json", "rejects-refused.ndjson", "dashboard.html"];
+    assert_eq!(named("2022-04"), refused);
+    assert_eq!(named("2022-05"), ["report.json", "rejects.ndjson", "viewmart.twbx", "dashboard.html"]);
+}
+
+#[test]
+fn a_month_without_a_mart_is_told_where_it_is_to_be_drawn() {
+    let work = Workplace::new();
+    run_months(&work, &[("2022-04", 3), ("2022-05", 4)]);
+    sql(&work, "mart.db", "DELETE FROM mart_run WHERE Month = '2022-05-01'");
+    let next = ["2022-05 is loaded, its mart is missing", "make it with `viewmart mart --month 2022-05`"];
+    command(&work, &["dashboard", "--month", "2022-05"]).failed(2, &next);
+    let drawn = command(&work, &["dashboard"]).ok();
+    assert!(next.iter().all(|words| drawn.stderr.contains(words)), "{}", drawn.stderr);
+    sql(&work, "mart.db", "DELETE FROM mart_run");
+    command(&work, &["dashboard"]).failed(2, &next);
+    command(&work, &["mart", "--month", "2022-04"]).ok();
+    command(&work, &["dashboard", "--month", "2022-03"]).failed(2, &["has no month 2022-03; it has 2022-04"]);
+}
+
+#[test]
 fn a_drop_names_its_month_on_the_command_line() {
     let work = Workplace::new();
     run_months(&work, &[("2022-04", 3)]);
@@ -145,7 +187,8 @@ month    run  rules    customers  hours  warnings  last run     mart
     assert_eq!(
         listed["months"][0],
         serde_json::json!({"month": "2022-04", "run": 1, "rules": "default", "customers": 1000, "seconds": 21_600_000,
-            "warnings": 1, "last_run": 1, "last_status": "published", "mart": "current"})
+            "warnings": 1, "last_run": 1, "last_status": "published", "mart": "current",
+            "movement": "current"})
     );
     assert_eq!(listed["months"][2]["run"], serde_json::Value::Null);
     let absent = work.run(["months", "--warehouse", "sqlite:absent/warehouse.db"]);

@@ -1,20 +1,21 @@
 //! Many months in one run: which are made and why, what stands when one fails or all are killed, what others are told.
 
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::{Finished, Workplace, record};
+use crate::told::kinds;
 
-const WAREHOUSE: &str = "sqlite:shared/warehouse.db";
+pub(crate) const WAREHOUSE: &str = "sqlite:shared/warehouse.db";
 /// Other labels than those of the default rules.
 const OTHER_RULES: &str = "extends = \"default\"\nname = \"other\"\n[labels]\ntaste = \"nonzero\"\n[category]\n\
     Movie = [\"VOD\", \"X\"]\n";
 
 /// Writes months of two days; which customers a month has depends on its place.
-fn write_months(work: &Workplace, months: &[&str], n_customers: usize) {
+pub(crate) fn write_months(work: &Workplace, months: &[&str], n_customers: usize) {
     for (place, month) in months.iter().enumerate() {
         for day in 1..=2 {
             let customers = (0..n_customers).filter(|n| n % (place + 2) != 0);
@@ -29,28 +30,28 @@ fn write_months(work: &Workplace, months: &[&str], n_customers: usize) {
 }
 
 /// The words of a run over several months.
-fn words<'a>(months: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn words<'a>(months: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let words = ["run", "lake", "--month", months, "--warehouse", WAREHOUSE, "--etl-date", "2023-01-01"];
     words.into_iter().chain(["--max-unmapped-ratio", "1"]).chain(more.iter().copied()).collect()
 }
 
-fn run(work: &Workplace, months: &str, more: &[&str]) -> Finished {
+pub(crate) fn run(work: &Workplace, months: &str, more: &[&str]) -> Finished {
     work.run(words(months, more))
 }
 
 /// Month, why and fate of each month of a report.
-fn fates(report: &Value) -> Vec<String> {
+pub(crate) fn fates(report: &Value) -> Vec<String> {
     let text = |month: &Value, key: &str| month[key].as_str().unwrap().to_owned();
     let fate = |month: &Value| ["month", "why", "status"].map(|key| text(month, key)).join(" ");
     report["months"].as_array().unwrap().iter().map(fate).collect()
 }
 
-fn fates_of(work: &Workplace, months: &str, more: &[&str]) -> Vec<String> {
+pub(crate) fn fates_of(work: &Workplace, months: &str, more: &[&str]) -> Vec<String> {
     let more: Vec<&str> = more.iter().copied().chain(["--json"]).collect();
     fates(&serde_json::from_str(&run(work, months, &more).stdout).unwrap())
 }
 
-fn sql(work: &Workplace, file: &str, sql: &str) {
+pub(crate) fn sql(work: &Workplace, file: &str, sql: &str) {
     Connection::open(work.path("shared").join(file)).unwrap().execute_batch(sql).unwrap();
 }
 
@@ -147,7 +148,10 @@ fn the_plan_comes_first_and_a_table_last() {
     assert!(lines[5].starts_with("2022-01  published       ") && lines[5].contains("(1 of 3, about "), "{}", lines[5]);
     assert!(lines[7].starts_with("2022-03  left as it was  ") && lines[7].ends_with("(3 of 3)"), "{}", lines[7]);
     assert!(done.stdout.starts_with("month    why                   what became of it  records"), "{}", done.stdout);
-    assert!(done.stdout.lines().last().unwrap().starts_with("3 months in "), "{}", done.stdout);
+    let last: Vec<&str> = done.stdout.lines().skip(4).collect();
+    assert!(last[0].starts_with("3 months in ") && last[1].ends_with("shared/warehouse.db"), "{}", done.stdout);
+    assert!(last[2].starts_with("mart       ") && last[2].ends_with("shared/mart.db"), "{}", done.stdout);
+    assert_eq!(last[3..], ["open       viewmart-out/dashboard.html"]);
     let report = work.read_json("viewmart-out/report.json");
     assert_eq!(report, work.read_json("all.json"));
     assert_eq!(fates(&report), ["2022-01 new published", "2022-02 new published", "2022-03 no_files left"]);
@@ -258,7 +262,7 @@ fn several_months_belong_to_run_alone() {
     check(&["run", "lake", "--dry-run"], 3, &["holds several months"]);
 }
 
-fn spawn(work: &Workplace, words: &[&str]) -> Child {
+pub(crate) fn spawn(work: &Workplace, words: &[&str]) -> Child {
     work.command(words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -320,107 +324,15 @@ fn two_runs_at_once_are_safe() {
         let done = child.wait_with_output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
-    run(&work, "all", &["--out", "one"]).ok();
     work.run(["run", "lake", "--etl-date", "2023-01-01", "--month", "all", "--out", "alone"]).ok();
     assert_eq!(visible(&work, "shared"), visible(&work, "alone"));
-}
-
-#[test]
-fn an_interrupted_run_says_how_to_go_on() {
-    let work = Workplace::new();
-    write_months(&work, &["2022-01", "2022-02", "2022-03"], 20_000);
-    let child = spawn(&work, &words("all", &["--lineage", "events.ndjson"]));
-    let lake = work.path("events.ndjson");
-    let begun = Instant::now();
-    let n_events = || std::fs::read_to_string(&lake).unwrap_or_default().lines().count();
-    // In the middle of the second month.
-    while n_events() < 3 && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(2));
+    // Whichever came first: the other one has not made it again.
+    let made = "SELECT Month, COUNT(*) FROM etl_run GROUP BY 1";
+    assert_eq!(work.rows("shared/warehouse.db", made), months.map(|month| [format!("{month}-01"), "1".to_owned()]));
+    for month in months {
+        let file = format!("month-{month}.parquet");
+        assert!(work.read(&format!("one/{file}")) == work.read(&format!("two/{file}")));
     }
-    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let said = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
-    assert!(said.contains("interrupted by SIGINT; "), "{said}");
-    assert!(said.contains("next: the same command goes on: 1 of 3 months are done and stay"), "{said}");
-    assert_eq!(kinds(&work), ["START", "COMPLETE", "START", "ABORT"]);
-    let made = fates_of(&work, "all", &[]);
-    assert_eq!((made[0].as_str(), made[2].as_str()), ("2022-01 up_to_date left", "2022-03 new published"));
-}
-
-fn events(work: &Workplace) -> Vec<Value> {
-    work.read_text("events.ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn kinds(work: &Workplace) -> Vec<String> {
-    events(work).iter().map(|event| event["eventType"].as_str().unwrap().to_owned()).collect()
-}
-
-/// What OpenLineage 2-0-2 requires of a run event: path of an object, its required fields.
-const REQUIRED: [(&str, &[&str]); 8] = [
-    ("", &["eventTime", "producer", "schemaURL", "run", "job"]),
-    ("/run", &["runId"]),
-    ("/job", &["namespace", "name"]),
-    ("/inputs/*", &["namespace", "name"]),
-    ("/outputs/*", &["namespace", "name"]),
-    ("/run/facets/nominalTime", &["_producer", "_schemaURL", "nominalStartTime"]),
-    ("/run/facets/errorMessage", &["_producer", "_schemaURL", "message", "programmingLanguage"]),
-    ("/outputs/*/outputFacets/outputStatistics", &["_producer", "_schemaURL"]),
-];
-
-/// Whether an event has what is required, as texts of the right form.
-fn check_schema(event: &Value) {
-    for (path, fields) in REQUIRED {
-        let objects: Vec<&Value> = match path.split_once("/*") {
-            None => event.pointer(path).into_iter().collect(),
-            Some((list, rest)) => {
-                let items = event.pointer(list).and_then(Value::as_array).unwrap();
-                items.iter().filter_map(|item| item.pointer(rest)).collect()
-            }
-        };
-        for (object, field) in objects.iter().flat_map(|object| fields.iter().map(move |field| (object, field))) {
-            assert!(object.get(field).is_some_and(|value| value.is_string() || value.is_object()), "{path} {field}");
-        }
-    }
-    let text = |path: &str| event.pointer(path).unwrap().as_str().unwrap();
-    assert!(["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"].contains(&text("/eventType")));
-    assert!(text("/eventTime").parse::<jiff::Timestamp>().is_ok());
-    assert_eq!(text("/schemaURL"), "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent");
-    let parts: Vec<usize> = text("/run/runId").split('-').map(str::len).collect();
-    assert_eq!(parts, [8, 4, 4, 4, 12]);
-}
-
-#[test]
-fn schedulers_are_told_what_happened() {
-    let work = Workplace::new();
-    write_months(&work, &["2022-01", "2022-02"], 30);
-    work.write("lake/20220201.json", "no record\n".repeat(2000));
-    let signals = ["--lineage", "events.ndjson", "--metrics", "viewmart.prom"];
-    assert_eq!(run(&work, "all", &signals).code, Some(4));
-    assert_eq!(kinds(&work), ["START", "COMPLETE", "START", "FAIL"]);
-    let told = events(&work);
-    told.iter().for_each(check_schema);
-    let folder = std::fs::canonicalize(work.path("lake")).unwrap();
-    assert_eq!(told[0]["inputs"], serde_json::json!([{"namespace": "file", "name": folder.to_str().unwrap()}]));
-    assert_eq!(told[0]["run"]["runId"], told[1]["run"]["runId"]);
-    assert_ne!(told[0]["run"]["runId"], told[2]["run"]["runId"]);
-    assert_eq!(told[1]["run"]["facets"]["nominalTime"]["nominalStartTime"], "2022-01-01T00:00:00Z");
-    assert!(told[3]["run"]["facets"]["errorMessage"]["message"].as_str().unwrap().contains("rejected"));
-    let metrics = work.read_text("viewmart.prom");
-    for line in [
-        "viewmart_exit_code 4",
-        "viewmart_month_status{month=\"2022-01\",status=\"published\"} 1",
-        "viewmart_month_status{month=\"2022-02\",status=\"refused\"} 1",
-        "viewmart_month_customers{month=\"2022-01\"} 15",
-    ] {
-        assert!(metrics.lines().any(|found| found == line), "{line} is not in:\n{metrics}");
-    }
-    // One month alone: the same files.
-    run(&work, "2022-01", &signals).ok();
-    assert_eq!(kinds(&work)[4..], ["START", "COMPLETE"]);
-    assert!(work.read_text("viewmart.prom").starts_with("# HELP viewmart_exit_code"));
-    assert!(work.read_text("viewmart.prom").contains("viewmart_exit_code 0\n"));
-    run(&work, "2022-01", &["--metrics", "lake"]).failed(6, &["lake"]);
-    run(&work, "2022-01", &["--lineage", "lake"]).failed(6, &["lake"]);
 }
 
 #[test]
@@ -446,4 +358,91 @@ fn one_month_and_forty_are_drawn() {
     assert_eq!(names, [""; 0]);
     assert!(page.contains("2023-04"));
     assert_eq!(work.rows("shared/mart.db", "SELECT COUNT(DISTINCT Month) FROM customer_movement"), [["39"]]);
+}
+
+#[test]
+fn one_series_at_a_time_writes_to_a_folder() {
+    let work = Workplace::new();
+    let months = ["2022-01", "2022-02", "2022-03", "2022-04", "2022-05", "2022-06"];
+    write_months(&work, &months, 3000);
+    let mut child = spawn(&work, &words("all", &[]));
+    let begun = Instant::now();
+    while !work.path("viewmart-out/month-2022-01.report.json").exists() && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let mut n_refused = 0;
+    while child.try_wait().unwrap().is_none() {
+        let own =
+            ["run", "lake", "--month", "all", "--warehouse", "sqlite:own/warehouse.db", "--report", "second.json"];
+        let second = work.run(own);
+        if child.try_wait().unwrap().is_none() {
+            second.failed(6, &["another viewmart is writing to this folder"]);
+            assert_eq!(work.read_json("second.json")["failure"]["kind"], "busy");
+            n_refused += 1;
+        }
+    }
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success() && n_refused > 0, "{n_refused} {}", String::from_utf8_lossy(&done.stderr));
+    let made = fates(&work.read_json("viewmart-out/report.json"));
+    assert!(made.iter().all(|line| line.ends_with("new published")), "{made:?}");
+}
+
+#[test]
+fn a_dry_run_takes_the_warehouse_as_it_is() {
+    let work = Workplace::new();
+    write_months(&work, &["2022-01", "2022-02"], 30);
+    run(&work, "all", &[]).ok();
+    std::fs::remove_file(work.path("shared/mart.db")).unwrap();
+    let planned = ["2022-01 mart_missing planned", "2022-02 mart_missing planned"];
+    assert_eq!(fates_of(&work, "all", &["--dry-run"]), planned);
+    assert!(!work.path("shared/mart.db").exists());
+    let other = fates_of(&work, "all", &["--dry-run", "--format", "csv"]);
+    assert_eq!(other, ["2022-01 format_changed planned", "2022-02 format_changed planned"]);
+    assert_eq!(fates_of(&work, "all", &[])[0], "2022-01 mart_missing mart_built");
+    // One of the first release says nothing of what its months were made of.
+    for (name, packed) in [
+        ("warehouse.db", &include_bytes!("../data/first-release/warehouse.db.gz")[..]),
+        ("mart.db", &include_bytes!("../data/first-release/mart.db.gz")[..]),
+    ] {
+        let mut file = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut file).unwrap();
+        work.write(&format!("old/{name}"), &file);
+    }
+    write_months(&work, &["2022-04"], 30);
+    let old = |more: &[&str]| {
+        let words = ["run", "lake", "--month", "2022-04", "--reprocess", "changed", "--out", "old-out", "--json"];
+        let done = work.run(words.iter().chain(&["--warehouse", "sqlite:old/warehouse.db"]).chain(more));
+        fates(&serde_json::from_str(&done.stdout).unwrap())
+    };
+    let before = work.read("old/warehouse.db");
+    assert_eq!(old(&["--dry-run"]), ["2022-04 inputs_unknown planned"]);
+    assert!(work.read("old/warehouse.db") == before, "a dry run changes nothing");
+    assert_eq!(old(&[]), ["2022-04 inputs_unknown published"]);
+}
+
+#[test]
+fn the_movement_of_later_months_follows_a_load() {
+    let work = Workplace::new();
+    write_months(&work, &["2022-01", "2022-02", "2022-03"], 30);
+    work.write("other.toml", OTHER_RULES);
+    run(&work, "all", &[]).ok();
+    let transform = ["transform", "lake", "--month", "2022-02", "--rules", "other.toml", "--out", "again"];
+    work.run(transform.iter().chain(&["--etl-date", "2023-01-01"])).ok();
+    work.run(["load", "again/month-2022-02.parquet", "--warehouse", WAREHOUSE]).ok();
+    let listed = || -> Vec<String> {
+        let listed = work.run(["months", "--warehouse", WAREHOUSE]).ok().stdout;
+        listed.lines().skip(1).map(|line| line.split("published").last().unwrap().trim().to_owned()).collect()
+    };
+    assert_eq!(listed(), ["current", "stale", "current"]);
+    work.run(["mart", "--month", "2022-02", "--warehouse", WAREHOUSE]).ok();
+    let alone = ["run", "lake", "--etl-date", "2023-01-01", "--out", "alone"];
+    work.run(alone.iter().chain(&["--month", "all"])).ok();
+    work.run(alone.iter().chain(&["--month", "2022-02", "--rules", "other.toml"])).ok();
+    assert_eq!(visible(&work, "shared"), visible(&work, "alone"));
+    // What nobody made again is told, and not shown.
+    sql(&work, "mart.db", "UPDATE movement_run SET Runs = 9 WHERE Month = '2022-03-01'");
+    assert_eq!(listed(), ["current", "current", "movement stale"]);
+    let drawn = work.run(["dashboard", "--month", "2022-03", "--warehouse", WAREHOUSE]).ok();
+    assert!(drawn.stderr.contains("warning: months were made again since 2022-03 was compared"), "{}", drawn.stderr);
+    assert!(work.read_text("viewmart-out/dashboard.html").contains("Months were made again since March 2022"));
 }

@@ -105,7 +105,7 @@ fn tableaus_own_tools_accept_the_workbooks() {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("a folder");
     let table = table();
-    let subject = Subject { month: month(), provenance: "viewmart, rules default".into() };
+    let subject = Subject { month: month(), provenance: "viewmart, rules default".into(), mark: String::new() };
     let live = Connection::Mysql(ServerAddress {
         host: "db.example".into(),
         port: 3306,

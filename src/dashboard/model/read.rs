@@ -9,7 +9,7 @@ use super::{
 };
 use crate::engine::calendar::{Day, Month};
 use crate::engine::rules::{Category, Rules};
-use crate::mart::RUN_OF_MART;
+use crate::mart::{RUN_OF_MART, movement};
 use crate::warehouse::{Fault, RunWarning, Value, Warehouse, WarehouseError};
 
 impl DashboardModel {
@@ -98,7 +98,7 @@ struct Query {
 }
 
 /// What is read of each month.
-const QUERIES: [Query; 21] = [
+const QUERIES: [Query; 22] = [
     Query {
         table: "mart_run",
         sql: RUN_OF_MART,
@@ -217,6 +217,14 @@ const QUERIES: [Query; 21] = [
             let category = row.category()?;
             let app = AppAudience { category, app: row.text()?, records: row.integer()?, seconds: row.integer()? };
             model.apps.push(app);
+            Some(())
+        },
+    },
+    Query {
+        table: "movement_run",
+        sql: movement::IS_CURRENT,
+        take: |model, row| {
+            model.movement.is_current = row.integer()? == 1;
             Some(())
         },
     },

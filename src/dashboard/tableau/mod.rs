@@ -17,7 +17,7 @@ mod xml;
 
 pub use csv::{Contracts, RowSource, TableRows, WarehouseRows};
 pub use datasource::{CSV_MEMBER, Connection, HYPER_MEMBER, datasource};
-pub use package::{PackageError, Packaged, RowFormat, WORKBOOK_MEMBER, package};
+pub use package::{PackageError, Packaged, RowFormat, WORKBOOK_MEMBER, package, read_mark};
 pub use workbook::{Subject, workbook};
 
 #[cfg(test)]

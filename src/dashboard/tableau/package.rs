@@ -1,7 +1,7 @@
 //! The workbook and its rows in one archive (`.twbx`): a plain zip, with the same bytes for the same rows.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -84,7 +84,8 @@ pub fn package<W: Write + Seek + Send>(
     contracts: Contracts<'_>,
     format: &RowFormat,
 ) -> Result<Packaged, PackageError> {
-    let archive = Archive { zip: ZipWriter::new(Outlet::new(out)).set_auto_large_file() };
+    let mut archive = Archive { zip: ZipWriter::new(Outlet::new(out)).set_auto_large_file() };
+    archive.zip.set_comment(subject.mark.as_str()).map_err(io::Error::from)?;
     let RowFormat::Hyper { hyperd, scratch } = format else {
         let n_rows = archive.with_csv(subject, rows, contracts)?;
         return Ok(Packaged { n_rows, rows_member: CSV_MEMBER, note: None });
@@ -105,6 +106,13 @@ pub fn package<W: Write + Seek + Send>(
     };
     archive.with_file(subject, &rows_file, rows_member)?;
     Ok(Packaged { n_rows, rows_member, note })
+}
+
+/// [`Subject::mark`] of what the archive at `path` was made from: none where there is no archive, an empty one where an
+/// older version made it.
+pub fn read_mark(path: &Path) -> Option<String> {
+    let archive = zip::ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    Some(String::from_utf8_lossy(archive.comment()).into_owned())
 }
 
 /// Removes the rows that a killed run left on their way. What cannot be removed is in nobody's way.

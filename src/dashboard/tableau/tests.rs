@@ -6,7 +6,11 @@ use super::*;
 use crate::warehouse::{RowSink, ServerAddress, WarehouseError};
 
 fn subject() -> Subject {
-    Subject { month: "2022-04".parse().unwrap(), provenance: "rules <default> & \"co\"".into() }
+    Subject {
+        month: "2022-04".parse().unwrap(),
+        provenance: "rules <default> & \"co\"".into(),
+        mark: "2022-04; é".into(),
+    }
 }
 
 fn mysql(database: &str) -> Connection {
@@ -126,6 +130,11 @@ fn member(archive: &[u8], name: &str) -> String {
 fn an_archive_holds_the_workbook_and_the_rows_it_names() {
     let (about, archive) = packaged(&["a", "b\n"], &RowFormat::Csv);
     assert_eq!(about, Packaged { n_rows: 2, rows_member: CSV_MEMBER, note: None });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &archive).unwrap();
+    assert_eq!(read_mark(file.path()).as_deref(), Some("2022-04; é"));
+    std::fs::write(file.path(), "no archive").unwrap();
+    assert_eq!(read_mark(file.path()), None);
     let zip = zip::ZipArchive::new(Cursor::new(&archive)).unwrap();
     let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
     assert_eq!(names, [WORKBOOK_MEMBER, CSV_MEMBER]);

@@ -15,6 +15,8 @@ pub struct Subject {
     pub month: Month,
     /// Where the rows come from, one line under the title: engine, rules, run.
     pub provenance: String,
+    /// What tells the packaged rows from others, in the comment of the archive.
+    pub mark: String,
 }
 
 const DASHBOARD: &str = "Customer behaviour";

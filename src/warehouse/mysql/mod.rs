@@ -29,7 +29,8 @@ use super::meaning::LOCAL_INFILE_ADVICE;
 use super::schema::version::{Schema, Standing};
 use super::schema::{self, Database, Dialect};
 use super::{
-    Beside, Fault, MartSchema, MartScript, Missing, RunRecord, ServerAddress, Value, Warehouse, WarehouseError, checks,
+    Beside, Fault, MartSchema, MartScript, Missing, Rivals, RunRecord, ServerAddress, Value, Warehouse, WarehouseError,
+    WarehouseStanding, checks,
 };
 use crate::console::{Progress, Waiting};
 use crate::engine::calendar::Month;
@@ -174,21 +175,32 @@ impl Warehouse for MysqlWarehouse {
         Ok(())
     }
 
-    fn is_there(&mut self, mart: &MartSchema) -> Result<bool, WarehouseError> {
-        self.again_and_again(|connector, conn, server| Ok(prepare::look(connector, conn, server, mart)?.is_there()))
+    fn standing(&mut self, mart: &MartSchema) -> Result<WarehouseStanding, WarehouseError> {
+        self.again_and_again(|connector, conn, server| Ok(prepare::look(connector, conn, server, mart)?.standing()))
+    }
+
+    fn recorded_runs(&mut self) -> Result<Vec<Vec<Value>>, WarehouseError> {
+        self.again_and_again(|connector, conn, _| {
+            let failed = |e| Failure::new(&connector.place, "reading the runs", &e);
+            match prepare::read_found(connector, conn, Database::Warehouse)?.select_runs() {
+                Some(sql) => query(conn, &connector.names().fill(&sql)).map_err(failed),
+                None => Ok(Vec::new()),
+            }
+        })
     }
 
     fn publish(
         &mut self,
         table: &MonthTable,
         run: &RunRecord,
+        rivals: Rivals,
         beside: &Beside,
         progress: &Progress,
     ) -> Result<(), WarehouseError> {
         checks::refuse_overflow(&self.connector.place.address, table)?;
         let n_connections = usize::from(self.options.load_connections.get());
         self.locked(|connector, conn, server| {
-            let load = publish::Load { table, record: run, beside, n_connections };
+            let load = publish::Load { table, record: run, rivals, beside, n_connections };
             publish::load(connector, conn, server, &load, progress)
         })?;
         let bounds = publish::bounds(table, n_connections).into_iter().map(str::to_owned).collect();

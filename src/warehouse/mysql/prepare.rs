@@ -11,7 +11,7 @@ use super::session::Server;
 use super::wait::patiently;
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{self, Database, Dialect};
-use crate::warehouse::{Fault, MartSchema, Missing};
+use crate::warehouse::{Fault, MartSchema, Missing, WarehouseStanding};
 
 const LOOKING: &str = "looking at the tables";
 const MAKING: &str = "creating the tables";
@@ -30,9 +30,10 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether there is a warehouse, of whatever version.
-    pub(super) fn is_there(&self) -> bool {
-        self.standings[0] != Standing::Empty
+    /// See [`crate::warehouse::Warehouse::standing`].
+    pub(super) fn standing(&self) -> WarehouseStanding {
+        let [warehouse, mart] = &self.standings;
+        WarehouseStanding::of(warehouse, mart)
     }
 
     /// What a run would do about it, in a few words.

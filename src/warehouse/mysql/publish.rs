@@ -12,7 +12,9 @@
 //!    the columns and their ledger.
 //!    Then what goes on beside, the files of the month, must have come to a good end.
 //! 5. Each table gets an empty partition for the month, if it has none: readers see no difference.
-//! 6. A transaction on a second connection replaces `daily_activity` of the month and adds the run to `etl_run`, all but
+//! 6. The run is recorded as one that was interrupted while it published, which a crash from here on leaves: whoever asks
+//!    later whether the month has to be made again learns that it may be torn.
+//!    A transaction on a second connection replaces `daily_activity` of the month and adds the run to `etl_run`, all but
 //!    its `COMMIT`. It has few rows, however large the month: servers log it whole. What a server can refuse it refuses
 //!    here, and a crash takes it back.
 //! 7. `EXCHANGE PARTITION` swaps the staged rows for those of the month, the devices first. It is atomic for readers and
@@ -21,7 +23,7 @@
 //!    after this program is gone. If it fails, the devices are exchanged back and the transaction is taken back.
 //! 8. `COMMIT` on the second connection, the very next thing that the server hears. If it refuses, the partitions are
 //!    exchanged back. A crash between 7 and 8, a round trip for each table, leaves the new customers, or their devices
-//!    alone, beside the old days: each table is whole, and the next run makes them agree.
+//!    alone, beside the old days: each table is whole, and the next run makes them agree. What 6 recorded is then gone.
 //! 9. The staging tables, which now hold the old rows, are dropped, each by itself.
 
 use std::ops::Range;
@@ -46,7 +48,7 @@ use crate::engine::devices::Devices;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
 use crate::warehouse::schema;
-use crate::warehouse::{Beside, Fault, RunRecord, Value, checks};
+use crate::warehouse::{Beside, Fault, Rivals, RunRecord, RunStatus, TORN_EXIT_CODE, Value, checks};
 
 /// The step that replaces the days of the month and adds the run, for messages.
 pub(super) const RECORDING: &str = "recording the run";
@@ -57,6 +59,8 @@ const LOOKING: &str = "looking for the partition of the month";
 pub(super) struct Load<'a> {
     pub table: &'a MonthTable,
     pub record: &'a RunRecord,
+    /// Runs of the month that are not replaced.
+    pub rivals: Rivals,
     /// What must have been done before readers see the month.
     pub beside: &'a Beside,
     /// Connections that take its rows.
@@ -73,6 +77,7 @@ pub(super) fn load(
 ) -> Result<(), Failure> {
     let Load { table, beside, .. } = *load;
     drop_leftovers(connector, conn)?;
+    refuse_rivals(connector, conn, load)?;
     let [devices, customers] = PARTITIONED.map(|of| Staging::new(connector, of, table.month));
     let counted = Counted::new(progress);
     let published = stage_customers(connector, conn, server, &customers, load, &counted)
@@ -89,6 +94,17 @@ pub(super) fn load(
         counted.take_back();
     }
     dropped.into_iter().fold(published, tidied)
+}
+
+/// Refuses a month that another run has made just so. The caller holds the lock: none does so any more.
+fn refuse_rivals(connector: &Connector, conn: &mut Conn, load: &Load<'_>) -> Result<(), Failure> {
+    let doing = "looking for other runs";
+    let Some(sql) = load.rivals.select(load.record) else { return Ok(()) };
+    let sql = connector.names().fill_month(&sql, load.table.month);
+    match conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))? {
+        Some(run) => Err(Failure::plain(&connector.place, doing, Fault::MadeMeanwhile { run })),
+        None => Ok(()),
+    }
 }
 
 fn stage_customers(
@@ -321,18 +337,25 @@ fn publish(
     }
     // Before the rows of the month change, so that only its COMMIT has to follow them.
     let mut recorder = connector.connect()?.0;
-    patiently(connector, || {
+    let announced = announced(record);
+    patiently(connector, || record_run(connector, &mut recorder, server, &announced))?;
+    let prepared = patiently(connector, || {
         let recorded = replace_days(connector, &mut recorder, table)
             .and_then(|()| record_run(connector, &mut recorder, server, record));
         rolled_back(&mut recorder, recorded)
-    })?;
-    let exchanged = session::wait_in_server(&connector.place, &mut recorder, RECORDING, connector.lock_timeout)
+    });
+    let exchanged = prepared
+        .and_then(|()| session::wait_in_server(&connector.place, &mut recorder, RECORDING, connector.lock_timeout))
         .and_then(|()| staging::exchange_all(connector, conn, server, stagings, "publishing the month"));
-    rolled_back(&mut recorder, exchanged)?;
+    if let Err(failure) = rolled_back(&mut recorder, exchanged) {
+        forget_announced(connector, &mut recorder, record);
+        return Err(failure);
+    }
     let committed = recorder.query_drop("COMMIT");
     // A connection that broke says neither yes nor no: the next run makes the tables agree.
     if matches!(committed, Err(mysql::Error::MySqlError(_))) {
         staging::take_back(connector, conn, server, stagings)?;
+        forget_announced(connector, &mut recorder, record);
     }
     committed.map_err(|e| Failure::new(&connector.place, RECORDING, &e))
 }
@@ -352,7 +375,44 @@ fn replace_days(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> R
     run(connector, conn, RECORDING, &format!("INSERT INTO {name} ({columns}) VALUES {}", days.join(", ")))
 }
 
-/// Adds a run and what belongs to it, in the transaction that is open.
+/// The month is as it was. Where that cannot be recorded it is taken for torn, and made again.
+fn forget_announced(connector: &Connector, recorder: &mut Conn, record: &RunRecord) {
+    let _ = forget_run(connector, record).iter().try_for_each(|sql| recorder.query_drop(sql));
+}
+
+/// The run as it is recorded before it publishes, in case that it never says how it ended.
+fn announced(record: &RunRecord) -> RunRecord {
+    RunRecord {
+        status: RunStatus::Interrupted,
+        // Whoever is told to end, or fails, has one.
+        exit_code: TORN_EXIT_CODE,
+        message: "it ended while it published: the tables of the month may be of two runs".to_owned(),
+        days: Vec::new(),
+        apps: Vec::new(),
+        warnings: Vec::new(),
+        audiences: Vec::new(),
+        audience_pairs: Vec::new(),
+        ..record.clone()
+    }
+}
+
+/// That the run is the same: one whose commit was not answered, or which was announced.
+fn same_run(record: &RunRecord) -> String {
+    format!("Month = '{}' AND Started = '{}'", record.month.first_day(), schema::utc_text(record.started))
+}
+
+/// The statements that take away what was recorded of a run.
+fn forget_run(connector: &Connector, record: &RunRecord) -> Vec<String> {
+    let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
+    let (run_table, same_run) = (qualified(&schema::ETL_RUN), same_run(record));
+    let details = record.details().map(|(table, _)| {
+        format!("DELETE FROM {} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})", qualified(table))
+    });
+    details.into_iter().chain([format!("DELETE FROM {run_table} WHERE {same_run}")]).collect()
+}
+
+/// Adds a run and what belongs to it, in the transaction that is open. It stands once, under the number with which it was
+/// announced.
 pub(super) fn record_run(
     connector: &Connector,
     conn: &mut Conn,
@@ -360,28 +420,28 @@ pub(super) fn record_run(
     record: &RunRecord,
 ) -> Result<(), Failure> {
     let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
-    let (month, started) = (record.month.first_day(), schema::utc_text(record.started));
     let run_table = qualified(&schema::ETL_RUN);
-    // A commit whose answer was lost is done again: the run stands once.
-    let same_run = format!("Month = '{month}' AND Started = '{started}'");
-    let mut statements = Vec::new();
-    let details = record.details();
-    for (table, _) in &details {
-        let table = qualified(table);
-        statements.push(format!("DELETE FROM {table} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})"));
-    }
-    statements.push(format!("DELETE FROM {run_table} WHERE {same_run}"));
-    // Without `Id`, which the server gives.
-    let columns: Vec<&str> = schema::ETL_RUN.columns.iter().skip(1).map(|column| column.name).collect();
-    let values: Vec<String> = record.row(Timestamp::now()).iter().map(value_literal).collect();
+    let announced = format!("Status = '{}' AND ExitCode = {TORN_EXIT_CODE}", RunStatus::Interrupted.name());
+    let select = format!("SELECT MAX(Id) FROM {run_table} WHERE {} AND {announced}", same_run(record));
+    let known: Option<Option<u64>> =
+        conn.query_first(select).map_err(|e| Failure::new(&connector.place, RECORDING, &e))?;
+    let known = known.flatten();
+    let mut statements = forget_run(connector, record);
+    // Without `Id` the server gives it.
+    let id = known.map(|id| ("Id".to_owned(), id.to_string()));
+    let columns = schema::ETL_RUN.columns.iter().skip(1).map(|column| column.name.to_owned());
+    let row = record.row(Timestamp::now());
+    let (columns, values): (Vec<String>, Vec<String>) =
+        id.into_iter().chain(columns.zip(row.iter().map(value_literal))).unzip();
     statements.push(format!("INSERT INTO {run_table} ({}) VALUES ({})", columns.join(", "), values.join(", ")));
     // LAST_INSERT_ID() stays that of the run: these tables give no numbers. Texts are long, packets may be small.
+    let number = known.map_or_else(|| "LAST_INSERT_ID()".to_owned(), |id| id.to_string());
     let max_bytes = server.max_packet_bytes.min(1 << 20) / 2;
-    for (table, rows) in details {
+    for (table, rows) in record.details() {
         let insert = format!("INSERT INTO {} ({}) VALUES ", qualified(table), table.column_list());
         let mut rows = rows.into_iter().map(|row| {
             let values: Vec<String> = row.iter().map(value_literal).collect();
-            format!("(LAST_INSERT_ID(), {})", values.join(", "))
+            format!("({number}, {})", values.join(", "))
         });
         while let Some(row) = rows.next() {
             let mut sql = format!("{insert}{row}");

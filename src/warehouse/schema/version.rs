@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Column, Database, Dialect, ETL_RUN_APP, MART_RUN, MART_WAREHOUSE_ID, Table, View};
-use crate::warehouse::MartSchema;
+use super::{Column, Database, Dialect, ETL_RUN, ETL_RUN_APP, MART_RUN, MART_WAREHOUSE_ID, Table, View};
+use crate::warehouse::{MartSchema, RunStatus, WarehouseStanding};
 
 /// The version that this program makes and reads.
 pub(in crate::warehouse) const SCHEMA_VERSION: u32 = 2;
@@ -56,6 +56,31 @@ pub(in crate::warehouse) enum Standing {
     Older,
     /// As it should be.
     Current,
+}
+
+impl WarehouseStanding {
+    /// Of both databases.
+    pub(in crate::warehouse) fn of(warehouse: &Standing, mart: &Standing) -> WarehouseStanding {
+        match (warehouse, mart) {
+            (Standing::Empty, _) => WarehouseStanding::Absent,
+            (Standing::Current, Standing::Current) => WarehouseStanding::Current,
+            _ => WarehouseStanding::Outdated,
+        }
+    }
+}
+
+impl Found {
+    /// The query for the runs of a warehouse, see [`crate::warehouse::Warehouse::recorded_runs`]; none where it has none.
+    pub(in crate::warehouse) fn select_runs(&self) -> Option<String> {
+        let found = self.columns.get(ETL_RUN.name)?;
+        let column = |name: &str, otherwise: &str| {
+            let is_there = found.iter().any(|column| column == name);
+            if is_there { name.to_owned() } else { format!("'{otherwise}'") }
+        };
+        let (status, inputs) = (column("Status", RunStatus::Published.name()), column("InputsSha256", ""));
+        let table = ETL_RUN.qualified();
+        Some(format!("SELECT Month, Id, {status}, RulesName, RulesSha256, {inputs} FROM {table} ORDER BY Id"))
+    }
 }
 
 impl Schema<'static> {
@@ -228,7 +253,7 @@ impl Misfit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::schema::{CUSTOMER_BEHAVIOR, ETL_RUN, ETL_RUN_PUBLISHED, customers_with_one_more};
+    use crate::warehouse::schema::{CUSTOMER_BEHAVIOR, ETL_RUN_PUBLISHED, customers_with_one_more};
 
     fn schema() -> Schema<'static> {
         Schema {

@@ -22,7 +22,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{Beside, Dialect, Fault, MartSchema, MartScript, Missing, RunRecord, Value, Warehouse, WarehouseError};
+use super::{
+    Beside, Dialect, Fault, MartSchema, MartScript, Missing, Rivals, RunRecord, Value, Warehouse, WarehouseError,
+    WarehouseStanding,
+};
 use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::engine::devices::Devices;
@@ -120,18 +123,29 @@ impl Warehouse for SqliteWarehouse {
         prepare::prepare(&self.files, mart, missing)
     }
 
-    fn is_there(&mut self, _: &MartSchema) -> Result<bool, WarehouseError> {
-        prepare::is_there(&self.files)
+    fn standing(&mut self, mart: &MartSchema) -> Result<WarehouseStanding, WarehouseError> {
+        prepare::standing(&self.files, mart)
+    }
+
+    fn recorded_runs(&mut self) -> Result<Vec<Vec<Value>>, WarehouseError> {
+        let connection = self.files.open_warehouse(Missing::Refuse)?;
+        let failed = |error| self.files.failed("reading the runs", error);
+        let found = prepare::read_found(&connection).map_err(failed)?;
+        match found.select_runs() {
+            Some(sql) => all_rows(&connection, &READING.fill(&sql)).map_err(failed),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn publish(
         &mut self,
         table: &MonthTable,
         run: &RunRecord,
+        rivals: Rivals,
         beside: &Beside,
         progress: &Progress,
     ) -> Result<(), WarehouseError> {
-        publish::publish(&self.files, table, run, beside, progress)
+        publish::publish(&self.files, table, run, rivals, beside, progress)
     }
 
     fn record_run(&mut self, run: &RunRecord) -> Result<(), WarehouseError> {

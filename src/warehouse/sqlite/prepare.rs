@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use super::connect::{BUILDING, Files, READING, leave_wal};
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{Dialect, Names};
-use crate::warehouse::{Fault, MartSchema, Missing, WarehouseError};
+use crate::warehouse::{Fault, MartSchema, Missing, WarehouseError, WarehouseStanding};
 
 const DOING: &str = "looking at the tables";
 
@@ -37,9 +37,11 @@ pub(super) fn prepare(files: &Files, mart: &MartSchema, missing: Missing) -> Res
     remove_leftovers(files, &mut connection)
 }
 
-/// See [`crate::warehouse::Warehouse::is_there`].
-pub(super) fn is_there(files: &Files) -> Result<bool, WarehouseError> {
-    Ok(look(files, &files.warehouse, &Schema::of_warehouse())? != Standing::Empty)
+/// See [`crate::warehouse::Warehouse::standing`].
+pub(super) fn standing(files: &Files, mart: &MartSchema) -> Result<WarehouseStanding, WarehouseError> {
+    let warehouse = look(files, &files.warehouse, &Schema::of_warehouse())?;
+    let mart = look(files, &files.mart, &Schema::of_mart(mart))?;
+    Ok(WarehouseStanding::of(&warehouse, &mart))
 }
 
 /// The number of the warehouse, where it has one. Refuses a mart of another warehouse.
@@ -69,7 +71,7 @@ pub(super) fn look(files: &Files, path: &Path, schema: &Schema<'_>) -> Result<St
 }
 
 /// What a file holds.
-fn read_found(connection: &Connection) -> rusqlite::Result<Found> {
+pub(super) fn read_found(connection: &Connection) -> rusqlite::Result<Found> {
     let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
     let mut found = Found { version: u32::try_from(version).unwrap_or(u32::MAX), ..Found::default() };
     let sql = "SELECT object.name, info.name FROM sqlite_schema AS object \

@@ -1,21 +1,22 @@
 //! Publishing a month in the warehouse: one transaction of one file.
 
 use jiff::Timestamp;
-use rusqlite::{Transaction, TransactionBehavior};
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior};
 
-use super::connect::Files;
+use super::connect::{Files, READING};
 use super::load::{insert_customers, insert_days, insert_devices, insert_run};
 use super::prepare::look;
 use crate::console::Progress;
 use crate::engine::month::MonthTable;
 use crate::warehouse::schema::version::{Schema, Standing};
-use crate::warehouse::{Beside, Missing, RunRecord, WarehouseError, checks, schema};
+use crate::warehouse::{Beside, Fault, Missing, Rivals, RunRecord, WarehouseError, checks, schema};
 
 /// See [`crate::warehouse::Warehouse::publish`].
 pub(super) fn publish(
     files: &Files,
     table: &MonthTable,
     run: &RunRecord,
+    rivals: Rivals,
     beside: &Beside,
     progress: &Progress,
 ) -> Result<(), WarehouseError> {
@@ -25,6 +26,13 @@ pub(super) fn publish(
     files.in_transaction(&mut connection, TransactionBehavior::Immediate, |transaction| {
         let month = table.month.first_day().to_string();
         let failed = |doing| move |error| files.failed(doing, error);
+        if let Some(sql) = rivals.select(run) {
+            let sql = READING.fill_month(&sql, table.month);
+            let rival = transaction.query_row(&sql, [], |row| row.get(0)).optional();
+            if let Some(run) = rival.map_err(failed("looking for other runs"))? {
+                return Err(files.refused("publishing", Fault::MadeMeanwhile { run }));
+            }
+        }
         for name in schema::MONTH_TABLES.map(|table| table.name) {
             transaction
                 .execute(&format!("DELETE FROM main.{name} WHERE Month = ?1"), [&month])

@@ -12,10 +12,12 @@ use mysql::prelude::Queryable as _;
 use viewmart::console::Progress;
 use viewmart::engine::month::MonthTable;
 use viewmart::mart;
+use viewmart::mart::months::TableState;
 use viewmart::warehouse::Warehouse as _;
+use viewmart::warehouse::mysql::MysqlWarehouse;
 
 use super::fixture::{
-    Server, assert_finished, assert_message, assert_one_of, clock, flavours, load_and_build, odd, shared,
+    Server, assert_finished, assert_message, assert_one_of, clock, flavours, load_and_build, odd, options, shared,
 };
 use super::made::{random_month, with_devices};
 use super::proxy::{Moment, POINTS, Proxy};
@@ -127,6 +129,35 @@ fn a_run_that_vanishes_keeps_the_last_good_month_and_the_next_run_finishes() {
             load_and_build(&server.url("vanished"), new, 1).unwrap();
             assert_finished(&server, "vanished", new);
         }
+    }
+}
+
+#[test]
+fn a_month_that_a_vanished_run_tore_is_known_until_it_is_made_again() {
+    for server in shared() {
+        drop(server.fresh("torn"));
+        let [old, new] = [1, 2].map(|seed| random_month("2022-04", 2000, seed));
+        load_and_build(&server.url("torn"), &old, 1).unwrap();
+        let tables = || {
+            let mut warehouse = MysqlWarehouse::open(&server.url("torn"), None, options()).unwrap();
+            let lines = mart::months::list(&mut warehouse).unwrap();
+            (lines[0].tables, lines[0].standing.as_ref().map(|run| run.id), lines[0].last_run)
+        };
+        assert_eq!(tables(), (TableState::Whole, Some(1), 1));
+        let proxy = Proxy::start(server, |_| {});
+        let streams = proxy.streams.clone();
+        // The new customers are there, and the run that stands is the old one.
+        proxy.set("customer_behavior EXCHANGE PARTITION p202204", Moment::After, move || {
+            for stream in streams.lock().unwrap().drain(..) {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        });
+        load_and_build(&proxy.url("torn"), &new, 0).unwrap_err();
+        assert!(proxy.is_sprung());
+        assert_eq!(tables(), (TableState::Torn, Some(1), 2));
+        load_and_build(&server.url("torn"), &new, 1).unwrap();
+        assert_eq!(tables(), (TableState::Whole, Some(3), 3));
+        assert_finished(&server, "torn", &new);
     }
 }
 
