@@ -280,7 +280,7 @@ describe("numbers", () => {
               found[title] = [...(found[title] ?? []), ...rows.map((row) => row.map(clean))];
             }
             // What became of the customers, apps, audiences, days that stand out and warnings are counted by other tests.
-            const others = ["moved", "moved-days", "moved-taste", "category-apps", "audiences", "audience-overlap", "shared", "top-others", "odd-days"];
+            const others = ["moved", "moved-categories", "moved-days", "moved-taste", "category-apps", "audiences", "audience-overlap", "shared", "top-others", "odd-days"];
             assert.deepEqual(Object.keys(found).filter((title) => !others.includes(title)).sort(), Object.keys(tables).sort());
             for (const [title, rows] of Object.entries(tables)) {
               const wanted = rows.map((row, i) => row.map((cell, k) => (cell[0] === "any" ? found[title][i]?.[k] : read(cell))));

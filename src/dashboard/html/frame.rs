@@ -51,13 +51,45 @@ fn hours_a_day(month: &MonthModel) -> (i128, i128) {
 /// How the months that this page cannot show are seen.
 fn other_months(known: &[Month], full: &[Month]) -> String {
     let others: Vec<Month> = known.iter().copied().filter(|month| !full.contains(month)).collect();
-    let (Some(newest), n) = (others.last(), others.len()) else { return String::new() };
+    let Some(newest) = others.last() else { return String::new() };
     format!(
-        "<p class=note>{} not on this page: <code>viewmart dashboard --month {newest}</code> draws {}.</p>\n",
-        if n == 1 { "1 month is".to_owned() } else { format!("{n} months are") },
-        if n == 1 { "it" } else { "the newest of them" }
+        "<p class=note>Not on this page {} {}: <code>viewmart dashboard --month {newest}</code> draws {}.</p>\n",
+        if others.len() == 1 { "is" } else { "are" },
+        month_runs(&others),
+        if others.len() == 1 { "it" } else { "the newest of them, and each by its name" }
     )
 }
+
+/// Months, ascending, those that follow each other as `January to March 2022`.
+fn month_runs(months: &[Month]) -> String {
+    let mut runs: Vec<(Month, Month)> = Vec::new();
+    for month in months {
+        match runs.last_mut() {
+            Some((_, last)) if last.next() == Some(*month) => *last = *month,
+            _ => runs.push((*month, *month)),
+        }
+    }
+    let words = |(first, last): &(Month, Month)| match first == last {
+        true => units::month(*first),
+        false => format!("{} to {}", units::month(*first), units::month(*last)),
+    };
+    runs.iter().map(words).collect::<Vec<_>>().join(", ")
+}
+
+/// The months between `month` and the one before it that the mart has, `known`: they are missing.
+fn gap_before(month: Month, known: &[Month]) -> Vec<Month> {
+    if !known.iter().any(|earlier| *earlier < month) {
+        return Vec::new();
+    }
+    let mut gap: Vec<Month> = std::iter::successors(month.previous(), |month| month.previous())
+        .take_while(|month| !known.contains(month))
+        .collect();
+    gap.reverse();
+    gap
+}
+
+/// Columns of the table of months behind the name.
+const N_NUMBERS: usize = 7;
 
 /// All months of the mart, one line each; those in `full` can be opened, and how the others of `known` are seen.
 pub fn all_months(months: &[MonthModel], full: &[Month], known: &[Month]) -> String {
@@ -93,10 +125,59 @@ pub fn all_months(months: &[MonthModel], full: &[Month], known: &[Month]) -> Str
             .number(&told(before.and_then(|b| units::change_of_mean(hours_a_day(month), hours_a_day(b)))))
             .number(&month.days.len().to_string())
             .number(&units::count(month.n_records("kept")));
+        let gap = gap_before(month.month, known);
+        if !gap.is_empty() {
+            table.row(&month_runs(&gap)).words_across(N_NUMBERS, "not in the warehouse");
+        }
     }
     format!(
         "<section class=\"card months\" aria-labelledby=months-h><h2 id=months-h>All months</h2>\n{}{}</section>\n",
         table.finish(),
         other_months(known, full)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn months(names: &[&str]) -> Vec<Month> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn months_that_are_not_there_are_named() {
+        let check = |known: &[&str], full: &[&str], expected: &str| {
+            let told = other_months(&months(known), &months(full));
+            assert!(told.contains(expected) && told.is_empty() == expected.is_empty(), "{told}");
+        };
+        check(&["2022-01", "2022-02"], &["2022-01", "2022-02"], "");
+        check(
+            &["2022-01", "2022-02"],
+            &["2022-02"],
+            "Not on this page is January 2022: <code>viewmart dashboard --month 2022-01</code> draws it.",
+        );
+        let known = ["2021-11", "2021-12", "2022-01", "2022-03", "2022-04"];
+        check(
+            &known,
+            &["2022-04"],
+            "Not on this page are November 2021 to January 2022, March 2022: <code>viewmart dashboard --month 2022-03</code>",
+        );
+    }
+
+    #[test]
+    fn gaps_have_a_line() {
+        let known = months(&["2021-10", "2022-01", "2022-02"]);
+        let check = |month: &str, gap: &[&str]| assert_eq!(gap_before(month.parse().unwrap(), &known), months(gap));
+        check("2022-02", &[]);
+        check("2022-01", &["2021-11", "2021-12"]);
+        check("2021-10", &[]);
+        let models: Vec<MonthModel> = known.iter().map(|month| MonthModel::empty(*month)).collect();
+        let table = all_months(&models, &known, &known);
+        assert!(
+            table
+                .contains("<tr><th scope=row>November 2021 to December 2021<td class=w colspan=7>not in the warehouse")
+        );
+        assert_eq!(table.matches("<tr><th scope=row>").count(), 4);
+    }
 }

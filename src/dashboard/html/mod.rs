@@ -17,11 +17,13 @@ use crate::engine::calendar::Month;
 mod charts;
 mod frame;
 mod sections;
+mod sparks;
 mod table;
 mod text;
 mod units;
 
 use sections::Context;
+use sparks::Sparks;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const CHART_LIBRARY: &str = include_str!("../assets/echarts.min.js");
@@ -49,7 +51,14 @@ pub fn render(model: &DashboardModel, options: &RenderOptions) -> String {
         return page("TV viewing", &empty_body(), &serde_json::json!({}));
     };
 
-    let context = |month| Context { month, before: model.month_before(month.month), mask: options.mask.as_ref() };
+    let sparks = Sparks::of(&model.months);
+    let context = |month| Context {
+        month,
+        before: model.month_before(month.month),
+        known: &model.known,
+        sparks: &sparks,
+        mask: options.mask.as_ref(),
+    };
     // The month asked for has its place; then as many as fit, from the newest back.
     let mut parts = vec![(shown.month, sections::month(&context(shown), Shown::First), charts::month(&context(shown)))];
     let mut n_bytes = FRAME_BYTES + part_bytes(&parts[0]) + model.months.len() * MONTH_LINE_BYTES;
@@ -66,6 +75,7 @@ pub fn render(model: &DashboardModel, options: &RenderOptions) -> String {
     let full: Vec<Month> = parts.iter().map(|part| part.0).collect();
     let mut body = frame::page_header(&full, shown.month);
     body.push_str("<main id=main>\n");
+    body.push_str(&sparks.definitions());
     let mut data = serde_json::Map::new();
     for (month, html, chart_data) in parts {
         body.push_str(&html);

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 
 use crate::dashboard::mask::Masker;
 use crate::dashboard::model::MonthModel;
+use crate::engine::calendar::Month;
 use crate::engine::rules::{Category, NO_LABEL};
 
+use super::sparks::Sparks;
 use super::text::escape;
 use super::{Shown, units};
 
@@ -21,6 +23,7 @@ mod tiles;
 
 pub use audience::active_days;
 pub use customers::{OPEN_CUSTOMERS, band_axis_label, band_label, longest_bar, shown_bands};
+pub use tiles::{active_days as active_days_of_all, average_day};
 
 /// The categories as the page lists them, everywhere in this order: usually the one with the most customers first.
 pub const DISPLAY_ORDER: [Category; 5] =
@@ -32,6 +35,10 @@ pub struct Context<'a> {
     pub month: &'a MonthModel,
     /// The month before it, where the mart has it.
     pub before: Option<&'a MonthModel>,
+    /// All months of the mart.
+    pub known: &'a [Month],
+    /// The lines of the tiles.
+    pub sparks: &'a Sparks,
     /// Where contracts are masked.
     pub mask: Option<&'a Masker>,
 }
@@ -155,7 +162,7 @@ fn section_links(context: &Context<'_>) -> String {
     let month = context.month;
     let has_section = |section: &str| match section {
         "apps" => !month.apps.is_empty(),
-        "movement" => !month.movement.kinds.is_empty(),
+        "movement" => movement::is_there(context),
         _ => true,
     };
     let before = [

@@ -7,26 +7,53 @@ use super::super::table::{Table, details};
 use super::super::text::escape;
 use super::super::units;
 use super::audience::ACTIVE_BANDS;
-use super::{Context, card, share, taste_words};
+use super::{Context, DISPLAY_ORDER, card, category_name, share, taste_words};
 
 /// Changes of taste that are listed.
 const LISTED_TASTES: usize = 12;
 
-/// Nothing, where the warehouse does not have the month before.
+/// Whether there is anything to say: not of the first month.
+pub fn is_there(context: &Context<'_>) -> bool {
+    let has_earlier = context.known.iter().any(|known| *known < context.month.month);
+    has_earlier || !context.month.movement.kinds.is_empty()
+}
+
+/// Nothing of the first month; one sentence where the month before is not there, or was made again since.
 pub fn movement(context: &Context<'_>) -> String {
     let month = context.month;
-    if month.movement.kinds.is_empty() {
+    if !is_there(context) {
         return String::new();
+    }
+    if let Some(says) = says_why_not(context) {
+        return card(context, "movement", "wide", "Compared with the month before", &says, "");
     }
     let inside = format!(
         "<div class=\"pair stack\"><figure><figcaption>What became of the customers</figcaption>{}\
-         <p class=note>Came back: not there in the month before, but in an earlier one.</p></figure>\
+         <p class=note>Came back: not there in the month before, but in an earlier one.</p>{}</figure>\
          <figure><figcaption>Active days of those who stayed: the month before to the left, this month above</figcaption>{}</figure></div>\n{}",
         kinds(month),
+        categories(context),
         bands(month),
         tastes(month)
     );
     card(context, "movement", "wide", "Compared with the month before", &says(month), &inside)
+}
+
+/// Why the month is not compared, where it is not.
+pub(super) fn says_why_not(context: &Context<'_>) -> Option<String> {
+    let month = context.month.month;
+    let before = month.previous()?;
+    let movement = &context.month.movement;
+    let (name, before_name) = (units::month(month), units::month(before));
+    let again = format!("<code>viewmart mart --month {month}</code> compares them.");
+    match (movement.kinds.is_empty(), movement.is_current) {
+        (false, true) => None,
+        (false, false) => Some(format!("Months were made again since {name} was compared with {before_name}: {again}")),
+        (true, _) if context.known.contains(&before) => {
+            Some(format!("{name} was not compared with {before_name} yet: {again}"))
+        }
+        (true, _) => Some(format!("{before_name} is not in the warehouse: nothing to compare with.")),
+    }
 }
 
 pub(super) fn says(month: &MonthModel) -> String {
@@ -62,6 +89,19 @@ fn kinds(month: &MonthModel) -> String {
         let found = month.movement.kinds.iter().find(|moved| moved.kind == kind);
         let (users, seconds, before) = found.map_or((0, 0, 0), |k| (k.users, k.seconds, k.seconds_before));
         table.row(meaning).number(&units::count(users)).number(&units::hours(seconds)).number(&units::hours(before));
+    }
+    table.finish()
+}
+
+/// The hours of each category in both months; nothing where the page does not have the month before.
+fn categories(context: &Context<'_>) -> String {
+    let Some(before) = context.before else { return String::new() };
+    let columns = [Words("Category"), Numbers("Hours"), Numbers("Hours before"), Numbers("Change")];
+    let mut table = Table::new("moved-categories", "Hours by category in both months", &columns);
+    for category in DISPLAY_ORDER {
+        let [now, past] = [context.month, before].map(|month| month.summary.seconds[category as usize]);
+        let change = units::change(now, past).unwrap_or_default();
+        table.row(category_name(category)).number(&units::hours(now)).number(&units::hours(past)).number(&change);
     }
     table.finish()
 }

@@ -8,6 +8,12 @@ fn month() -> MonthModel {
     MonthModel::empty("2022-04".parse().unwrap())
 }
 
+/// A month among no others but the one before it.
+fn context<'a>(month: &'a MonthModel, before: Option<&'a MonthModel>) -> Context<'a> {
+    const NO_SPARKS: &Sparks = &Sparks::none();
+    Context { month, before, known: &[], sparks: NO_SPARKS, mask: None }
+}
+
 /// Without markup and with plain blanks.
 fn plain(html: &str) -> String {
     let mut text = String::new();
@@ -59,7 +65,7 @@ fn an_account_that_moves_the_average_is_told() {
         let (contract, taste) = ("<0>".to_owned(), "Tv".to_owned());
         let total_seconds = heaviest * 3600;
         month.top_customers.push(TopCustomer { place: 1, contract, total_seconds, taste, active_days: 30 });
-        let context = Context { month: &month, before: None, mask: None };
+        let context = context(&month, None);
         assert_eq!(plain(&audience::heaviest_note(&context)), expected);
     };
     // 720 hours are what one device can play in April, 1 % of all is what is worth a word.
@@ -73,7 +79,7 @@ fn an_account_that_moves_the_average_is_told() {
     );
     check(101, 72_100, 721, "");
     check(1, 721, 721, "");
-    assert_eq!(audience::heaviest_note(&Context { month: &month(), before: None, mask: None }), "");
+    assert_eq!(audience::heaviest_note(&context(&month(), None)), "");
 }
 
 #[test]
@@ -85,7 +91,7 @@ fn a_month_of_other_rules_is_told() {
             (month.provenance.rules_name, month.provenance.rules_sha256) = ("R".into(), hash.into());
             month
         });
-        let context = Context { month: &now, before: Some(&before), mask: None };
+        let context = context(&now, Some(&before));
         assert_eq!(
             plain(&head_facts(&context)),
             format!("0 of 30 days with data, 0 records kept of 0, rules R; {facts}")
@@ -193,7 +199,7 @@ fn days_are_said_with_what_is_missing() {
             let day = Day::new(number).unwrap();
             month.days.push(DayAudience { day, active_users: *users, records: 1, seconds: [0; 5], total_seconds: 0 });
         }
-        let section = plain(&audience::days(&Context { month: &month, before: None, mask: None }));
+        let section = plain(&audience::days(&context(&month, None)));
         for part in parts {
             assert!(section.contains(part), "{part}: {section}");
         }
@@ -224,10 +230,67 @@ fn sums_of_months_of_unlike_length_are_compared_by_day() {
     };
     let check = |n_days: [u8; 2], expected: &str| {
         let [before, now] = [with_days("2022-03", n_days[0], 100 * 3600), with_days("2022-04", n_days[1], 120 * 3600)];
-        let tiles = plain(&tiles::tiles(&Context { month: &now, before: Some(&before), mask: None }));
+        let tiles = plain(&tiles::tiles(&context(&now, Some(&before))));
         assert!(tiles.contains(expected), "{tiles}");
     };
     check([20, 20], "+20.0 % vs March 2022");
     check([20, 24], "±0.0 % per day vs March 2022");
     check([20, 30], "−20.0 % per day vs March 2022");
+}
+
+#[test]
+fn a_month_that_is_not_compared_says_why() {
+    let may: Month = "2022-05".parse().unwrap();
+    let check = |known: &[&str], kinds: &[(&str, i64)], is_current: bool, expected: &str| {
+        let mut month = MonthModel::empty(may);
+        month.summary.users = 5;
+        month.movement.is_current = is_current;
+        let kind = |(kind, users): &(&str, i64)| MovementKind {
+            kind: (*kind).to_owned(),
+            users: *users,
+            seconds: 0,
+            seconds_before: 0,
+        };
+        month.movement.kinds = kinds.iter().map(kind).collect();
+        let known: Vec<Month> = known.iter().map(|month| month.parse().unwrap()).collect();
+        let context = Context { known: &known, ..context(&month, None) };
+        let section = movement::movement(&context);
+        assert!(plain(&section).contains(expected) && section.is_empty() == expected.is_empty(), "{section}");
+        assert_eq!(section_links(&context).contains("Month before"), !expected.is_empty());
+    };
+    let moved = [("retained", 3), ("new", 2)];
+    check(&["2022-05"], &[], true, "");
+    check(&["2022-05", "2022-06"], &[], true, "");
+    check(&["2022-03", "2022-05"], &[], true, "April 2022 is not in the warehouse: nothing to compare with.");
+    check(
+        &["2022-04", "2022-05"],
+        &[],
+        false,
+        "May 2022 was not compared with April 2022 yet: viewmart mart --month 2022-05",
+    );
+    check(&["2022-04", "2022-05"], &moved, true, "Of the 3 customers of April 2022, 100.0 % stayed");
+    check(
+        &["2022-04", "2022-05"],
+        &moved,
+        false,
+        "Months were made again since May 2022 was compared with April 2022:",
+    );
+}
+
+#[test]
+fn both_months_are_compared_by_category() {
+    let with = |name: &str, hours: i64| {
+        let mut month = MonthModel::empty(name.parse().unwrap());
+        month.summary.seconds[Category::Movie as usize] = hours * 3600;
+        month.movement.is_current = true;
+        month.movement.kinds.push(MovementKind { kind: "new".to_owned(), users: 1, seconds: 0, seconds_before: 0 });
+        month
+    };
+    let (before, now) = (with("2022-03", 200), with("2022-04", 230));
+    let known = [before.month, now.month];
+    let section = movement::movement(&Context { known: &known, ..context(&now, Some(&before)) });
+    assert!(section.contains("<th scope=row>Movie<td>230.0<td>200.0<td>+15.0"), "{section}");
+    assert!(section.contains("<th scope=row>Sport<td>0.0<td>0.0<td></table>"), "{section}");
+    let alone = movement::movement(&Context { known: &known, ..context(&now, None) });
+    assert!(!alone.contains("data-table=moved-categories"), "{alone}");
 }

@@ -13,20 +13,20 @@ pub fn tiles(context: &Context<'_>) -> String {
     let summary = month.summary;
     let mut html = String::from("<dl class=\"tiles main\">\n");
     tile(
+        context,
         &mut html,
         "users",
         "Customers",
-        &units::count(summary.users),
-        "",
+        (&units::count(summary.users), ""),
         "with at least one record",
         &change(context, |now, before| units::change(now.summary.users, before.summary.users)),
     );
     tile(
+        context,
         &mut html,
         "hours",
         "Watched",
-        &units::hours(summary.total_seconds),
-        "hours",
+        (&units::hours(summary.total_seconds), "hours"),
         &format!(
             "{} hours per customer",
             units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)
@@ -37,31 +37,31 @@ pub fn tiles(context: &Context<'_>) -> String {
     for category in DISPLAY_ORDER {
         let seconds = summary.seconds[category as usize];
         tile(
+            context,
             &mut html,
             &format!("hours-{}", category.name()),
             category_name(category),
-            &units::hours(seconds),
-            "hours",
+            (&units::hours(seconds), "hours"),
             &format!("{} of all", units::percent(seconds, summary.total_seconds)),
             &change_a_day(context, |month| month.summary.seconds[category as usize]),
         );
     }
     html.push_str("</dl>\n<dl class=\"tiles four\">\n");
     tile(
+        context,
         &mut html,
         "daily",
         "Average day",
-        &units::count(average_day(month)),
-        "customers",
+        (&units::count(average_day(month)), "customers"),
         &format!("stickiness {} of the month\u{2019}s customers", units::percent(average_day(month), summary.users)),
         &change(context, |now, before| units::change(average_day(now), average_day(before))),
     );
     tile(
+        context,
         &mut html,
         "active",
         "Active days",
-        &units::quotient(active_days(month), summary.users.into(), 1),
-        "days per customer",
+        (&units::quotient(active_days(month), summary.users.into(), 1), "days per customer"),
         &format!("of {} in the month", month.month.n_days()),
         &change(context, |now, before| {
             let mean = |m: &MonthModel| (active_days(m), m.summary.users.into());
@@ -69,20 +69,20 @@ pub fn tiles(context: &Context<'_>) -> String {
         }),
     );
     tile(
+        context,
         &mut html,
         "median",
         "Median watch time",
-        &units::hours(month.watch_time.median_seconds),
-        "hours",
+        (&units::hours(month.watch_time.median_seconds), "hours"),
         "half of the customers have at most this",
         &change_a_day(context, |month| month.watch_time.median_seconds),
     );
     tile(
+        context,
         &mut html,
         "tenth",
         "Heaviest tenth",
-        &units::percent(month.watch_time.top_tenth_seconds, summary.total_seconds),
-        "of all hours",
+        (&units::percent(month.watch_time.top_tenth_seconds, summary.total_seconds), "of all hours"),
         &format!("by the {} customers with the most", units::count(month.watch_time.top_tenth_users)),
         &change(context, |now, before| {
             let share = |m: &MonthModel| (m.watch_time.top_tenth_seconds, m.summary.total_seconds);
@@ -93,11 +93,21 @@ pub fn tiles(context: &Context<'_>) -> String {
     html
 }
 
-fn tile(html: &mut String, name: &str, title: &str, number: &str, unit: &str, small: &str, change: &str) {
+/// A tile: its number with the unit, what stands below it and against the month before, and its line over all months.
+fn tile(
+    context: &Context<'_>,
+    html: &mut String,
+    name: &str,
+    title: &str,
+    (number, unit): (&str, &str),
+    small: &str,
+    change: &str,
+) {
+    let spark = context.sparks.of_tile(name, context.month.month);
     let _ = writeln!(
         html,
-        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>{}{change}</div>",
-        if small.is_empty() { String::new() } else { format!("<dd class=small>{small}") }
+        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>\
+         <dd class=small>{small}{change}{spark}</div>"
     );
 }
 
@@ -132,7 +142,7 @@ fn change_of(context: &Context<'_>, words: &str, of: impl Fn(&MonthModel, &Month
 }
 
 /// Active days of all customers together.
-fn active_days(month: &MonthModel) -> i128 {
+pub fn active_days(month: &MonthModel) -> i128 {
     month.activeness.iter().map(|bin| i128::from(bin.days) * i128::from(bin.users)).sum()
 }
 
