@@ -15,14 +15,17 @@ use crate::engine::calendar::Month;
 use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::error::{DataError, Error};
-use crate::lake::read::compressed;
+use crate::lake::read::compressed::{self, HISTORY_BYTES};
 use crate::lake::read::mapped::MappedFile;
-use crate::lake::{Compression, DataFile, LakeError, ReadyFiles};
+use crate::lake::{Compression, DataFile, LakeError, ReadyFiles, sort_for_scan};
 use crate::transform::{self, TransformOptions};
 use crate::units::{grouped, size};
 
 /// Bytes that a thread counts at a time.
 const WINDOW_BYTES: usize = 16 << 20;
+
+/// The same of unpacked bytes, as the engine does.
+const UNPACKED_BYTES: usize = 256 << 10;
 
 /// Medians of one thread count.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,7 +90,9 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
             max_rejects_kept: 0,
         };
         let engine = || {
-            let mut files = ReadyFiles::new(files.iter().cloned());
+            let mut files = files.to_vec();
+            sort_for_scan(&mut files);
+            let mut files = ReadyFiles::new(files);
             transform::transform(&mut files, &options, &Progress::hidden())
                 .map(|made| (made.table.ledger.read, made.backend))
         };
@@ -157,14 +162,16 @@ fn line_ends_mapped(file: &DataFile) -> Result<u64, LakeError> {
 
 fn line_ends_compressed(file: &DataFile) -> Result<u64, LakeError> {
     let mut unpacked = compressed::open(file)?;
-    let mut buffer = vec![0; 1 << 20];
+    let (mut window, mut at) = (vec![0; HISTORY_BYTES + UNPACKED_BYTES], 0);
     let mut n_line_ends = 0;
     loop {
-        let n_bytes = unpacked.fill(&mut buffer)?;
-        let Some(filled) = buffer.get(..n_bytes).filter(|filled| !filled.is_empty()) else {
+        let end = unpacked.unpack(&mut window, at)?;
+        n_line_ends += memchr::memchr_iter(b'\n', window.get(at..end).unwrap_or_default()).count() as u64;
+        if end < window.len() {
             return Ok(n_line_ends);
-        };
-        n_line_ends += memchr::memchr_iter(b'\n', filled).count() as u64;
+        }
+        window.copy_within(end - HISTORY_BYTES..end, 0);
+        at = HISTORY_BYTES;
     }
 }
 

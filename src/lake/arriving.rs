@@ -1,8 +1,9 @@
 //! Files as whoever scans them takes them: when they are there, or as they come.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
-use super::{DataFile, LakeError};
+use super::{Compression, DataFile, LakeError};
 
 /// A file that did not come.
 #[derive(Debug)]
@@ -34,6 +35,20 @@ pub trait FileStream: Send {
 
     /// Says that only files before `uri` are still wanted. Others may come or not.
     fn stop_at(&mut self, uri: &str);
+
+    /// The files that will come first, in this order, as far as they are there already.
+    fn ready(&self) -> Vec<DataFile> {
+        Vec::new()
+    }
+}
+
+/// Puts files in the order in which threads are all busy to the end: those that one thread reads alone first, the largest
+/// of them before the others. The rest, which threads share, are in the order they were.
+pub fn sort_for_scan(files: &mut [DataFile]) {
+    files.sort_by_key(|file| match file.compression {
+        Compression::None => Reverse(0),
+        Compression::Gzip | Compression::Zstd => Reverse(file.n_bytes),
+    });
 }
 
 /// Files that are all there.
@@ -58,5 +73,34 @@ impl FileStream for ReadyFiles {
 
     fn stop_at(&mut self, uri: &str) {
         self.0.retain(|file| file.uri.as_str() < uri);
+    }
+
+    fn ready(&self) -> Vec<DataFile> {
+        self.0.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::{ListOptions, list};
+
+    #[test]
+    fn packed_files_come_first_and_the_largest_before_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |files: &[(&str, usize)], expected: &[&str]| {
+            for (name, n_bytes) in files {
+                std::fs::write(folder.path().join(name), vec![b'x'; *n_bytes]).unwrap();
+            }
+            let mut listed = list(&[folder.path().display().to_string()], &ListOptions::default()).unwrap().files;
+            sort_for_scan(&mut listed);
+            let names: Vec<_> = listed.iter().map(|file| file.path.file_name().unwrap().to_str().unwrap()).collect();
+            assert_eq!(names, expected);
+        };
+        check(&[("20220403.json", 9), ("20220404.json", 1)], &["20220403.json", "20220404.json"]);
+        check(
+            &[("20220401.json.gz", 5), ("20220402.json.zst", 7), ("20220405.json.gz", 5)],
+            &["20220402.json.zst", "20220401.json.gz", "20220405.json.gz", "20220403.json", "20220404.json"],
+        );
     }
 }

@@ -33,7 +33,7 @@ mod select;
 pub mod source;
 pub mod task;
 
-pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles};
+pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles, sort_for_scan};
 pub use error::{LakeError, LakeErrorKind};
 pub use input::Input;
 pub(crate) use names::YEARS;
@@ -423,8 +423,8 @@ impl Lake {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Yields the files of `listing`: those on this machine at once, the others as they arrive. `progress` advances by
-    /// the bytes of the listing.
+    /// Yields the files of `listing`: those on this machine at once and as [`sort_for_scan`] puts them, the others as they
+    /// arrive. `progress` advances by the bytes of the listing.
     pub fn arrivals(&self, listing: &Listing, progress: Progress) -> Result<Arrivals, LakeError> {
         let mut ready = Vec::new();
         let mut requests = Vec::new();
@@ -443,6 +443,7 @@ impl Lake {
             let source = self.sources.get(&uri.root()).map(|source| (Arc::clone(source), uri.path));
             requests.push(PullRequest { file: file.clone(), source });
         }
+        sort_for_scan(&mut ready);
         if let Some(cache) = &self.cache {
             let is_missing = |file: &&DataFile| self.options.caching == Caching::Refresh || !cache.contains(file);
             let missing: Vec<DataFile> =

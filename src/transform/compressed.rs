@@ -8,10 +8,10 @@ use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, first_rec
 use crate::engine::scan::lines::{BYTE_ORDER_MARK, first_line_start};
 use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::error::Error;
-use crate::lake::read::compressed::{self, CompressedFile};
+use crate::lake::read::compressed::{self, CompressedFile, HISTORY_BYTES};
 use crate::lake::{Compression, DataFile, Format};
 
-use super::input::{DECOMPRESSED_BYTES, FileMeta, Input, InputChunk, header_error};
+use super::input::{CSV_START_BYTES, FileMeta, Input, InputChunk, UNPACKED_BYTES, header_error};
 
 /// A compressed file that is being scanned.
 pub(super) struct CompressedInput {
@@ -23,8 +23,9 @@ pub(super) struct CompressedInput {
     /// Bytes in which the records begin.
     range: Range<u64>,
     layout: Option<CsvLayout>,
-    // Decompressed bytes from offset `base` on, the first `n_filled` of them valid.
+    // Decompressed bytes from offset `base` on, which are the `n_filled` bytes of the buffer behind `start`.
     buffer: Vec<u8>,
+    start: usize,
     n_filled: usize,
     base: u64,
     /// Where the next record starts in the buffer.
@@ -103,6 +104,7 @@ impl CompressedInput {
             packing: file.compression,
             layout: None,
             buffer: Vec::new(),
+            start: 0,
             n_filled: 0,
             base: range.start.saturating_sub(1),
             at: 0,
@@ -155,15 +157,21 @@ impl CompressedInput {
 
     /// Drops what has been scanned and unpacks more. The first bytes of a CSV file are its header.
     fn fill(&mut self) -> Result<(), Error> {
-        self.buffer.copy_within(self.at..self.n_filled, 0);
-        self.n_filled -= self.at;
+        let n_left = self.n_filled - self.at;
+        let end = self.start + self.n_filled;
+        let n_kept = n_left.max(HISTORY_BYTES).min(end);
+        self.buffer.copy_within(end - n_kept..end, 0);
         self.base += self.at as u64;
-        self.at = 0;
-        self.buffer.resize(self.n_filled + DECOMPRESSED_BYTES, 0);
-        let n_new = self.source.fill(self.buffer.get_mut(self.n_filled..).unwrap_or_default())?;
-        self.n_filled += n_new;
-        self.ended = n_new < DECOMPRESSED_BYTES;
-        if self.base == 0 && self.format == Format::Csv && self.layout.is_none() && self.n_filled > 0 {
+        (self.start, self.n_filled, self.at) = (n_kept - n_left, n_left, 0);
+        let is_header = self.base == 0 && self.format == Format::Csv && self.layout.is_none();
+        // A record that goes on is not looked at again for each of many small parts.
+        let n_wanted = if is_header { CSV_START_BYTES } else { UNPACKED_BYTES.max(n_left) };
+        let n_buffer = n_kept + n_wanted;
+        self.buffer.resize(n_buffer.max(self.buffer.len()), 0);
+        let end = self.source.unpack(self.buffer.get_mut(..n_buffer).unwrap_or_default(), n_kept)?;
+        self.n_filled = end - self.start;
+        self.ended = end < n_buffer;
+        if is_header && self.n_filled > 0 {
             let (layout, n_bytes) = CsvLayout::from_header(self.filled())
                 .map_err(|error| header_error(&self.file.uri, self.packing, &error, self.filled()))?;
             self.layout = Some(layout);
@@ -205,7 +213,7 @@ impl CompressedInput {
     }
 
     fn filled(&self) -> &[u8] {
-        self.buffer.get(..self.n_filled).unwrap_or_default()
+        self.buffer.get(self.start..self.start + self.n_filled).unwrap_or_default()
     }
 
     /// The state at the end of the buffer when that at `from` is `before`.

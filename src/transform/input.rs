@@ -32,13 +32,16 @@ pub(super) const MAX_WINDOW_TAIL_BYTES: usize = MAX_LINE_BYTES + 64;
 /// file of this size is nothing to wait for.
 pub(super) const ALONE_BYTES: u64 = 256 << 20;
 
-/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the cache of
-/// the processor's cores, and a CSV header fits.
-pub(super) const DECOMPRESSED_BYTES: usize = 4 << 20;
+/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the
+/// second-level cache beside all else that is there.
+pub(super) const UNPACKED_BYTES: usize = 256 << 10;
+
+/// The same at the start of a CSV file: its header fits.
+pub(super) const CSV_START_BYTES: usize = 4 << 20;
 
 const _: () = assert!(WINDOW_TAIL_BYTES > 2 * MAX_MATCH_BYTES);
 const _: () = assert!(MAX_WINDOW_TAIL_BYTES > MAX_LINE_BYTES + BYTE_ORDER_MARK.len() + "\r\n".len());
-const _: () = assert!(DECOMPRESSED_BYTES > MAX_HEADER_BYTES);
+const _: () = assert!(CSV_START_BYTES > MAX_HEADER_BYTES);
 
 /// The file that chunks come from.
 #[derive(Clone, Debug)]

@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::gzip::{GARBAGE, GzipMembers};
+use super::inflate;
 use super::mapped::check_as_listed;
 use super::packing;
 use super::remote::RemoteStream;
@@ -13,16 +15,34 @@ use crate::lake::source::{Source, SourceError};
 use crate::lake::{Compression, DataFile, LakeError, LakeErrorKind};
 
 /// Bytes read from the disk at once.
-const READ_BUFFER_BYTES: usize = 1 << 20;
+const READ_BUFFER_BYTES: usize = 256 << 10;
+
+/// Bytes unpacked at once for readers with a buffer of their own.
+const CONTENT_BYTES: usize = 64 << 10;
+
+/// What of the content must lie in front of what [`CompressedFile::unpack`] adds to it.
+pub const HISTORY_BYTES: usize = inflate::HISTORY_BYTES;
 
 /// The unpacked content of a data file. A stream that is cut short, followed by anything else or damaged is an error,
 /// never an early end.
 pub struct CompressedFile {
-    stream: Box<dyn Read + Send>,
+    stream: Stream,
     check: Check,
     listed: DataFile,
     n_read: Arc<AtomicU64>,
     is_begun: bool,
+    /// For readers with a buffer of their own: unpacked, and read up to `at`.
+    content: Vec<u8>,
+    at: usize,
+}
+
+/// The stored bytes of a file.
+type Stored = Box<dyn Read + Send>;
+
+enum Stream {
+    Plain(Stored),
+    Gzip(Box<GzipMembers<Stored>>),
+    Zstd(ZstdFrames<BufReader<Stored>>),
 }
 
 /// Fails when a file is no longer as it was listed.
@@ -82,44 +102,96 @@ fn unpack(
 ) -> Result<CompressedFile, LakeError> {
     let io = |error| LakeError::io(&file.uri, "opening it", &error);
     let n_read = Arc::new(AtomicU64::new(0));
-    let counted = Counted { read, n_read: Arc::clone(&n_read) };
-    let buffered = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
-    let stream: Box<dyn Read + Send> = match file.compression {
-        Compression::None => Box::new(buffered),
-        Compression::Gzip => Box::new(GzipMembers::new(buffered)),
-        Compression::Zstd => Box::new(ZstdFrames::new(buffered).map_err(io)?),
+    let stored = Box::new(Counted { read, n_read: Arc::clone(&n_read) });
+    let stream = match file.compression {
+        Compression::None => Stream::Plain(stored),
+        Compression::Gzip => Stream::Gzip(Box::new(GzipMembers::new(stored))),
+        Compression::Zstd => {
+            Stream::Zstd(ZstdFrames::new(BufReader::with_capacity(READ_BUFFER_BYTES, stored as Stored)).map_err(io)?)
+        }
     };
-    Ok(CompressedFile { stream, check, listed: file.clone(), n_read, is_begun: false })
+    Ok(CompressedFile { stream, check, listed: file.clone(), n_read, is_begun: false, content: Vec::new(), at: 0 })
+}
+
+impl Stream {
+    /// Unpacks into `window` from `at` on until it is full or the content ends, and gives the place behind.
+    fn unpack(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
+        let read: &mut dyn Read = match self {
+            Stream::Gzip(members) => return members.unpack(window, at),
+            Stream::Plain(stored) => stored,
+            Stream::Zstd(frames) => frames,
+        };
+        while let Some(rest) = window.get_mut(at..).filter(|rest| !rest.is_empty()) {
+            match read.read(rest) {
+                Ok(0) => break,
+                Ok(n_bytes) => at += n_bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(at)
+    }
 }
 
 impl CompressedFile {
     /// What is at hand of `file`, unpacked already.
     pub(crate) fn of_content(file: &DataFile, content: Vec<u8>) -> CompressedFile {
         let listed = DataFile { compression: Compression::None, ..file.clone() };
-        let stream = Box::new(io::Cursor::new(content));
-        CompressedFile { stream, check: Box::new(|_| Ok(())), listed, n_read: Arc::default(), is_begun: true }
+        CompressedFile {
+            stream: Stream::Plain(Box::new(io::Cursor::new(content))),
+            check: Box::new(|_| Ok(())),
+            listed,
+            n_read: Arc::default(),
+            is_begun: true,
+            content: Vec::new(),
+            at: 0,
+        }
     }
 
-    /// Unpacks into `buffer` until it is full or the content ends, and returns the number of bytes. Fewer than its
-    /// length means the end, which is reached only if the whole file was sound and is still as it was listed.
-    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, LakeError> {
-        let mut n_filled = 0;
-        while let Some(rest) = buffer.get_mut(n_filled..).filter(|rest| !rest.is_empty()) {
-            match self.stream.read(rest) {
-                Ok(0) => {
-                    self.check_unchanged()?;
-                    break;
-                }
-                Ok(n) => n_filled += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.explain(&error)),
-            }
+    /// Unpacks into `window` from `at` on until it is full or the content ends, and gives the place behind. In front of
+    /// `at` lies what was unpacked before, or the last [`HISTORY_BYTES`] of it. A place before the end of the window means
+    /// the end of the content, which is reached only if the whole file was sound and is still as it was listed.
+    pub fn unpack(&mut self, window: &mut [u8], at: usize) -> Result<usize, LakeError> {
+        let end = self.stream.unpack(window, at).map_err(|error| self.explain(&error))?;
+        if end < window.len() {
+            self.check_unchanged()?;
         }
         let is_packed = self.listed.compression != Compression::None;
         if !std::mem::replace(&mut self.is_begun, true) && is_packed {
-            self.refuse_packed_twice(buffer.get(..n_filled).unwrap_or_default())?;
+            self.refuse_packed_twice(window.get(at..end).unwrap_or_default())?;
+        }
+        Ok(end)
+    }
+
+    /// Fills `buffer` with what comes next of the content, and returns the number of bytes: fewer than its length at the
+    /// end.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, LakeError> {
+        let mut n_filled = 0;
+        while let Some(rest) = buffer.get_mut(n_filled..).filter(|rest| !rest.is_empty()) {
+            match self.read_content(rest)? {
+                0 => break,
+                n_bytes => n_filled += n_bytes,
+            }
         }
         Ok(n_filled)
+    }
+
+    /// Copies bytes of the content, one at least unless it has ended.
+    fn read_content(&mut self, buffer: &mut [u8]) -> Result<usize, LakeError> {
+        if self.at == self.content.len() {
+            let mut content = std::mem::take(&mut self.content);
+            content.drain(..content.len().saturating_sub(HISTORY_BYTES));
+            self.at = content.len();
+            content.resize(self.at + CONTENT_BYTES, 0);
+            let end = self.unpack(&mut content, self.at)?;
+            content.truncate(end);
+            self.content = content;
+        }
+        let rest = self.content.get(self.at..).unwrap_or_default();
+        let n_bytes = rest.len().min(buffer.len());
+        buffer[..n_bytes].copy_from_slice(&rest[..n_bytes]);
+        self.at += n_bytes;
+        Ok(n_bytes)
     }
 
     /// Fails when the file is no longer as it was listed.
@@ -195,11 +267,7 @@ impl Read for CompressedFile {
         if buffer.is_empty() {
             return Ok(0);
         }
-        match self.stream.read(buffer) {
-            Ok(0) => self.check_unchanged().map(|()| 0).map_err(io::Error::other),
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(io::Error::other(self.explain(&error))),
-            result => result,
-        }
+        self.read_content(buffer).map_err(io::Error::other)
     }
 }
 
@@ -214,54 +282,6 @@ impl<R: FnMut(&mut [u8]) -> io::Result<usize>> Read for Counted<R> {
         let n = (self.read)(buffer)?;
         self.n_read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
-    }
-}
-
-/// What [`GzipMembers`] says of bytes that are neither a member nor padding.
-const GARBAGE: &str = "bytes behind the gzip stream";
-
-/// Gzip members in a row, with zeros behind the last one where somebody has padded the file.
-struct GzipMembers<R: BufRead> {
-    /// None once all is read.
-    decoder: Option<flate2::bufread::GzDecoder<R>>,
-}
-
-impl<R: BufRead> GzipMembers<R> {
-    fn new(reader: R) -> GzipMembers<R> {
-        GzipMembers { decoder: Some(flate2::bufread::GzDecoder::new(reader)) }
-    }
-}
-
-impl<R: BufRead> Read for GzipMembers<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(decoder) = &mut self.decoder {
-            let n_bytes = decoder.read(buffer)?;
-            if n_bytes > 0 || buffer.is_empty() {
-                return Ok(n_bytes);
-            }
-            let Some(mut reader) = self.decoder.take().map(flate2::bufread::GzDecoder::into_inner) else { break };
-            if reader.fill_buf()?.first().is_some_and(|byte| *byte != 0) {
-                if reader.fill_buf()?.first() != Some(&0x1f) {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, GARBAGE));
-                }
-                self.decoder = Some(flate2::bufread::GzDecoder::new(reader));
-                continue;
-            }
-            pass_zeros(&mut reader)?;
-        }
-        Ok(0)
-    }
-}
-
-/// Passes over zeros, and nothing else, to the end.
-fn pass_zeros(reader: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let n_bytes = match reader.fill_buf()? {
-            [] => return Ok(()),
-            bytes if bytes.iter().all(|byte| *byte == 0) => bytes.len(),
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, GARBAGE)),
-        };
-        reader.consume(n_bytes);
     }
 }
 

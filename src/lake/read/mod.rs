@@ -1,6 +1,10 @@
 //! Bytes of a file on this machine: mapped, or unpacked as a stream.
 
+mod bits;
 pub mod compressed;
+mod gzip;
+mod huffman;
+mod inflate;
 pub mod mapped;
 pub(crate) mod packing;
 mod remote;
