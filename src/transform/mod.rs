@@ -42,6 +42,7 @@ use crate::engine::scan::record::RecordFilter;
 use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::lake::ends::Ends;
+use crate::lake::read::ahead::{self, ScanPosition};
 use crate::lake::{FileStream, RangeFile, ReadyFiles};
 use crate::timing::{StageClock, StageTiming};
 
@@ -238,6 +239,7 @@ fn gather(
         reject_limit,
         rejects: Mutex::new(Rejects::new(reject_limit)),
         progress: progress.clone(),
+        position: ScanPosition::default(),
         n_busy: AtomicUsize::new(0),
         has_panicked: AtomicBool::new(false),
     };
@@ -248,7 +250,7 @@ fn gather(
         aggregate: StageSum::new("aggregate"),
         pool,
     };
-    run.scan_all(&shared, room)?;
+    ahead::beside(shared.queue.ready(), &shared.position, || run.scan_all(&shared, room))?;
     let inputs = shared.queue.finish()?;
     let rejects = shared.rejects.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Gathered { run, inputs, rejects, backend })

@@ -74,6 +74,11 @@ impl<'a> Queue<'a> {
         queue
     }
 
+    /// The files that will be opened first, in this order, as far as they are there already.
+    pub fn ready(&self) -> Vec<DataFile> {
+        lock(&self.arriving).stream.ready()
+    }
+
     /// The next input that matters.
     pub fn take(&self) -> Taken {
         loop {

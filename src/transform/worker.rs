@@ -17,6 +17,7 @@ use crate::engine::scan::reject::{RejectBatch, RejectLimit, Rejects};
 use crate::engine::scan::sink::Sink;
 use crate::engine::scan::unique::UniqueSink;
 use crate::error::Error;
+use crate::lake::read::ahead::ScanPosition;
 
 use super::input::{Input, InputChunk};
 use super::queue::{Queue, Taken, lock};
@@ -44,6 +45,8 @@ pub(super) struct Shared<'a> {
     pub reject_limit: RejectLimit,
     pub rejects: Mutex<Rejects>,
     pub progress: Progress,
+    /// How far the scan has come, for those who read ahead of it.
+    pub position: ScanPosition,
     /// Workers with an input at hand.
     pub n_busy: AtomicUsize,
     /// A worker panicked: nobody needs what the others do.
@@ -131,7 +134,9 @@ impl Worker {
             };
             let (next, open_quote) = self.scan_chunk(&chunk, shared, context);
             input.consume(next, open_quote);
-            shared.progress.advance(input.n_bytes_read() - n_read_before);
+            let n_read = input.n_bytes_read() - n_read_before;
+            shared.progress.advance(n_read);
+            shared.position.advance(n_read);
             if !shared.goes_on() {
                 return Ok(false);
             }
@@ -271,6 +276,7 @@ mod tests {
                 reject_limit: limit,
                 rejects: Mutex::new(Rejects::new(limit)),
                 progress: Progress::hidden(),
+                position: ScanPosition::default(),
                 n_busy: AtomicUsize::new(0),
                 has_panicked: AtomicBool::new(has_panicked),
             };

@@ -144,6 +144,10 @@ impl FileStream for Arrivals {
         self.ready.retain(|file| file.uri.as_str() < uri);
         self.shared.stop_at(uri);
     }
+
+    fn ready(&self) -> Vec<DataFile> {
+        self.ready.iter().cloned().collect()
+    }
 }
 
 impl Iterator for Arrivals {

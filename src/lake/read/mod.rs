@@ -1,5 +1,6 @@
 //! Bytes of a file on this machine: mapped, or unpacked as a stream.
 
+pub mod ahead;
 mod bits;
 pub mod compressed;
 mod gzip;
