@@ -266,7 +266,7 @@ impl Advice for MonthFileError {
 
 impl From<MonthFileError> for Error {
     fn from(error: MonthFileError) -> Error {
-        use MonthFileError::{Empty, Missing, Months, NoDevices, OtherMonth, OtherRecords, Read, TaskList};
+        use MonthFileError::{Empty, Missing, Months, NoDevices, OtherMonth, OtherRecords, TaskList};
         match error {
             Missing { .. }
             | Empty { .. }
@@ -275,7 +275,6 @@ impl From<MonthFileError> for Error {
             | OtherRecords { .. }
             | NoDevices { .. }
             | TaskList { .. } => Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) },
-            Read { file, source } => Error::Output { path: file, doing: "reading the month file", source },
             error => Error::Data(DataError::MonthFile(Box::new(error))),
         }
     }

@@ -56,6 +56,24 @@ fn what_may_not_be_read_is_told() {
     check("a file that is no data", other, 0, &[]);
 }
 
+/// The data of a command, not one of its outputs.
+#[test]
+fn a_month_file_that_may_not_be_read_is_told() {
+    let work = Workplace::new();
+    all(&work, ndjson);
+    work.run(["transform", "lake", "--quiet", "--out", "made"]).ok();
+    fs::rename(work.path("made/month-2022-04.parquet"), work.path("m.parquet")).unwrap();
+    fs::set_permissions(work.path("m.parquet"), Permissions::from_mode(0o000)).unwrap();
+    let commands =
+        [vec!["load", "m.parquet"], vec!["merge", "m.parquet", "--out", "merged"], vec!["audience", "m.parquet", "tv"]];
+    for words in commands {
+        let finished = Finished::of(work.command_as_ordinary_user(&words).output().unwrap());
+        assert_eq!(finished.code, Some(4), "{words:?}: {}", finished.stderr);
+        let expected = ["m.parquet: reading the month file failed: Permission denied", "next: check that it may be read"];
+        in_order(words[0], &finished.stderr, &expected);
+    }
+}
+
 #[test]
 fn links_that_lead_nowhere_are_told() {
     let link = |to: &'static str, name: &'static str| {

@@ -244,6 +244,7 @@ impl Stage {
         let is_in = |name: &str| call.path.to_string_lossy().starts_with(&*work.path(name).to_string_lossy());
         match () {
             () if call.path.starts_with(self.work.path("lake")) => &[3],
+            () if call.path.starts_with(self.work.path("next")) => &[4],
             () if is_in(WAREHOUSE) || is_in(MART) => &[5],
             () if is_in("viewmart.toml") => &[2],
             // The warehouse makes its folder, too.
