@@ -11,8 +11,9 @@ use crate::engine::calendar::Month;
 use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 use crate::engine::scan::reject::Rejects;
-use crate::error::{Clash, Error};
+use crate::error::Error;
 use crate::fs::atomic::{self, LOCK_NAME, OutFolder, StagedFile};
+use crate::fs::error::{Clash, OutputError};
 use crate::fs::target;
 use crate::month_file::{Merge, MergeWriteError};
 use crate::report::{Refusal, Report};
@@ -67,7 +68,7 @@ fn is_kept_by_month(name: &str) -> bool {
 }
 
 /// Begins the newest file of that name, which is kept by month too.
-fn stage_by_month(out: &OutFolder, month: Month, name: &str) -> Result<StagedFile, Error> {
+fn stage_by_month(out: &OutFolder, month: Month, name: &str) -> Result<StagedFile, OutputError> {
     out.stage(name)?.also_as(&out.path().join(name_of_month(month, name)))
 }
 
@@ -75,8 +76,13 @@ impl MonthFiles {
     /// Begins the files of `month`, whose devices are counted or not, in `out`, and the report at `report` too.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn stage(out: &OutFolder, month: Month, devices: Devices, report: Option<&Path>) -> Result<MonthFiles, Error> {
+    /// [`OutputError::Io`].
+    pub fn stage(
+        out: &OutFolder,
+        month: Month,
+        devices: Devices,
+        report: Option<&Path>,
+    ) -> Result<MonthFiles, OutputError> {
         let month_file = MonthFile::stage(out, month, devices)?;
         let rejects = stage_by_month(out, month, REJECTS)?;
         let mut reports = vec![stage_by_month(out, month, REPORT)?];
@@ -98,16 +104,16 @@ impl MonthFiles {
     /// Writes the rejected records.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn write_rejects(&mut self, rejects: &Rejects) -> Result<(), Error> {
+    /// [`OutputError::Io`].
+    pub fn write_rejects(&mut self, rejects: &Rejects) -> Result<(), OutputError> {
         self.rejects.write_with(|w| rejects::write(rejects.iter(), w))
     }
 
     /// Writes the report.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn write_report(&mut self, report: &Report) -> Result<(), Error> {
+    /// [`OutputError::Io`].
+    pub fn write_report(&mut self, report: &Report) -> Result<(), OutputError> {
         let text = report.to_json();
         self.reports.iter_mut().try_for_each(|file| file.write_with(|w| w.write_all(text.as_bytes())))
     }
@@ -122,8 +128,8 @@ impl MonthFile {
     /// Begins it alone.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn stage(out: &OutFolder, month: Month, devices: Devices) -> Result<MonthFile, Error> {
+    /// [`OutputError::Io`].
+    pub fn stage(out: &OutFolder, month: Month, devices: Devices) -> Result<MonthFile, OutputError> {
         let file = out.stage(&name_of_month(month, "parquet"))?;
         let name = name_of_month(month, DEVICES);
         let devices = match devices {
@@ -154,8 +160,8 @@ impl MonthFile {
     /// Writes a month; returns the size of the month file in bytes.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn write(&mut self, table: &MonthTable) -> Result<u64, Error> {
+    /// [`OutputError::Io`].
+    pub fn write(&mut self, table: &MonthTable) -> Result<u64, OutputError> {
         let seal = match &mut self.devices {
             Some(devices) => devices.write_with(|w| month_file::write_devices(table, w))?,
             None => None,
@@ -176,7 +182,7 @@ impl MonthFile {
         };
         written.map_err(|error| match error {
             MergeWriteError::Parts(error) => error.into(),
-            MergeWriteError::Output(source) => Error::Output { path, doing: "writing the file", source },
+            MergeWriteError::Output(source) => OutputError::io(path, "writing the file", source).into(),
         })
     }
 }
@@ -184,8 +190,8 @@ impl MonthFile {
 /// Removes the devices that an earlier run of `month` counted, where this one has not.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn remove_old_devices(out: &OutFolder, month: Month, devices: Devices) -> Result<(), Error> {
+/// [`OutputError::Io`].
+pub fn remove_old_devices(out: &OutFolder, month: Month, devices: Devices) -> Result<(), OutputError> {
     match devices {
         Devices::Ignored => out.remove(&name_of_month(month, DEVICES)),
         Devices::Counted => Ok(()),
@@ -227,8 +233,8 @@ impl DashboardFiles {
     /// Begins the files in `out`.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn stage(out: &OutFolder, live: LiveChoice) -> Result<DashboardFiles, Error> {
+    /// [`OutputError::Io`].
+    pub fn stage(out: &OutFolder, live: LiveChoice) -> Result<DashboardFiles, OutputError> {
         let live = match live {
             LiveChoice::Write => {
                 Some(LiveFiles { workbook: out.stage(LIVE_WORKBOOK)?, source: out.stage(LIVE_SOURCE)? })
@@ -281,12 +287,12 @@ pub fn are_dashboards(
 /// word for it, and those that the output folder has, where there is one.
 ///
 /// # Errors
-/// [`Error::Clash`].
+/// [`OutputError::Clash`].
 pub fn refuse_clashes<'a>(
     files: impl IntoIterator<Item = &'a StagedFile>,
     out: Option<&OutFolder>,
     others: impl IntoIterator<Item = (PathBuf, &'static str)>,
-) -> Result<(), Error> {
+) -> Result<(), OutputError> {
     // Devices and pipes take what several outputs say.
     let names = files.into_iter().filter(|file| file.is_file()).flat_map(StagedFile::names);
     refuse_taken(names, others.into_iter().chain(out.into_iter().flat_map(|out| kept_in(out.path()))))
@@ -295,12 +301,12 @@ pub fn refuse_clashes<'a>(
 /// The same of files of which only the names are known, and which are none of those that a month leaves in `out`.
 ///
 /// # Errors
-/// [`Error::Clash`].
+/// [`OutputError::Clash`].
 pub fn refuse_name_clashes(
     names: &[&Path],
     out: &Path,
     others: impl IntoIterator<Item = (PathBuf, &'static str)>,
-) -> Result<(), Error> {
+) -> Result<(), OutputError> {
     const NEWEST: [&str; 8] =
         [REJECTS, REFUSED_REJECTS, REFUSED_REPORT, REPORT, DASHBOARD, WORKBOOK, LIVE_WORKBOOK, LIVE_SOURCE];
     const OUTPUT: &str = "an output of a run";
@@ -312,7 +318,7 @@ pub fn refuse_name_clashes(
             place.as_deref().and_then(Path::file_name).is_some_and(|name| is_kept_by_month(&name.to_string_lossy()));
         if is_of_month && folder.as_deref() == place.as_deref().and_then(Path::parent) && folder.is_some() {
             let clash = Clash::Input { what: OUTPUT, path: (*name).to_owned() };
-            return Err(Error::Clash { path: (*name).to_owned(), clash });
+            return Err(OutputError::Clash { path: (*name).to_owned(), clash });
         }
     }
     let newest = NEWEST.map(|name| (out.join(name), OUTPUT));
@@ -333,13 +339,13 @@ fn kept_in(out: &Path) -> [(PathBuf, &'static str); 3] {
 fn refuse_taken<'a>(
     names: impl IntoIterator<Item = &'a Path>,
     others: impl IntoIterator<Item = (PathBuf, &'static str)>,
-) -> Result<(), Error> {
+) -> Result<(), OutputError> {
     let of_other = |(path, what): (PathBuf, _)| Some((target::place(&path)?, Clash::Input { what, path }));
     let mut taken: HashMap<PathBuf, Clash> = others.into_iter().filter_map(of_other).collect();
     for name in names {
         let Some(place) = target::place(name) else { continue };
         if let Some(clash) = taken.insert(place, Clash::Output { path: name.to_owned() }) {
-            return Err(Error::Clash { path: name.to_owned(), clash });
+            return Err(OutputError::Clash { path: name.to_owned(), clash });
         }
     }
     Ok(())
@@ -348,8 +354,8 @@ fn refuse_taken<'a>(
 /// Publishes all files at once; returns where they are.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn publish(files: Vec<StagedFile>, out: &OutFolder, live: LiveChoice) -> Result<Vec<PathBuf>, Error> {
+/// [`OutputError::Io`].
+pub fn publish(files: Vec<StagedFile>, out: &OutFolder, live: LiveChoice) -> Result<Vec<PathBuf>, OutputError> {
     let paths = atomic::publish(files)?;
     if live == LiveChoice::Remove {
         [LIVE_WORKBOOK, LIVE_SOURCE].iter().try_for_each(|name| out.remove(name))?;
@@ -360,8 +366,8 @@ pub fn publish(files: Vec<StagedFile>, out: &OutFolder, live: LiveChoice) -> Res
 /// Writes down the rejected records of a month that was refused, beside those of the last good one.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn write_refused_rejects(rejects: &Rejects, month: Month, out: &OutFolder) -> Result<(), Error> {
+/// [`OutputError::Io`].
+pub fn write_refused_rejects(rejects: &Rejects, month: Month, out: &OutFolder) -> Result<(), OutputError> {
     let mut file = stage_by_month(out, month, REFUSED_REJECTS)?;
     file.write_with(|w| rejects::write(rejects.iter(), w))?;
     atomic::publish(vec![file]).map(drop)
@@ -424,8 +430,8 @@ pub fn run_of_files(out: &Path, month: Month, devices: Devices) -> Option<i64> {
 /// Begins the report of many months.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn stage_report_of_months(out: &OutFolder) -> Result<StagedFile, Error> {
+/// [`OutputError::Io`].
+pub fn stage_report_of_months(out: &OutFolder) -> Result<StagedFile, OutputError> {
     out.stage(REPORT)
 }
 
@@ -438,8 +444,8 @@ pub fn page_in(out: &Path) -> PathBuf {
 /// the lock of the folder `out`.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn write_refused_report(refusal: &Refusal, out: &Path) -> Result<(), Error> {
+/// [`OutputError::Io`].
+pub fn write_refused_report(refusal: &Refusal, out: &Path) -> Result<(), OutputError> {
     let of_month = out.join(name_of_month(refusal.month, REFUSED_REPORT));
     let mut file = StagedFile::create(&out.join(REFUSED_REPORT))?.also_as(&of_month)?;
     file.write_with(|w| w.write_all(refusal.to_json().as_bytes()))?;
@@ -457,14 +463,14 @@ fn refused_names(out: &OutFolder, month: Month) -> Vec<String> {
     names
 }
 
-fn check_no_longer_refused(out: &OutFolder, month: Month) -> Result<(), Error> {
+fn check_no_longer_refused(out: &OutFolder, month: Month) -> Result<(), OutputError> {
     refused_names(out, month).iter().try_for_each(|name| out.check_removable(name))
 }
 
 /// Removes what an earlier run of `month` left that was refused: the month is published now. That of other months stays.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn remove_refused(out: &OutFolder, month: Month) -> Result<(), Error> {
+/// [`OutputError::Io`].
+pub fn remove_refused(out: &OutFolder, month: Month) -> Result<(), OutputError> {
     refused_names(out, month).iter().try_for_each(|name| out.remove(name))
 }

@@ -14,7 +14,8 @@ use crate::console::Progress;
 use crate::engine::calendar::Month;
 use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
-use crate::error::{DataError, Error};
+use crate::error::Error;
+use crate::gate::Imbalance;
 use crate::lake::read::compressed::{self, HISTORY_BYTES};
 use crate::lake::read::mapped::MappedFile;
 use crate::lake::{Compression, DataFile, LakeError, ReadyFiles, sort_for_scan};
@@ -62,7 +63,7 @@ pub struct Measured {
 /// Measures 1, 2, 4, … threads up to the planned number. The first, untimed run of each fills the page cache.
 ///
 /// # Errors
-/// What the engine says, or [`DataError::Ledger`] when two thread counts disagree.
+/// What the engine says, or [`Imbalance`] when two thread counts disagree.
 pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Measured, Error> {
     let mut measured = Measured {
         month,
@@ -130,7 +131,7 @@ fn median_s<T: PartialEq + fmt::Debug>(
         samples.push(start.elapsed().as_secs_f64());
         if found != *expected {
             let what = format!("{found:?} were counted with {threads} threads, {expected:?} with one");
-            return Err(Error::Data(DataError::Ledger { what }));
+            return Err(Imbalance { what }.into());
         }
     }
     samples.sort_unstable_by(f64::total_cmp);

@@ -1,6 +1,6 @@
 //! One thing that the doctor looks at, and how that ended. Whoever is looked at says so himself.
 
-use crate::error::Advice;
+use crate::advice::Advice;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::plan::DoctorPlan;
-use crate::error::Error;
+use crate::fs::error::OutputError;
 
 mod lake;
 
@@ -38,7 +38,7 @@ fn output_check(out: &Path) -> Check {
     match tempfile::tempfile_in(existing) {
         Ok(_) => Check::good(Part::Output, "output", format!("{} can be written", out.display())),
         Err(source) => {
-            let error = Error::Output { path: existing.to_owned(), doing: "making a file here", source };
+            let error = OutputError::io(existing, "making a file here", source);
             Check::bad(Part::Output, "output", Verdict::Failed, &error)
         }
     }

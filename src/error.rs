@@ -1,21 +1,13 @@
 //! The one error of the program: which stage failed decides the exit code, the room it comes from gives the words.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 
-use crate::gate::Refusal;
+use crate::advice::{Advice, BOUND_SECONDS};
+use crate::fs::error::OutputError;
+use crate::gate::{Imbalance, Refusal};
 use crate::lake::LakeError;
 use crate::month_file::MonthFileError;
 use crate::warehouse::{Fault, WarehouseError};
-
-/// What to do about seconds that add up to more than 64 bits hold.
-pub(crate) const BOUND_SECONDS: &str = "bound the seconds of a record with `max_seconds` in the rules";
-
-/// An error that can say what to do next.
-pub trait Advice: std::error::Error {
-    /// One sentence for the user, without a final period, or `None` where there is nothing to add.
-    fn advice(&self) -> Option<Cow<'_, str>>;
-}
 
 /// Why a run ended without its result.
 #[derive(Debug, thiserror::Error)]
@@ -38,53 +30,9 @@ pub enum Error {
     /// The warehouse or the mart failed. Exit code 5.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
-    /// Another run holds the output folder. Exit code 6.
-    #[error(
-        "{folder}: another viewmart is writing to this folder; it is not waited for, as this one would only replace what that \
-         one wrote",
-        folder = folder.display()
-    )]
-    Busy {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// Two outputs of one command, or an output and what it reads, are the same file. Exit code 6.
-    #[error("{path}: {clash}", path = path.display())]
-    Clash {
-        /// The output.
-        path: PathBuf,
-        /// What else it is.
-        clash: Clash,
-    },
-    /// An output file could not be written or read back. Exit code 6.
-    #[error("{path}: {doing} failed: {source}", path = path.display())]
-    Output {
-        /// The file.
-        path: PathBuf,
-        /// What was being done, for example "writing the report".
-        doing: &'static str,
-        /// The cause.
-        source: std::io::Error,
-    },
-}
-
-/// What a file is that cannot be an output too.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Clash {
-    /// Something that the command reads or works in.
-    #[error("this is {what}, {path}", path = path.display())]
-    Input {
-        /// What it is, in a word.
-        what: &'static str,
-        /// Its path as it was given.
-        path: PathBuf,
-    },
-    /// Another of its outputs.
-    #[error("another output has that file too, {path}", path = path.display())]
-    Output {
-        /// Its path.
-        path: PathBuf,
-    },
+    /// An output could not be written. Exit code 6.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// Data that cannot be published.
@@ -93,13 +41,10 @@ pub enum Clash {
 pub enum DataError {
     /// Limits are passed.
     #[error(transparent)]
-    Refused(Box<Refusal>),
+    Refused(#[from] Box<Refusal>),
     /// The ledger does not balance.
-    #[error("the ledger does not balance: {what}; nothing was published")]
-    Ledger {
-        /// The two sides that differ.
-        what: String,
-    },
+    #[error(transparent)]
+    Ledger(#[from] Imbalance),
     /// A CSV header that does not say where the columns are.
     #[error("{file}: line 1: the header {what}")]
     Header {
@@ -131,7 +76,7 @@ impl Advice for DataError {
     fn advice(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
             DataError::Refused(refusal) => return Some(Cow::Owned(refusal.advice())),
-            DataError::Ledger { .. } => "this is a bug worth reporting",
+            DataError::Ledger(_) => "this is a bug worth reporting",
             DataError::Header { next: Some(next), .. } => return Some(Cow::Borrowed(next)),
             DataError::Header { .. } => {
                 "the header needs Contract, TotalDuration and AppName, or one column _source with the JSON object"
@@ -158,7 +103,7 @@ impl Error {
             Error::Lake(_) => "lake",
             Error::Data(_) => "data",
             Error::Warehouse(_) => "warehouse",
-            Error::Busy { .. } | Error::Clash { .. } | Error::Output { .. } => "output",
+            Error::Output(_) => "output",
         }
     }
 
@@ -168,7 +113,7 @@ impl Error {
             Error::Usage { .. } => "usage",
             Error::Lake(_) => "lake",
             Error::Data(DataError::Refused(refusal)) => refusal.kind(),
-            Error::Data(DataError::Ledger { .. }) => "ledger",
+            Error::Data(DataError::Ledger(_)) => "ledger",
             Error::Data(DataError::Header { .. }) => "header",
             Error::Data(DataError::Overflow { .. }) => "overflow",
             Error::Data(DataError::TooManyContracts { .. }) => "too_many_contracts",
@@ -179,9 +124,7 @@ impl Error {
             Error::Warehouse(WarehouseError::Stale { .. }) => "stale",
             Error::Warehouse(WarehouseError::Address { .. }) => "address",
             Error::Warehouse(WarehouseError::OptionFile { .. }) => "option_file",
-            Error::Busy { .. } => "busy",
-            Error::Clash { .. } => "clash",
-            Error::Output { .. } => "output",
+            Error::Output(error) => error.kind(),
         }
     }
 
@@ -192,7 +135,7 @@ impl Error {
             Error::Lake(_) => 3,
             Error::Data(_) => 4,
             Error::Warehouse(_) => 5,
-            Error::Busy { .. } | Error::Clash { .. } | Error::Output { .. } => 6,
+            Error::Output(_) => 6,
         }
     }
 }
@@ -204,29 +147,35 @@ impl Advice for Error {
             Error::Lake(error) => error.advice(),
             Error::Data(error) => error.advice(),
             Error::Warehouse(error) => error.advice(),
-            Error::Busy { .. } => Some("wait for that run to end, or name another folder with --out".into()),
-            Error::Clash { .. } => Some("give that output another place with --out or --report".into()),
-            Error::Output { source, .. } => Some(advice_on(source).into()),
+            Error::Output(error) => error.advice(),
         }
     }
 }
 
-/// What to do about an error of the operating system with an output file.
-fn advice_on(source: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind;
-    match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            "make room there or name a place with more, then run again"
+impl From<Box<Refusal>> for Error {
+    fn from(refusal: Box<Refusal>) -> Error {
+        Error::Data(refusal.into())
+    }
+}
+
+impl From<Imbalance> for Error {
+    fn from(imbalance: Imbalance) -> Error {
+        Error::Data(imbalance.into())
+    }
+}
+
+impl From<MonthFileError> for Error {
+    fn from(error: MonthFileError) -> Error {
+        use MonthFileError::{Empty, Missing, Months, NoDevices, OtherMonth, OtherRecords, TaskList};
+        match error {
+            Missing { .. }
+            | Empty { .. }
+            | Months { .. }
+            | OtherMonth { .. }
+            | OtherRecords { .. }
+            | NoDevices { .. }
+            | TaskList { .. } => Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) },
+            error => Error::Data(DataError::MonthFile(Box::new(error))),
         }
-        ErrorKind::PermissionDenied => "give this user write permission there, or name another place",
-        ErrorKind::ReadOnlyFilesystem => "the file system is read-only; name another place",
-        ErrorKind::IsADirectory => "a folder has the name of the file: move it away, or name another place",
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            "a file has the name of a folder: move it away, or name another place"
-        }
-        ErrorKind::NotFound => "check the spelling of the path, and that it was not removed meanwhile",
-        ErrorKind::BrokenPipe => "whoever reads it ended too early; run again when it reads to the end",
-        ErrorKind::InvalidFilename => "name a place with a shorter path",
-        _ => "look after the disk or server that holds it, then run again",
     }
 }

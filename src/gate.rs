@@ -17,7 +17,6 @@ use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::{MonthTable, sum};
 use crate::engine::rules::Category;
-use crate::error::DataError;
 use crate::lake::{self, DataFile, LakeError};
 use crate::units::{counted, dates, grouped, most_frequent};
 
@@ -67,14 +66,14 @@ impl Default for Limits {
 /// Lets a month through that passes no limit, and of which nothing is warned where that is enough to refuse it.
 ///
 /// # Errors
-/// [`DataError::Refused`], with examples out of `evidence`.
+/// A [`Refusal`], with examples out of `evidence`.
 pub fn check_limits(
     month: Month,
     detail: &LedgerDetail,
     limits: &Limits,
     warnings: &[&str],
     evidence: &Evidence<'_>,
-) -> Result<(), DataError> {
+) -> Result<(), Box<Refusal>> {
     if limits.let_all_pass() {
         return Ok(());
     }
@@ -89,7 +88,7 @@ pub fn check_limits(
         return Ok(());
     }
     let examples = evidence.examples(&judge.scope(&breaches));
-    Err(DataError::Refused(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() })))
+    Err(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() }))
 }
 
 /// Refuses files of a day that hold the same data, which is seen by `why`; gives a warning for each pair of files of a few
@@ -332,13 +331,21 @@ fn named(names: impl IntoIterator<Item = String>) -> String {
     }
 }
 
+/// A ledger that does not balance, which is a bug.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger does not balance: {what}; nothing was published")]
+pub struct Imbalance {
+    /// The two sides that differ.
+    pub what: String,
+}
+
 /// Every record is accounted for, and the table holds exactly the seconds of the kept ones.
 ///
 /// # Errors
-/// [`DataError::Ledger`].
-pub fn check_balance(table: &MonthTable) -> Result<(), DataError> {
+/// [`Imbalance`].
+pub fn check_balance(table: &MonthTable) -> Result<(), Imbalance> {
     let Ledger { read, kept, .. } = table.ledger;
-    let unequal = |what: String| Err(DataError::Ledger { what });
+    let unequal = |what: String| Err(Imbalance { what });
     if !table.ledger.balances() {
         return unequal(format!("{read} read, but {kept} kept and {} rejected", table.ledger.n_rejected()));
     }

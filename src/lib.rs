@@ -43,6 +43,9 @@ pub mod dashboard;
 pub mod generate;
 
 #[cfg(feature = "program")]
+pub mod advice;
+
+#[cfg(feature = "program")]
 pub mod error;
 
 #[cfg(feature = "program")]

@@ -7,6 +7,7 @@ use clap::Parser as _;
 use viewmart::cli::plan::{Messages, Plan, ResultForm};
 use viewmart::cli::{self, Cli, Failure, Request, Resolved, Variables};
 use viewmart::error::Error;
+use viewmart::fs::error::OutputError;
 use viewmart::timing::today;
 use viewmart::{console, pipeline};
 
@@ -62,7 +63,7 @@ fn print(text: &str) -> Result<(), Error> {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         // Whoever reads stdout has read enough; the work is done.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Output { path: "/dev/stdout".into(), doing: "writing the results", source: error })
+            Err(OutputError::io("/dev/stdout", "writing the results", error).into())
         }
         _ => Ok(()),
     }

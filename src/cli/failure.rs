@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::plan::ResultForm;
 use crate::console::escaped;
-use crate::error::{Advice as _, Error};
+use crate::advice::Advice as _;
+use crate::error::Error;
 use crate::redact::redact;
 
 /// Why a command failed, in the same shape whatever failed.

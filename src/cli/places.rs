@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_told_its_neighbour() {
-        use crate::error::Advice as _;
+        use crate::advice::Advice as _;
         let advice = |text: &str| entries(text, "viewmart.toml").unwrap_err().advice().unwrap().into_owned();
         assert_eq!(advice("max-reject-ratio = 1"), "did you mean `max_reject_ratio`?");
         assert_eq!(advice("wharehouse = 'x'"), "did you mean `warehouse`?");

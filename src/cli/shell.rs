@@ -8,8 +8,8 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::Cli;
-use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
+use crate::fs::error::OutputError;
 
 /// The script for a shell.
 pub(super) fn completions(shell: Shell) -> String {
@@ -21,24 +21,16 @@ pub(super) fn completions(shell: Shell) -> String {
 /// Writes the script and a man page for each command into `folder`; gives their paths.
 ///
 /// # Errors
-/// [`Error::Output`] with the file that cannot be written.
-pub fn write_files(shell: Shell, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
-        path: folder.to_owned(),
-        doing: "creating the folder",
-        source,
-    })?;
+/// [`OutputError::Io`] with the file that cannot be written.
+pub fn write_files(shell: Shell, folder: &Path) -> Result<Vec<PathBuf>, OutputError> {
+    std::fs::create_dir_all(folder).map_err(|source| OutputError::io(folder, "creating the folder", source))?;
     let script = match shell {
         Shell::Zsh => "_viewmart".to_owned(),
         Shell::Fish => "viewmart.fish".to_owned(),
         shell => format!("viewmart.{shell}"),
     };
     let mut files = vec![(script, completions(shell))];
-    files.extend(man_pages().map_err(|source| Error::Output {
-        path: folder.to_owned(),
-        doing: "making a man page",
-        source,
-    })?);
+    files.extend(man_pages().map_err(|source| OutputError::io(folder, "making a man page", source))?);
     let mut staged = Vec::new();
     for (name, text) in files {
         let mut file = StagedFile::create(&folder.join(name))?;

@@ -15,7 +15,8 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::error::{Advice, Error};
+use crate::advice::{Access, Advice, IoKind};
+use crate::error::Error;
 use crate::fs::part::{new_part, remove_dead_parts};
 
 /// Shortest key in bytes that is accepted: shorter ones can be tried out.
@@ -91,11 +92,13 @@ impl Advice for MaskError {
                     "run `chmod 600 {}`; where its file system keeps no permissions, give the key in {KEY_VARIABLE}",
                     path.display()
                 ),
-                MaskError::ReadKeyFile { .. } => format!(
-                    "give this user the right to read it, name another file with --mask-key-file, or set {KEY_VARIABLE}"
-                ),
-                MaskError::MakeKeyFile { .. } => {
-                    format!("name a file in a folder that can be written with --mask-key-file, or set {KEY_VARIABLE}")
+                MaskError::ReadKeyFile { source, .. } => {
+                    let advice = IoKind::of(source).advice(Access::Read);
+                    format!("{advice}; or name another file with --mask-key-file, or set {KEY_VARIABLE}")
+                }
+                MaskError::MakeKeyFile { source, .. } => {
+                    let advice = IoKind::of(source).advice(Access::Write);
+                    format!("{advice}; or name another file with --mask-key-file, or set {KEY_VARIABLE}")
                 }
             }
             .into(),

@@ -15,6 +15,7 @@ use crate::engine::columns::{Column, MOST_WATCH, TASTE, name_of_seconds};
 use crate::engine::rules::Category;
 use crate::error::Error;
 use crate::fs::atomic::StagedFile;
+use crate::fs::error::OutputError;
 
 /// Batches that a side is ahead.
 const BATCHES_AHEAD: usize = 2;
@@ -41,16 +42,15 @@ pub fn compare(a: &DiffSide, b: &DiffSide, n_top: usize, list: Option<&mut Stage
                 comparison.run(receive_a, receive_b, Some(&mut list))?;
                 list.finish()
             }),
-            None => comparison.run(receive_a, receive_b, None).map_err(|source| Error::Output {
-                path: "the list".into(),
-                doing: "writing the list",
-                source,
-            }),
+            None => comparison
+                .run(receive_a, receive_b, None)
+                .map_err(|source| OutputError::io("the list", "writing the list", source)),
         };
         for reading in [read_a, read_b] {
             reading.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         }
-        compared.map(|()| comparison.finish())
+        compared?;
+        Ok(comparison.finish())
     })
 }
 

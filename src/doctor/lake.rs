@@ -152,7 +152,7 @@ impl<'a> Look<'a> {
                 Ok(made) => {
                     self.rejects.absorb(made.rejects);
                     if let Err(conflict) = self.detail.merge(made.table.detail) {
-                        self.failed.push(DataError::Ledger { what: conflict.to_string() }.into());
+                        self.failed.push(gate::Imbalance { what: conflict.to_string() }.into());
                     }
                     return;
                 }
@@ -200,7 +200,7 @@ impl<'a> Look<'a> {
         let lenient = Limits { warnings: WarningPolicy::Publish, ..*limits };
         let is_nothing = total.read == 0 && !self.failed.is_empty();
         match gate::check_limits(month, detail, &lenient, &[], &evidence) {
-            Err(DataError::Refused(refusal)) if !is_nothing => checks.push(refused(*refusal)),
+            Err(refusal) if !is_nothing => checks.push(refused(*refusal)),
             _ => {
                 let seen = format!("{} of {} seen are kept", grouped(total.kept), counted(total.read, "record"));
                 checks.push(Check::good(Part::Data, "records", seen));

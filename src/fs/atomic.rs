@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::console;
-use crate::error::Error;
+use crate::fs::error::OutputError;
 use crate::fs::lock::{TryLock, try_lock};
 use crate::fs::part::{PART_PREFIX, PartFile, remove_dead_parts};
 use crate::fs::target::{self, Target, folder_of};
@@ -31,9 +31,9 @@ impl OutFolder {
     /// Makes the folder when missing, locks it and removes what a killed run left in it.
     ///
     /// # Errors
-    /// [`Error::Output`]; [`Error::Busy`] when another run holds the folder.
-    pub fn open(path: &Path) -> Result<OutFolder, Error> {
-        let error = |doing| move |source| Error::Output { path: path.to_owned(), doing, source };
+    /// [`OutputError::Io`]; [`OutputError::Busy`] when another run holds the folder.
+    pub fn open(path: &Path) -> Result<OutFolder, OutputError> {
+        let error = |doing| move |source| OutputError::io(path, doing, source);
         fs::create_dir_all(path).map_err(error("making the output folder"))?;
         let lock_path = path.join(LOCK_NAME);
         let lock = File::options()
@@ -44,7 +44,7 @@ impl OutFolder {
             .map_err(error("locking the output folder"))?;
         let outcome = try_lock(&lock).map_err(error("locking the output folder"))?;
         if outcome == TryLock::Busy {
-            return Err(Error::Busy { folder: path.to_owned() });
+            return Err(OutputError::Busy { folder: path.to_owned() });
         }
         if let Some(warning) = outcome.warning(path) {
             console::say(format_args!("warning: {warning}"));
@@ -61,20 +61,20 @@ impl OutFolder {
     /// Begins a file of this name.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn stage(&self, name: &str) -> Result<StagedFile, Error> {
+    /// [`OutputError::Io`].
+    pub fn stage(&self, name: &str) -> Result<StagedFile, OutputError> {
         StagedFile::create(&self.path.join(name))
     }
 
     /// Removes a file that an earlier run wrote and this one did not; it need not be there.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn remove(&self, name: &str) -> Result<(), Error> {
+    /// [`OutputError::Io`].
+    pub fn remove(&self, name: &str) -> Result<(), OutputError> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Error::Output { path, doing: "removing an outdated file", source })
+                Err(OutputError::io(path, "removing an outdated file", source))
             }
             _ => Ok(()),
         }
@@ -83,12 +83,12 @@ impl OutFolder {
     /// Whether [`OutFolder::remove`] can remove it: a folder of that name would stay.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn check_removable(&self, name: &str) -> Result<(), Error> {
+    /// [`OutputError::Io`].
+    pub fn check_removable(&self, name: &str) -> Result<(), OutputError> {
         let path = self.path.join(name);
         if path.is_dir() && !path.is_symlink() {
             let source = io::ErrorKind::IsADirectory.into();
-            return Err(Error::Output { path, doing: "removing an outdated file", source });
+            return Err(OutputError::io(path, "removing an outdated file", source));
         }
         Ok(())
     }
@@ -123,13 +123,9 @@ impl StagedFile {
     /// Begins the file `name`, whose folder is made when missing, and removes what killed runs left in it.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn create(name: &Path) -> Result<StagedFile, Error> {
-        StagedFile::create_in(name).map_err(|source| Error::Output {
-            path: name.to_owned(),
-            doing: "creating the file",
-            source,
-        })
+    /// [`OutputError::Io`].
+    pub fn create(name: &Path) -> Result<StagedFile, OutputError> {
+        StagedFile::create_in(name).map_err(|source| OutputError::io(name, "creating the file", source))
     }
 
     fn create_in(name: &Path) -> io::Result<StagedFile> {
@@ -158,9 +154,9 @@ impl StagedFile {
     /// either keeps its permissions.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn also_as(mut self, name: &Path) -> Result<StagedFile, Error> {
-        let failed = |source| Error::Output { path: name.to_owned(), doing: "creating the file", source };
+    /// [`OutputError::Io`].
+    pub fn also_as(mut self, name: &Path) -> Result<StagedFile, OutputError> {
+        let failed = |source| OutputError::io(name, "creating the file", source);
         let target = Target::of(name).map_err(failed)?;
         self.permissions = self.permissions.or_else(|| target.as_file().and_then(target::permissions));
         self.protect().map_err(failed)?;
@@ -198,9 +194,12 @@ impl StagedFile {
     /// Writes with `fill`.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn write_with<T>(&mut self, fill: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<T>) -> Result<T, Error> {
-        fill(&mut self.writer).map_err(|source| failed(&self.name, "writing the file", source))
+    /// [`OutputError::Io`].
+    pub fn write_with<T>(
+        &mut self,
+        fill: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<T>,
+    ) -> Result<T, OutputError> {
+        fill(&mut self.writer).map_err(|source| OutputError::io(&self.name, "writing the file", source))
     }
 
     /// Writes with `fill`, which may seek and has an error of its own.
@@ -212,18 +211,18 @@ impl StagedFile {
     }
 
     /// Forces the bytes to disk; only the rename is left.
-    fn finish(mut self) -> Result<Finished, Error> {
+    fn finish(mut self) -> Result<Finished, OutputError> {
         let StagedFile { writer, name, target, copies, permissions } = {
-            self.writer.flush().map_err(|e| failed(&self.name, "writing the file", e))?;
+            self.writer.flush().map_err(|e| OutputError::io(&self.name, "writing the file", e))?;
             self
         };
-        let part = writer.into_inner().map_err(|e| failed(&name, "writing the file", e.into_error()))?;
+        let part = writer.into_inner().map_err(|e| OutputError::io(&name, "writing the file", e.into_error()))?;
         let file = part.file.as_file();
         let ready = match &permissions {
             Some(permissions) => file.set_permissions(permissions.clone()),
             None => Ok(()),
         };
-        ready.and_then(|()| file.sync_all()).map_err(|e| failed(&name, "writing the file to disk", e))?;
+        ready.and_then(|()| file.sync_all()).map_err(|e| OutputError::io(&name, "writing the file to disk", e))?;
         Ok(Finished { part, name, target, copies })
     }
 }
@@ -231,10 +230,6 @@ impl StagedFile {
 /// Whether this user may write to a device or pipe. It is not opened, as that could wait for a reader.
 fn check_writable(path: &Path) -> io::Result<()> {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).map_err(io::Error::from)
-}
-
-fn failed(path: &Path, doing: &'static str, source: io::Error) -> Error {
-    Error::Output { path: path.to_owned(), doing, source }
 }
 
 /// A file whose bytes are on the disk.
@@ -247,18 +242,18 @@ struct Finished {
 
 impl Finished {
     /// Gives it its names; returns all of them, and the folders that changed.
-    fn publish(self, folders: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
+    fn publish(self, folders: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, OutputError> {
         let Finished { part, name, target, copies } = self;
         let mut file = part.file;
-        let renaming = |source| failed(&name, "renaming the finished file", source);
+        let renaming = |source| OutputError::io(&name, "renaming the finished file", source);
         match &target {
             Target::Stream(path) => {
                 let mut stream = target::open_stream(path).map_err(renaming)?;
-                copy(file.as_file_mut(), &mut stream).map_err(|e| failed(&name, "writing to it", e))?;
+                copy(file.as_file_mut(), &mut stream).map_err(|e| OutputError::io(&name, "writing to it", e))?;
             }
             Target::Stdout => {
                 let mut stdout = io::stdout();
-                copy(file.as_file_mut(), &mut stdout).map_err(|e| failed(&name, "writing to it", e))?;
+                copy(file.as_file_mut(), &mut stdout).map_err(|e| OutputError::io(&name, "writing to it", e))?;
             }
             Target::File(path) => {
                 // Open to the end: its lock keeps others from taking its second name for a leftover.
@@ -276,7 +271,7 @@ impl Finished {
                 folders.push(folder_of(path).to_owned());
                 for copy in &copies {
                     give_name(path, copy, folders)
-                        .map_err(|source| failed(copy, "giving the file its name", source))?;
+                        .map_err(|source| OutputError::io(copy, "giving the file its name", source))?;
                 }
             }
         }
@@ -315,9 +310,9 @@ fn give_name(path: &Path, copy: &Path, folders: &mut Vec<PathBuf>) -> io::Result
 /// come devices and pipes, whose readers find the files by then. Returns where they are.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn publish(files: Vec<StagedFile>) -> Result<Vec<PathBuf>, Error> {
-    let mut finished = files.into_iter().map(StagedFile::finish).collect::<Result<Vec<_>, Error>>()?;
+/// [`OutputError::Io`].
+pub fn publish(files: Vec<StagedFile>) -> Result<Vec<PathBuf>, OutputError> {
+    let mut finished = files.into_iter().map(StagedFile::finish).collect::<Result<Vec<_>, OutputError>>()?;
     finished.sort_by_key(|file| file.target.as_file().is_none());
     let (mut names, mut folders) = (Vec::new(), Vec::new());
     for file in finished {
@@ -327,7 +322,7 @@ pub fn publish(files: Vec<StagedFile>) -> Result<Vec<PathBuf>, Error> {
     folders.dedup();
     for folder in folders {
         let synced = File::open(&folder).and_then(|f| f.sync_all());
-        synced.map_err(|source| Error::Output { path: folder, doing: "writing the folder to disk", source })?;
+        synced.map_err(|source| OutputError::io(&folder, "writing the folder to disk", source))?;
     }
     Ok(names)
 }

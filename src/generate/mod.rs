@@ -22,6 +22,7 @@ use tempfile::NamedTempFile;
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
 use crate::error::Error;
+use crate::fs::error::OutputError;
 use crate::fs::part::{NEW_FILE_MODE, new_part, remove_dead_parts};
 use crate::fs::target;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
@@ -251,7 +252,7 @@ fn make_day(
 }
 
 fn output(path: &Path, doing: &'static str, source: io::Error) -> Error {
-    Error::Output { path: path.to_owned(), doing, source }
+    OutputError::io(path, doing, source).into()
 }
 
 /// A file on its way: under a name that no lake reads until it is whole.
@@ -328,7 +329,7 @@ mod tests {
     use super::calibration::App;
     use super::line::{Contract, Record};
     use super::*;
-    use crate::error::Advice;
+    use crate::advice::Advice;
 
     fn options(out: &Path, n_contracts: u64) -> GenerateOptions {
         GenerateOptions { n_contracts, n_threads: 2, ..GenerateOptions::new(out).unwrap() }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::Path;
 
-use crate::error::Advice;
+use crate::advice::{Access, Advice, IoKind};
 
 /// A lake that could not be listed, or a file that could not be read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -91,23 +91,14 @@ impl LakeError {
 
     /// The operating system refused `doing` at `uri`.
     pub fn io(uri: impl Into<String>, doing: impl Display, source: &std::io::Error) -> LakeError {
-        use std::io::ErrorKind;
-        let (kind, advice) = match source.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => (LakeErrorKind::Denied, None),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (LakeErrorKind::NoSpace, None),
-            ErrorKind::FileTooLarge => {
-                (LakeErrorKind::NoSpace, Some("take a disk that holds such files, and see `ulimit -f`"))
-            }
-            ErrorKind::NotFound => {
-                (LakeErrorKind::NotFound, Some("check the path; another program may have removed it"))
-            }
-            _ => (LakeErrorKind::Io, None),
+        let io_kind = IoKind::of(source);
+        let kind = match io_kind {
+            IoKind::Denied | IoKind::ReadOnly => LakeErrorKind::Denied,
+            IoKind::NoSpace | IoKind::TooLarge => LakeErrorKind::NoSpace,
+            IoKind::Gone => LakeErrorKind::NotFound,
+            _ => LakeErrorKind::Io,
         };
-        let error = LakeError::new(kind, uri, format!("{doing} failed: {source}"));
-        match advice {
-            Some(advice) => error.advise(advice),
-            None => error,
-        }
+        LakeError::new(kind, uri, format!("{doing} failed: {source}")).advise(io_kind.advice(Access::Read))
     }
 
     /// As [`LakeError::io`], for a path of this machine.

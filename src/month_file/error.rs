@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
+use crate::advice::{Access, Advice, BOUND_SECONDS, IoKind};
 use crate::engine::calendar::Month;
 use crate::engine::ledger::LedgerConflict;
 use crate::engine::partial::{Flaw, Overflow};
-use crate::error::{Advice, BOUND_SECONDS, DataError, Error};
 
 /// Names that a message lists before it only counts the others.
 const N_LISTED: usize = 10;
@@ -225,7 +225,7 @@ impl Advice for MonthFileError {
             MonthFileError::OtherRecords { .. } => {
                 "only labels can be made anew from a month file; run `viewmart transform` with these rules"
             }
-            MonthFileError::Read { .. } => "check that it may be read and that its disk is well, then try again",
+            MonthFileError::Read { source, .. } => IoKind::of(source).advice(Access::Read),
             MonthFileError::Unusable { flaw: FileFlaw::Unaccepted, .. } => {
                 "run viewmart_spark.py again: it writes that file when every task is counted once"
             }
@@ -261,22 +261,6 @@ impl Advice for MonthFileError {
                 "run the tasks that are missing and leave other parts out; if the lake has changed, plan it again"
             }
         }))
-    }
-}
-
-impl From<MonthFileError> for Error {
-    fn from(error: MonthFileError) -> Error {
-        use MonthFileError::{Empty, Missing, Months, NoDevices, OtherMonth, OtherRecords, TaskList};
-        match error {
-            Missing { .. }
-            | Empty { .. }
-            | Months { .. }
-            | OtherMonth { .. }
-            | OtherRecords { .. }
-            | NoDevices { .. }
-            | TaskList { .. } => Error::Usage { what: error.to_string(), advice: error.advice().map(Cow::into_owned) },
-            error => Error::Data(DataError::MonthFile(Box::new(error))),
-        }
     }
 }
 

@@ -41,7 +41,6 @@ use jiff::civil::Date;
 
 use crate::engine::columns::{Column, ColumnType, Output, held_by};
 use crate::engine::month::MonthTable;
-use crate::error::Error;
 
 pub use devices::{DEVICES_ENDING, Seal, devices_beside, write_devices};
 pub use error::{FileFlaw, Mismatch, MonthFileError};
@@ -60,8 +59,8 @@ const MAX_APPS: usize = 1_000_000;
 ///
 /// # Errors
 /// Where the file cannot be read or is not a month file, or its columns contradict its metadata.
-pub fn read(path: &Path) -> Result<MonthTable, Error> {
-    Ok(Merge::open(&[path.to_owned()], &MergeOptions::default())?.into_table()?)
+pub fn read(path: &Path) -> Result<MonthTable, MonthFileError> {
+    Merge::open(&[path.to_owned()], &MergeOptions::default())?.into_table()
 }
 
 /// The Parquet schema of a file with these columns.

@@ -13,8 +13,10 @@ use crate::cli::plan::{EnginePlan, LakePlan, WarehousePlan};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 use crate::engine::month::{MonthTable, Provenance};
-use crate::error::{Advice as _, Error};
+use crate::advice::Advice as _;
+use crate::error::Error;
 use crate::fs::atomic::OutFolder;
+use crate::fs::error::OutputError;
 use crate::gate::{self, Limits};
 use crate::interrupt::LastWord;
 use crate::lake::{DataFile, Listing};
@@ -168,7 +170,7 @@ impl Attempt {
     }
 
     /// The output folder, which all months of a command hold together.
-    pub fn open_out(&self, path: &Path) -> Result<OutFolder, Error> {
+    pub fn open_out(&self, path: &Path) -> Result<OutFolder, OutputError> {
         self.company.as_ref().map_or_else(|| OutFolder::open(path), |company| Ok(company.out.clone()))
     }
 
@@ -292,7 +294,7 @@ impl Attempt {
             match &done {
                 Ok(_) => lineage.end(Ending::Complete { n_rows: self.n_rows }),
                 // The file of the events may be the very one that is in the way.
-                Err(Error::Clash { .. }) if !lineage.is_started() => {}
+                Err(Error::Output(OutputError::Clash { .. })) if !lineage.is_started() => {}
                 Err(error) => lineage.end(Ending::Fail { message: error.to_string() }),
             }
         }
@@ -308,7 +310,7 @@ impl Attempt {
             }
             troubles.extend(failure.record_run(&self.book, self.step).err().map(|trouble| trouble.to_string()));
             // The failure itself says most of what could be said here.
-            if !matches!(error, Error::Warehouse(_) | Error::Busy { .. } | Error::Output { .. }) {
+            if !matches!(error, Error::Warehouse(_) | Error::Output(_)) {
                 for trouble in troubles {
                     console::say(format_args!("warning: this run could not be recorded: {trouble}"));
                 }

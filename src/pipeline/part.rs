@@ -16,10 +16,12 @@ use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
+use crate::fs::error::OutputError;
 use crate::lake::task::Task;
 use crate::lake::{DataFile, Duplicates, Lake, LakeError, Listing, Opener, RangeFile, task};
 use crate::month_file::{MergeWriteError, RowWriter, StreamOf};
 use crate::outcome::{Outcome, Scanned};
+use crate::threads;
 use crate::transform::{self, Room, TransformOptions};
 use crate::{artifacts, console, gate, month_file};
 
@@ -110,7 +112,7 @@ fn scan_to_file(
     let table = transform::scan_ranges(ranges, options, room)?.table;
     month_file::check_apps(&table.detail)?;
     // The threads that encode are those that scanned, and no more.
-    transform::pool(plan.threads.get())?.install(|| file.write_with(|w| month_file::write(&table, w)))?;
+    threads::start(plan.threads.get(), "write")?.install(|| file.write_with(|w| month_file::write(&table, w)))?;
     atomic::publish(vec![file])?;
     Ok(scanned(task, table.ledger.read, table.n_rows() as u64, path))
 }
@@ -118,7 +120,7 @@ fn scan_to_file(
 /// The rows go out as memory gets short, those that are left in the end.
 fn stream(plan: &ScanPlan, task: &Task, ranges: Vec<RangeFile>, options: &TransformOptions) -> Result<Scanned, Error> {
     let path = Path::new("/dev/stdout");
-    let failed = |source| Error::Output { path: path.to_owned(), doing: "writing the stream", source };
+    let failed = |source| Error::from(OutputError::io(path, "writing the stream", source));
     if std::io::stdout().is_terminal() {
         let advice = "pipe it to whatever reads Arrow, or name a file for Parquet";
         return Err(steps::usage("a stream of Arrow is nothing for a terminal".into(), advice));

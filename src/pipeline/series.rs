@@ -14,6 +14,7 @@ use crate::dashboard::model::DashboardModel;
 use crate::engine::calendar::Month;
 use crate::error::Error;
 use crate::fs::atomic::OutFolder;
+use crate::fs::error::OutputError;
 use crate::lake::{Lake, Listing};
 use crate::mart::months::{MartState, MonthLine};
 use crate::outcome::{Fate, Outcome, Places, Series, Turn};
@@ -44,7 +45,7 @@ pub(super) fn run(plan: &SeriesPlan, talk: ConsolePlan) -> Result<Outcome, Error
         Ok(closing) => closing.clone(),
         Err(error) => Some(Failure::from(error)),
     };
-    if matches!(done, Err(Error::Clash { .. })) {
+    if matches!(done, Err(Error::Output(OutputError::Clash { .. }))) {
         chronicle.give_up_files();
     }
     let written = chronicle.end(closing);

@@ -13,6 +13,7 @@ use crate::cli::plan::{ConsolePlan, RunPlan, SignalPlan};
 use crate::engine::calendar::Month;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
+use crate::fs::error::OutputError;
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -46,7 +47,7 @@ pub(super) fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let (exit, status) = match &done {
         Ok(_) => (0, RunStatus::Published),
         // What it would replace may be the very file that is in its way.
-        Err(Error::Clash { .. }) => return done.map(Outcome::Report),
+        Err(Error::Output(OutputError::Clash { .. })) => return done.map(Outcome::Report),
         Err(error @ Error::Data(_)) => (error.exit_code(), RunStatus::Refused),
         Err(error) => (error.exit_code(), RunStatus::Failed),
     };
@@ -74,7 +75,7 @@ pub(super) fn refuse_clashes(
     let SignalPlan { metrics, lineage } = &plan.signals;
     let files: Vec<&Path> = [metrics, lineage].into_iter().flatten().map(PathBuf::as_path).collect();
     let report = plan.report.iter().map(|path| (path.clone(), "the file of --report"));
-    artifacts::refuse_name_clashes(&files, &plan.out, inputs.into_iter().chain(report))
+    Ok(artifacts::refuse_name_clashes(&files, &plan.out, inputs.into_iter().chain(report))?)
 }
 
 /// Writes the metrics, which whoever collects them sees whole.

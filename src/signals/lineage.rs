@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::console;
 use crate::engine::calendar::Month;
-use crate::error::Error;
+use crate::fs::error::OutputError;
 
 const SCHEMA: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
 const PRODUCER: &str = concat!("urn:viewmart:", env!("CARGO_PKG_VERSION"));
@@ -69,9 +69,9 @@ impl Lineage {
     /// Whether events can be appended to the file, which is made when missing.
     ///
     /// # Errors
-    /// [`Error::Output`].
-    pub fn check(path: &Path) -> Result<(), Error> {
-        append(path, "").map_err(|source| Error::Output { path: path.to_owned(), doing: "opening it", source })
+    /// [`OutputError::Io`].
+    pub fn check(path: &Path) -> Result<(), OutputError> {
+        append(path, "").map_err(|source| OutputError::io(path, "opening it", source))
     }
 
     /// The events of a run that writes to `output`.

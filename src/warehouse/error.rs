@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::Fault;
+use crate::advice::Advice;
 use crate::engine::calendar::Month;
-use crate::error::Advice;
 
 /// A failed warehouse or mart stage. Nothing was published.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::meaning::{LOAD_FIRST, Meaning, ROWS_REFUSED};
 use super::schema::version::Misfit;
 use crate::engine::calendar::Month;
-use crate::error::BOUND_SECONDS;
+use crate::advice::BOUND_SECONDS;
 
 /// Why the database refused or broke off a step: in its own words, or because of what was found in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

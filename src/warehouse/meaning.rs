@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
-use crate::error::BOUND_SECONDS;
+use crate::advice::{Access, BOUND_SECONDS, IoKind};
 
 /// What words of a database, of its client or of the operating system mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +120,8 @@ pub enum Meaning {
     },
     /// The folder may not be written.
     FolderDenied,
+    /// The folder, or a file in it, cannot be made for another reason.
+    Folder(IoKind),
     /// The file is of something else.
     NotSqlite,
     /// The file is damaged.
@@ -142,9 +144,10 @@ pub(super) const ROWS_REFUSED: &str = "somebody gave customer_behavior a conditi
 impl Meaning {
     /// What it means that a folder or a file in it cannot be made.
     pub(super) fn of_folder(error: &io::Error) -> Meaning {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Meaning::DiskFull,
-            _ => Meaning::FolderDenied,
+        match IoKind::of(error) {
+            IoKind::NoSpace => Meaning::DiskFull,
+            IoKind::Denied => Meaning::FolderDenied,
+            kind => Meaning::Folder(kind),
         }
     }
 
@@ -252,6 +255,7 @@ impl Meaning {
                 "give the file and its folder write permission, or name another one with --warehouse"
             }
             Meaning::FolderDenied => "give the folder write permission or name another one with --warehouse",
+            Meaning::Folder(kind) => kind.advice(Access::Write),
             Meaning::NotSqlite => "this file is not a SQLite database; name another one with --warehouse",
             Meaning::Damaged => {
                 "check the disk and run again; if it stays so the file is damaged: put back a copy, or move it away and \
@@ -260,5 +264,29 @@ impl Meaning {
             Meaning::DiskFailed => "check the disk and run again; what was published before still stands",
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_folder_from_being_made_is_told_apart() {
+        let check = |errno: Errno, expected: Meaning, advice: &str| {
+            let meaning = Meaning::of_folder(&io::Error::from_raw_os_error(errno.raw_os_error()));
+            assert_eq!(meaning, expected, "{errno:?}");
+            let given = meaning.advice().unwrap_or_default();
+            assert!(given.contains(advice), "{errno:?}: {given}");
+        };
+        check(Errno::NOSPC, Meaning::DiskFull, "disk");
+        check(Errno::ACCESS, Meaning::FolderDenied, "write permission");
+        check(Errno::ROFS, Meaning::Folder(IoKind::ReadOnly), "read-only");
+        check(Errno::NOENT, Meaning::Folder(IoKind::Gone), "check the path");
+        check(Errno::NOTDIR, Meaning::Folder(IoKind::IsFile), "a file has the name of a folder");
+        check(Errno::MFILE, Meaning::Folder(IoKind::TooManyOpen), "ulimit -n");
+        check(Errno::IO, Meaning::Folder(IoKind::Other), "check the disk");
     }
 }

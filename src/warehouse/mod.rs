@@ -100,7 +100,7 @@ impl Rivals {
     /// The query for the run that stays, where there are any: its number, none where the month is free.
     fn select(self, run: &RunRecord) -> Option<String> {
         let Rivals::Respected { after } = self else { return None };
-        let (inputs, rules) = (&run.inputs_sha256, &run.provenance.rules_sha256);
+        let (inputs, rules) = (&run.inputs_sha256, &run.provenance.rules.sha256);
         let started = schema::utc_text(run.started);
         // Both are digits of hexadecimal numbers. A run whose commit was not answered is no rival to itself.
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -69,7 +69,7 @@ fn a_month_file_that_may_not_be_read_is_told() {
     for words in commands {
         let finished = Finished::of(work.command_as_ordinary_user(&words).output().unwrap());
         assert_eq!(finished.code, Some(4), "{words:?}: {}", finished.stderr);
-        let expected = ["m.parquet: reading the month file failed: Permission denied", "next: check that it may be read"];
+        let expected = ["m.parquet: reading the month file failed: Permission denied", "next: grant this user read"];
         in_order(words[0], &finished.stderr, &expected);
     }
 }

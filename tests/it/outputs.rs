@@ -170,7 +170,7 @@ fn a_report_goes_through_links_and_devices() {
     assert!(work.path("null").is_symlink());
     let found = work.run(["transform", "lake", "--quiet", "--report", "/dev/stdout"]).ok();
     assert_eq!(found.stdout.as_bytes(), work.read("viewmart-out/report.json"));
-    work.run(["transform", "lake", "--report", "/dev/full"]).failed(6, &["/dev/full", "make room"]);
+    work.run(["transform", "lake", "--report", "/dev/full"]).failed(6, &["/dev/full", "free disk space"]);
 }
 
 #[test]
@@ -476,7 +476,7 @@ fn advice_fits_what_went_wrong() {
     let check = |arguments: &[&str], code: i32, next: &str| {
         let found = work.run(arguments);
         found.failed(code, &[next]);
-        assert!(!found.stderr.contains("make room"), "{}", found.stderr);
+        assert!(!found.stderr.contains("free disk space"), "{}", found.stderr);
     };
     write_lake(&work, "lake", "2022-04");
     check(&["load", "missing.parquet"], 2, "check the path");

@@ -161,7 +161,7 @@ fn a_stream_that_cannot_be_written_fails() {
         let output = scan(&work, &task, "arrow:-").stdout(stdout).stderr(Stdio::piped()).output().unwrap();
         crate::support::Finished::of(output).failed(6, &["/dev/stdout: writing the stream failed", words[0], words[1]]);
     };
-    check(full(), ["No space left", "make room"]);
+    check(full(), ["No space left", "free disk space"]);
     check(closed(), ["Broken pipe", "ended too early"]);
     let text = serde_json::to_string(&task).unwrap();
     let refused = |out: &str, more: &str, word: &str| {

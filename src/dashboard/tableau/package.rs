@@ -16,6 +16,7 @@ use super::hyper::write_extract;
 use super::outlet::Outlet;
 use super::workbook::{Subject, workbook};
 use crate::error::Error;
+use crate::fs::error::OutputError;
 use crate::warehouse::WarehouseError;
 
 /// Name of the workbook in the archive.
@@ -64,9 +65,7 @@ impl PackageError {
     /// The error of the program for an archive at `path`.
     pub fn at(self, path: &Path) -> Error {
         match self {
-            PackageError::Write(source) => {
-                Error::Output { path: path.to_owned(), doing: "writing the Tableau workbook", source }
-            }
+            PackageError::Write(source) => OutputError::io(path, "writing the Tableau workbook", source).into(),
             PackageError::Rows(error) => Error::Warehouse(error),
         }
     }

@@ -24,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::input::HdfsUri;
 use super::source::local;
 use super::{DataFile, LakeError, LakeErrorKind};
+use crate::advice::{Access, IoKind};
 use crate::fs::lock::{TryLock, try_lock};
 use manifest::{Manifest, ManifestLine};
 pub(crate) use part::Part;
@@ -241,7 +242,7 @@ impl Cache {
 fn failed_at(path: &Path, doing: &str, source: &io::Error) -> LakeError {
     let error = LakeError::io_at(path, doing, source);
     if error.kind() != LakeErrorKind::Denied {
-        return error;
+        return error.advise(IoKind::of(source).advice(Access::Write));
     }
     let owner = path.ancestors().find_map(|path| fs::symlink_metadata(path).ok()).map(|metadata| metadata.uid());
     let user = rustix::process::geteuid().as_raw();

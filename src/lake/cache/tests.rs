@@ -198,7 +198,7 @@ fn a_cache_of_another_user_says_whose_it_is() {
     // Nobody but root may write to the root of the file system.
     let folder = Path::new("/viewmart-test-cache");
     for error in [Cache::open(folder).unwrap_err(), Cache::check_access(folder).unwrap_err()] {
-        use crate::error::Advice;
+        use crate::advice::Advice;
         assert_eq!(error.kind(), LakeErrorKind::Denied);
         let advice = error.advice().unwrap();
         assert!(advice.contains("belongs to user 0") && advice.contains("--cache"), "{advice}");

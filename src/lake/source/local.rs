@@ -262,7 +262,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::error::Advice;
+    use crate::advice::Advice;
     use crate::lake::{ListOptions, Listing, list};
 
     /// A folder with these files, each of which holds its own name.

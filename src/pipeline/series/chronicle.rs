@@ -163,6 +163,7 @@ impl State {
         let newest = self.out.as_ref().map(artifacts::stage_report_of_months).transpose()?;
         let mut reports: Vec<StagedFile> = newest.into_iter().chain(self.report.take()).collect();
         reports.iter_mut().try_for_each(|file| file.write_with(|w| w.write_all(text.as_bytes())))?;
-        atomic::publish(reports).map(drop)
+        atomic::publish(reports)?;
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ use super::session::{LocalInfile, Server};
 use super::staging::{self, STAGING_PREFIX};
 use super::stream;
 use super::url::MysqlUrl;
-use crate::error::Advice as _;
+use crate::advice::Advice as _;
 use crate::warehouse::MartSchema;
 use crate::warehouse::meaning::LOCAL_INFILE_ADVICE;
 use crate::warehouse::schema::{self, Comments, Dialect};
