@@ -304,8 +304,13 @@ pub trait Warehouse: Send {
 
 /// A number for a new warehouse, 32 hexadecimal digits.
 fn new_id(at: &str) -> Result<String, WarehouseError> {
-    let mut bytes = [0; 16];
+    Ok(format!("{:032x}", u128::from_be_bytes(draw_random(at)?)))
+}
+
+/// Bytes that nobody can guess, for the warehouse `at`.
+fn draw_random<const N: usize>(at: &str) -> Result<[u8; N], WarehouseError> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| WarehouseError::step(at, "drawing a random number", Fault::said(error, Meaning::Unknown)))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    Ok(bytes)
 }

@@ -36,8 +36,7 @@ pub fn examine(url: &WarehouseUrl, options: &OpenOptions, mart: &MartSchema) -> 
         }
         WarehouseUrl::Mysql(address) => {
             let mart_db = options.mart_db.as_deref();
-            let mut checks: Vec<Check> =
-                mysql::warehouse_checks(address, mart_db, &options.mysql, mart).into_iter().map(Check::from).collect();
+            let mut checks = mysql::examine(address, mart_db, &options.mysql, mart);
             if checks.iter().all(|check| check.verdict != Verdict::Failed) {
                 checks.push(check_of(open(url, options).and_then(|mut warehouse| {
                     let n_months = warehouse.months()?.len();
@@ -53,17 +52,5 @@ fn check_of(found: Result<String, WarehouseError>) -> Check {
     match found {
         Ok(found) => Check::good(Part::Warehouse, "warehouse", found),
         Err(error) => Check::bad(Part::Warehouse, "warehouse", Verdict::Failed, &error),
-    }
-}
-
-impl From<mysql::Finding> for Check {
-    fn from(finding: mysql::Finding) -> Check {
-        let verdict = match finding.outcome {
-            mysql::Outcome::Good => Verdict::Good,
-            mysql::Outcome::Warning => Verdict::Warning,
-            mysql::Outcome::Failed => Verdict::Failed,
-        };
-        let mysql::Finding { what, found, advice, .. } = finding;
-        Check { part: Part::Warehouse, what: what.to_owned(), verdict, found, advice }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use mysql::{ClientIdentity, Conn, DriverError, Error, LocalInfileHandler, OptsBuilder, SslOpts};
 
-use super::failure::{Failure, ForeignFile};
-use super::session::{self, Server};
-use super::staging::STAGING_PREFIX;
-use super::stream;
+use super::endpoint::Endpoint;
+use super::fault::{Failure, refuse_file};
+use super::names::{QuotedNames, STAGING_PREFIX, quoted, random};
+use super::settings::Server;
 use super::url::{MysqlUrl, OptionFile, Secret, Target, TlsMode, check_database};
 use crate::console::{self, Waiting};
 use crate::warehouse::schema::Names;
@@ -59,82 +59,13 @@ impl MysqlOptions {
     pub const PASSWORD_VARIABLE: &str = "VIEWMART_MYSQL_PASSWORD";
 }
 
-/// The names of both databases as they stand in statements, quoted.
-#[derive(Clone, Debug)]
-pub(super) struct QuotedNames {
-    pub warehouse: String,
-    pub mart: String,
-}
-
-/// What every message needs to know of the place where it happened, without the connection.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub address: String,
-    pub user: String,
-    pub names: QuotedNames,
-    pub connect_timeout: Duration,
-    pub statement_timeout: Duration,
-    password: Option<Secret>,
-    /// See [`Server::grants_literally`]; what the last connection found.
-    grants_literally: Arc<AtomicBool>,
-}
-
-impl Place {
-    /// `text` without the password.
-    pub(super) fn blot(&self, text: &str) -> String {
-        self.password.as_ref().map_or_else(|| text.to_owned(), |password| password.blot(text))
-    }
-
-    /// The statements that give the account what it needs.
-    pub(super) fn grants(&self) -> String {
-        [&self.names.warehouse, &self.names.mart].map(|database| self.grant_on(database)).join(" ")
-    }
-
-    /// The one for a database, whose name is in backticks.
-    pub(super) fn grant_on(&self, database: &str) -> String {
-        let account = format!("'{}'@'%'", self.user.replace('\'', "''"));
-        // `_` and `%` stand for anything there.
-        let pattern = match self.grants_literally.load(Ordering::Relaxed) {
-            true => database.to_owned(),
-            false => database.replace('_', "\\_").replace('%', "\\%"),
-        };
-        format!("GRANT {PRIVILEGES} ON {pattern}.* TO {account};")
-    }
-
-    #[cfg(test)]
-    pub(super) fn for_tests() -> Place {
-        Place {
-            address: "mysql://etl@h:1/tv".to_owned(),
-            user: "etl".to_owned(),
-            names: QuotedNames { warehouse: quoted("tv"), mart: quoted("tv_mart") },
-            connect_timeout: Duration::from_secs(10),
-            statement_timeout: Duration::from_secs(60),
-            password: Some(Secret::new("hunter2")),
-            grants_literally: Arc::default(),
-        }
-    }
-}
-
-/// What the account needs on both databases.
-pub const PRIVILEGES: &str = "SELECT, INSERT, DELETE, CREATE, DROP, ALTER, CREATE VIEW";
-
 /// The `max_allowed_packet` of MariaDB; that of MySQL is larger.
 const USUAL_PACKET_BYTES: usize = 16 << 20;
-
-/// A name in backticks.
-pub(super) fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-/// A text as a literal, for sessions with the `sql_mode` of [`session::begin`].
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
 
 /// Opens connections to one server.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
-    pub place: Place,
+    pub endpoint: Endpoint,
     pub database: String,
     pub mart_db: String,
     pub lock_timeout: Duration,
@@ -164,7 +95,7 @@ impl Connector {
         if mart_db == database {
             return refuse("the mart needs a database of its own, give another name with --mart-db".to_owned());
         }
-        let place = Place {
+        let endpoint = Endpoint {
             address,
             user: target.user.clone(),
             names: QuotedNames { warehouse: quoted(&database), mart: quoted(&mart_db) },
@@ -173,9 +104,9 @@ impl Connector {
             password: target.password.clone(),
             grants_literally: Arc::default(),
         };
-        let work = format!("{}.{STAGING_PREFIX}{:016x}_", place.names.warehouse, stream::random());
+        let work = format!("{}.{STAGING_PREFIX}{}_", endpoint.names.warehouse, random(&endpoint.address)?);
         let MysqlOptions { lock_timeout, turn_timeout, .. } = *options;
-        Ok(Connector { place, database, mart_db, lock_timeout, turn_timeout, own: Arc::default(), work, target })
+        Ok(Connector { endpoint, database, mart_db, lock_timeout, turn_timeout, own: Arc::default(), work, target })
     }
 
     /// Where the server is, for other programs.
@@ -186,11 +117,11 @@ impl Connector {
 
     /// What the placeholders of statements stand for.
     pub(super) fn names(&self) -> Names<'_> {
-        Names { warehouse: &self.place.names.warehouse, mart: &self.place.names.mart, work: &self.work }
+        Names { warehouse: &self.endpoint.names.warehouse, mart: &self.endpoint.names.mart, work: &self.work }
     }
 
-    /// A connection with the settings of a session of ours, and what its server is.
-    pub(super) fn connect(&self) -> Result<(Conn, Server), Failure> {
+    /// A connection, logged in, with the settings that the server gave it.
+    pub(super) fn connect(&self) -> Result<Conn, Failure> {
         let mode = self.target.settings.tls.unwrap_or(match self.target.ca_file() {
             Some(_) => TlsMode::VerifyCa,
             None => TlsMode::Preferred,
@@ -200,11 +131,14 @@ impl Connector {
             (TlsMode::Preferred, Err(Error::DriverError(DriverError::TlsNotSupported))) => self.log_in(None),
             (_, tried) => tried,
         };
-        let mut conn = tried.map_err(|e| Failure::new(&self.place, "connecting", &e))?;
+        let conn = tried.map_err(|e| Failure::new(&self.endpoint, "connecting", &e))?;
         self.own.lock().unwrap_or_else(PoisonError::into_inner).push(conn.connection_id());
-        let server = session::begin(&self.place, &mut conn)?;
-        self.place.grants_literally.store(server.grants_literally, Ordering::Relaxed);
-        Ok((conn, server))
+        Ok(conn)
+    }
+
+    /// Keeps what messages have to know of the server that answers.
+    pub(super) fn found(&self, server: &Server) {
+        self.endpoint.grants_literally.store(server.grants_literally, Ordering::Relaxed);
     }
 
     /// Whether it is the number of a connection that was opened here.
@@ -254,21 +188,21 @@ impl Connector {
             .pass(target.password.as_ref().map(|password| password.reveal().to_owned()))
             .ssl_opts(tls)
             .prefer_socket(false)
-            .tcp_connect_timeout(Some(self.place.connect_timeout))
+            .tcp_connect_timeout(Some(self.endpoint.connect_timeout))
             .tcp_keepalive_time_ms(Some(60_000))
-            .read_timeout(Some(self.place.statement_timeout))
-            .write_timeout(Some(self.place.statement_timeout))
+            .read_timeout(Some(self.endpoint.statement_timeout))
+            .write_timeout(Some(self.endpoint.statement_timeout))
             .max_allowed_packet(packet_bytes)
             // A server may answer any statement with the wish for a file: nobody gets one.
-            .local_infile_handler(Some(LocalInfileHandler::new(|name, _| Err(refused(name)))));
+            .local_infile_handler(Some(LocalInfileHandler::new(|name, _| Err(refuse_file(name)))));
         let (sender, receiver) = mpsc::channel();
         let logging_in = thread::Builder::new().name("mysql-login".to_owned());
         logging_in.spawn(move || sender.send(Conn::new(opts))).map_err(Error::IoError)?;
         // A little more than the limit of the connection itself, so that its own error comes first.
-        let longest = self.place.connect_timeout + Duration::from_millis(500);
+        let longest = self.endpoint.connect_timeout + Duration::from_millis(500);
         let answer = match receiver.recv_timeout(Waiting::TELL_AFTER.min(longest)) {
             Err(mpsc::RecvTimeoutError::Timeout) if longest > Waiting::TELL_AFTER => {
-                let (address, longest_s) = (&self.place.address, self.place.connect_timeout.as_secs());
+                let (address, longest_s) = (&self.endpoint.address, self.endpoint.connect_timeout.as_secs());
                 console::say(format_args!("waiting: {address}: no answer yet from the server ({longest_s} s at most)"));
                 receiver.recv_timeout(longest - Waiting::TELL_AFTER)
             }
@@ -280,24 +214,5 @@ impl Connector {
             // The client gave up on an answer it could not read.
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(DriverError::UnexpectedPacket.into()),
         }
-    }
-}
-
-/// The answer to a wish for a file that was not offered.
-pub(super) fn refused(name: &[u8]) -> std::io::Error {
-    std::io::Error::other(ForeignFile(String::from_utf8_lossy(name).chars().take(200).collect()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_grant_is_for_one_database() {
-        let place = Place::for_tests();
-        assert!(place.grants().contains("CREATE VIEW ON `tv`.* TO 'etl'@'%'; GRANT SELECT"), "{}", place.grants());
-        assert!(place.grants().ends_with("ON `tv\\_mart`.* TO 'etl'@'%';"), "{}", place.grants());
-        place.grants_literally.store(true, Ordering::Relaxed);
-        assert!(place.grants().ends_with("ON `tv_mart`.* TO 'etl'@'%';"), "{}", place.grants());
     }
 }

@@ -38,37 +38,41 @@ use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 
 mod connect;
+mod doctor;
 mod drop;
 mod encode;
-mod failure;
+mod endpoint;
+mod fault;
+mod load;
 mod lock;
 mod mart;
+mod names;
 mod partition;
 mod prepare;
-mod probe;
 mod publish;
 mod rows;
 mod session;
+mod settings;
 mod staging;
-mod stream;
 mod url;
 mod wait;
 
-pub use connect::{MysqlOptions, PRIVILEGES};
-pub use probe::{Finding, Outcome, warehouse_checks};
+pub use connect::MysqlOptions;
+pub use doctor::examine;
+pub use endpoint::PRIVILEGES;
 pub use url::{FileOptions, MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
 use connect::Connector;
-use failure::{Chance, Failure};
-use session::{LocalInfile, Server};
-use wait::patiently;
+use fault::{Chance, Failure};
+use session::Session;
+use settings::{LocalInfile, Server};
 
 /// A MySQL or MariaDB server that holds warehouse and mart, connected.
 pub struct MysqlWarehouse {
     connector: Connector,
     options: MysqlOptions,
     /// `None` after a failure: the next step connects anew.
-    session: Option<(Conn, Server)>,
+    connected: Option<(Conn, Server)>,
     warnings: Vec<String>,
     dialect: Dialect,
     /// Contracts that part the customers of the month loaded last evenly.
@@ -78,7 +82,7 @@ pub struct MysqlWarehouse {
 impl fmt::Debug for MysqlWarehouse {
     /// The address alone: the client's connection would show the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MysqlWarehouse").field("address", &self.connector.place.address).finish_non_exhaustive()
+        f.debug_struct("MysqlWarehouse").field("address", &self.connector.endpoint.address).finish_non_exhaustive()
     }
 }
 
@@ -95,37 +99,33 @@ impl MysqlWarehouse {
         options: MysqlOptions,
     ) -> Result<MysqlWarehouse, WarehouseError> {
         let connector = Connector::new(url, mart_db, &options)?;
-        let session = connector.connect().map_err(|failure| failure.error)?;
-        let dialect = Dialect::Mysql { collation: session.1.collation };
-        Ok(MysqlWarehouse { connector, options, session: Some(session), warnings: Vec::new(), dialect, bounds: None })
+        let Session { conn, server, .. } = Session::open(&connector).map_err(|failure| failure.error)?;
+        let dialect = Dialect::Mysql { collation: server.collation };
+        let connected = Some((conn, server));
+        Ok(MysqlWarehouse { connector, options, connected, warnings: Vec::new(), dialect, bounds: None })
     }
 
     /// Runs `step` on a connection under the lock that keeps a second viewmart out, again on a new connection when the
     /// old one broke or a deadlock was resolved at our cost, until `retry_for` is over.
-    fn locked<T>(
-        &mut self,
-        mut step: impl FnMut(&Connector, &mut Conn, &Server) -> Result<T, Failure>,
-    ) -> Result<T, WarehouseError> {
-        self.again_and_again(|connector, conn, server| {
-            lock::locked(connector, conn, server, |conn| step(connector, conn, server))
-        })
+    fn locked<T>(&mut self, mut step: impl FnMut(&mut Session<'_>) -> Result<T, Failure>) -> Result<T, WarehouseError> {
+        self.with_retry(|session| lock::locked(session, &mut step))
     }
 
-    fn again_and_again<T>(
+    fn with_retry<T>(
         &mut self,
-        mut step: impl FnMut(&Connector, &mut Conn, &Server) -> Result<T, Failure>,
+        mut step: impl FnMut(&mut Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, WarehouseError> {
         let mut wait: Option<Waiting> = None;
         let mut pause = Duration::from_millis(200);
         loop {
-            let connected = match self.session.take() {
-                Some(session) => Ok(session),
-                None => self.connector.connect(),
+            let session = match self.connected.take() {
+                Some((conn, server)) => Ok(Session { connector: &self.connector, conn, server }),
+                None => Session::open(&self.connector),
             };
-            let failure = match connected {
-                Ok((mut conn, server)) => match step(&self.connector, &mut conn, &server) {
+            let failure = match session {
+                Ok(mut session) => match step(&mut session) {
                     Ok(value) => {
-                        self.session = Some((conn, server));
+                        self.connected = Some((session.conn, session.server));
                         return Ok(value);
                     }
                     // The connection goes too: a half-read answer or an open transaction ends with it.
@@ -156,36 +156,33 @@ impl Warehouse for MysqlWarehouse {
     }
 
     fn address(&self) -> String {
-        self.connector.place.address.clone()
+        self.connector.endpoint.address.clone()
     }
 
     fn prepare(&mut self, mart: &MartSchema, missing: Missing) -> Result<(), WarehouseError> {
         let mut local_infile = LocalInfile::Allowed;
-        self.locked(|connector, conn, server| {
-            local_infile = server.local_infile;
-            prepare::prepare(connector, conn, server, mart, missing)
+        self.locked(|session| {
+            local_infile = session.server.local_infile;
+            prepare::prepare(session, mart, missing)
         })?;
         if local_infile == LocalInfile::Refused {
             self.warnings.push(format!(
                 "{}: the server refuses LOAD DATA LOCAL (local_infile is off), rows go in by INSERT, several times \
                  slower; {LOCAL_INFILE_ADVICE}",
-                self.connector.place.address
+                self.connector.endpoint.address
             ));
         }
         Ok(())
     }
 
     fn standing(&mut self, mart: &MartSchema) -> Result<WarehouseStanding, WarehouseError> {
-        self.again_and_again(|connector, conn, server| Ok(prepare::look(connector, conn, server, mart)?.standing()))
+        self.with_retry(|session| Ok(prepare::look(session, mart)?.standing()))
     }
 
     fn recorded_runs(&mut self) -> Result<Vec<Vec<Value>>, WarehouseError> {
-        self.again_and_again(|connector, conn, _| {
-            let failed = |e| Failure::new(&connector.place, "reading the runs", &e);
-            match prepare::read_found(connector, conn, Database::Warehouse)?.select_runs() {
-                Some(sql) => query(conn, &connector.names().fill(&sql)).map_err(failed),
-                None => Ok(Vec::new()),
-            }
+        self.with_retry(|session| match prepare::read_found(session, Database::Warehouse)?.select_runs() {
+            Some(sql) => session.values("reading the runs", &session.fill(&sql)),
+            None => Ok(Vec::new()),
         })
     }
 
@@ -197,28 +194,23 @@ impl Warehouse for MysqlWarehouse {
         beside: &Beside,
         progress: &Progress,
     ) -> Result<(), WarehouseError> {
-        checks::refuse_overflow(&self.connector.place.address, table)?;
+        checks::refuse_overflow(&self.connector.endpoint.address, table)?;
         let n_connections = usize::from(self.options.load_connections.get());
-        self.locked(|connector, conn, server| {
-            let load = publish::Load { table, record: run, rivals, beside, n_connections };
-            publish::load(connector, conn, server, &load, progress)
-        })?;
+        let load = publish::Load { table, record: run, rivals, beside, n_connections };
+        self.locked(|session| publish::load(session, &load, progress))?;
         let bounds = publish::bounds(table, n_connections).into_iter().map(str::to_owned).collect();
         self.bounds = Some((table.month, bounds));
         Ok(())
     }
 
     fn record_run(&mut self, run: &RunRecord) -> Result<(), WarehouseError> {
-        self.again_and_again(|connector, conn, server| {
-            let found = prepare::read_found(connector, conn, Database::Warehouse)?;
+        self.with_retry(|session| {
+            let found = prepare::read_found(session, Database::Warehouse)?;
             if Schema::of_warehouse().standing(&found) != Ok(Standing::Current) {
                 return Ok(());
             }
-            patiently(connector, || {
-                publish::run(connector, conn, publish::RECORDING, "START TRANSACTION")?;
-                let recorded = publish::record_run(connector, conn, server, run)
-                    .and_then(|()| publish::run(connector, conn, publish::RECORDING, "COMMIT"));
-                publish::rolled_back(conn, recorded)
+            session.patiently(|session| {
+                session.transaction(publish::RECORDING, |session| publish::record_run(session, run))
             })
         })
     }
@@ -226,53 +218,49 @@ impl Warehouse for MysqlWarehouse {
     fn publish_mart(&mut self, month: Month, script: &MartScript) -> Result<(), WarehouseError> {
         let n_connections = usize::from(self.options.load_connections.get());
         let bounds = self.bounds.take().filter(|(loaded, _)| *loaded == month).map(|(_, bounds)| bounds);
-        self.locked(|connector, conn, server| {
-            mart::publish(connector, conn, server, month, script, bounds.as_deref(), n_connections)
-        })
+        let parts = mart::Parts { bounds, n_connections };
+        self.locked(|session| mart::publish(session, month, script, &parts))
     }
 
     fn drop_month(&mut self, month: Month, mart: &MartSchema) -> Result<(), WarehouseError> {
-        self.locked(|connector, conn, server| drop::drop_month(connector, conn, server, month, mart))
+        self.locked(|session| drop::drop_month(session, month, mart))
     }
 
     fn snapshot(&mut self, month: Month, queries: &[&str]) -> Result<Vec<Vec<Vec<Value>>>, WarehouseError> {
-        self.again_and_again(|connector, conn, _| {
-            let failed = |e| Failure::new(&connector.place, "reading", &e);
-            let read = |conn: &mut Conn, sql: &&str| query(conn, &connector.names().fill_month(sql, month));
+        const DOING: &str = "reading";
+        self.with_retry(|session| {
             if let [sql] = queries {
-                return Ok(vec![read(conn, sql).map_err(failed)?]);
+                return Ok(vec![session.values(DOING, &session.fill_month(sql, month))?]);
             }
-            conn.query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").map_err(failed)?;
-            conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").map_err(failed)?;
-            let rows = queries.iter().map(|sql| read(conn, sql)).collect::<Result<_, _>>();
-            let ended = conn.query_drop("COMMIT");
-            let rows = rows.map_err(|e| match &e {
+            session.run(DOING, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
+            session.run(DOING, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
+            let rows: Result<Vec<_>, Failure> =
+                queries.iter().map(|sql| session.values(DOING, &session.fill_month(sql, month))).collect();
+            let ended = session.run(DOING, "COMMIT");
+            let rows = rows.map_err(|failure| match failure.code {
                 // A month was exchanged while it was read: the same works now.
-                mysql::Error::MySqlError(error) if error.code == 1412 => {
-                    Failure { chance: Chance::Passing, ..failed(e) }
-                }
-                _ => failed(e),
+                Some(1412) => Failure { chance: Chance::Passing, ..failure },
+                _ => failure,
             })?;
-            ended.map_err(failed)?;
+            ended?;
             Ok(rows)
         })
     }
 
     fn months(&mut self) -> Result<Vec<Month>, WarehouseError> {
-        self.again_and_again(|connector, conn, _| {
-            let doing = "listing the months";
-            let table = &schema::MART_RUN;
-            let sql = format!("SELECT DATE_FORMAT(Month, '%Y-%m') FROM {} ORDER BY Month", table.qualified());
-            let months: Vec<String> = match conn.query(connector.names().fill(&sql)) {
-                Ok(months) => months,
+        const DOING: &str = "listing the months";
+        self.with_retry(|session| {
+            let table = session.qualified(&schema::MART_RUN);
+            let sql = format!("SELECT DATE_FORMAT(Month, '%Y-%m') FROM {table} ORDER BY Month");
+            let months: Vec<String> = match session.query(DOING, &sql) {
                 // No such database, no such table: no mart was made yet.
-                Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1049 | 1146) => Vec::new(),
-                Err(e) => return Err(Failure::new(&connector.place, doing, &e)),
+                Err(Failure { code: Some(1049 | 1146), .. }) => Vec::new(),
+                months => months?,
             };
             let parse =
                 |text: &String| text.parse().map_err(|e: crate::engine::calendar::ParseMonthError| e.to_string());
             let months: Result<Vec<Month>, String> = months.iter().map(parse).collect();
-            months.map_err(|what| Failure::plain(&connector.place, doing, Fault::Answer { what }))
+            months.map_err(|what| session.refused(DOING, Fault::Answer { what }))
         })
     }
 

@@ -3,13 +3,9 @@
 //! An exchange takes all that a partition holds, and nobody checks the rows that come: a partition must hold its month
 //! and nothing else. What somebody changed about that is found before any work.
 
-use mysql::Conn;
-use mysql::prelude::Queryable as _;
-
-use super::connect::{Connector, literal};
-use super::failure::Failure;
-use super::publish::run_patiently;
-use super::staging;
+use super::fault::Failure;
+use super::names::literal;
+use super::session::Session;
 use crate::engine::calendar::Month;
 use crate::warehouse::Fault;
 use crate::warehouse::schema::{CUSTOMER_BEHAVIOR, CUSTOMER_DEVICES, Table};
@@ -44,47 +40,40 @@ pub(super) fn clause(months: &[Month]) -> String {
 }
 
 /// Gives the month a partition, if it has none: readers see no difference.
-pub(super) fn add(connector: &Connector, conn: &mut Conn, table: &Table, month: Month) -> Result<(), Failure> {
+pub(super) fn add(session: &mut Session<'_>, table: &Table, month: Month) -> Result<(), Failure> {
     let doing = "adding a partition for the month";
-    if exists(connector, conn, doing, table, month)? {
+    if exists(session, doing, table, month)? {
         return Ok(());
     }
-    let home = staging::home(connector, table);
-    let sql = format!("ALTER TABLE {home} ADD PARTITION ({})", definition(Some(month)));
-    run_patiently(connector, conn, doing, &sql)
+    let sql = format!("ALTER TABLE {} ADD PARTITION ({})", session.qualified(table), definition(Some(month)));
+    session.run_patiently(doing, &sql)
 }
 
 /// Whether a table has a partition for the month.
 pub(super) fn exists(
-    connector: &Connector,
-    conn: &mut Conn,
+    session: &mut Session<'_>,
     doing: &'static str,
     table: &Table,
     month: Month,
 ) -> Result<bool, Failure> {
-    let found = read(connector, conn, doing, table)?;
+    let found = read(session, doing, table)?;
     Ok(found.iter().any(|partition| partition.name.as_ref() == Some(&name(Some(month)))))
 }
 
 /// Refuses a table whose partitions are other than a month each: it belongs to somebody else, or somebody changed it.
-pub(super) fn refuse_others(
-    connector: &Connector,
-    conn: &mut Conn,
-    doing: &'static str,
-    table: &Table,
-) -> Result<(), Failure> {
-    let found = read(connector, conn, doing, table)?;
+pub(super) fn refuse_others(session: &mut Session<'_>, doing: &'static str, table: &Table) -> Result<(), Failure> {
+    let found = read(session, doing, table)?;
     let has_none = found.iter().any(|partition| partition.name.as_deref() == Some(NO_MONTH));
     if has_none && found.iter().all(Partition::is_as_made) {
         return Ok(());
     }
-    let table = staging::home(connector, table);
-    let sql = format!("SELECT DISTINCT CAST(Month AS CHAR) FROM {table} ORDER BY 1");
-    let days: Vec<String> = conn.query(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    let table = session.qualified(table);
+    let days: Vec<String> =
+        session.query(doing, &format!("SELECT DISTINCT CAST(Month AS CHAR) FROM {table} ORDER BY 1"))?;
     // Where a row is of no month's first day the table was never ours.
     let months: Option<Vec<Month>> = days.iter().map(|day| first_day_of(day)).collect();
     let repair = months.map(|months| format!("ALTER TABLE {table}{}", clause(&months)));
-    Err(Failure::plain(&connector.place, doing, Fault::Unpartitioned { table, repair }))
+    Err(session.refused(doing, Fault::Unpartitioned { table, repair }))
 }
 
 /// A partition as the server describes it.
@@ -112,15 +101,15 @@ impl Partition {
     }
 }
 
-fn read(connector: &Connector, conn: &mut Conn, doing: &'static str, table: &Table) -> Result<Vec<Partition>, Failure> {
+fn read(session: &mut Session<'_>, doing: &'static str, table: &Table) -> Result<Vec<Partition>, Failure> {
     let sql = format!(
         "SELECT PARTITION_NAME, PARTITION_METHOD, PARTITION_DESCRIPTION, SUBPARTITION_NAME \
          FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{}'",
-        literal(&connector.database),
+        literal(&session.connector.database),
         table.name,
     );
-    conn.query_map(sql, |(name, method, values, part)| Partition { name, method, values, part })
-        .map_err(|e| Failure::new(&connector.place, doing, &e))
+    let rows = session.query(doing, &sql)?;
+    Ok(rows.into_iter().map(|(name, method, values, part)| Partition { name, method, values, part }).collect())
 }
 
 /// The month whose first day is written so.

@@ -1,14 +1,13 @@
 //! Making both databases and bringing them up to date.
 
-use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, literal};
-use super::failure::Failure;
+use super::connect::Connector;
+use super::fault::Failure;
+use super::names::literal;
 use super::partition::{self, PARTITIONED};
-use super::publish::{self, run, run_patiently};
-use super::session::Server;
-use super::wait::patiently;
+use super::session::Session;
+use super::staging::drop_leftovers;
 use crate::warehouse::schema::version::{Found, SCHEMA_VERSION, Schema, Standing};
 use crate::warehouse::schema::{self, Database, Dialect};
 use crate::warehouse::{Fault, MartSchema, Missing, WarehouseStanding};
@@ -55,107 +54,93 @@ impl Look<'_> {
 ///
 /// # Errors
 /// What would stop a run: one of them is newer, or not ours, or belongs to another warehouse.
-pub(super) fn look<'a>(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    mart: &'a MartSchema,
-) -> Result<Look<'a>, Failure> {
-    refuse_same_database(connector, server)?;
+pub(super) fn look<'a>(session: &mut Session<'_>, mart: &'a MartSchema) -> Result<Look<'a>, Failure> {
+    refuse_same_database(session)?;
     let schemas = [Schema::of_warehouse(), Schema::of_mart(mart)];
     let mut look = |schema: &Schema<'_>| {
-        let found = read_found(connector, conn, schema.database)?;
+        let found = read_found(session, schema.database)?;
         let standing = schema.standing(&found).map_err(|misfit| {
-            let name = connector.names().fill(schema.database.placeholder());
-            Failure::plain(&connector.place, LOOKING, Fault::Misfit { name, misfit })
+            let name = session.fill(schema.database.placeholder());
+            session.refused(LOOKING, Fault::Misfit { name, misfit })
         })?;
         Ok::<_, Failure>((found, standing))
     };
     let [(warehouse, standing), (mart_found, mart_standing)] = [look(&schemas[0])?, look(&schemas[1])?];
     for table in PARTITIONED.iter().filter(|table| warehouse.columns.contains_key(table.name)) {
-        partition::refuse_others(connector, conn, LOOKING, table)?;
+        partition::refuse_others(session, LOOKING, table)?;
     }
-    let id = read_id(connector, conn, &warehouse, Database::Warehouse)?;
-    if let Some(other) = read_id(connector, conn, &mart_found, Database::Mart)? {
-        refuse_other_mart(connector, id.as_deref(), &other)?;
+    let id = read_id(session, &warehouse, Database::Warehouse)?;
+    if let Some(other) = read_id(session, &mart_found, Database::Mart)? {
+        refuse_other_mart(session, id.as_deref(), &other)?;
     }
     Ok(Look { schemas, found: [warehouse, mart_found], standings: [standing, mart_standing], id })
 }
 
 /// See [`crate::warehouse::Warehouse::prepare`]. The caller holds the lock. Views and tables that are there are left
 /// alone: to replace one would stop its readers.
-pub(super) fn prepare(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    mart: &MartSchema,
-    missing: Missing,
-) -> Result<(), Failure> {
-    let collation = server.collation;
+pub(super) fn prepare(session: &mut Session<'_>, mart: &MartSchema, missing: Missing) -> Result<(), Failure> {
     // Both are looked at before either is touched.
-    let Look { schemas, found, standings, id } = look(connector, conn, server, mart)?;
+    let Look { schemas, found, standings, id } = look(session, mart)?;
     if standings[0] == Standing::Empty && missing == Missing::Refuse {
-        return Err(Failure::plain(&connector.place, LOOKING, Fault::NoWarehouse { file: None }));
+        return Err(session.refused(LOOKING, Fault::NoWarehouse { file: None }));
     }
     let id = match id {
         Some(id) => id,
-        None => crate::warehouse::new_id(&connector.place.address)?,
+        None => crate::warehouse::new_id(session.address())?,
     };
-    for (database, name) in [(Database::Warehouse, &connector.database), (Database::Mart, &connector.mart_db)] {
-        create_database(connector, conn, database, name, collation)?;
+    for database in [Database::Warehouse, Database::Mart] {
+        create_database(session, database)?;
     }
-    publish::drop_leftovers(connector, conn)?;
+    drop_leftovers(session)?;
     for ((schema, found), standing) in schemas.iter().zip(&found).zip(&standings) {
         if *standing != Standing::Current {
-            bring_up_to_date(connector, conn, schema, found, Dialect::Mysql { collation }, &id)?;
+            bring_up_to_date(session, schema, found, &id)?;
         }
     }
     // Another warehouse, under its own lock, may have made the same mart meanwhile.
-    match select_id(connector, conn, Database::Mart)? {
-        Some(other) => refuse_other_mart(connector, Some(&id), &other),
+    match select_id(session, Database::Mart)? {
+        Some(other) => refuse_other_mart(session, Some(&id), &other),
         None => Ok(()),
     }
 }
 
 /// A mart in the warehouse's own database, spelled otherwise.
-fn refuse_same_database(connector: &Connector, server: &Server) -> Result<(), Failure> {
-    let Connector { database, mart_db, .. } = connector;
-    if !server.folds_names || database.to_lowercase() != mart_db.to_lowercase() {
+fn refuse_same_database(session: &Session<'_>) -> Result<(), Failure> {
+    let Connector { database, mart_db, .. } = session.connector;
+    if !session.server.folds_names || database.to_lowercase() != mart_db.to_lowercase() {
         return Ok(());
     }
     let fault = Fault::SameDatabase { mart: mart_db.clone(), database: database.clone() };
-    Err(Failure::plain(&connector.place, LOOKING, fault))
+    Err(session.refused(LOOKING, fault))
 }
 
 /// A mart that was made from the warehouse with the number `other`.
-fn refuse_other_mart(connector: &Connector, id: Option<&str>, other: &str) -> Result<(), Failure> {
+fn refuse_other_mart(session: &Session<'_>, id: Option<&str>, other: &str) -> Result<(), Failure> {
     if id == Some(other) {
         return Ok(());
     }
-    let mart = connector.place.names.mart.clone();
+    let mart = session.connector.endpoint.names.mart.clone();
     let removal = Some(format!("DROP DATABASE {mart}"));
     let fault = Fault::OtherMart { mart, other: other.to_owned(), this: id.unwrap_or("new").to_owned(), removal };
-    Err(Failure::plain(&connector.place, LOOKING, fault))
+    Err(session.refused(LOOKING, fault))
 }
 
 /// Makes what is missing in one database. A crash leaves some of it, which the next run completes: the version is
 /// written down last.
 fn bring_up_to_date(
-    connector: &Connector,
-    conn: &mut Conn,
+    session: &mut Session<'_>,
     schema: &Schema<'_>,
     found: &Found,
-    dialect: Dialect,
     id: &str,
 ) -> Result<(), Failure> {
-    let names = connector.names();
+    let dialect = Dialect::Mysql { collation: session.server.collation };
     let partitioned = PARTITIONED.map(|table| table.create(dialect));
     for statement in schema.upgrade(found, dialect) {
-        let mut sql = names.fill(&statement);
+        let mut sql = session.fill(&statement);
         if partitioned.contains(&statement) {
             sql += &partition::clause(&[]);
         }
-        run_patiently(connector, conn, MAKING, &sql)?;
+        session.run_patiently(MAKING, &sql)?;
     }
     let (version_table, id_table) =
         (schema.database.qualify(VERSION_TABLE), schema.database.qualify(schema::WAREHOUSE_ID.name));
@@ -165,93 +150,80 @@ fn bring_up_to_date(
         ),
         format!("INSERT INTO {id_table} (Id) SELECT '{id}' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {id_table})"),
     ] {
-        run_patiently(connector, conn, MAKING, &names.fill(&sql))?;
+        session.run_patiently(MAKING, &session.fill(&sql))?;
     }
     let written = [
-        "START TRANSACTION".to_owned(),
         format!("DELETE FROM {version_table}"),
         format!("INSERT INTO {version_table} (Version) VALUES ({SCHEMA_VERSION})"),
-        "COMMIT".to_owned(),
     ];
-    patiently(connector, || {
-        let written = written.iter().try_for_each(|sql| run(connector, conn, MAKING, &names.fill(sql)));
-        publish::rolled_back(conn, written)
+    session.patiently(|session| {
+        session.transaction(MAKING, |session| {
+            written.iter().try_for_each(|sql| session.run(MAKING, &session.fill(sql)))
+        })
     })
 }
 
 /// What a database holds; nothing where it does not exist.
-pub(super) fn read_found(connector: &Connector, conn: &mut Conn, database: Database) -> Result<Found, Failure> {
-    let failed = |e| Failure::new(&connector.place, LOOKING, &e);
+pub(super) fn read_found(session: &mut Session<'_>, database: Database) -> Result<Found, Failure> {
     let sql = format!(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
          ORDER BY TABLE_NAME, ORDINAL_POSITION",
-        literal(database_name(connector, database))
+        literal(database_name(session.connector, database))
     );
-    let rows: Vec<(String, String)> = conn.query(sql).map_err(failed)?;
+    let rows: Vec<(String, String)> = session.query(LOOKING, &sql)?;
     let mut found = Found::default();
     for (table, column) in rows {
         found.columns.entry(table).or_default().push(column);
     }
     if found.columns.contains_key(VERSION_TABLE) {
         let sql = format!("SELECT MAX(Version) FROM {}", database.qualify(VERSION_TABLE));
-        let version: Option<Option<u32>> = conn.query_first(connector.names().fill(&sql)).map_err(failed)?;
+        let version: Option<Option<u32>> = session.query_first(LOOKING, &session.fill(&sql))?;
         found.version = version.flatten().unwrap_or_default();
     }
     Ok(found)
 }
 
 /// The number of the warehouse that a database is, or is the mart of, where it has one.
-fn read_id(
-    connector: &Connector,
-    conn: &mut Conn,
-    found: &Found,
-    database: Database,
-) -> Result<Option<String>, Failure> {
+fn read_id(session: &mut Session<'_>, found: &Found, database: Database) -> Result<Option<String>, Failure> {
     if !found.columns.contains_key(schema::WAREHOUSE_ID.name) {
         return Ok(None);
     }
-    select_id(connector, conn, database)
+    select_id(session, database)
 }
 
-fn select_id(connector: &Connector, conn: &mut Conn, database: Database) -> Result<Option<String>, Failure> {
+fn select_id(session: &mut Session<'_>, database: Database) -> Result<Option<String>, Failure> {
     let sql = format!("SELECT Id FROM {}", database.qualify(schema::WAREHOUSE_ID.name));
-    conn.query_first(connector.names().fill(&sql)).map_err(|e| Failure::new(&connector.place, LOOKING, &e))
+    session.query_first(LOOKING, &session.fill(&sql))
 }
 
-fn database_name(connector: &Connector, home: Database) -> &str {
-    match home {
+fn database_name(connector: &Connector, database: Database) -> &str {
+    match database {
         Database::Warehouse | Database::Work => &connector.database,
         Database::Mart => &connector.mart_db,
     }
 }
 
-fn create_database(
-    connector: &Connector,
-    conn: &mut Conn,
-    home: Database,
-    database: &str,
-    collation: &str,
-) -> Result<(), Failure> {
+fn create_database(session: &mut Session<'_>, database: Database) -> Result<(), Failure> {
     let doing = "creating the databases";
-    let place = &connector.place;
-    let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(database));
-    let found: Option<u8> = conn.query_first(sql).map_err(|e| Failure::new(place, doing, &e))?;
-    if found.is_some() {
+    let name = database_name(session.connector, database);
+    let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(name));
+    if session.query_first::<u8>(doing, &sql)?.is_some() {
         return Ok(());
     }
-    let quoted = connector.names().fill(home.placeholder());
+    let (quoted, collation) = (session.fill(database.placeholder()), session.server.collation);
     let sql = format!("CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4 COLLATE {collation}");
-    match conn.query_drop(&sql) {
+    match session.conn.query_drop(&sql) {
         Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1044 | 1227) => {
+            let endpoint = &session.connector.endpoint;
             let fault = Fault::NoDatabase {
                 database: quoted,
-                user: place.user.clone(),
-                words: place.blot(&e.message),
+                user: endpoint.user.clone(),
+                words: endpoint.blot(&e.message),
                 creation: sql,
-                grants: place.grants(),
+                grants: endpoint.grants(),
             };
-            Err(Failure::plain(place, doing, fault))
+            Err(session.refused(doing, fault))
         }
-        result => result.map_err(|e| Failure::new(place, doing, &e)),
+        result => result.map_err(|error| session.failed(doing, &error)),
     }
 }

@@ -27,23 +27,20 @@
 //! 9. The staging tables, which now hold the old rows, are dropped, each by itself.
 
 use std::ops::Range;
-use std::sync::mpsc;
-use std::thread;
 
 use jiff::Timestamp;
-use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, literal, quoted};
 use super::encode;
-use super::failure::{Chance, Failure};
+use super::fault::Failure;
+use super::load::{self, Counted, Source};
+use super::names::literal;
 use super::partition::{self, PARTITIONED};
-use super::session::{self, Server};
-use super::staging::{self, STAGING_PREFIX, Staging};
-use super::stream::{self, Counted};
-use super::wait::patiently;
+use super::session::{Session, in_parallel};
+use super::settings;
+use super::staging::{self, Staging, and_tidied, drop_leftovers};
 use crate::console::Progress;
-use crate::engine::columns::{COLUMNS, Column, DEVICE_COLUMNS};
+use crate::engine::columns::{COLUMNS, DEVICE_COLUMNS};
 use crate::engine::devices::Devices;
 use crate::engine::month::{DayActivity, MonthTable};
 use crate::warehouse::rows::contract_ranges;
@@ -68,137 +65,71 @@ pub(super) struct Load<'a> {
 }
 
 /// Stages, checks and publishes a month. The caller holds the lock.
-pub(super) fn load(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    load: &Load<'_>,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    let Load { table, beside, .. } = *load;
-    drop_leftovers(connector, conn)?;
-    refuse_rivals(connector, conn, load)?;
-    let [devices, customers] = PARTITIONED.map(|of| Staging::new(connector, of, table.month));
+pub(super) fn load(session: &mut Session<'_>, load: &Load<'_>, progress: &Progress) -> Result<(), Failure> {
+    drop_leftovers(session)?;
+    refuse_rivals(session, load)?;
+    let [devices, customers] = PARTITIONED.map(|of| Staging::new(session, of, load.table.month));
+    let (devices, customers) = (devices?, customers?);
     let counted = Counted::new(progress);
-    let published = stage_customers(connector, conn, server, &customers, load, &counted)
-        .and_then(|()| stage_devices(connector, conn, server, &devices, load))
+    let published = stage_customers(session, &customers, load, &counted)
+        .and_then(|()| stage_devices(session, &devices, load))
         .and_then(|devices| {
-            beside.wait(&connector.place.address)?;
+            load.beside.wait(session.address())?;
             let stagings: Vec<&Staging> = devices.into_iter().chain([&customers]).collect();
-            publish(connector, conn, server, &stagings, load)
+            publish(session, &stagings, load)
         });
     // Each by itself: one that a reader holds keeps no other.
-    let dropped = [&devices, &customers].map(|staging| staging.drop(connector, conn));
+    let dropped = [&devices, &customers].map(|staging| staging.drop(session));
     if published.is_err() {
         // A repetition loads all rows again.
         counted.take_back();
     }
-    dropped.into_iter().fold(published, tidied)
+    dropped.into_iter().fold(published, and_tidied)
 }
 
 /// Refuses a month that another run has made just so. The caller holds the lock: none does so any more.
-fn refuse_rivals(connector: &Connector, conn: &mut Conn, load: &Load<'_>) -> Result<(), Failure> {
+fn refuse_rivals(session: &mut Session<'_>, load: &Load<'_>) -> Result<(), Failure> {
     let doing = "looking for other runs";
     let Some(sql) = load.rivals.select(load.record) else { return Ok(()) };
-    let sql = connector.names().fill_month(&sql, load.table.month);
-    match conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))? {
-        Some(run) => Err(Failure::plain(&connector.place, doing, Fault::MadeMeanwhile { run })),
+    match session.query_first(doing, &session.fill_month(&sql, load.table.month))? {
+        Some(run) => Err(session.refused(doing, Fault::MadeMeanwhile { run })),
         None => Ok(()),
     }
 }
 
 fn stage_customers(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
+    session: &mut Session<'_>,
     staging: &Staging,
     load: &Load<'_>,
     counted: &Counted<'_>,
 ) -> Result<(), Failure> {
-    staging.create(connector, conn, server)?;
-    let staged = Staged { staging: &staging.name, columns: COLUMNS, sums: checks::customer_sums(load.table) };
-    stage(connector, conn, server, &staged, load.table, counted, load.n_connections)
+    staging.create(session)?;
+    let source = Source { table: load.table, columns: COLUMNS, staging: &staging.name };
+    stage(session, &source, &checks::customer_sums(load.table), load.n_connections, counted)
 }
 
 /// Stages the devices, or none where they were not counted but an earlier run of the month did; gives `staging` where
 /// it is to be exchanged.
 fn stage_devices<'a>(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
+    session: &mut Session<'_>,
     staging: &'a Staging,
     load: &Load<'_>,
 ) -> Result<Option<&'a Staging>, Failure> {
     let table = load.table;
     match table.counts_devices() {
         Devices::Counted => {
-            staging.create(connector, conn, server)?;
-            let staged = Staged { staging: &staging.name, columns: DEVICE_COLUMNS, sums: checks::device_sums(table) };
+            staging.create(session)?;
+            let source = Source { table, columns: DEVICE_COLUMNS, staging: &staging.name };
             // They are no rows of their own to those who wait.
             let progress = Progress::hidden();
-            stage(connector, conn, server, &staged, table, &Counted::new(&progress), load.n_connections)?;
+            stage(session, &source, &checks::device_sums(table), load.n_connections, &Counted::new(&progress))?;
         }
-        Devices::Ignored if partition::exists(connector, conn, LOOKING, staging.table, table.month)? => {
-            staging.create(connector, conn, server)?;
+        Devices::Ignored if partition::exists(session, LOOKING, staging.table, table.month)? => {
+            staging.create(session)?;
         }
         Devices::Ignored => return Ok(None),
     }
     Ok(Some(staging))
-}
-
-/// The result of a step whose tables have been `dropped`. Whatever a broken connection or a reader leaves of them is dropped
-/// by the next run; the result of this one does not depend on it.
-pub(super) fn tidied(result: Result<(), Failure>, dropped: Result<(), Failure>) -> Result<(), Failure> {
-    result.and(match dropped {
-        Err(failure) if failure.chance == Chance::Lasting => Err(failure),
-        _ => Ok(()),
-    })
-}
-
-/// Runs a statement without rows.
-pub(super) fn run(connector: &Connector, conn: &mut Conn, doing: &'static str, sql: &str) -> Result<(), Failure> {
-    conn.query_drop(sql).map_err(|e| Failure::new(&connector.place, doing, &e))
-}
-
-/// Runs a statement without rows that is a transaction by itself, as soon as no lock of another is in its way.
-pub(super) fn run_patiently(
-    connector: &Connector,
-    conn: &mut Conn,
-    doing: &'static str,
-    sql: &str,
-) -> Result<(), Failure> {
-    patiently(connector, || run(connector, conn, doing, sql))
-}
-
-/// The result of a transaction, which is over also when it failed.
-pub(super) fn rolled_back<T>(conn: &mut Conn, result: Result<T, Failure>) -> Result<T, Failure> {
-    if result.is_err() {
-        let _ = conn.query_drop("ROLLBACK");
-    }
-    result
-}
-
-/// Drops the staging tables, and the views that tried the account's rights, of runs that did not come to their end. The
-/// caller holds the lock.
-pub(super) fn drop_leftovers(connector: &Connector, conn: &mut Conn) -> Result<(), Failure> {
-    let doing = "removing what a broken-off run left";
-    for (database, quoted_database) in
-        [(&connector.database, &connector.place.names.warehouse), (&connector.mart_db, &connector.place.names.mart)]
-    {
-        let sql = format!(
-            "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} \
-             AND LEFT(TABLE_NAME, {}) = '{STAGING_PREFIX}'",
-            literal(database),
-            STAGING_PREFIX.len(),
-        );
-        let found: Vec<(String, String)> = conn.query(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
-        for (name, table_type) in found {
-            let kind = if table_type == "VIEW" { "VIEW" } else { "TABLE" };
-            let sql = format!("DROP {kind} IF EXISTS {quoted_database}.{}", quoted(&name));
-            run_patiently(connector, conn, doing, &sql)?;
-        }
-    }
-    Ok(())
 }
 
 /// The first contract of each range of rows but the first.
@@ -212,45 +143,32 @@ fn ranges(n_rows: usize, n: usize) -> Vec<Range<usize>> {
     (0..n).map(|i| n_rows * i / n..n_rows * (i + 1) / n).collect()
 }
 
-/// A staging table, quoted and with its database: the columns of a month that it takes, and what they must add up to.
-struct Staged<'a> {
-    staging: &'a str,
-    columns: &'a [Column],
-    sums: Vec<checks::Sum>,
-}
-
-/// Loads all rows, then adds them up in the database, over `n_connections` at once in both.
+/// Loads all rows, then adds them up in the database, over `n_connections` at once in both; they must come to `sums`.
 fn stage(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    staged: &Staged<'_>,
-    table: &MonthTable,
-    counted: &Counted<'_>,
+    session: &mut Session<'_>,
+    source: &Source<'_>,
+    sums: &[checks::Sum],
     n_connections: usize,
+    counted: &Counted<'_>,
 ) -> Result<(), Failure> {
-    let Staged { staging, columns, sums } = staged;
-    let defaults = encode::set_constants(staging, table, columns);
-    run_patiently(connector, conn, "creating the staging table", &defaults)?;
+    let Source { table, columns, staging } = *source;
+    session.run_patiently("creating the staging table", &encode::set_constants(staging, table, columns))?;
     let ranges = ranges(table.n_rows(), n_connections);
     let n_ranges = ranges.len();
-    at_once(&mut connections(connector, n_ranges)?, ranges, |conn, rows| {
-        stream::transactions(server, table, rows).into_iter().try_for_each(|rows| {
-            patiently(connector, || {
-                let loaded = stream::load_range(conn, server, staging, columns, table, rows.clone(), counted);
-                loaded.map_err(|e| Failure::new(&connector.place, "staging rows", &e))
-            })?;
-            refuse_warnings(connector, conn)
+    in_parallel(&mut session.others(n_ranges)?, ranges, |session, rows| {
+        load::transactions(&session.server, table, rows).into_iter().try_for_each(|rows| {
+            session.patiently(|session| load::load_range(session, source, rows.clone(), counted))?;
+            refuse_warnings(session)
         })
     })?;
 
     // Those that loaded would see their own rows even if these were never committed: others look. They do so in parts of
     // the key's whole range, so that rows nobody sent would be counted too.
-    let mut conns = connections(connector, n_ranges)?;
+    let mut others = session.others(n_ranges)?;
     let bounds: Vec<String> = bounds(table, n_connections).into_iter().map(literal).collect();
     let (select, month) = (checks::select(sums), table.month.first_day());
-    let parts = at_once(&mut conns, contract_ranges(&bounds), |conn, range| {
-        query_sums(connector, conn, &format!("{select} FROM {staging} WHERE Month = '{month}' AND {range}"), sums.len())
+    let parts = in_parallel(&mut others, contract_ranges(&bounds), |session, range| {
+        query_sums(session, &format!("{select} FROM {staging} WHERE Month = '{month}' AND {range}"), sums.len())
     })?;
     let mut all = vec![0; sums.len()];
     for part in parts {
@@ -258,126 +176,119 @@ fn stage(
             *sum += part;
         }
     }
-    Ok(checks::compare(&connector.place.address, sums, &all)?)
-}
-
-/// So many new connections.
-pub(super) fn connections(connector: &Connector, n: usize) -> Result<Vec<Conn>, Failure> {
-    (0..n).map(|_| Ok(connector.connect()?.0)).collect()
-}
-
-/// Runs `job` with each of `inputs` on a connection of its own, all at once; waits for all of them. Of several failures
-/// it gives one that lasts: the others may only follow from it.
-pub(super) fn at_once<I: Send, T: Send>(
-    conns: &mut [Conn],
-    inputs: impl IntoIterator<Item = I>,
-    job: impl Fn(&mut Conn, I) -> Result<T, Failure> + Sync,
-) -> Result<Vec<T>, Failure> {
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        for (conn, input) in conns.iter_mut().zip(inputs) {
-            let (sender, job) = (sender.clone(), &job);
-            scope.spawn(move || {
-                // The receiver lives until every sender is gone.
-                let _ = sender.send(job(conn, input));
-            });
-        }
-    });
-    drop(sender);
-    let mut results = Ok(Vec::new());
-    for result in receiver {
-        match (result, &mut results) {
-            (Err(failure), _) if !failure.is_passing() => return Err(failure),
-            (Err(failure), _) => results = Err(failure),
-            (Ok(result), Ok(results)) => results.push(result),
-            (Ok(_), Err(_)) => {}
-        }
-    }
-    results
+    Ok(checks::compare(session.address(), sums, &all)?)
 }
 
 /// `LOAD DATA LOCAL` makes warnings of values it had to change: rows must arrive unchanged.
-fn refuse_warnings(connector: &Connector, conn: &mut Conn) -> Result<(), Failure> {
-    let n_warnings = conn.warnings();
+fn refuse_warnings(session: &mut Session<'_>) -> Result<(), Failure> {
+    let n_warnings = session.conn.warnings();
     if n_warnings == 0 {
         return Ok(());
     }
     let doing = "staging rows";
-    let first: Option<(String, u16, String)> =
-        conn.query_first("SHOW WARNINGS").map_err(|e| Failure::new(&connector.place, doing, &e))?;
-    let first = first.map(|(_, code, text)| (connector.place.blot(&text), code));
-    Err(Failure::plain(&connector.place, doing, Fault::ChangedRows { n_warnings, first }))
+    let first: Option<(String, u16, String)> = session.query_first(doing, "SHOW WARNINGS")?;
+    let first = first.map(|(_, code, text)| (session.connector.endpoint.blot(&text), code));
+    Err(session.refused(doing, Fault::ChangedRows { n_warnings, first }))
 }
 
-fn query_sums(connector: &Connector, conn: &mut Conn, sql: &str, n_sums: usize) -> Result<Vec<i128>, Failure> {
+fn query_sums(session: &mut Session<'_>, sql: &str, n_sums: usize) -> Result<Vec<i128>, Failure> {
     let doing = "checking the staged rows";
-    let row: Option<mysql::Row> = conn.query_first(sql).map_err(|e| Failure::new(&connector.place, doing, &e))?;
+    let row: Option<mysql::Row> = session.query_first(doing, sql)?;
     let sum = |place: usize| {
         // Sums are DECIMAL, which the client gives as text.
         let text: Option<String> = row.as_ref().and_then(|row| row.get_opt(place)).and_then(Result::ok);
         let sum = text.and_then(|text| text.parse().ok());
-        sum.ok_or_else(|| {
-            let what = "a sum came back as no number".to_owned();
-            Failure::plain(&connector.place, doing, Fault::Answer { what })
-        })
+        sum.ok_or_else(|| session.refused(doing, Fault::Answer { what: "a sum came back as no number".to_owned() }))
     };
     (0..n_sums).map(sum).collect()
 }
 
-fn publish(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    stagings: &[&Staging],
-    load: &Load<'_>,
-) -> Result<(), Failure> {
+fn publish(session: &mut Session<'_>, stagings: &[&Staging], load: &Load<'_>) -> Result<(), Failure> {
     let Load { table, record, .. } = *load;
     for staging in stagings {
-        partition::add(connector, conn, staging.table, table.month)?;
+        partition::add(session, staging.table, table.month)?;
     }
     // Before the rows of the month change, so that only its COMMIT has to follow them.
-    let mut recorder = connector.connect()?.0;
+    let mut recorder = session.another()?;
     let announced = announced(record);
-    patiently(connector, || record_run(connector, &mut recorder, server, &announced))?;
-    let prepared = patiently(connector, || {
-        let recorded = replace_days(connector, &mut recorder, table)
-            .and_then(|()| record_run(connector, &mut recorder, server, record));
-        rolled_back(&mut recorder, recorded)
+    recorder.patiently(|recorder| record_run(recorder, &announced))?;
+    let prepared = recorder.patiently(|recorder| {
+        recorder.open_transaction(RECORDING, |recorder| {
+            replace_days(recorder, table)?;
+            record_run(recorder, record)
+        })
     });
-    let exchanged = prepared
-        .and_then(|()| session::wait_in_server(&connector.place, &mut recorder, RECORDING, connector.lock_timeout))
-        .and_then(|()| staging::exchange_all(connector, conn, server, stagings, "publishing the month"));
-    if let Err(failure) = rolled_back(&mut recorder, exchanged) {
-        forget_announced(connector, &mut recorder, record);
-        return Err(failure);
+    let publication = match prepared {
+        Ok(()) => exchange_and_commit(session, &mut recorder, stagings, ["publishing the month", RECORDING]),
+        Err(failure) => Publication::Undone(failure),
+    };
+    if let Publication::Undone(_) = &publication {
+        forget_announced(&mut recorder, record);
     }
-    let committed = recorder.query_drop("COMMIT");
-    // A connection that broke says neither yes nor no: the next run makes the tables agree.
-    if matches!(committed, Err(mysql::Error::MySqlError(_))) {
-        staging::take_back(connector, conn, server, stagings)?;
-        forget_announced(connector, &mut recorder, record);
-    }
-    committed.map_err(|e| Failure::new(&connector.place, RECORDING, &e))
+    publication.into_result()
 }
 
-/// `daily_activity` of the month, in a transaction that is left open.
-fn replace_days(connector: &Connector, conn: &mut Conn, table: &MonthTable) -> Result<(), Failure> {
+/// What came of a publication.
+pub(super) enum Publication {
+    Done,
+    /// The month is as it was.
+    Undone(Failure),
+    /// Nobody knows whether the month is as it was: the next run or drop makes the tables agree.
+    Unknown(Failure),
+}
+
+impl Publication {
+    pub fn into_result(self) -> Result<(), Failure> {
+        match self {
+            Publication::Done => Ok(()),
+            Publication::Undone(failure) | Publication::Unknown(failure) => Err(failure),
+        }
+    }
+}
+
+/// Exchanges the month for what is staged, then commits what `recorder` has open; `doing` says what each of the two does.
+pub(super) fn exchange_and_commit(
+    session: &mut Session<'_>,
+    recorder: &mut Session<'_>,
+    stagings: &[&Staging],
+    [exchanging, committing]: [&'static str; 2],
+) -> Publication {
+    // Nothing of ours is in the way of a COMMIT, which cannot be tried twice.
+    let exchanged = recorder
+        .run(committing, &settings::wait_in_server(recorder.connector.lock_timeout))
+        .and_then(|()| staging::exchange_all(session, stagings, exchanging));
+    if let Err(failure) = recorder.rolled_back(exchanged) {
+        return Publication::Undone(failure);
+    }
+    let Err(error) = recorder.conn.query_drop("COMMIT") else { return Publication::Done };
+    let failure = recorder.failed(committing, &error);
+    match error {
+        mysql::Error::MySqlError(_) => match staging::revert_exchange(session, stagings) {
+            Ok(()) => Publication::Undone(failure),
+            Err(failure) => Publication::Unknown(failure),
+        },
+        // A connection that broke says neither yes nor no.
+        _ => Publication::Unknown(failure),
+    }
+}
+
+/// `daily_activity` of the month, in the transaction that is open.
+fn replace_days(session: &mut Session<'_>, table: &MonthTable) -> Result<(), Failure> {
     // Names are filled in before any value is: an app may be called `{mart}`.
-    let name = connector.names().fill(&schema::DAILY_ACTIVITY.qualified());
+    let name = session.qualified(&schema::DAILY_ACTIVITY);
     let month = table.month.first_day();
-    run(connector, conn, RECORDING, "START TRANSACTION")?;
-    run(connector, conn, RECORDING, &format!("DELETE FROM {name} WHERE Month = '{month}'"))?;
+    session.run(RECORDING, &format!("DELETE FROM {name} WHERE Month = '{month}'"))?;
     let days: Vec<String> = table.activity.iter().filter_map(|day| day_values(table, day)).collect();
     if days.is_empty() {
         return Ok(());
     }
     let columns = schema::DAILY_ACTIVITY.column_list();
-    run(connector, conn, RECORDING, &format!("INSERT INTO {name} ({columns}) VALUES {}", days.join(", ")))
+    session.run(RECORDING, &format!("INSERT INTO {name} ({columns}) VALUES {}", days.join(", ")))
 }
 
 /// The month is as it was. Where that cannot be recorded it is taken for torn, and made again.
-fn forget_announced(connector: &Connector, recorder: &mut Conn, record: &RunRecord) {
-    let _ = forget_run(connector, record).iter().try_for_each(|sql| recorder.query_drop(sql));
+fn forget_announced(recorder: &mut Session<'_>, record: &RunRecord) {
+    let _ = forget_run(recorder, record).iter().try_for_each(|sql| recorder.run(RECORDING, sql));
 }
 
 /// The run as it is recorded before it publishes, in case that it never says how it ended.
@@ -402,31 +313,23 @@ fn same_run(record: &RunRecord) -> String {
 }
 
 /// The statements that take away what was recorded of a run.
-fn forget_run(connector: &Connector, record: &RunRecord) -> Vec<String> {
-    let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
-    let (run_table, same_run) = (qualified(&schema::ETL_RUN), same_run(record));
+fn forget_run(session: &Session<'_>, record: &RunRecord) -> Vec<String> {
+    let (run_table, same_run) = (session.qualified(&schema::ETL_RUN), same_run(record));
     let details = record.details().map(|(table, _)| {
-        format!("DELETE FROM {} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})", qualified(table))
+        format!("DELETE FROM {} WHERE Run IN (SELECT Id FROM {run_table} WHERE {same_run})", session.qualified(table))
     });
     details.into_iter().chain([format!("DELETE FROM {run_table} WHERE {same_run}")]).collect()
 }
 
 /// Adds a run and what belongs to it, in the transaction that is open. It stands once, under the number with which it was
 /// announced.
-pub(super) fn record_run(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    record: &RunRecord,
-) -> Result<(), Failure> {
-    let qualified = |table: &schema::Table| connector.names().fill(&table.qualified());
-    let run_table = qualified(&schema::ETL_RUN);
+pub(super) fn record_run(session: &mut Session<'_>, record: &RunRecord) -> Result<(), Failure> {
+    let run_table = session.qualified(&schema::ETL_RUN);
     let announced = format!("Status = '{}' AND ExitCode = {TORN_EXIT_CODE}", RunStatus::Interrupted.name());
     let select = format!("SELECT MAX(Id) FROM {run_table} WHERE {} AND {announced}", same_run(record));
-    let known: Option<Option<u64>> =
-        conn.query_first(select).map_err(|e| Failure::new(&connector.place, RECORDING, &e))?;
+    let known: Option<Option<u64>> = session.query_first(RECORDING, &select)?;
     let known = known.flatten();
-    let mut statements = forget_run(connector, record);
+    let mut statements = forget_run(session, record);
     // Without `Id` the server gives it.
     let id = known.map(|id| ("Id".to_owned(), id.to_string()));
     let columns = schema::ETL_RUN.columns.iter().skip(1).map(|column| column.name.to_owned());
@@ -436,9 +339,9 @@ pub(super) fn record_run(
     statements.push(format!("INSERT INTO {run_table} ({}) VALUES ({})", columns.join(", "), values.join(", ")));
     // LAST_INSERT_ID() stays that of the run: these tables give no numbers. Texts are long, packets may be small.
     let number = known.map_or_else(|| "LAST_INSERT_ID()".to_owned(), |id| id.to_string());
-    let max_bytes = server.max_packet_bytes.min(1 << 20) / 2;
+    let max_bytes = session.server.max_packet_bytes.min(1 << 20) / 2;
     for (table, rows) in record.details() {
-        let insert = format!("INSERT INTO {} ({}) VALUES ", qualified(table), table.column_list());
+        let insert = format!("INSERT INTO {} ({}) VALUES ", session.qualified(table), table.column_list());
         let mut rows = rows.into_iter().map(|row| {
             let values: Vec<String> = row.iter().map(value_literal).collect();
             format!("({number}, {})", values.join(", "))
@@ -452,7 +355,7 @@ pub(super) fn record_run(
             statements.push(sql);
         }
     }
-    statements.iter().try_for_each(|sql| run(connector, conn, RECORDING, sql))
+    statements.iter().try_for_each(|sql| session.run(RECORDING, sql))
 }
 
 fn value_literal(value: &Value) -> String {

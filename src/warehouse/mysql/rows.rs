@@ -2,11 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::Connector;
-use super::failure::Failure;
+use super::fault::Failure;
+use super::session::Session;
 use super::{MysqlWarehouse, values_of};
 use crate::engine::calendar::Month;
 use crate::engine::columns::COLUMNS;
@@ -24,8 +23,8 @@ pub(super) fn for_each_row(
     each: &mut RowSink<'_>,
 ) -> Result<(), WarehouseError> {
     let mut n_rows = 0_u64;
-    warehouse.again_and_again(|connector, conn, _| {
-        let streamed = stream(connector, conn, month, devices, &mut |row| {
+    warehouse.with_retry(|session| {
+        let streamed = stream(session, month, devices, &mut |row| {
             n_rows += 1;
             each(row)
         });
@@ -34,22 +33,15 @@ pub(super) fn for_each_row(
     })
 }
 
-fn stream(
-    connector: &Connector,
-    conn: &mut Conn,
-    month: Month,
-    devices: Devices,
-    each: &mut RowSink<'_>,
-) -> Result<(), Failure> {
-    let failed = |error| Failure::new(&connector.place, DOING, &error);
-    let sql = connector.names().fill_month(&month_sql(COLUMNS, devices), month);
+fn stream(session: &mut Session<'_>, month: Month, devices: Devices, each: &mut RowSink<'_>) -> Result<(), Failure> {
+    let endpoint = &session.connector.endpoint;
+    let failed = |error| Failure::new(endpoint, DOING, &error);
+    let sql = session.fill_month(&month_sql(COLUMNS, devices), month);
     let columns = columns_read(COLUMNS, devices);
-    for row in conn.query_iter(sql).map_err(failed)? {
+    for row in session.conn.query_iter(sql).map_err(failed)? {
         let values = values_of(row.map_err(failed)?);
-        let cells = read(&columns, &values).map_err(|what| {
-            let what = connector.place.blot(&what);
-            Failure::plain(&connector.place, DOING, Fault::CustomerRow { what })
-        })?;
+        let cells = read(&columns, &values)
+            .map_err(|what| Failure::plain(endpoint, DOING, Fault::CustomerRow { what: endpoint.blot(&what) }))?;
         if each(CustomerRow::new(&cells)) == ControlFlow::Break(()) {
             break;
         }

@@ -4,43 +4,23 @@
 //! added to it: the servers exchange tables of the same definition only. Whether they would is tried with an empty
 //! partition before any row is loaded.
 
-use mysql::Conn;
-
-use super::connect::{Connector, quoted};
-use super::failure::Failure;
+use super::fault::{Chance, Failure};
+use super::names::{STAGING_PREFIX, literal, quoted, random};
 use super::partition;
-use super::publish::{run, run_patiently};
-use super::session::Server;
-use super::stream;
-use super::wait::patiently;
+use super::session::Session;
 use crate::engine::calendar::Month;
 use crate::warehouse::Meaning;
 use crate::warehouse::schema::Table;
 
-/// What every staging table's name begins with.
-pub(super) const STAGING_PREFIX: &str = "viewmart_staging_";
-
-/// A name that no staging table has, quoted and with its database.
-fn new_name(connector: &Connector) -> String {
-    let name = format!("{STAGING_PREFIX}{:016x}", stream::random());
-    format!("{}.{}", connector.place.names.warehouse, quoted(&name))
-}
-
 const CREATING: &str = "creating the staging table";
 
 /// Makes the empty table `staging` (quoted, with its database) like `table`, and tries the exchange.
-pub(super) fn create(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    table: &str,
-    staging: &str,
-) -> Result<(), Failure> {
-    run_patiently(connector, conn, CREATING, &format!("CREATE TABLE {staging} LIKE {table}"))?;
-    run_patiently(connector, conn, CREATING, &format!("ALTER TABLE {staging} REMOVE PARTITIONING"))?;
+pub(super) fn create(session: &mut Session<'_>, table: &str, staging: &str) -> Result<(), Failure> {
+    session.run_patiently(CREATING, &format!("CREATE TABLE {staging} LIKE {table}"))?;
+    session.run_patiently(CREATING, &format!("ALTER TABLE {staging} REMOVE PARTITIONING"))?;
     let exchange = Exchange { table, held: None, staging };
     // A reader may have it for long: whether it is in the way in the end, the end will tell.
-    match exchange.tried(connector, conn, server, TRYING) {
+    match exchange.tried(session, TRYING) {
         Err(failure) if failure.is_waiting() => Ok(()),
         result => result.map_err(|failure| exchange.explained(failure)),
     }
@@ -58,18 +38,21 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    pub(super) fn new(connector: &Connector, table: &'static Table, month: Month) -> Staging {
-        Staging { table, home: home(connector, table), month, name: new_name(connector) }
+    /// For a month of `table`, under a name that no other staging table has.
+    pub fn new(session: &Session<'_>, table: &'static Table, month: Month) -> Result<Staging, Failure> {
+        let name = format!("{STAGING_PREFIX}{}", random(session.address())?);
+        let name = format!("{}.{}", session.connector.endpoint.names.warehouse, quoted(&name));
+        Ok(Staging { table, home: session.qualified(table), month, name })
     }
 
     /// Makes it, empty.
-    pub(super) fn create(&self, connector: &Connector, conn: &mut Conn, server: &Server) -> Result<(), Failure> {
-        create(connector, conn, server, &self.home, &self.name)
+    pub fn create(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+        create(session, &self.home, &self.name)
     }
 
     /// Drops it, where it is there.
-    pub(super) fn drop(&self, connector: &Connector, conn: &mut Conn) -> Result<(), Failure> {
-        run(connector, conn, "dropping the staging table", &format!("DROP TABLE IF EXISTS {}", self.name))
+    pub fn drop(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+        session.run("dropping the staging table", &format!("DROP TABLE IF EXISTS {}", self.name))
     }
 
     fn exchange(&self) -> Exchange<'_> {
@@ -77,18 +60,47 @@ impl Staging {
     }
 }
 
-/// Exchanges all of them, in order; those before one that fails are taken back.
+/// Drops the staging tables, and the views that tried the account's rights, of runs that did not come to their end. The
+/// caller holds the lock.
+pub(super) fn drop_leftovers(session: &mut Session<'_>) -> Result<(), Failure> {
+    let doing = "removing what a broken-off run left";
+    let connector = session.connector;
+    let names = &connector.endpoint.names;
+    for (database, quoted_database) in [(&connector.database, &names.warehouse), (&connector.mart_db, &names.mart)] {
+        let sql = format!(
+            "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} \
+             AND LEFT(TABLE_NAME, {}) = '{STAGING_PREFIX}'",
+            literal(database),
+            STAGING_PREFIX.len(),
+        );
+        let found: Vec<(String, String)> = session.query(doing, &sql)?;
+        for (name, table_type) in found {
+            let kind = if table_type == "VIEW" { "VIEW" } else { "TABLE" };
+            session.run_patiently(doing, &format!("DROP {kind} IF EXISTS {quoted_database}.{}", quoted(&name)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The result of a step after whose end its tables were dropped, with the result of that. Whatever a broken connection or a
+/// reader leaves of them is dropped by the next run; the result of this one does not depend on it.
+pub(super) fn and_tidied(result: Result<(), Failure>, dropped: Result<(), Failure>) -> Result<(), Failure> {
+    result.and(match dropped {
+        Err(failure) if failure.chance == Chance::Lasting => Err(failure),
+        _ => Ok(()),
+    })
+}
+
+/// Exchanges all of them, in order; those before one that fails are exchanged back.
 pub(super) fn exchange_all(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
+    session: &mut Session<'_>,
     stagings: &[&Staging],
     doing: &'static str,
 ) -> Result<(), Failure> {
     let mut made = Vec::new();
     for staging in stagings {
-        if let Err(failure) = staging.exchange().make(connector, conn, server, doing) {
-            take_back(connector, conn, server, &made)?;
+        if let Err(failure) = staging.exchange().make(session, doing) {
+            revert_exchange(session, &made)?;
             return Err(failure);
         }
         made.push(*staging);
@@ -97,17 +109,10 @@ pub(super) fn exchange_all(
 }
 
 /// Gives readers the old month again, the last exchange first, on a new connection if need be.
-pub(super) fn take_back(
-    connector: &Connector,
-    conn: &mut Conn,
-    server: &Server,
-    exchanged: &[&Staging],
-) -> Result<(), Failure> {
+pub(super) fn revert_exchange(session: &mut Session<'_>, exchanged: &[&Staging]) -> Result<(), Failure> {
     let doing = "taking the month back";
-    exchanged.iter().rev().try_for_each(|staging| match staging.exchange().make(connector, conn, server, doing) {
-        Err(failure) if failure.is_passing() => {
-            staging.exchange().make(connector, &mut connector.connect()?.0, server, doing)
-        }
+    exchanged.iter().rev().try_for_each(|staging| match staging.exchange().make(session, doing) {
+        Err(failure) if failure.is_passing() => staging.exchange().make(&mut session.another()?, doing),
         result => result,
     })
 }
@@ -133,14 +138,8 @@ const ROW_FORMATS: [&str; 3] = ["DYNAMIC", "COMPACT", "REDUNDANT"];
 
 impl Exchange<'_> {
     /// Makes it as soon as no reader is in its way.
-    fn make(
-        &self,
-        connector: &Connector,
-        conn: &mut Conn,
-        server: &Server,
-        doing: &'static str,
-    ) -> Result<(), Failure> {
-        patiently(connector, || self.tried(connector, conn, server, doing)).map_err(|failure| self.explained(failure))
+    fn make(&self, session: &mut Session<'_>, doing: &'static str) -> Result<(), Failure> {
+        session.patiently(|session| self.tried(session, doing)).map_err(|failure| self.explained(failure))
     }
 
     /// What to do where the server says that the two differ: by what it says they differ in.
@@ -152,27 +151,21 @@ impl Exchange<'_> {
 
     /// Tries it. A partition keeps the row format that was the server's when it was made, which no view shows to an
     /// ordinary account: where it is another one, the staging table gets it.
-    fn tried(
-        &self,
-        connector: &Connector,
-        conn: &mut Conn,
-        server: &Server,
-        doing: &'static str,
-    ) -> Result<(), Failure> {
+    fn tried(&self, session: &mut Session<'_>, doing: &'static str) -> Result<(), Failure> {
         let Exchange { table, held, staging } = self;
-        let unchecked = if server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" };
+        let unchecked = if session.server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" };
         let exchange = format!(
             "ALTER TABLE {table} EXCHANGE PARTITION {} WITH TABLE {staging}{unchecked}",
             partition::name(*held)
         );
-        let mut result = run(connector, conn, doing, &exchange);
+        let mut result = session.run(doing, &exchange);
         for format in ROW_FORMATS {
             match &result {
                 Err(failure) if failure.code == Some(1731) && failure.error.to_string().contains("ROW_FORMAT") => {}
                 _ => break,
             }
-            run(connector, conn, doing, &format!("ALTER TABLE {staging} ROW_FORMAT = {format}"))?;
-            result = run(connector, conn, doing, &exchange);
+            session.run(doing, &format!("ALTER TABLE {staging} ROW_FORMAT = {format}"))?;
+            result = session.run(doing, &exchange);
         }
         result
     }
@@ -192,9 +185,4 @@ fn repair(table: &str, held: partition::Held, words: &str) -> String {
     } else {
         format!("ALTER TABLE {table} FORCE")
     }
-}
-
-/// A table of the warehouse, quoted and with its database.
-pub(super) fn home(connector: &Connector, table: &Table) -> String {
-    connector.names().fill(&table.qualified())
 }

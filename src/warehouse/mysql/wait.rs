@@ -8,33 +8,40 @@ use std::time::Duration;
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
-use super::connect::{Connector, literal};
-use super::failure::{Chance, Failure};
-use super::session::Server;
+use super::connect::Connector;
+use super::fault::Failure;
+use super::names::literal;
+use super::session::Session;
+use super::settings::Server;
 use crate::console::Waiting;
 use crate::warehouse::{Fault, WarehouseError};
-
-/// Longest wait for a lock inside the server, in seconds: the smallest that it takes.
-pub(super) const SERVER_WAIT_S: u64 = 1;
 
 /// Time between two tries, in which those that queue behind us have their turn.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Runs a step of one statement, or of one transaction that it begins anew, until no lock of another is in its way, or
-/// the time for that is over.
-pub(super) fn patiently<T>(connector: &Connector, mut step: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    let mut wait = Waiting::new(connector.lock_timeout);
-    loop {
-        match step() {
-            Err(failure) if failure.chance == Chance::Waiting => {
-                if wait.is_over() {
-                    return Err(given_up(failure, &who_holds(connector), connector.lock_timeout));
+impl<'a> Session<'a> {
+    /// Runs a step of one statement, or of one transaction that it begins anew, until no lock of another is in its way, or
+    /// the time for that is over.
+    pub fn patiently<T>(&mut self, mut step: impl FnMut(&mut Session<'a>) -> Result<T, Failure>) -> Result<T, Failure> {
+        let connector = self.connector;
+        let mut wait = Waiting::new(connector.lock_timeout);
+        loop {
+            match step(self) {
+                Err(failure) if failure.is_waiting() => {
+                    if wait.is_over() {
+                        return Err(given_up(failure, &who_holds(connector), connector.lock_timeout));
+                    }
+                    wait.tell(|| held_up(&failure.error, &who_holds(connector)));
+                    thread::sleep(PAUSE);
                 }
-                wait.tell(|| held_up(&failure.error, &who_holds(connector)));
-                thread::sleep(PAUSE);
+                result => return result,
             }
-            result => return result,
         }
+    }
+
+    /// Runs a statement without rows that is a transaction by itself, as soon as no lock of another is in its way.
+    pub fn run_patiently(&mut self, doing: &'static str, sql: &str) -> Result<(), Failure> {
+        self.patiently(|session| session.run(doing, sql))
     }
 }
 
@@ -109,7 +116,7 @@ impl fmt::Display for Holders {
 
 /// Looks for those who hold locks on tables of ours, on a connection of its own.
 fn who_holds(connector: &Connector) -> Holders {
-    let Ok((mut conn, server)) = connector.connect() else { return Holders::default() };
+    let Ok(Session { mut conn, server, .. }) = Session::open(connector) else { return Holders::default() };
     let databases = format!("{}, {}", literal(&connector.database), literal(&connector.mart_db));
     for (are_certain, sql) in questions(&server, &databases) {
         // Most accounts may not ask everything.

@@ -1,10 +1,11 @@
 //! What somebody changed in `customer_behavior` since it was made.
 
 use mysql::prelude::Queryable as _;
+use viewmart::check::Verdict;
 use viewmart::console::Progress;
 use viewmart::mart;
 use viewmart::warehouse::Warehouse as _;
-use viewmart::warehouse::mysql::{Outcome, warehouse_checks};
+use viewmart::warehouse::mysql::examine;
 
 use super::fixture::{
     Server, assert_finished, assert_message, assert_rows, clock, flavours, load_and_build, n_staging_tables, odd,
@@ -22,8 +23,8 @@ fn assert_loads(server: &Server, database: &str, changes: &[&str]) {
     changes
         .iter()
         .for_each(|sql| root.query_drop(sql.replace("{table}", &format!("{database}.customer_behavior"))).unwrap());
-    let findings = warehouse_checks(&server.url(database), None, &options(), &mart::schema());
-    assert!(findings.iter().all(|finding| finding.outcome != Outcome::Failed), "{changes:?}: {findings:?}");
+    let checks = examine(&server.url(database), None, &options(), &mart::schema());
+    assert!(checks.iter().all(|check| check.verdict != Verdict::Failed), "{changes:?}: {checks:?}");
     for table in &months[1..] {
         load_and_build(&server.url(database), table, 1).unwrap_or_else(|error| panic!("{changes:?}: {error}"));
         assert_finished(server, database, table);
@@ -156,9 +157,9 @@ fn a_change_that_stops_exchanges_is_named_before_any_row_is_loaded() {
     let error = warehouse.load(&months[1], clock(), &Progress::hidden()).unwrap_err();
     let advice = "put it right (ALTER TABLE `marked`.customer_behavior FORCE)";
     assert_message(&error, "trying to exchange an empty partition failed", advice);
-    let findings = warehouse_checks(&mysql.url("marked"), None, &options(), &mart::schema());
-    let rights = findings.iter().find(|finding| finding.what == "rights").unwrap();
-    assert_eq!(rights.outcome, Outcome::Failed);
+    let checks = examine(&mysql.url("marked"), None, &options(), &mart::schema());
+    let rights = checks.iter().find(|check| check.what == "rights").unwrap();
+    assert_eq!(rights.verdict, Verdict::Failed);
     assert!(rights.advice.as_ref().unwrap().contains(advice), "{rights:?}");
     assert_rows(&mut warehouse, &months[0]);
     assert_eq!(n_staging_tables(&mysql, "marked"), 0);

@@ -1,23 +1,24 @@
 //! What the doctor says.
 
 use mysql::prelude::Queryable as _;
-use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, Outcome, Secret, warehouse_checks};
+use viewmart::check::Verdict;
+use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, Secret, examine};
 
 use super::fixture::{assert_message, flavours, n_staging_tables, odd, options, refused, take_lock};
 
 #[test]
 fn the_doctor_sees_what_is_wrong() {
-    let check = |url: &MysqlUrl, options: &MysqlOptions, expected: &[(&str, Outcome)]| {
-        let findings = warehouse_checks(url, None, options, &viewmart::mart::schema());
-        for (what, outcome) in expected {
-            let found = findings.iter().find(|finding| finding.what == *what);
-            assert_eq!(found.map(|finding| finding.outcome), Some(*outcome), "{what}: {findings:?}");
-            assert_eq!(found.unwrap().advice.is_some(), *outcome != Outcome::Good, "{what}: {findings:?}");
+    let check = |url: &MysqlUrl, options: &MysqlOptions, expected: &[(&str, Verdict)]| {
+        let checks = examine(url, None, options, &viewmart::mart::schema());
+        for (what, verdict) in expected {
+            let found = checks.iter().find(|check| check.what == *what);
+            assert_eq!(found.map(|check| check.verdict), Some(*verdict), "{what}: {checks:?}");
+            assert_eq!(found.unwrap().advice.is_some(), *verdict != Verdict::Good, "{what}: {checks:?}");
         }
-        let n_wrong = findings.iter().filter(|finding| finding.outcome != Outcome::Good).count();
-        assert_eq!(n_wrong, expected.iter().filter(|(_, outcome)| *outcome != Outcome::Good).count(), "{findings:?}");
+        let n_wrong = checks.iter().filter(|check| check.verdict != Verdict::Good).count();
+        assert_eq!(n_wrong, expected.iter().filter(|(_, verdict)| *verdict != Verdict::Good).count(), "{checks:?}");
     };
-    use Outcome::{Failed, Good, Warning};
+    use Verdict::{Failed, Good, Warning};
     for server in flavours() {
         drop(server.fresh("examined"));
         let all = ["connection", "version", "local_infile", "packet size", "character set", "write access", "rights"];
@@ -55,8 +56,8 @@ fn the_doctor_sees_what_is_wrong() {
 
 /// The objects of all GRANT statements that are advised.
 fn grants(url: &MysqlUrl) -> Vec<String> {
-    let findings = warehouse_checks(url, None, &options(), &viewmart::mart::schema());
-    let advice: Vec<String> = findings.into_iter().filter_map(|finding| finding.advice).collect();
+    let checks = examine(url, None, &options(), &viewmart::mart::schema());
+    let advice: Vec<String> = checks.into_iter().filter_map(|check| check.advice).collect();
     let advice = advice.join(" ");
     let objects = advice.split("GRANT ").skip(1).filter_map(|grant| grant.split_once("CREATE VIEW "));
     objects.filter_map(|(_, object)| Some(object.split_once(" TO ")?.0.to_owned())).collect()
@@ -73,17 +74,17 @@ fn the_doctor_keeps_out_of_a_run_and_leaves_nothing() {
             root.query_drop(format!("CREATE TABLE {database}.{scratch} (One INT)")).unwrap();
             root.query_drop(format!("CREATE VIEW {database}.{scratch}_view AS SELECT 1 AS One")).unwrap();
         }
-        let look = || warehouse_checks(&server.url("visited"), None, &options(), &viewmart::mart::schema());
+        let look = || examine(&server.url("visited"), None, &options(), &viewmart::mart::schema());
         take_lock(&mut root, "visited");
-        let findings = look();
-        let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
-        assert_eq!(tables.outcome, Outcome::Good);
+        let checks = look();
+        let tables = checks.iter().find(|check| check.what == "tables").unwrap();
+        assert_eq!(tables.verdict, Verdict::Good);
         let holder = format!("another viewmart works on them: connection {} of root@", root.connection_id());
         assert!(tables.found.starts_with(&holder), "{tables:?}");
         assert_eq!(n_staging_tables(&server, "visited"), 2);
         root.query_drop("DO RELEASE_ALL_LOCKS()").unwrap();
-        let findings = look();
-        assert!(findings.iter().all(|finding| finding.outcome == Outcome::Good), "{findings:?}");
+        let checks = look();
+        assert!(checks.iter().all(|check| check.verdict == Verdict::Good), "{checks:?}");
         for database in ["visited", "visited_mart"] {
             assert_eq!(n_staging_tables(&server, database), 0);
         }
@@ -96,9 +97,9 @@ fn the_doctor_refuses_what_a_run_refuses() {
         drop(server.fresh("unlike"));
         let mut root = server.root();
         root.query_drop("UPDATE unlike_mart.warehouse_id SET Id = 'another'").unwrap();
-        let findings = warehouse_checks(&server.url("unlike"), None, &options(), &viewmart::mart::schema());
-        let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
-        assert_eq!(tables.outcome, Outcome::Failed);
+        let checks = examine(&server.url("unlike"), None, &options(), &viewmart::mart::schema());
+        let tables = checks.iter().find(|check| check.what == "tables").unwrap();
+        assert_eq!(tables.verdict, Verdict::Failed);
         assert!(tables.found.contains("`unlike_mart` is the mart of another warehouse (another,"), "{tables:?}");
         let error = refused(&server.url("unlike"), options());
         assert_message(&error, "`unlike_mart` is the mart of another warehouse (another,", "--mart-db");

@@ -1,8 +1,9 @@
 //! A warehouse that version 0.1.0 made is brought up to date by the next run.
 
 use mysql::prelude::Queryable as _;
+use viewmart::check::Verdict;
 use viewmart::mart;
-use viewmart::warehouse::mysql::{MysqlWarehouse, Outcome, warehouse_checks};
+use viewmart::warehouse::mysql::{MysqlWarehouse, examine};
 use viewmart::warehouse::{Missing, Value, Warehouse as _};
 
 use super::fixture::{Server, assert_rows, load_and_build, options, shared};
@@ -30,9 +31,9 @@ fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
     for server in shared() {
         write_first_release(&server, "upgraded");
         let url = server.url("upgraded");
-        let findings = warehouse_checks(&url, None, &options(), &mart::schema());
-        assert!(findings.iter().all(|finding| finding.outcome == Outcome::Good), "{findings:?}");
-        let tables = findings.iter().find(|finding| finding.what == "tables").unwrap();
+        let checks = examine(&url, None, &options(), &mart::schema());
+        assert!(checks.iter().all(|check| check.verdict == Verdict::Good), "{checks:?}");
+        let tables = checks.iter().find(|check| check.what == "tables").unwrap();
         assert!(tables.found.ends_with("a run brings it up to date"), "{tables:?}");
 
         let may = random_month("2022-05", 100, 1);
@@ -61,7 +62,7 @@ fn a_warehouse_of_the_first_release_is_brought_up_to_date() {
         assert_rows(&mut warehouse, &may);
         // Nothing is left to do.
         mart::prepare(&mut warehouse, Missing::Refuse).unwrap();
-        let findings = warehouse_checks(&url, None, &options(), &mart::schema());
-        assert!(findings.iter().any(|finding| finding.found.ends_with("ready")), "{findings:?}");
+        let checks = examine(&url, None, &options(), &mart::schema());
+        assert!(checks.iter().any(|check| check.found.ends_with("ready")), "{checks:?}");
     }
 }

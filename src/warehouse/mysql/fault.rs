@@ -4,7 +4,7 @@ use std::io;
 
 use mysql::{DriverError, Error};
 
-use super::connect::Place;
+use super::endpoint::Endpoint;
 use crate::warehouse::{Fault, Meaning, WarehouseError};
 
 /// Whether trying again may help.
@@ -38,6 +38,11 @@ impl From<WarehouseError> for Failure {
 #[error("the server asked for the file `{0}`, which was not offered; it got nothing")]
 pub(super) struct ForeignFile(pub String);
 
+/// The answer to a request for a file that was not offered.
+pub(super) fn refuse_file(name: &[u8]) -> io::Error {
+    io::Error::other(ForeignFile(String::from_utf8_lossy(name).chars().take(200).collect()))
+}
+
 /// The rows of a load ended early because another part of it failed; that other failure is the one to report.
 #[derive(Debug, thiserror::Error)]
 #[error("the load was broken off")]
@@ -45,27 +50,29 @@ pub(super) struct BrokenOff;
 
 impl Failure {
     /// Classifies an error of the client or the server that came up in step `doing`.
-    pub(super) fn new(place: &Place, doing: &'static str, error: &Error) -> Failure {
+    pub(super) fn new(endpoint: &Endpoint, doing: &'static str, error: &Error) -> Failure {
         let (words, meaning) = match error {
-            Error::MySqlError(e) => (format!("{} (error {})", e.message, e.code), of_server(place, e.code, &e.message)),
-            Error::DriverError(e) => of_driver(place, e),
-            Error::IoError(e) => of_io(place, e),
+            Error::MySqlError(e) => {
+                (format!("{} (error {})", e.message, e.code), of_server(endpoint, e.code, &e.message))
+            }
+            Error::DriverError(e) => of_driver(endpoint, e),
+            Error::IoError(e) => of_io(endpoint, e),
             Error::CodecError(e) => match std::error::Error::source(e).and_then(|cause| cause.downcast_ref()) {
-                Some(cause) => of_io(place, cause),
+                Some(cause) => of_io(endpoint, cause),
                 None => too_large_or_strange(e.to_string()),
             },
             Error::TlsError(e) => (format!("TLS failed: {e}"), Meaning::TlsFailed),
             other => (other.to_string(), Meaning::Unknown),
         };
-        let (chance, words) = (Chance::of(&meaning), place.blot(&one_line(&words)));
+        let (chance, words) = (Chance::of(&meaning), endpoint.blot(&one_line(&words)));
         let code = if let Error::MySqlError(e) = error { Some(e.code) } else { None };
-        let error = WarehouseError::step(place.address.as_str(), doing, Fault::Said { words, meaning });
+        let error = WarehouseError::step(endpoint.address.as_str(), doing, Fault::Said { words, meaning });
         Failure { error, chance, code }
     }
 
     /// What was found in the database, or not.
-    pub(super) fn plain(place: &Place, doing: &'static str, fault: Fault) -> Failure {
-        Failure::from(WarehouseError::step(place.address.as_str(), doing, fault))
+    pub(super) fn plain(endpoint: &Endpoint, doing: &'static str, fault: Fault) -> Failure {
+        Failure::from(WarehouseError::step(endpoint.address.as_str(), doing, fault))
     }
 
     pub(super) fn is_passing(&self) -> bool {
@@ -107,8 +114,8 @@ impl Chance {
 }
 
 /// Error codes of MySQL and MariaDB; where a code means another thing in the other server, the text decides.
-fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
-    let user = || place.user.clone();
+fn of_server(endpoint: &Endpoint, code: u16, message: &str) -> Meaning {
+    let user = || endpoint.user.clone();
     match code {
         // MariaDB answers so to a connection without TLS where it takes no other.
         1045 | 1698 | 1524 => Meaning::Login { user: user() },
@@ -117,8 +124,8 @@ fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
         3118 | 4151 => Meaning::AccountLocked { user: user() },
         1040 | 1203 | 1226 => Meaning::TooManyConnections,
         // Rights, on a database, a table, a column or the whole server.
-        1044 | 1142 | 1143 | 1227 | 1370 => Meaning::NoRights { grants: place.grants() },
-        1049 => Meaning::NoDatabase { name: place.names.warehouse.clone() },
+        1044 | 1142 | 1143 | 1227 | 1370 => Meaning::NoRights { grants: endpoint.grants() },
+        1049 => Meaning::NoDatabase { name: endpoint.names.warehouse.clone() },
         // Read-only server, schema, transaction or engine. 1290 names the option in its text.
         1290 | 1792 | 1836 | 3989 => Meaning::ReadOnlyServer,
         // 1030, 1180 and their like carry the operating system's number: 28 is a full disk.
@@ -143,7 +150,7 @@ fn of_server(place: &Place, code: u16, message: &str) -> Meaning {
     }
 }
 
-fn of_driver(place: &Place, error: &DriverError) -> (String, Meaning) {
+fn of_driver(endpoint: &Endpoint, error: &DriverError) -> (String, Meaning) {
     match error {
         DriverError::CouldNotConnect(Some((address, why, kind))) => {
             let meaning = match kind {
@@ -155,7 +162,7 @@ fn of_driver(place: &Place, error: &DriverError) -> (String, Meaning) {
             (format!("{address}: {why}"), meaning)
         }
         DriverError::ConnectTimeout | DriverError::Timeout => {
-            (format!("no answer within {} s", place.connect_timeout.as_secs()), Meaning::NoConnection)
+            (format!("no answer within {} s", endpoint.connect_timeout.as_secs()), Meaning::NoConnection)
         }
         DriverError::TlsNotSupported => {
             ("the server does not offer TLS, and ssl-mode asks for it".to_owned(), Meaning::NoTls)
@@ -175,17 +182,17 @@ fn too_large_or_strange(text: String) -> (String, Meaning) {
     (text, meaning)
 }
 
-fn of_io(place: &Place, error: &io::Error) -> (String, Meaning) {
+fn of_io(endpoint: &Endpoint, error: &io::Error) -> (String, Meaning) {
     if let Some(inner) = error.get_ref() {
         if let Some(foreign) = inner.downcast_ref::<ForeignFile>() {
             return (foreign.to_string(), Meaning::ForeignFile);
         }
         // The stream of a load wraps the client's errors.
         match inner.downcast_ref::<Error>() {
-            Some(Error::IoError(e)) => return of_io(place, e),
+            Some(Error::IoError(e)) => return of_io(endpoint, e),
             Some(Error::CodecError(e)) => {
                 if let Some(cause) = std::error::Error::source(e).and_then(|cause| cause.downcast_ref()) {
-                    return of_io(place, cause);
+                    return of_io(endpoint, cause);
                 }
             }
             _ => {}
@@ -200,7 +207,7 @@ fn of_io(place: &Place, error: &io::Error) -> (String, Meaning) {
     }
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            (format!("no answer within {} s", place.statement_timeout.as_secs()), Meaning::NoAnswer)
+            (format!("no answer within {} s", endpoint.statement_timeout.as_secs()), Meaning::NoAnswer)
         }
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => (text, Meaning::TlsFiles),
         _ => (format!("the server closed the connection ({text})"), Meaning::Ended),
@@ -218,12 +225,12 @@ mod tests {
 
     #[test]
     fn words_have_a_meaning_and_a_chance() {
-        let place = Place::for_tests();
+        let endpoint = Endpoint::for_tests();
         let server = |code: u16, message: &str| {
             Error::MySqlError(mysql::MySqlError { state: "HY000".to_owned(), code, message: message.to_owned() })
         };
         let check = |error: Error, words: &str, expected: Meaning, chance: Chance| {
-            let failure = Failure::new(&place, "staging rows", &error);
+            let failure = Failure::new(&endpoint, "staging rows", &error);
             let Some(Fault::Said { words: found, meaning }) = failure.error.fault() else { panic!("{failure:?}") };
             assert!(found.contains(words), "{found}");
             assert!(!found.contains("hunter2") && !found.contains('\n'), "{found}");
@@ -232,7 +239,7 @@ mod tests {
         use Chance::{Lasting, Passing, Waiting};
         let login = Meaning::Login { user: "etl".to_owned() };
         check(server(1045, "Access denied\nhunter2"), "Access denied *** (error 1045)", login, Lasting);
-        check(server(1044, "Access denied"), "1044", Meaning::NoRights { grants: place.grants() }, Lasting);
+        check(server(1044, "Access denied"), "1044", Meaning::NoRights { grants: endpoint.grants() }, Lasting);
         check(server(1049, "Unknown database"), "1049", Meaning::NoDatabase { name: "`tv`".to_owned() }, Lasting);
         check(server(1290, "running with --read-only"), "read-only", Meaning::ReadOnlyServer, Lasting);
         check(server(1114, "The table is full"), "full", Meaning::ServerFull, Lasting);

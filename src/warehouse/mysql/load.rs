@@ -13,10 +13,11 @@ use std::thread;
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, Error, LocalInfileHandler};
 
-use super::connect::refused;
 use super::encode::{MAX_ROW_BYTES, names_of_sent, push_tsv, push_values, sent};
-use super::failure::BrokenOff;
-use super::session::{LocalInfile, Server};
+use super::fault::{BrokenOff, Failure, refuse_file};
+use super::names::random;
+use super::session::Session;
+use super::settings::{LocalInfile, Server};
 use crate::console::Progress;
 use crate::engine::columns::{COLUMNS, Cell, Column, ColumnType, Values};
 use crate::engine::month::MonthTable;
@@ -80,65 +81,74 @@ pub(super) fn transactions(server: &Server, table: &MonthTable, rows: Range<usiz
     ranges
 }
 
-/// Loads the rows `rows` of `table`, one transaction, with these of its columns into the table `staging` (quoted, with its database).
+/// What is loaded, and where to.
+pub(super) struct Source<'a> {
+    pub table: &'a MonthTable,
+    /// Those of its columns that the staging table has.
+    pub columns: &'a [Column],
+    /// The staging table, quoted and with its database.
+    pub staging: &'a str,
+}
+
+/// Loads these rows, one transaction.
 ///
 /// The server's own count of warnings is an error here: `LOAD DATA LOCAL` turns errors of data into warnings.
 pub(super) fn load_range(
-    conn: &mut Conn,
-    server: &Server,
-    staging: &str,
-    columns: &[Column],
-    table: &MonthTable,
+    session: &mut Session<'_>,
+    source: &Source<'_>,
     rows: Range<usize>,
     counted: &Counted<'_>,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let now = Counted::new(counted.progress);
-    let loaded = match server.local_infile {
-        LocalInfile::Allowed => load_infile(conn, staging, columns, table, rows, &now),
-        LocalInfile::Refused => insert_rows(conn, server, staging, columns, table, rows, &now),
+    let loaded = match session.server.local_infile {
+        LocalInfile::Allowed => {
+            // The server has to ask for exactly this name, once.
+            let offered = format!("viewmart-rows-{}", random(session.address())?);
+            load_infile(&mut session.conn, source, rows, &offered, &now)
+        }
+        LocalInfile::Refused => insert_rows(session, source, rows, &now),
     };
     match &loaded {
         Ok(()) => drop(counted.n_rows.fetch_add(now.n_rows.into_inner(), Ordering::Relaxed)),
         Err(_) => now.take_back(),
     }
-    loaded
+    loaded.map_err(|error| session.failed("staging rows", &error))
 }
 
-/// A part of the stream of rows.
-enum Part {
+/// What the encoder sends.
+enum Message {
     Rows(Vec<u8>),
     /// All rows were sent. A stream that ends without it was broken off.
     End,
 }
 
+/// Loads the rows as the file `offered`.
 fn load_infile(
     conn: &mut Conn,
-    staging: &str,
-    columns: &[Column],
-    table: &MonthTable,
+    source: &Source<'_>,
     rows: Range<usize>,
+    offered: &str,
     counted: &Counted<'_>,
 ) -> Result<(), Error> {
-    // The server has to ask for exactly this name, once.
-    let offered = format!("viewmart-rows-{:016x}", random());
-    let (filled, full) = sync_channel::<Part>(N_BUFFERS);
+    let (filled, full) = sync_channel::<Message>(N_BUFFERS);
     let (give_back, empty) = channel::<Vec<u8>>();
     for _ in 0..N_BUFFERS {
         // Both ends are here: this cannot fail.
         let _ = give_back.send(Vec::with_capacity(CHUNK_BYTES + MAX_ROW_BYTES));
     }
-    conn.set_local_infile_handler(Some(offer(offered.clone(), full, give_back)));
+    conn.set_local_infile_handler(Some(offer(offered.to_owned(), full, give_back)));
     let offer = Offer { conn };
     // The bytes are UTF-8 as they stand: a server that reads them as such takes each character by itself.
     let statement = format!(
-        "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {staging} CHARACTER SET binary \
+        "LOAD DATA LOCAL INFILE '{offered}' INTO TABLE {} CHARACTER SET binary \
          FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({})",
-        names_of_sent(columns)
+        source.staging,
+        names_of_sent(source.columns)
     );
     thread::scope(|scope| {
         // Moved in here, so that it ends before the encoder is waited for, also by a panic.
         let offer = offer;
-        scope.spawn(move || encode_rows(columns, table, rows, &filled, &empty, counted));
+        scope.spawn(move || encode_rows(source, rows, &filled, &empty, counted));
         offer.conn.query_drop(statement)
     })
 }
@@ -156,41 +166,40 @@ impl Drop for Offer<'_> {
 }
 
 /// The handler that gives out the rows for the one name `offered`, once, and nothing for any other wish.
-fn offer(offered: String, full: Receiver<Part>, give_back: Sender<Vec<u8>>) -> LocalInfileHandler {
+fn offer(offered: String, full: Receiver<Message>, give_back: Sender<Vec<u8>>) -> LocalInfileHandler {
     let mut stream = Some((full, give_back));
     LocalInfileHandler::new(move |name, writer| {
         if name != offered.as_bytes() {
-            return Err(refused(name));
+            return Err(refuse_file(name));
         }
-        let (full, give_back) = stream.take().ok_or_else(|| refused(name))?;
+        let (full, give_back) = stream.take().ok_or_else(|| refuse_file(name))?;
         hand_out(&full, &give_back, writer)
     })
 }
 
-fn hand_out(full: &Receiver<Part>, give_back: &Sender<Vec<u8>>, writer: &mut dyn Write) -> std::io::Result<()> {
+fn hand_out(full: &Receiver<Message>, give_back: &Sender<Vec<u8>>, writer: &mut dyn Write) -> std::io::Result<()> {
     loop {
         match full.recv() {
-            Ok(Part::Rows(mut buffer)) => {
+            Ok(Message::Rows(mut buffer)) => {
                 writer.write_all(&buffer)?;
                 buffer.clear();
                 // The encoder may be through with its rows.
                 let _ = give_back.send(buffer);
             }
-            Ok(Part::End) => return Ok(()),
+            Ok(Message::End) => return Ok(()),
             Err(_) => return Err(std::io::Error::other(BrokenOff)),
         }
     }
 }
 
 fn encode_rows(
-    columns: &[Column],
-    table: &MonthTable,
+    source: &Source<'_>,
     rows: Range<usize>,
-    filled: &SyncSender<Part>,
+    filled: &SyncSender<Message>,
     empty: &Receiver<Vec<u8>>,
     counted: &Counted<'_>,
 ) {
-    let values: Vec<Values<'_>> = sent(columns).map(|column| column.values(table)).collect();
+    let values: Vec<Values<'_>> = sent(source.columns).map(|column| column.values(source.table)).collect();
     let mut row = rows.start;
     while row < rows.end {
         // Either channel ends when the load failed; its own error says why.
@@ -200,27 +209,25 @@ fn encode_rows(
             push_tsv(&mut buffer, &values, row);
             row += 1;
         }
-        if filled.send(Part::Rows(buffer)).is_err() {
+        if filled.send(Message::Rows(buffer)).is_err() {
             return;
         }
         counted.advance((row - first) as u64);
     }
-    let _ = filled.send(Part::End);
+    let _ = filled.send(Message::End);
 }
 
 /// The way without `LOAD DATA LOCAL`: `INSERT` statements of many rows, several times slower.
 fn insert_rows(
-    conn: &mut Conn,
-    server: &Server,
-    staging: &str,
-    columns: &[Column],
-    table: &MonthTable,
+    session: &mut Session<'_>,
+    source: &Source<'_>,
     rows: Range<usize>,
     counted: &Counted<'_>,
 ) -> Result<(), Error> {
-    let max_bytes = insert_bytes(server.max_packet_bytes);
-    let head = format!("INSERT INTO {staging} ({}) VALUES ", names_of_sent(columns));
-    let values: Vec<Values<'_>> = sent(columns).map(|column| column.values(table)).collect();
+    let max_bytes = insert_bytes(session.server.max_packet_bytes);
+    let conn = &mut session.conn;
+    let head = format!("INSERT INTO {} ({}) VALUES ", source.staging, names_of_sent(source.columns));
+    let values: Vec<Values<'_>> = sent(source.columns).map(|column| column.values(source.table)).collect();
     let mut statement = head.clone();
     let mut n_waiting = 0;
     conn.query_drop("START TRANSACTION")?;
@@ -257,12 +264,6 @@ fn insert_bytes(max_packet_bytes: u64) -> usize {
     half.min(INSERT_BYTES).saturating_sub(MAX_ROW_BYTES)
 }
 
-/// A number nobody can guess: the standard library seeds its hash maps from the operating system.
-pub(super) fn random() -> u64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    RandomState::new().hash_one(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,7 +297,7 @@ mod tests {
     }
 
     /// Lets the encoder run against `take`, with buffers as in a load.
-    fn encode_against<T: Send>(take: impl FnOnce(Receiver<Part>, Sender<Vec<u8>>) -> T + Send) -> T {
+    fn encode_against<T: Send>(take: impl FnOnce(Receiver<Message>, Sender<Vec<u8>>) -> T + Send) -> T {
         let (table, progress) = (month(), Progress::hidden());
         let counted = Counted::new(&progress);
         let (filled, full) = sync_channel(N_BUFFERS);
@@ -304,7 +305,8 @@ mod tests {
         (0..N_BUFFERS).for_each(|_| give_back.send(Vec::new()).unwrap());
         let (table, counted) = (&table, &counted);
         thread::scope(|scope| {
-            scope.spawn(move || encode_rows(COLUMNS, table, 0..table.n_rows(), &filled, &empty, counted));
+            let source = Source { table, columns: COLUMNS, staging: "" };
+            scope.spawn(move || encode_rows(&source, 0..table.n_rows(), &filled, &empty, counted));
             take(full, give_back)
         })
     }
@@ -346,7 +348,7 @@ mod tests {
     fn a_load_fails_when_its_encoder_is_gone() {
         let (filled, full) = sync_channel(1);
         let (give_back, _empty) = channel();
-        filled.send(Part::Rows(b"A\n".to_vec())).unwrap();
+        filled.send(Message::Rows(b"A\n".to_vec())).unwrap();
         drop(filled);
         let error = hand_out(&full, &give_back, &mut Vec::new()).unwrap_err();
         assert!(error.get_ref().is_some_and(|inner| inner.is::<BrokenOff>()), "{error}");
