@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::meaning::{LOAD_FIRST, Meaning, ROWS_REFUSED};
+use super::schema::Dialect;
 use super::schema::version::Misfit;
 use crate::engine::calendar::Month;
 use crate::advice::BOUND_SECONDS;
@@ -79,6 +80,8 @@ pub enum Fault {
     Misfit {
         /// The database or its file.
         name: String,
+        /// What keeps it.
+        dialect: Dialect,
         /// What is wrong with it.
         misfit: Misfit,
     },
@@ -227,7 +230,7 @@ impl Fault {
     pub fn advice(&self) -> Option<Cow<'static, str>> {
         let advice = match self {
             Fault::Said { meaning, .. } => return meaning.advice(),
-            Fault::Misfit { misfit, .. } => misfit.advice(),
+            Fault::Misfit { name, dialect, misfit } => misfit.advice(name, *dialect),
             Fault::Held { connection: Some(id), .. } => {
                 format!("wait until it is done, or end it with KILL {id}, then run again")
             }

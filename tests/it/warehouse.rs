@@ -308,6 +308,8 @@ fn what_is_not_ours_or_newer_is_refused_before_the_work() {
     let foreign = "CREATE TABLE etl_run_app (Id TEXT)";
     check("warehouse.db", foreign, &["table etl_run_app", "did not make it", "ALTER TABLE etl_run_app RENAME TO"]);
     check("mart.db", "CREATE TABLE app_audience (Id TEXT)", &["table app_audience", "did not make it"]);
+    let view = "CREATE VIEW app_audience AS SELECT 1 AS Id";
+    check("mart.db", view, &["view app_audience", "did not make it", "DROP VIEW app_audience"]);
     check("warehouse.db", "ALTER TABLE etl_run ADD COLUMN Mine TEXT", &["table etl_run", "did not make it"]);
     check("warehouse.db", "PRAGMA user_version = 3", &["newer viewmart", "version 3"]);
     check("mart.db", "PRAGMA user_version = 3", &["mart.db", "newer viewmart"]);

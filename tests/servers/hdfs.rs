@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use viewmart::advice::Advice;
 use viewmart::console::Progress;
-use viewmart::error::Advice;
 use viewmart::lake::{Caching, Lake, LakeError, LakeOptions, PullSummary, Verify};
 
 use cluster::{Cluster, N_BLOCK, SLOW, content, folder, slow_lake};

@@ -61,7 +61,8 @@ pub(super) fn look<'a>(session: &mut Session<'_>, mart: &'a MartSchema) -> Resul
         let found = read_found(session, schema.database)?;
         let standing = schema.standing(&found).map_err(|misfit| {
             let name = session.fill(schema.database.placeholder());
-            session.refused(LOOKING, Fault::Misfit { name, misfit })
+            let dialect = Dialect::Mysql { collation: session.server.collation };
+            session.refused(LOOKING, Fault::Misfit { name, dialect, misfit })
         })?;
         Ok::<_, Failure>((found, standing))
     };
@@ -127,12 +128,7 @@ fn refuse_other_mart(session: &Session<'_>, id: Option<&str>, other: &str) -> Re
 
 /// Makes what is missing in one database. A crash leaves some of it, which the next run completes: the version is
 /// written down last.
-fn bring_up_to_date(
-    session: &mut Session<'_>,
-    schema: &Schema<'_>,
-    found: &Found,
-    id: &str,
-) -> Result<(), Failure> {
+fn bring_up_to_date(session: &mut Session<'_>, schema: &Schema<'_>, found: &Found, id: &str) -> Result<(), Failure> {
     let dialect = Dialect::Mysql { collation: session.server.collation };
     let partitioned = PARTITIONED.map(|table| table.create(dialect));
     for statement in schema.upgrade(found, dialect) {
@@ -157,21 +153,23 @@ fn bring_up_to_date(
         format!("INSERT INTO {version_table} (Version) VALUES ({SCHEMA_VERSION})"),
     ];
     session.patiently(|session| {
-        session.transaction(MAKING, |session| {
-            written.iter().try_for_each(|sql| session.run(MAKING, &session.fill(sql)))
-        })
+        session
+            .transaction(MAKING, |session| written.iter().try_for_each(|sql| session.run(MAKING, &session.fill(sql))))
     })
 }
 
 /// What a database holds; nothing where it does not exist.
 pub(super) fn read_found(session: &mut Session<'_>, database: Database) -> Result<Found, Failure> {
+    let name = literal(database_name(session.connector, database));
     let sql = format!(
-        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
-         ORDER BY TABLE_NAME, ORDINAL_POSITION",
-        literal(database_name(session.connector, database))
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {name} \
+         ORDER BY TABLE_NAME, ORDINAL_POSITION"
     );
     let rows: Vec<(String, String)> = session.query(LOOKING, &sql)?;
-    let mut found = Found::default();
+    let sql =
+        format!("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {name} AND TABLE_TYPE = 'VIEW'");
+    let views = session.query(LOOKING, &sql)?.into_iter().collect();
+    let mut found = Found { views, ..Found::default() };
     for (table, column) in rows {
         found.columns.entry(table).or_default().push(column);
     }

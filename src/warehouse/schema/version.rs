@@ -4,7 +4,7 @@
 //! viewmart 0.1, was not written down: it is known by its columns. A table of one of our names with other columns is not
 //! ours, and nothing is touched then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Column, Database, Dialect, ETL_RUN, ETL_RUN_APP, MART_RUN, MART_WAREHOUSE_ID, Table, View};
 use crate::warehouse::{MartSchema, RunStatus, WarehouseStanding};
@@ -32,6 +32,37 @@ pub(in crate::warehouse) struct Found {
     pub version: u32,
     /// The columns of its tables and views, in order, by name.
     pub columns: BTreeMap<String, Vec<String>>,
+    /// Which of these are views.
+    pub views: BTreeSet<String>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A table.
+    Table,
+    /// A view.
+    View,
+}
+
+impl ObjectKind {
+    /// The word for it.
+    fn name(self) -> &'static str {
+        match self {
+            ObjectKind::Table => "table",
+            ObjectKind::View => "view",
+        }
+    }
+}
+
+impl Found {
+    fn kind(&self, object: &str) -> ObjectKind {
+        if self.views.contains(object) { ObjectKind::View } else { ObjectKind::Table }
+    }
+
+    fn foreign(&self, object: &str) -> Misfit {
+        Misfit::Foreign { object: object.to_owned(), kind: self.kind(object) }
+    }
 }
 
 /// Why a database cannot be used as it is.
@@ -42,7 +73,12 @@ pub enum Misfit {
     /// A newer program made it, with this version.
     Newer(u32),
     /// A table or view of one of our names that we did not make.
-    Foreign(String),
+    Foreign {
+        /// Its name.
+        object: String,
+        /// What it is.
+        kind: ObjectKind,
+    },
     /// Some other program keeps its own version in it, and none of our tables.
     OtherProgram(u32),
 }
@@ -123,15 +159,16 @@ impl Schema<'_> {
         }
         for table in &self.tables {
             let Some(columns) = found.columns.get(table.name) else { continue };
-            if !is_version_of(table.columns, columns) {
-                return Err(Misfit::Foreign(table.name.to_owned()));
+            if found.kind(table.name) != ObjectKind::Table || !is_version_of(table.columns, columns) {
+                return Err(found.foreign(table.name));
             }
         }
         for view in &self.views {
             let Some(columns) = found.columns.get(view.name) else { continue };
             // Those of an older version have fewer.
-            if !view.columns.iter().map(|(_, name)| *name).take(columns.len()).eq(columns.iter().map(String::as_str)) {
-                return Err(Misfit::Foreign(view.name.to_owned()));
+            let ours = view.columns.iter().map(|(_, name)| *name).take(columns.len());
+            if found.kind(view.name) != ObjectKind::View || !ours.eq(columns.iter().map(String::as_str)) {
+                return Err(found.foreign(view.name));
             }
         }
         let is_whole =
@@ -225,8 +262,11 @@ impl Misfit {
                 "{name} was made by a newer viewmart: its schema is version {version}, this program knows version \
                  {SCHEMA_VERSION}"
             ),
-            Misfit::Foreign(object) => {
-                format!("the table {object} in {name} has other columns than ours: this program did not make it")
+            Misfit::Foreign { object, kind } => {
+                format!(
+                    "the {} {object} in {name} has another form than ours: this program did not make it",
+                    kind.name()
+                )
             }
             Misfit::OtherProgram(version) => {
                 format!("{name} belongs to another program, which keeps its version {version} in it")
@@ -234,16 +274,26 @@ impl Misfit {
         }
     }
 
-    /// What to do about it.
-    pub(in crate::warehouse) fn advice(&self) -> String {
+    /// What to do about it, in a database called `name`.
+    pub(in crate::warehouse) fn advice(&self, name: &str, dialect: Dialect) -> String {
         match self {
             Misfit::Older => {
                 "run `viewmart mart --month YYYY-MM` on it, or the next `viewmart run`: both bring it up to date"
                     .to_owned()
             }
             Misfit::Newer(_) => "use that version of viewmart, or give another database".to_owned(),
-            Misfit::Foreign(object) => {
-                format!("rename it (ALTER TABLE {object} RENAME TO {object}_old), or give another database")
+            Misfit::Foreign { object, kind } => {
+                let way = match (dialect, kind) {
+                    (Dialect::Mysql { .. }, _) => {
+                        format!("rename it (RENAME TABLE {name}.{object} TO {name}.{object}_old)")
+                    }
+                    (Dialect::Sqlite, ObjectKind::Table) => {
+                        format!("rename it (ALTER TABLE {object} RENAME TO {object}_old)")
+                    }
+                    // A view of SQLite has no other name than its first.
+                    (Dialect::Sqlite, ObjectKind::View) => format!("remove it (DROP VIEW {object})"),
+                };
+                format!("{way}, or give another database")
             }
             Misfit::OtherProgram(_) => "give another database".to_owned(),
         }
@@ -272,6 +322,7 @@ mod tests {
         Found {
             version,
             columns: objects.iter().map(|(name, columns)| ((*name).to_owned(), columns.clone())).collect(),
+            views: BTreeSet::from(["etl_run_published".to_owned()]),
         }
     }
 
@@ -294,14 +345,39 @@ mod tests {
         check(60, &[], Err(Misfit::OtherProgram(60)));
         check(0, &[run(20)], Ok(Standing::Older));
         check(0, &[run(23)], Ok(Standing::Older));
-        check(0, &[run(19)], Err(Misfit::Foreign("etl_run".into())));
-        check(0, &[run(20), other("customer_behavior")], Err(Misfit::Foreign("customer_behavior".into())));
-        check(2, &[run(26), other("etl_run_app")], Err(Misfit::Foreign("etl_run_app".into())));
-        check(2, &[run(26), other("etl_run_published")], Err(Misfit::Foreign("etl_run_published".into())));
+        let foreign = |object: &str, kind| Err(Misfit::Foreign { object: object.to_owned(), kind });
+        check(0, &[run(19)], foreign("etl_run", ObjectKind::Table));
+        check(0, &[run(20), other("customer_behavior")], foreign("customer_behavior", ObjectKind::Table));
+        check(2, &[run(26), other("etl_run_app")], foreign("etl_run_app", ObjectKind::Table));
+        check(2, &[run(26), other("etl_run_published")], foreign("etl_run_published", ObjectKind::View));
         check(0, &all, Ok(Standing::Older));
         check(2, &all, Ok(Standing::Current));
         check(2, &all[..3], Ok(Standing::Older));
         check(3, &all, Err(Misfit::Newer(3)));
+        // As it should be, save that one is a table instead of a view, or the other way round.
+        let check_kinds = |views: &[&str], expected: Result<Standing, Misfit>| {
+            let views = views.iter().map(|view| (*view).to_owned()).collect();
+            assert_eq!(schema().standing(&Found { views, ..found(2, &all) }), expected);
+        };
+        check_kinds(&["etl_run_published"], Ok(Standing::Current));
+        check_kinds(&[], foreign("etl_run_published", ObjectKind::Table));
+        check_kinds(&["etl_run_published", "etl_run"], foreign("etl_run", ObjectKind::View));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_named_with_what_puts_it_out_of_the_way() {
+        let check = |kind: ObjectKind, dialect: Dialect, why: &str, advice: &str| {
+            let misfit = Misfit::Foreign { object: "etl_run".to_owned(), kind };
+            assert_eq!(misfit.why("`tv`"), format!("{why} has another form than ours: this program did not make it"));
+            assert_eq!(misfit.advice("`tv`", dialect), format!("{advice}, or give another database"));
+        };
+        let mysql = Dialect::Mysql { collation: "utf8mb4_bin" };
+        let renamed = "rename it (RENAME TABLE `tv`.etl_run TO `tv`.etl_run_old)";
+        check(ObjectKind::Table, mysql, "the table etl_run in `tv`", renamed);
+        check(ObjectKind::View, mysql, "the view etl_run in `tv`", renamed);
+        let renamed = "rename it (ALTER TABLE etl_run RENAME TO etl_run_old)";
+        check(ObjectKind::Table, Dialect::Sqlite, "the table etl_run in `tv`", renamed);
+        check(ObjectKind::View, Dialect::Sqlite, "the view etl_run in `tv`", "remove it (DROP VIEW etl_run)");
     }
 
     #[test]

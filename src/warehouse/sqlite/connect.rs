@@ -9,8 +9,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::SqliteWarehouse;
 use crate::console::Waiting;
-use crate::warehouse::schema::Names;
 use crate::warehouse::schema::version::{Misfit, SCHEMA_VERSION};
+use crate::warehouse::schema::{Dialect, Names};
 use crate::warehouse::{Fault, Meaning, Missing, WarehouseError};
 
 /// How long to wait for another process that holds a lock: it may be loading a month of its own.
@@ -115,7 +115,7 @@ impl Files {
             Ordering::Less => Misfit::Older,
             Ordering::Greater => Misfit::Newer(version),
         };
-        Err(self.refused(OPENING, Fault::Misfit { name: path.display().to_string(), misfit }))
+        Err(self.refused(OPENING, Fault::Misfit { name: path.display().to_string(), dialect: Dialect::Sqlite, misfit }))
     }
 
     fn attach(&self, connection: &Connection, path: &Path, name: &str) -> Result<(), WarehouseError> {

@@ -65,22 +65,27 @@ pub(super) fn look(files: &Files, path: &Path, schema: &Schema<'_>) -> Result<St
     }
     let connection = files.open_file(path, Missing::Refuse)?;
     let found = read_found(&connection).map_err(|error| files.failed(DOING, error))?;
-    schema
-        .standing(&found)
-        .map_err(|misfit| files.refused(DOING, Fault::Misfit { name: path.display().to_string(), misfit }))
+    schema.standing(&found).map_err(|misfit| {
+        let name = path.display().to_string();
+        files.refused(DOING, Fault::Misfit { name, dialect: Dialect::Sqlite, misfit })
+    })
 }
 
 /// What a file holds.
 pub(super) fn read_found(connection: &Connection) -> rusqlite::Result<Found> {
     let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
     let mut found = Found { version: u32::try_from(version).unwrap_or(u32::MAX), ..Found::default() };
-    let sql = "SELECT object.name, info.name FROM sqlite_schema AS object \
+    let sql = "SELECT object.name, info.name, object.type = 'view' FROM sqlite_schema AS object \
                JOIN pragma_table_xinfo(object.name) AS info \
                WHERE object.type IN ('table', 'view') ORDER BY object.name, info.cid";
     let mut columns = connection.prepare(sql)?;
     let mut rows = columns.query([])?;
     while let Some(row) = rows.next()? {
-        found.columns.entry(row.get(0)?).or_default().push(row.get(1)?);
+        let object: String = row.get(0)?;
+        if row.get(2)? {
+            found.views.insert(object.clone());
+        }
+        found.columns.entry(object).or_default().push(row.get(1)?);
     }
     Ok(found)
 }

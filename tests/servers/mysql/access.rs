@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use mysql::prelude::Queryable as _;
+use viewmart::advice::Advice as _;
 use viewmart::console::Progress;
 use viewmart::engine::calendar::Month;
-use viewmart::error::Advice as _;
 use viewmart::mart;
 use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile, Secret};
 use viewmart::warehouse::{Dialect, Fill, MartScript, Missing, Reads, Value, Warehouse as _, schema};
@@ -109,9 +109,19 @@ fn a_table_of_somebody_else_is_left_alone() {
         drop(server.fresh("foreign_table"));
         let mut root = server.root();
         root.query_drop("DROP TABLE foreign_table.customer_behavior").unwrap();
-        root.query_drop("CREATE TABLE foreign_table.customer_behavior (Contract TEXT)").unwrap();
-        let error = refused(&server.url("foreign_table"), options());
-        assert_message(&error, "table customer_behavior in `foreign_table` has other columns", "RENAME TO");
+        for (kind, definition) in [("table", "(Contract TEXT)"), ("view", "AS SELECT 1 AS Contract")] {
+            root.query_drop(format!("CREATE {kind} foreign_table.customer_behavior {definition}")).unwrap();
+            let error = refused(&server.url("foreign_table"), options());
+            let advice = error.advice().unwrap();
+            let renaming = advice.split(['(', ')']).nth(1).unwrap();
+            assert_message(&error, &format!("the {kind} customer_behavior in `foreign_table`"), "RENAME TABLE");
+            // What it says helps.
+            root.query_drop(renaming).unwrap();
+            let mut warehouse = MysqlWarehouse::open(&server.url("foreign_table"), None, options()).unwrap();
+            mart::prepare(&mut warehouse, Missing::Create).unwrap();
+            root.query_drop("DROP TABLE foreign_table.customer_behavior").unwrap();
+            root.query_drop(format!("DROP {kind} foreign_table.customer_behavior_old")).unwrap();
+        }
     }
 }
 
