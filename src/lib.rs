@@ -4,7 +4,10 @@
 //! Data goes one way, and the modules are listed in that order:
 //!
 //! ```text
-//! lake (local | hdfs) -> cache -> scan -> month -> warehouse (sqlite | mysql) -> mart (SQL) -> dashboard (html, tableau)
+//! lake (local | hdfs) -> bytes -> scan -> partial -> merge -> month -> warehouse | month file -> mart -> dashboard
+//!    list, pull, verify    |        |        ^                  ^         (sqlite | mysql)      (SQL)    (html, tableau)
+//!                       mapped   records   one split,        labels are
+//!                       window             file, day         made here
 //! ```
 //!
 //! [`pipeline`] alone knows the order of the stages. [`engine`] does no I/O and knows no path, database or clock, and is

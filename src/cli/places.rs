@@ -14,6 +14,7 @@ use super::flags::{Combine as _, Settings};
 use crate::engine::rules::Rules;
 use crate::error::Error;
 use crate::suggest::nearest;
+use crate::warehouse::WarehouseUrl;
 
 /// Settings file that is read when none is named.
 pub(super) const SETTINGS_FILE: &str = "viewmart.toml";
@@ -266,12 +267,7 @@ impl Grammar {
         match key {
             "lake" if value.contains("://") => value.to_owned(),
             "rules" if Rules::preset(value).is_some() => value.to_owned(),
-            "warehouse" => match value.strip_prefix("sqlite:") {
-                Some(path) if !path.starts_with("//") && !path.is_empty() && path != ":memory:" => {
-                    format!("sqlite:{}", join(path))
-                }
-                _ => value.to_owned(),
-            },
+            "warehouse" => WarehouseUrl::with_path_joined(value, join),
             _ => match self.argument(key).map(clap::Arg::get_value_hint) {
                 Some(ValueHint::AnyPath | ValueHint::DirPath | ValueHint::FilePath | ValueHint::ExecutablePath) => {
                     join(value)

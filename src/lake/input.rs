@@ -44,6 +44,22 @@ impl std::fmt::Display for HdfsUri {
 }
 
 impl Input {
+    /// Its address, where its files come from a server.
+    pub fn uri(&self) -> Option<&HdfsUri> {
+        match self {
+            Input::Local(_) => None,
+            Input::Hdfs(uri) => Some(uri),
+        }
+    }
+
+    /// As [`Input::uri`], to be changed.
+    pub fn uri_mut(&mut self) -> Option<&mut HdfsUri> {
+        match self {
+            Input::Local(_) => None,
+            Input::Hdfs(uri) => Some(uri),
+        }
+    }
+
     /// Reads one LAKE argument.
     pub fn parse(text: &str) -> Result<Input, LakeError> {
         if text.is_empty() {

@@ -245,17 +245,10 @@ pub fn default_cache() -> PathBuf {
 
 /// The inputs by the one name that each file system has.
 fn resolve(mut inputs: Vec<Input>, conf: &HadoopConf) -> Result<Vec<Input>, LakeError> {
-    for input in &mut inputs {
-        if let Input::Hdfs(uri) = input {
-            let named = viewfs::resolve(hdfs::with_authority(uri, conf)?, conf)?;
-            *uri = hdfs::canonical::canonical(named, conf);
-        }
-    }
-    let mut remote: Vec<&mut HdfsUri> = Vec::new();
-    for input in &mut inputs {
-        if let Input::Hdfs(uri) = input {
-            remote.push(uri);
-        }
+    let mut remote: Vec<&mut HdfsUri> = inputs.iter_mut().filter_map(Input::uri_mut).collect();
+    for uri in &mut remote {
+        let named = viewfs::resolve(hdfs::with_authority(uri, conf)?, conf)?;
+        **uri = hdfs::canonical::canonical(named, conf);
     }
     hdfs::canonical::unite_aliases(&mut remote, conf);
     Ok(inputs)
@@ -318,8 +311,7 @@ impl Lake {
             warnings: Mutex::default(),
         };
         lake.inputs = inputs.iter().map(|input| Input::parse(input)).collect::<Result<_, _>>()?;
-        let is_remote = |input: &Input| matches!(input, Input::Hdfs(_));
-        if lake.inputs.iter().any(is_remote) {
+        if lake.inputs.iter().any(|input| input.uri().is_some()) {
             let conf = options.hdfs.load_conf()?;
             lake.inputs = resolve(std::mem::take(&mut lake.inputs), &conf)?;
             let cache = open_cache(&options.cache)?;
@@ -334,10 +326,8 @@ impl Lake {
 
     /// A connection for each file system, not made before it is asked something.
     fn connect(&mut self, conf: &HadoopConf) -> Result<(), LakeError> {
-        for input in &self.inputs {
-            if let Input::Hdfs(uri) = input
-                && !self.sources.contains_key(&uri.root())
-            {
+        for uri in self.inputs.iter().filter_map(Input::uri) {
+            if !self.sources.contains_key(&uri.root()) {
                 self.sources.insert(uri.root(), hdfs::connect(uri, conf, &self.options.hdfs)?);
             }
         }

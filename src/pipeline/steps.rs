@@ -86,9 +86,8 @@ pub(super) fn inputs(
 
 /// Warehouse and mart, where they are files.
 fn databases(url: &WarehouseUrl, options: &OpenOptions) -> Option<[PathBuf; 2]> {
-    let WarehouseUrl::Sqlite(path) = url else { return None };
     // A path that cannot be one is told by whoever opens it.
-    let warehouse = SqliteWarehouse::open(path, options.mart_db.as_deref()).ok()?;
+    let warehouse = SqliteWarehouse::open(url.file()?, options.mart_db.as_deref()).ok()?;
     Some([warehouse.path().to_owned(), warehouse.mart_path().to_owned()])
 }
 

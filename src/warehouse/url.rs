@@ -39,6 +39,21 @@ impl WarehouseUrl {
         }
     }
 
+    /// The address `text`, a relative path in it joined to a folder by `join`. What is no address stays as it is.
+    pub fn with_path_joined(text: &str, join: impl Fn(&str) -> String) -> String {
+        let url = WarehouseUrl::parse(text).ok();
+        let relative = url.as_ref().and_then(WarehouseUrl::file).filter(|path| path.is_relative());
+        relative.map_or_else(|| text.to_owned(), |path| format!("sqlite:{}", join(&path.to_string_lossy())))
+    }
+
+    /// The path of the warehouse, where it is a file.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            WarehouseUrl::Sqlite(path) => Some(path),
+            WarehouseUrl::Mysql(_) => None,
+        }
+    }
+
     /// The embedded warehouse in the output folder.
     pub fn embedded(out: &Path) -> WarehouseUrl {
         WarehouseUrl::Sqlite(out.join("warehouse.db"))
@@ -71,6 +86,21 @@ mod tests {
         check("postgres://h/db", Err("neither"));
         check("mysql:h/db", Err("mysql://"));
         check("mysql://u:secret@h/db", Err("VIEWMART_MYSQL_PASSWORD"));
+    }
+
+    #[test]
+    fn a_relative_path_starts_at_a_folder() {
+        let check = |text: &str, expected: &str| {
+            let join = |path: &str| Path::new("/folder").join(path).to_str().unwrap().to_owned();
+            assert_eq!(WarehouseUrl::with_path_joined(text, join), expected);
+        };
+        check("sqlite:a.db", "sqlite:/folder/a.db");
+        check("sqlite:/a.db", "sqlite:/a.db");
+        check("sqlite:///a.db", "sqlite:///a.db");
+        check("mysql://u@h:1/tv", "mysql://u@h:1/tv");
+        check("sqlite::memory:", "sqlite::memory:");
+        check("sqlite:", "sqlite:");
+        check("a.db", "a.db");
     }
 
     #[test]

@@ -313,7 +313,7 @@ pub const ETL_RUN: Table = Table {
         column("InputBytes", BigInt, "their size as stored, bytes"),
         column("RecordsRead", BigInt, "records read"),
         column("RecordsKept", BigInt, "records kept"),
-        // One for each reason, in the order of `Reason::ALL`; that of `duplicate_id` came later and stands last.
+        // One for each reason, known by its name; a newer one stands at the end.
         column("Rejected_malformed", BigInt, "records rejected as malformed"),
         column("Rejected_no_contract", BigInt, "records rejected as no_contract"),
         column("Rejected_long_contract", BigInt, "records rejected as long_contract"),
