@@ -18,101 +18,43 @@
 
 pub mod engine;
 
-#[cfg(feature = "program")]
-pub mod lake;
+cfg_if::cfg_if! {
+    if #[cfg(feature = "program")] {
+        pub mod lake;
+        pub mod month_file;
+        pub mod transform;
+        pub mod warehouse;
+        pub mod mart;
+        pub mod audience;
+        pub mod diff;
+        pub mod dashboard;
+        pub mod diagnosis;
+        pub mod gate;
+        pub mod artifacts;
+        pub mod report;
+        pub mod signals;
+        pub mod reprocess;
+        pub mod generate;
+        pub mod bench;
+        pub mod doctor;
+        pub mod outcome;
+        pub mod cli;
+        pub mod pipeline;
 
-#[cfg(feature = "program")]
-pub mod month_file;
-
-#[cfg(feature = "program")]
-pub mod transform;
-
-#[cfg(feature = "program")]
-pub mod warehouse;
-
-#[cfg(feature = "program")]
-pub mod mart;
-
-#[cfg(feature = "program")]
-pub mod audience;
-
-#[cfg(feature = "program")]
-pub mod diff;
-
-#[cfg(feature = "program")]
-pub mod dashboard;
-
-#[cfg(feature = "program")]
-pub mod generate;
-
-#[cfg(feature = "program")]
-pub mod advice;
-
-#[cfg(feature = "program")]
-pub mod error;
-
-#[cfg(feature = "program")]
-pub mod cli;
-
-#[cfg(feature = "program")]
-mod contract_list;
-
-#[cfg(feature = "program")]
-mod suggest;
-
-#[cfg(feature = "program")]
-pub mod fs;
-
-#[cfg(feature = "program")]
-pub mod rejects;
-
-#[cfg(feature = "program")]
-pub mod bench;
-
-#[cfg(feature = "program")]
-pub mod check;
-
-#[cfg(feature = "program")]
-pub mod doctor;
-
-#[cfg(feature = "program")]
-pub mod diagnosis;
-
-#[cfg(feature = "program")]
-pub mod outcome;
-
-#[cfg(feature = "program")]
-pub mod gate;
-
-#[cfg(feature = "program")]
-pub mod artifacts;
-
-#[cfg(feature = "program")]
-pub mod reprocess;
-
-#[cfg(feature = "program")]
-pub mod signals;
-
-#[cfg(feature = "program")]
-pub mod pipeline;
-
-#[cfg(feature = "program")]
-pub mod console;
-
-#[cfg(feature = "program")]
-pub mod interrupt;
-
-#[cfg(feature = "program")]
-pub mod redact;
-
-#[cfg(feature = "program")]
-pub mod timing;
-
-#[cfg(feature = "program")]
-pub mod units;
-
-#[cfg(feature = "program")]
-pub mod report;
+        pub mod advice;
+        pub mod check;
+        pub mod console;
+        mod contract_list;
+        pub mod error;
+        pub mod fs;
+        pub mod interrupt;
+        pub mod redact;
+        pub mod rejects;
+        mod suggest;
+        pub mod timing;
+        pub mod units;
+    }
+}
 
 /// Name and version of the engine as it goes into every output, for example `viewmart 0.1.0`.
 pub const ENGINE: &str = concat!("viewmart ", env!("CARGO_PKG_VERSION"));
