@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::flags::{
-    AudienceFlags, BenchFlags, DayFlags, DeviceFlags, EtlDateFlags, FormatFlags, GenerateFlags, HdfsFlags, IdFlags,
-    LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags, RejectFlags,
-    RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, Settings, SignalFlags, SourceFlags,
-    ThreadFlags, WarehouseFlags,
+    AudienceFlags, BenchFlags, Combine as _, DayFlags, DeviceFlags, EtlDateFlags, FormatFlags, GenerateFlags,
+    HdfsFlags, IdFlags, LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags,
+    RejectFlags, RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, Settings, SignalFlags,
+    SourceFlags, ThreadFlags, WarehouseFlags,
 };
 use super::schema::SchemaFormat;
 use super::values::{ByteSize, MonthChoice};
@@ -111,6 +111,24 @@ pub(super) struct RunArgs {
     pub(super) signals: SignalFlags,
 }
 
+impl RunArgs {
+    pub(super) fn settings(self) -> Settings {
+        let RunArgs { lake, engine, source, warehouse, audiences, mask, render, out, report, series, signals } = self;
+        Settings {
+            source,
+            warehouse,
+            audiences,
+            mask,
+            render,
+            out,
+            report,
+            series,
+            signals,
+            ..lake.settings().over(engine.settings())
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ExtractArgs {
     #[command(flatten)]
@@ -119,6 +137,13 @@ pub(super) struct ExtractArgs {
     pub(super) source: SourceFlags,
     #[command(flatten)]
     pub(super) prune: PruneFlags,
+}
+
+impl ExtractArgs {
+    pub(super) fn settings(self) -> Settings {
+        let ExtractArgs { lake, source, prune } = self;
+        Settings { source, prune, ..lake.settings() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +158,13 @@ pub(super) struct TransformArgs {
     pub(super) out: OutFlags,
     #[command(flatten)]
     pub(super) report: ReportFlags,
+}
+
+impl TransformArgs {
+    pub(super) fn settings(self) -> Settings {
+        let TransformArgs { lake, engine, source, out, report } = self;
+        Settings { source, out, report, ..lake.settings().over(engine.settings()) }
+    }
 }
 
 /// Month files, and what they must be.
@@ -190,6 +222,13 @@ pub(super) struct MartArgs {
     pub(super) out: OutFlags,
 }
 
+impl MartArgs {
+    pub(super) fn settings(self) -> Settings {
+        let MartArgs { month, warehouse, out } = self;
+        Settings { month, warehouse, out, ..Settings::default() }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct DashboardArgs {
     #[command(flatten)]
@@ -202,6 +241,13 @@ pub(super) struct DashboardArgs {
     pub(super) render: RenderFlags,
     #[command(flatten)]
     pub(super) out: OutFlags,
+}
+
+impl DashboardArgs {
+    pub(super) fn settings(self) -> Settings {
+        let DashboardArgs { month, warehouse, mask, render, out } = self;
+        Settings { month, warehouse, mask, render, out, ..Settings::default() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -221,6 +267,13 @@ pub(super) struct MonthsArgs {
     pub(super) warehouse: WarehouseFlags,
     #[command(flatten)]
     pub(super) out: OutFlags,
+}
+
+impl MonthsArgs {
+    pub(super) fn settings(self) -> Settings {
+        let MonthsArgs { warehouse, out } = self;
+        Settings { warehouse, out, ..Settings::default() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -311,6 +364,13 @@ pub(super) struct BenchArgs {
     pub(super) threads: ThreadFlags,
 }
 
+impl BenchArgs {
+    pub(super) fn settings(self) -> Settings {
+        let BenchArgs { lake, bench, source, rules, threads } = self;
+        Settings { bench, source, rules, threads, ..lake.settings() }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
@@ -325,4 +385,11 @@ pub(super) struct DoctorArgs {
     pub(super) warehouse: WarehouseFlags,
     #[command(flatten)]
     pub(super) out: OutFlags,
+}
+
+impl DoctorArgs {
+    pub(super) fn settings(self) -> Settings {
+        let DoctorArgs { lake, source, rules, limits, warehouse, out } = self;
+        Settings { source, rules, limits, warehouse, out, ..lake.settings() }
+    }
 }

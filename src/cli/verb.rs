@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap_complete::Shell;
 
-use super::args::{DiffArgs, PartsArgs};
-use super::flags::{Combine as _, RulesFlags, Settings};
+use super::args::{DiffArgs, DropArgs, GenerateArgs, LoadArgs, MergeArgs, PartsArgs, PlanArgs, ScanArgs};
+use super::audience::AudienceArgs;
+use super::flags::{RulesFlags, Settings};
 use super::schema::SchemaFormat;
 use super::values::{ByteSize, MonthChoice, Threads};
 use super::{Command, audience};
@@ -67,131 +68,91 @@ impl PartsArgs {
     }
 }
 
+impl MergeArgs {
+    fn split(self) -> (Job, Settings) {
+        let (parts, settings) = self.parts.split();
+        (Job::Merge(parts), Settings { devices: self.devices, out: self.out, ..settings })
+    }
+}
+
+impl LoadArgs {
+    fn split(self) -> (Job, Settings) {
+        let LoadArgs { parts, audiences, warehouse, out } = self;
+        let (parts, settings) = parts.split();
+        (Job::Load(parts), Settings { audiences, warehouse, out, ..settings })
+    }
+}
+
+impl DropArgs {
+    fn split(self) -> (Job, Settings) {
+        let DropArgs { month, warehouse, out } = self;
+        (Job::Drop(month), Settings { warehouse, out, ..Settings::default() })
+    }
+}
+
+impl DiffArgs {
+    fn split(self) -> (Job, Settings) {
+        let DiffArgs { a, b, top, list, warehouse } = self;
+        (Job::Diff { sides: [a, b], top, list }, Settings { warehouse, ..Settings::default() })
+    }
+}
+
+impl AudienceArgs {
+    fn split(self) -> (Job, Settings) {
+        let AudienceArgs { ask, audiences, seed, mask } = self;
+        (Job::Audience(ask), Settings { audiences, seed, mask, ..Settings::default() })
+    }
+}
+
+impl PlanArgs {
+    fn split(self) -> (Job, Settings) {
+        (Job::Plan(task_size(self.split, self.tasks)), self.lake.settings())
+    }
+}
+
+impl ScanArgs {
+    fn split(self) -> (Job, Settings) {
+        let ScanArgs { task, out, scan, rules, etl_date, threads, hdfs } = self;
+        (Job::Scan { task, out }, Settings { scan, rules, etl_date, threads, hdfs, ..Settings::default() })
+    }
+}
+
+impl GenerateArgs {
+    fn split(self) -> (Job, Settings) {
+        let GenerateArgs { folder, month, generate, seed, format, threads } = self;
+        (Job::Generate(folder), Settings { month, generate, seed, format, threads, ..Settings::default() })
+    }
+}
+
 impl Command {
     /// The command, and the settings that its flags give.
     pub(super) fn split(self) -> (Verb, Settings) {
         let none = Settings::default();
-        match self {
-            Command::Run(args) => {
-                let settings = Settings {
-                    source: args.source,
-                    warehouse: args.warehouse,
-                    audiences: args.audiences,
-                    mask: args.mask,
-                    render: args.render,
-                    out: args.out,
-                    report: args.report,
-                    series: args.series,
-                    signals: args.signals,
-                    ..args.lake.settings().over(args.engine.settings())
-                };
-                (Verb::Execute(Job::Run), settings)
+        let (job, settings) = match self {
+            Command::Schema(args) => return (Verb::Schema(args.format), none),
+            Command::Config => return (Verb::Config, none),
+            Command::Completions(args) => return (Verb::Completions(args.shell, args.folder), none),
+            Command::Rules(args) => {
+                let rules = RulesFlags { rules: args.name, exclude_contract: args.exclude_contract };
+                return (Verb::Rules, Settings { rules, ..none });
             }
-            Command::Extract(args) => {
-                let settings = Settings { source: args.source, prune: args.prune, ..args.lake.settings() };
-                (Verb::Execute(Job::Extract), settings)
-            }
-            Command::Transform(args) => {
-                let settings = Settings {
-                    source: args.source,
-                    out: args.out,
-                    report: args.report,
-                    ..args.lake.settings().over(args.engine.settings())
-                };
-                (Verb::Execute(Job::Transform), settings)
-            }
-            Command::Merge(args) => {
-                let (parts, settings) = args.parts.split();
-                (Verb::Execute(Job::Merge(parts)), Settings { devices: args.devices, out: args.out, ..settings })
-            }
-            Command::Load(args) => {
-                let (parts, settings) = args.parts.split();
-                let settings =
-                    Settings { audiences: args.audiences, warehouse: args.warehouse, out: args.out, ..settings };
-                (Verb::Execute(Job::Load(parts)), settings)
-            }
-            Command::Mart(args) => (
-                Verb::Execute(Job::Mart),
-                Settings { month: args.month, warehouse: args.warehouse, out: args.out, ..none },
-            ),
-            Command::Dashboard(args) => {
-                let settings = Settings {
-                    month: args.month,
-                    warehouse: args.warehouse,
-                    mask: args.mask,
-                    render: args.render,
-                    out: args.out,
-                    ..none
-                };
-                (Verb::Execute(Job::Dashboard), settings)
-            }
-            Command::Drop(args) => {
-                (Verb::Execute(Job::Drop(args.month)), Settings { warehouse: args.warehouse, out: args.out, ..none })
-            }
-            Command::Months(args) => {
-                (Verb::Execute(Job::Months), Settings { warehouse: args.warehouse, out: args.out, ..none })
-            }
-            Command::Schema(args) => (Verb::Schema(args.format), none),
-            Command::Diff(DiffArgs { a, b, top, list, warehouse }) => {
-                (Verb::Execute(Job::Diff { sides: [a, b], top, list }), Settings { warehouse, ..none })
-            }
-            Command::Audience(args) => {
-                let audience::AudienceArgs { ask, audiences, seed, mask } = *args;
-                (Verb::Execute(Job::Audience(ask)), Settings { audiences, seed, mask, ..none })
-            }
-            Command::Plan(args) => {
-                let size = task_size(args.split, args.tasks);
-                (Verb::Execute(Job::Plan(size)), args.lake.settings())
-            }
-            Command::Scan(args) => {
-                let settings = Settings {
-                    scan: args.scan,
-                    rules: args.rules,
-                    etl_date: args.etl_date,
-                    threads: args.threads,
-                    hdfs: args.hdfs,
-                    ..none
-                };
-                (Verb::Execute(Job::Scan { task: args.task, out: args.out }), settings)
-            }
-            Command::Generate(args) => {
-                let settings = Settings {
-                    month: args.month,
-                    generate: args.generate,
-                    seed: args.seed,
-                    format: args.format,
-                    threads: args.threads,
-                    ..none
-                };
-                (Verb::Execute(Job::Generate(args.folder)), settings)
-            }
-            Command::Bench(args) => {
-                let settings = Settings {
-                    bench: args.bench,
-                    source: args.source,
-                    rules: args.rules,
-                    threads: args.threads,
-                    ..args.lake.settings()
-                };
-                (Verb::Execute(Job::Bench), settings)
-            }
-            Command::Doctor(args) => {
-                let settings = Settings {
-                    source: args.source,
-                    rules: args.rules,
-                    limits: args.limits,
-                    warehouse: args.warehouse,
-                    out: args.out,
-                    ..args.lake.settings()
-                };
-                (Verb::Execute(Job::Doctor), settings)
-            }
-            Command::Rules(args) => (
-                Verb::Rules,
-                Settings { rules: RulesFlags { rules: args.name, exclude_contract: args.exclude_contract }, ..none },
-            ),
-            Command::Config => (Verb::Config, none),
-            Command::Completions(args) => (Verb::Completions(args.shell, args.folder), none),
-        }
+            Command::Run(args) => (Job::Run, args.settings()),
+            Command::Extract(args) => (Job::Extract, args.settings()),
+            Command::Transform(args) => (Job::Transform, args.settings()),
+            Command::Merge(args) => args.split(),
+            Command::Load(args) => args.split(),
+            Command::Mart(args) => (Job::Mart, args.settings()),
+            Command::Dashboard(args) => (Job::Dashboard, args.settings()),
+            Command::Drop(args) => args.split(),
+            Command::Months(args) => (Job::Months, args.settings()),
+            Command::Diff(args) => args.split(),
+            Command::Audience(args) => args.split(),
+            Command::Plan(args) => args.split(),
+            Command::Scan(args) => args.split(),
+            Command::Generate(args) => args.split(),
+            Command::Bench(args) => (Job::Bench, args.settings()),
+            Command::Doctor(args) => (Job::Doctor, args.settings()),
+        };
+        (Verb::Execute(job), settings)
     }
 }
