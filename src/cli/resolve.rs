@@ -19,12 +19,12 @@ use super::plan::{
 use super::values::{CompressionName, FormatName, Ratio, Threads, switch};
 use super::verb::{Job, Parts, Verb};
 use super::{Cli, Refused, listing};
+use crate::advice::Advice as _;
 use crate::dashboard::mask;
 use crate::diff::{DiffSide, WarehouseMonth};
 use crate::engine::devices::Devices;
 use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
-use crate::advice::Advice as _;
 use crate::error::Error;
 use crate::gate::{Limits, WarningPolicy};
 use crate::generate::{Dirt, GenerateOptions};
@@ -149,14 +149,7 @@ impl Resolver<'_> {
                 out: self.out()?,
                 report: self.settings.report.report.clone(),
             })),
-            Job::Merge(parts) => {
-                let (mut parts, devices) = (self.parts(parts)?, self.devices());
-                parts.options.devices = match devices {
-                    Devices::Counted => PartDevices::Named,
-                    Devices::Ignored => PartDevices::LeftOut,
-                };
-                Task::Merge(Box::new(MergePlan { parts, devices, out: self.out()? }))
-            }
+            Job::Merge(parts) => Task::Merge(Box::new(self.merge(parts)?)),
             Job::Load(parts) => {
                 let (parts, audiences) = (self.parts(parts)?, self.named_audiences()?);
                 Task::Load(Box::new(LoadPlan { parts, audiences, warehouse: self.warehouse()? }))
@@ -178,21 +171,14 @@ impl Resolver<'_> {
                 list,
             })),
             Job::Audience(ask) => Task::Audience(Box::new(self.audience(ask)?)),
-            Job::Plan(_) | Job::Scan { .. } if self.settings.ids.unique_ids == Some(true) => {
-                return Err(usage(
-                    "`unique_ids` cannot be had of a month in parts: which record is the first of its day is not known in one",
-                    "run `viewmart transform --unique-ids` on whole days, or turn it off in the settings file and VIEWMART_UNIQUE_IDS",
-                ));
+            Job::Plan(size) => {
+                self.refuse_in_parts()?;
+                Task::Plan(Box::new(SplitPlan { lake: self.lake()?, size }))
             }
-            Job::Plan(_) | Job::Scan { .. } if self.devices() == Devices::Counted => {
-                return Err(usage(
-                    "`devices` cannot be had of the tasks of a plan: a task hands on one file, and theirs is a second",
-                    "run `viewmart transform --devices` on parts of the lake and `viewmart merge --devices` on what it \
-                     writes, or turn it off in the settings file and VIEWMART_DEVICES",
-                ));
+            Job::Scan { task, out } => {
+                self.refuse_in_parts()?;
+                Task::Scan(Box::new(self.scan(task, out)?))
             }
-            Job::Plan(size) => Task::Plan(Box::new(SplitPlan { lake: self.lake()?, size })),
-            Job::Scan { task, out } => Task::Scan(Box::new(self.scan(task, out)?)),
             Job::Generate(folder) => Task::Generate(self.generate(folder)?),
             Job::Bench => Task::Bench(Box::new(BenchPlan {
                 lake: self.lake()?,
@@ -208,6 +194,33 @@ impl Resolver<'_> {
                 out: self.out()?,
             })),
         })
+    }
+
+    fn merge(&self, parts: Parts) -> Result<MergePlan, Error> {
+        let (mut parts, devices) = (self.parts(parts)?, self.devices());
+        parts.options.devices = match devices {
+            Devices::Counted => PartDevices::Named,
+            Devices::Ignored => PartDevices::LeftOut,
+        };
+        Ok(MergePlan { parts, devices, out: self.out()? })
+    }
+
+    /// Refuses what a part of a month cannot tell.
+    fn refuse_in_parts(&self) -> Result<(), Error> {
+        if self.settings.ids.unique_ids == Some(true) {
+            return Err(usage(
+                "`unique_ids` cannot be had of a month in parts: which record is the first of its day is not known in one",
+                "run `viewmart transform --unique-ids` on whole days, or turn it off in the settings file and VIEWMART_UNIQUE_IDS",
+            ));
+        }
+        match self.devices() {
+            Devices::Ignored => Ok(()),
+            Devices::Counted => Err(usage(
+                "`devices` cannot be had of the tasks of a plan: a task hands on one file, and theirs is a second",
+                "run `viewmart transform --devices` on parts of the lake and `viewmart merge --devices` on what it \
+                 writes, or turn it off in the settings file and VIEWMART_DEVICES",
+            )),
+        }
     }
 
     fn parts(&self, Parts { inputs, tasks }: Parts) -> Result<PartsPlan, Error> {

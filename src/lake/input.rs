@@ -31,6 +31,11 @@ impl HdfsUri {
         HdfsUri { scheme: scheme.to_owned(), authority: authority.to_owned(), path }
     }
 
+    /// The address of `path`, as it is, in the same file system.
+    pub fn at(&self, path: &str) -> HdfsUri {
+        HdfsUri { path: path.to_owned(), ..self.clone() }
+    }
+
     /// The file system: scheme and authority.
     pub fn root(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)

@@ -24,30 +24,14 @@ pub(crate) struct Walk {
 impl Walk {
     /// Adds all data files at `input`, whose authority is known.
     pub fn add(&mut self, input: &HdfsUri, source: &dyn Source, cache: &Cache) -> Result<(), LakeError> {
-        let at = |path: &str| HdfsUri { path: path.to_owned(), ..input.clone() };
-        let start = match source.stat(&input.path) {
-            Ok(entry) => vec![entry],
-            Err(error) if error.kind == Fault::Missing && has_wildcards(&input.path) => {
-                let matches = source.glob(&input.path).map_err(|error| error.at(&input.to_string()))?;
-                if matches.is_empty() {
-                    return Err(LakeError::new(
-                        LakeErrorKind::NotFound,
-                        input.to_string(),
-                        "matches no file or folder",
-                    )
-                    .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
-                }
-                self.without_left_out(matches, &at)
-            }
-            Err(error) => return Err(error.at(&input.to_string())),
-        };
+        let start = self.start(input, source)?;
         let n_input = match start.as_slice() {
             [only] if only.path == input.path && only.kind == EntryKind::Folder => input.path.len(),
             _ => literal_folder(&input.path).len(),
         };
         let mut open: Vec<(Entry, usize)> = start.into_iter().map(|entry| (entry, 0)).collect();
         while let Some((entry, depth)) = open.pop() {
-            let uri = at(&entry.path);
+            let uri = input.at(&entry.path);
             match entry.kind {
                 EntryKind::File => {
                     if entry.looks_open && entry.n_bytes == 0 {
@@ -71,22 +55,10 @@ impl Walk {
                     .advise("name the folders of the month"));
                 }
                 EntryKind::Folder => {
-                    let children = match source.list(&entry.path) {
-                        Ok(children) => children,
-                        Err(error) if error.kind == Fault::Denied && depth > 0 && !says_day(&entry.path, n_input) => {
-                            self.n_left_out += 1;
-                            self.warnings.push(format!("{uri} was left out: this user may not list this folder"));
-                            continue;
-                        }
-                        Err(error) => return Err(error.at(&uri.to_string())),
-                    };
-                    let has = |name: &str| children.iter().any(|child| file_name(child) == name);
-                    if has("_temporary") && !has("_SUCCESS") {
-                        self.warnings.push(format!(
-                            "{uri} has _temporary and no _SUCCESS: the job that writes it may still run"
-                        ));
-                    }
-                    open.extend(self.without_left_out(children, &at).into_iter().map(|child| (child, depth + 1)));
+                    // Its name may say that it is data, or the user did.
+                    let is_data = depth == 0 || says_day(&entry.path, n_input);
+                    let children = self.list(&uri, source, is_data)?;
+                    open.extend(children.into_iter().map(|child| (child, depth + 1)));
                 }
             }
         }
@@ -98,11 +70,46 @@ impl Walk {
         Ok(())
     }
 
-    fn without_left_out(&mut self, mut entries: Vec<Entry>, at: &dyn Fn(&str) -> HdfsUri) -> Vec<Entry> {
+    /// What stands at `input`, or matches it.
+    fn start(&mut self, input: &HdfsUri, source: &dyn Source) -> Result<Vec<Entry>, LakeError> {
+        match source.stat(&input.path) {
+            Ok(entry) => Ok(vec![entry]),
+            Err(error) if error.kind == Fault::Missing && has_wildcards(&input.path) => {
+                let matches = source.glob(&input.path).map_err(|error| error.at(&input.to_string()))?;
+                if matches.is_empty() {
+                    let what = "matches no file or folder";
+                    return Err(LakeError::new(LakeErrorKind::NotFound, input.to_string(), what)
+                        .advise("check the pattern, and quote it so that the shell hands it over unchanged"));
+                }
+                Ok(self.without_left_out(matches, input))
+            }
+            Err(error) => Err(error.at(&input.to_string())),
+        }
+    }
+
+    /// What lies in the folder `uri`; nothing, with a warning, where this user may not list it and it `is_data` not.
+    fn list(&mut self, uri: &HdfsUri, source: &dyn Source, is_data: bool) -> Result<Vec<Entry>, LakeError> {
+        let children = match source.list(&uri.path) {
+            Ok(children) => children,
+            Err(error) if error.kind == Fault::Denied && !is_data => {
+                self.n_left_out += 1;
+                self.warnings.push(format!("{uri} was left out: this user may not list this folder"));
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error.at(&uri.to_string())),
+        };
+        let has = |name: &str| children.iter().any(|child| file_name(child) == name);
+        if has("_temporary") && !has("_SUCCESS") {
+            self.warnings.push(format!("{uri} has _temporary and no _SUCCESS: the job that writes it may still run"));
+        }
+        Ok(self.without_left_out(children, uri))
+    }
+
+    fn without_left_out(&mut self, mut entries: Vec<Entry>, input: &HdfsUri) -> Vec<Entry> {
         let n_entries = entries.len();
         let has = |name: &str| entries.iter().any(|entry| file_name(entry) == name);
         let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
-        let suspects = files.filter_map(|entry| Suspect::of(&at(&entry.path).to_string(), has));
+        let suspects = files.filter_map(|entry| Suspect::of(&input.at(&entry.path).to_string(), has));
         self.suspects.extend(suspects);
         entries.retain(|entry| !names::is_left_out(file_name(entry)));
         self.n_left_out += (n_entries - entries.len()) as u64;

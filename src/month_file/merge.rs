@@ -1,25 +1,25 @@
 //! Month files of parts of a month become that of all parts together, or its table.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
+use super::agree::{devices, ledger, rules};
 use super::devices::DeviceWriter;
-use super::metadata::{Metadata, check_sums};
+use super::find::{Origin, find};
+use super::metadata::Metadata;
 use super::part_file::Between;
 use super::part_rows::PartRows;
-use super::summed::is_summed;
-use super::write::{Encoder, ROW_GROUP_ROWS, Writer, check_apps};
-use super::{FileFlaw, GapPolicy, Mismatch, MonthFileError, TaskList};
+use super::write::{Encoder, ROW_GROUP_ROWS, Writer};
+use super::{GapPolicy, MonthFileError, TaskList};
 use crate::engine::aggregate::days;
 use crate::engine::calendar::Month;
 use crate::engine::columns::of_month_file;
 use crate::engine::devices::{DeviceRows, Devices};
-use crate::engine::ledger::{FileLedger, InputFile, LedgerConflict, LedgerDetail};
+use crate::engine::ledger::{InputFile, LedgerDetail};
 use crate::engine::month::{MonthMeta, MonthTable, Provenance};
 use crate::engine::partial::{MergedRows, Overflow, Partial, RowStream, SumOf, activity};
 use crate::engine::rules::{Category, Rules};
@@ -422,168 +422,4 @@ impl Sums {
         }
         Ok(())
     }
-}
-
-/// Whether the devices of `parts` were counted, and in how many records. Their names are read where they are needed: to
-/// be written, or to unite those of several parts.
-fn devices(parts: &mut [PartRows], wanted: PartDevices) -> Result<Option<DeviceRows>, MonthFileError> {
-    let (counted, others): (Vec<&PartRows>, Vec<_>) = parts.iter().partition(|part| part.header().devices.is_some());
-    match (counted.first(), others.first()) {
-        (Some(one), Some(other)) => {
-            let (one, other) = (one.path().to_owned(), other.path().to_owned());
-            return Err(MonthFileError::Apart { one, other, mismatch: Box::new(Mismatch::Devices) });
-        }
-        (None, Some(other)) if wanted == PartDevices::Named => {
-            return Err(MonthFileError::NoDevices { file: other.path().to_owned() });
-        }
-        (None, _) => return Ok(None),
-        (Some(_), None) => {}
-    }
-    let records = parts.iter().filter_map(|part| part.header().devices.as_ref()).map(|seal| seal.records);
-    let n_records = records.fold(0, u64::saturating_add);
-    let needs_names = match wanted {
-        PartDevices::Named => true,
-        PartDevices::Counted => parts.len() > 1,
-        PartDevices::LeftOut => false,
-    };
-    if needs_names {
-        let between = Between::of(2 * parts.len());
-        parts.iter_mut().try_for_each(|part| part.read_names(between))?;
-    }
-    Ok(Some(DeviceRows { n_records, ..DeviceRows::default() }))
-}
-
-/// The rules that label the customers.
-fn rules(parts: &[PartRows], options: &MergeOptions) -> Result<Rules, MonthFileError> {
-    let Some((first, others)) = parts.split_first() else {
-        return Err(MonthFileError::Empty { folder: PathBuf::new() });
-    };
-    let apart = |other: &PartRows, mismatch| {
-        let (one, other) = (first.path().to_owned(), other.path().to_owned());
-        Err(MonthFileError::Apart { one, other, mismatch: Box::new(mismatch) })
-    };
-    let names = |other: &PartRows| (first.header().rules.name.clone(), other.header().rules.name.clone());
-    for part in others {
-        let (one, other) = names(part);
-        if part.header().rules.record.sha256 != first.header().rules.record.sha256 {
-            return apart(part, Mismatch::RecordRules { one, other });
-        }
-        if options.rules.is_none() && part.header().rules.sha256 != first.header().rules.sha256 {
-            return apart(part, Mismatch::LabelRules { one, other });
-        }
-    }
-    match &options.rules {
-        None => Ok(first.header().rules.clone()),
-        Some(rules) if rules.record.sha256 == first.header().rules.record.sha256 => Ok(rules.clone()),
-        Some(rules) => Err(MonthFileError::OtherRecords { file: first.path().to_owned(), rules: rules.name.clone() }),
-    }
-}
-
-/// The ledger of all parts.
-fn ledger(parts: &[PartRows]) -> Result<LedgerDetail, MonthFileError> {
-    let mut all = LedgerDetail::default();
-    for (place, part) in parts.iter().enumerate() {
-        let apart = |conflict: LedgerConflict| MonthFileError::Apart {
-            one: other_side(&conflict, &parts[..place]).unwrap_or(part.path()).to_owned(),
-            other: part.path().to_owned(),
-            mismatch: Box::new(conflict.into()),
-        };
-        all.merge(part.header().ledger.clone()).map_err(apart)?;
-        let unusable = |flaw: FileFlaw| MonthFileError::Unusable { file: part.path().to_owned(), flaw };
-        check_sums(&all).map_err(unusable)?;
-    }
-    check_apps(&all)?;
-    Ok(all)
-}
-
-/// The first of `parts` that holds what a later one conflicts with.
-fn other_side<'a>(conflict: &LedgerConflict, parts: &'a [PartRows]) -> Option<&'a Path> {
-    let holds = |part: &&PartRows| match conflict {
-        LedgerConflict::Overlap { uri, bytes } => {
-            part.header().ledger.files.iter().any(|FileLedger { file, .. }| {
-                file.uri == *uri && file.ranges.iter().any(|range| range.start < bytes.end && bytes.start < range.end)
-            })
-        }
-        LedgerConflict::UniqueIds { day, .. } => part.header().ledger.files.iter().any(|other| other.file.day == *day),
-        LedgerConflict::FileChanged { uri, .. } => {
-            part.header().ledger.files.iter().any(|ledger| ledger.file.uri == *uri)
-        }
-        LedgerConflict::AppMoved { app } => part.header().ledger.apps.contains_key(app),
-    };
-    parts.iter().find(holds).map(PartRows::path)
-}
-
-/// How a file was found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Named,
-    InFolder,
-}
-
-/// The month files at `inputs`, files and folders of them.
-///
-/// # Errors
-/// An argument that names nothing, a folder without a month file or one that cannot be read.
-pub fn find_files(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, MonthFileError> {
-    Ok(find(inputs)?.into_iter().map(|(path, _)| path).collect())
-}
-
-/// The month files at `inputs`, by their real paths.
-fn find(inputs: &[PathBuf]) -> Result<Vec<(PathBuf, Origin)>, MonthFileError> {
-    let mut found: BTreeMap<PathBuf, (PathBuf, Origin)> = BTreeMap::new();
-    for input in inputs {
-        let metadata = match fs::metadata(input) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(MonthFileError::Missing { path: input.clone() });
-            }
-            Err(source) => return Err(MonthFileError::Read { file: input.clone(), source }),
-        };
-        if !metadata.is_dir() {
-            found.insert(real(input)?, (input.clone(), Origin::Named));
-            continue;
-        }
-        let mut files = Vec::new();
-        walk(input, &mut BTreeSet::new(), &mut files)?;
-        if files.is_empty() {
-            return Err(MonthFileError::Empty { folder: input.clone() });
-        }
-        for file in files {
-            found.entry(real(&file)?).or_insert((file, Origin::InFolder));
-        }
-    }
-    Ok(found.into_values().collect())
-}
-
-/// All month files below `folder`. `open` are the real paths of the folders it lies in: a link back to one leads nowhere
-/// new.
-fn walk(folder: &Path, open: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<(), MonthFileError> {
-    let real = real(folder)?;
-    if !open.insert(real.clone()) {
-        return Ok(());
-    }
-    if is_summed(folder) {
-        files.push(folder.to_owned());
-        open.remove(&real);
-        return Ok(());
-    }
-    let failed = |source| MonthFileError::Read { file: folder.to_owned(), source };
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if name.starts_with(b"_") || name.starts_with(b".") {
-            continue;
-        }
-        if path.is_dir() {
-            walk(&path, open, files)?;
-        } else if name.ends_with(b".parquet") {
-            files.push(path);
-        }
-    }
-    open.remove(&real);
-    Ok(())
-}
-
-fn real(path: &Path) -> Result<PathBuf, MonthFileError> {
-    fs::canonicalize(path).map_err(|source| MonthFileError::Read { file: path.to_owned(), source })
 }

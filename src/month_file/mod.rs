@@ -17,10 +17,12 @@
 //! prove: the rows are held against the ledger, and the labels in the file against those that follow from its rules. A
 //! file that was tampered with and given a checksum that fits is refused all the same.
 
+mod agree;
 mod chunk;
 mod devices;
 mod encode;
 mod error;
+mod find;
 mod merge;
 mod metadata;
 mod part_file;
@@ -44,7 +46,8 @@ use crate::engine::month::MonthTable;
 
 pub use devices::{DEVICES_ENDING, Seal, devices_beside, write_devices};
 pub use error::{FileFlaw, Mismatch, MonthFileError};
-pub use merge::{Merge, MergeOptions, MergeWriteError, PartDevices, find_files};
+pub use find::find_files;
+pub use merge::{Merge, MergeOptions, MergeWriteError, PartDevices};
 pub use stream::{RowWriter, StreamOf};
 pub use tasks::{GapPolicy, TaskBytes, TaskList};
 pub use write::{check_apps, write, write_sealed};

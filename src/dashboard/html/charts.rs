@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::sections::{self, Context, DISPLAY_ORDER};
 use super::{text, units};
+use crate::dashboard::model::{ActiveDays, MonthModel, WatchBand};
 
 /// Chart data of one month: names as they are shown, seconds, shares in percent.
 pub fn month(context: &Context<'_>) -> Value {
@@ -21,33 +22,7 @@ pub fn month(context: &Context<'_>) -> Value {
         .collect();
 
     let active = sections::active_days(month);
-    let mut so_far = 0;
-    let cumulative: Vec<f64> = active
-        .iter()
-        .rev()
-        .map(|bin| {
-            so_far += i128::from(bin.users);
-            percent(so_far, total.users.into())
-        })
-        .collect();
-    let cumulative: Vec<f64> = cumulative.into_iter().rev().collect();
-
     let bands = sections::shown_bands(month);
-    let band_with = |seconds: i64| {
-        bands
-            .iter()
-            .position(|b| b.from_seconds.is_none_or(|f| f <= seconds) && b.to_seconds.is_none_or(|t| seconds < t))
-    };
-    let marks: Vec<Value> = [
-        ("median", month.watch_time.median_seconds),
-        ("90 %", month.watch_time.p90_seconds),
-        ("99 %", month.watch_time.p99_seconds),
-    ]
-    .into_iter()
-    .filter_map(|(name, seconds)| {
-        band_with(seconds).map(|band| json!([band, format!("{name}: {}", units::duration(seconds))]))
-    })
-    .collect();
 
     json!({
         "days": labels,
@@ -65,9 +40,9 @@ pub fn month(context: &Context<'_>) -> Value {
             })
         }),
         "active": active.iter().map(|bin| bin.users).collect::<Vec<_>>(),
-        "atLeast": cumulative,
+        "atLeast": at_least(&active, total.users),
         "bands": bands.iter().map(|b| json!([sections::band_axis_label(b), sections::band_label(b), b.users])).collect::<Vec<_>>(),
-        "marks": marks,
+        "marks": marks(month, bands),
         "uncut": sections::longest_bar(month),
         "top": month.top_customers.iter().take(sections::OPEN_CUSTOMERS).map(|customer| {
             json!([
@@ -77,6 +52,37 @@ pub fn month(context: &Context<'_>) -> Value {
             ])
         }).collect::<Vec<_>>(),
     })
+}
+
+/// Percent of the customers with at least as many active days as each bin has.
+fn at_least(active: &[ActiveDays], n_users: i64) -> Vec<f64> {
+    let mut so_far = 0;
+    let share = |bin: &ActiveDays| {
+        so_far += i128::from(bin.users);
+        percent(so_far, n_users.into())
+    };
+    let mut shares: Vec<f64> = active.iter().rev().map(share).collect();
+    shares.reverse();
+    shares
+}
+
+/// The bands in which the middle customer and those at the end of most lie.
+fn marks(month: &MonthModel, bands: &[WatchBand]) -> Vec<Value> {
+    let band_with = |seconds: i64| {
+        bands
+            .iter()
+            .position(|b| b.from_seconds.is_none_or(|f| f <= seconds) && b.to_seconds.is_none_or(|t| seconds < t))
+    };
+    [
+        ("median", month.watch_time.median_seconds),
+        ("90 %", month.watch_time.p90_seconds),
+        ("99 %", month.watch_time.p99_seconds),
+    ]
+    .into_iter()
+    .filter_map(|(name, seconds)| {
+        band_with(seconds).map(|band| json!([band, format!("{name}: {}", units::duration(seconds))]))
+    })
+    .collect()
 }
 
 /// Mean of the last seven days, where all of them lie in the month and have data.

@@ -46,70 +46,81 @@ fn sheets(subject: &Subject, connection: &Connection) -> Vec<Sheet> {
         Connection::Mysql(_) => vec![Filter::Day { of: each("Month"), day: subject.month.first_day() }],
         Connection::Csv | Connection::Hyper => Vec::new(),
     };
-    let with_month = |filter: Option<Filter>| month.iter().cloned().chain(filter).collect();
+    let sheets = [totals(), users_by_category(), users_by_active_days(), top_customers()];
+    let with_month = |sheet: Sheet| Sheet { filters: month.iter().cloned().chain(sheet.filters).collect(), ..sheet };
+    sheets.into_iter().map(with_month).collect()
+}
 
+fn totals() -> Sheet {
     let mut tiles = vec![Pill::calculated(&total_users()), Pill::calculated(&total_hours())];
     tiles.extend(TILES.map(|category| Pill::calculated(&category_hours(category))));
+    Sheet {
+        name: "KPI",
+        title: "Users and hours",
+        mark: "Text",
+        rows: Shelf::Empty,
+        cols: Shelf::MeasureNames,
+        texts: vec![Shelf::MeasureValues],
+        filters: vec![Filter::Measures(tiles)],
+        formats: vec![
+            format("cell", "font-size", "18"),
+            format("cell", "font-weight", "bold"),
+            format("cell", "text-align", "center"),
+            format("header", "font-size", "10"),
+            no_field_label("cols"),
+        ],
+    }
+}
+
+fn users_by_category() -> Sheet {
     let audiences = TILES.map(|category| Pill::calculated(&category_users(category))).to_vec();
+    Sheet {
+        name: "Users per category",
+        title: "Users watching each category (they overlap)",
+        mark: "Bar",
+        rows: Shelf::MeasureValues,
+        cols: Shelf::MeasureNames,
+        texts: vec![Shelf::MeasureValues],
+        filters: vec![Filter::Measures(audiences)],
+        formats: vec![axis_title(Shelf::MeasureValues, "rows", "Users"), no_field_label("cols")],
+    }
+}
+
+fn users_by_active_days() -> Sheet {
     let users = Pill::new("Contract", How::Count);
     let share = Pill::new("Contract", How::ShareOfCount);
+    Sheet {
+        name: "Users by active days",
+        title: "Users by number of active days",
+        mark: "Bar",
+        rows: Shelf::Pill(users.clone()),
+        cols: Shelf::Pill(each("Activeness")),
+        texts: vec![Shelf::Pill(share.clone())],
+        filters: Vec::new(),
+        formats: vec![
+            axis_title(Shelf::Pill(users), "rows", "Users"),
+            Format { of: Shelf::Pill(share), ..format("cell", "text-format", "p0.0%") },
+        ],
+    }
+}
+
+fn top_customers() -> Sheet {
     let hours = Pill::calculated(&total_hours());
-    vec![
-        Sheet {
-            name: "KPI",
-            title: "Users and hours",
-            mark: "Text",
-            rows: Shelf::Empty,
-            cols: Shelf::MeasureNames,
-            texts: vec![Shelf::MeasureValues],
-            filters: with_month(Some(Filter::Measures(tiles))),
-            formats: vec![
-                format("cell", "font-size", "18"),
-                format("cell", "font-weight", "bold"),
-                format("cell", "text-align", "center"),
-                format("header", "font-size", "10"),
-                no_field_label("cols"),
-            ],
-        },
-        Sheet {
-            name: "Users per category",
-            title: "Users watching each category (they overlap)",
-            mark: "Bar",
-            rows: Shelf::MeasureValues,
-            cols: Shelf::MeasureNames,
-            texts: vec![Shelf::MeasureValues],
-            filters: with_month(Some(Filter::Measures(audiences))),
-            formats: vec![axis_title(Shelf::MeasureValues, "rows", "Users"), no_field_label("cols")],
-        },
-        Sheet {
-            name: "Users by active days",
-            title: "Users by number of active days",
-            mark: "Bar",
-            rows: Shelf::Pill(users.clone()),
-            cols: Shelf::Pill(each("Activeness")),
-            texts: vec![Shelf::Pill(share.clone())],
-            filters: with_month(None),
-            formats: vec![
-                axis_title(Shelf::Pill(users), "rows", "Users"),
-                Format { of: Shelf::Pill(share), ..format("cell", "text-format", "p0.0%") },
-            ],
-        },
-        Sheet {
-            name: "Top customers",
-            title: "The ten customers with the most hours, with their taste",
-            mark: "Bar",
-            rows: Shelf::Pill(each("Contract")),
-            cols: Shelf::Pill(hours.clone()),
-            texts: vec![Shelf::Pill(Pill::new("Taste", How::Attribute))],
-            filters: with_month(Some(Filter::Top {
-                count: N_TOP_CUSTOMERS,
-                of: each("Contract"),
-                by: "SUM([TotalDuration])",
-                sorted_by: hours.clone(),
-            })),
-            formats: vec![axis_title(Shelf::Pill(hours), "cols", "Hours")],
-        },
-    ]
+    Sheet {
+        name: "Top customers",
+        title: "The ten customers with the most hours, with their taste",
+        mark: "Bar",
+        rows: Shelf::Pill(each("Contract")),
+        cols: Shelf::Pill(hours.clone()),
+        texts: vec![Shelf::Pill(Pill::new("Taste", How::Attribute))],
+        filters: vec![Filter::Top {
+            count: N_TOP_CUSTOMERS,
+            of: each("Contract"),
+            by: "SUM([TotalDuration])",
+            sorted_by: hours.clone(),
+        }],
+        formats: vec![axis_title(Shelf::Pill(hours), "cols", "Hours")],
+    }
 }
 
 /// Position and size in 1/100000 of the dashboard.

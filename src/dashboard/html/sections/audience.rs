@@ -194,6 +194,22 @@ pub fn days(context: &Context<'_>) -> String {
     if !missing.is_empty() {
         let _ = write!(says, " <span class=warn>{}</span>", missing_days(month));
     }
+    let inside = format!(
+        "<figure><figcaption>Customers per day, with the average of the last seven days where all have data; weekends are grey{}, \
+         the scale does not begin at 0</figcaption>{}</figure>\
+         <figure><figcaption>Hours per day by category, each on its own scale</figcaption>{}</figure>\n{}",
+        if missing.is_empty() { "" } else { ", days without data orange" },
+        chart("daily", "Line chart: customers on each day of the month. The numbers stand in the table below."),
+        chart(
+            "daily-hours",
+            "Line charts: hours watched on each day, by category. The numbers stand in the table below."
+        ),
+        details("All days as a table", &days_table(month).finish())
+    );
+    card(context, "days", "wide", "Day by day", &says, &inside)
+}
+
+fn days_table(month: &MonthModel) -> Table {
     let mut table = Table::new(
         "days",
         "Customers, records and hours by day",
@@ -226,19 +242,7 @@ pub fn days(context: &Context<'_>) -> String {
             }
         }
     }
-    let inside = format!(
-        "<figure><figcaption>Customers per day, with the average of the last seven days where all have data; weekends are grey{}, \
-         the scale does not begin at 0</figcaption>{}</figure>\
-         <figure><figcaption>Hours per day by category, each on its own scale</figcaption>{}</figure>\n{}",
-        if missing.is_empty() { "" } else { ", days without data orange" },
-        chart("daily", "Line chart: customers on each day of the month. The numbers stand in the table below."),
-        chart(
-            "daily-hours",
-            "Line charts: hours watched on each day, by category. The numbers stand in the table below."
-        ),
-        details("All days as a table", &table.finish())
-    );
-    card(context, "days", "wide", "Day by day", &says, &inside)
+    table
 }
 
 /// The days without data in words.

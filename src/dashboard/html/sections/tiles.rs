@@ -3,112 +3,140 @@
 use std::fmt::Write as _;
 
 use crate::dashboard::model::MonthModel;
+use crate::engine::rules::Category;
 
 use super::super::units;
 use super::{Context, DISPLAY_ORDER, category_name, has_other_rules};
 
-/// The tiles.
-pub fn tiles(context: &Context<'_>) -> String {
-    let month = context.month;
-    let summary = month.summary;
-    let mut html = String::from("<dl class=\"tiles main\">\n");
-    tile(
-        context,
-        &mut html,
-        "users",
-        "Customers",
-        (&units::count(summary.users), ""),
-        "with at least one record",
-        &change(context, |now, before| units::change(now.summary.users, before.summary.users)),
-    );
-    tile(
-        context,
-        &mut html,
-        "hours",
-        "Watched",
-        (&units::hours(summary.total_seconds), "hours"),
-        &format!(
-            "{} hours per customer",
-            units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1)
-        ),
-        &change_a_day(context, |month| month.summary.total_seconds),
-    );
-    html.push_str("</dl>\n<dl class=\"tiles five\">\n");
-    for category in DISPLAY_ORDER {
-        let seconds = summary.seconds[category as usize];
-        tile(
-            context,
-            &mut html,
-            &format!("hours-{}", category.name()),
-            category_name(category),
-            (&units::hours(seconds), "hours"),
-            &format!("{} of all", units::percent(seconds, summary.total_seconds)),
-            &change_a_day(context, |month| month.summary.seconds[category as usize]),
+/// One number.
+#[derive(Clone)]
+struct Tile {
+    /// Its class on the page.
+    name: String,
+    title: &'static str,
+    number: String,
+    unit: &'static str,
+    /// What stands below the number.
+    small: String,
+    /// See [`change`].
+    change: String,
+}
+
+impl Tile {
+    /// With the line of its number over all months.
+    fn write(&self, html: &mut String, context: &Context<'_>) {
+        let Tile { name, title, number, unit, small, change } = self;
+        let spark = context.sparks.of_tile(name, context.month.month);
+        let _ = writeln!(
+            html,
+            "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>\
+             <dd class=small>{small}{change}{spark}</div>"
         );
     }
-    html.push_str("</dl>\n<dl class=\"tiles four\">\n");
-    tile(
-        context,
-        &mut html,
-        "daily",
-        "Average day",
-        (&units::count(average_day(month)), "customers"),
-        &format!("stickiness {} of the month\u{2019}s customers", units::percent(average_day(month), summary.users)),
-        &change(context, |now, before| units::change(average_day(now), average_day(before))),
-    );
-    tile(
-        context,
-        &mut html,
-        "active",
-        "Active days",
-        (&units::quotient(active_days(month), summary.users.into(), 1), "days per customer"),
-        &format!("of {} in the month", month.month.n_days()),
-        &change(context, |now, before| {
-            let mean = |m: &MonthModel| (active_days(m), m.summary.users.into());
-            units::change_of_mean(mean(now), mean(before))
-        }),
-    );
-    tile(
-        context,
-        &mut html,
-        "median",
-        "Median watch time",
-        (&units::hours(month.watch_time.median_seconds), "hours"),
-        "half of the customers have at most this",
-        &change_a_day(context, |month| month.watch_time.median_seconds),
-    );
-    tile(
-        context,
-        &mut html,
-        "tenth",
-        "Heaviest tenth",
-        (&units::percent(month.watch_time.top_tenth_seconds, summary.total_seconds), "of all hours"),
-        &format!("by the {} customers with the most", units::count(month.watch_time.top_tenth_users)),
-        &change(context, |now, before| {
-            let share = |m: &MonthModel| (m.watch_time.top_tenth_seconds, m.summary.total_seconds);
-            units::change_of_share(share(now), share(before))
-        }),
-    );
-    html.push_str("</dl>\n");
+}
+
+/// The tiles.
+pub fn tiles(context: &Context<'_>) -> String {
+    let rows = [
+        ("main", vec![users(context), hours(context)]),
+        ("five", DISPLAY_ORDER.map(|category| hours_of(context, category)).to_vec()),
+        ("four", vec![daily(context), active(context), median(context), tenth(context)]),
+    ];
+    let mut html = String::new();
+    for (class, tiles) in rows {
+        let _ = writeln!(html, "<dl class=\"tiles {class}\">");
+        tiles.iter().for_each(|tile| tile.write(&mut html, context));
+        html.push_str("</dl>\n");
+    }
     html
 }
 
-/// A tile: its number with the unit, what stands below it and against the month before, and its line over all months.
-fn tile(
-    context: &Context<'_>,
-    html: &mut String,
-    name: &str,
-    title: &str,
-    (number, unit): (&str, &str),
-    small: &str,
-    change: &str,
-) {
-    let spark = context.sparks.of_tile(name, context.month.month);
-    let _ = writeln!(
-        html,
-        "<div class=\"tile {name}\" data-tile={name}><dt>{title}<dd class=big>{number}<small> {unit}</small>\
-         <dd class=small>{small}{change}{spark}</div>"
-    );
+fn users(context: &Context<'_>) -> Tile {
+    Tile {
+        name: "users".to_owned(),
+        title: "Customers",
+        number: units::count(context.month.summary.users),
+        unit: "",
+        small: "with at least one record".to_owned(),
+        change: change(context, |now, before| units::change(now.summary.users, before.summary.users)),
+    }
+}
+
+fn hours(context: &Context<'_>) -> Tile {
+    let summary = context.month.summary;
+    let mean = units::quotient(summary.total_seconds.into(), 3600 * i128::from(summary.users), 1);
+    Tile {
+        name: "hours".to_owned(),
+        title: "Watched",
+        number: units::hours(summary.total_seconds),
+        unit: "hours",
+        small: format!("{mean} hours per customer"),
+        change: change_a_day(context, |month| month.summary.total_seconds),
+    }
+}
+
+fn hours_of(context: &Context<'_>, category: Category) -> Tile {
+    let summary = context.month.summary;
+    let seconds = summary.seconds[category as usize];
+    Tile {
+        name: format!("hours-{}", category.name()),
+        title: category_name(category),
+        number: units::hours(seconds),
+        unit: "hours",
+        small: format!("{} of all", units::percent(seconds, summary.total_seconds)),
+        change: change_a_day(context, |month| month.summary.seconds[category as usize]),
+    }
+}
+
+fn daily(context: &Context<'_>) -> Tile {
+    let users = average_day(context.month);
+    let stickiness = units::percent(users, context.month.summary.users);
+    Tile {
+        name: "daily".to_owned(),
+        title: "Average day",
+        number: units::count(users),
+        unit: "customers",
+        small: format!("stickiness {stickiness} of the month\u{2019}s customers"),
+        change: change(context, |now, before| units::change(average_day(now), average_day(before))),
+    }
+}
+
+fn active(context: &Context<'_>) -> Tile {
+    let month = context.month;
+    let mean = |month: &MonthModel| (active_days(month), month.summary.users.into());
+    Tile {
+        name: "active".to_owned(),
+        title: "Active days",
+        number: units::quotient(active_days(month), month.summary.users.into(), 1),
+        unit: "days per customer",
+        small: format!("of {} in the month", month.month.n_days()),
+        change: change(context, |now, before| units::change_of_mean(mean(now), mean(before))),
+    }
+}
+
+fn median(context: &Context<'_>) -> Tile {
+    Tile {
+        name: "median".to_owned(),
+        title: "Median watch time",
+        number: units::hours(context.month.watch_time.median_seconds),
+        unit: "hours",
+        small: "half of the customers have at most this".to_owned(),
+        change: change_a_day(context, |month| month.watch_time.median_seconds),
+    }
+}
+
+fn tenth(context: &Context<'_>) -> Tile {
+    let share = |month: &MonthModel| (month.watch_time.top_tenth_seconds, month.summary.total_seconds);
+    let (seconds, total) = share(context.month);
+    let users = units::count(context.month.watch_time.top_tenth_users);
+    Tile {
+        name: "tenth".to_owned(),
+        title: "Heaviest tenth",
+        number: units::percent(seconds, total),
+        unit: "of all hours",
+        small: format!("by the {users} customers with the most"),
+        change: change(context, |now, before| units::change_of_share(share(now), share(before))),
+    }
 }
 
 /// The change that `of` makes of the month and the one before it, where there is one.
