@@ -6,10 +6,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 
 use super::values::Threads;
-use crate::audience::breakdown::Dimension;
-use crate::audience::list::{ListFormat, Selection};
-use crate::audience::outcome::CountForm;
-use crate::audience::{Expr, NamedAudience};
+use crate::audience::NamedAudience;
 use crate::console::{Bars, ProgressChoice};
 use crate::diff::DiffSide;
 use crate::engine::calendar::Month;
@@ -19,11 +16,17 @@ use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::gate::Limits;
 use crate::generate::GenerateOptions;
-use crate::lake::task::TaskSize;
-use crate::lake::{HdfsOptions, LakeOptions};
+use crate::lake::LakeOptions;
 use crate::month_file::{GapPolicy, MergeOptions};
-use crate::reprocess::Reprocess;
 use crate::warehouse::{OpenOptions, WarehouseUrl};
+
+mod audience;
+mod part;
+mod series;
+
+pub use audience::{AskedExpr, AudiencePlan, CustomersPlan, Inquiry, ListTarget};
+pub use part::{Parent, ParentDeath, ScanOutput, ScanPlan, SplitPlan, TaskSource};
+pub use series::{FailurePolicy, MonthOrder, MonthsAsked, SeriesMode, SeriesPlan};
 
 /// A valid command.
 #[derive(Clone, Debug)]
@@ -242,63 +245,6 @@ pub struct SignalPlan {
     pub lineage: Option<PathBuf>,
 }
 
-/// `viewmart run` of several months.
-#[derive(Clone, Debug)]
-pub struct SeriesPlan {
-    /// How each of them is made; the files for schedulers, and the second one for the report, are those of all together.
-    pub run: RunPlan,
-    /// Which they are.
-    pub months: MonthsAsked,
-    /// Which of them are made.
-    pub reprocess: Reprocess,
-    /// In which order.
-    pub order: MonthOrder,
-    /// What follows a month that fails.
-    pub failures: FailurePolicy,
-    /// Whether any is made.
-    pub mode: SeriesMode,
-}
-
-/// Months of a lake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MonthsAsked {
-    /// The only one there is.
-    Only,
-    /// This one.
-    One(Month),
-    /// From the first to the second.
-    Between(Month, Month),
-    /// All of them.
-    All,
-}
-
-/// The order of months.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MonthOrder {
-    /// The first month first.
-    Forwards,
-    /// The last month first.
-    Backwards,
-}
-
-/// What follows a month that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailurePolicy {
-    /// The other months.
-    GoOn,
-    /// The end.
-    Stop,
-}
-
-/// Whether months are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SeriesMode {
-    /// They are.
-    Make,
-    /// Only what would be made is shown.
-    Show,
-}
-
 /// `viewmart extract`.
 #[derive(Clone, Debug)]
 pub struct ExtractPlan {
@@ -402,135 +348,6 @@ pub struct DiffPlan {
     pub n_top: usize,
     /// The file for a list of all that differs, where one is wanted.
     pub list: Option<PathBuf>,
-}
-
-/// `viewmart audience`.
-#[derive(Clone, Debug)]
-pub struct AudiencePlan {
-    /// Month files, and folders of them.
-    pub months: Vec<PathBuf>,
-    /// What is asked of them.
-    pub inquiry: Inquiry,
-}
-
-/// What is asked about audiences.
-#[derive(Clone, Debug)]
-pub enum Inquiry {
-    /// Who the customers are for whom an expression holds.
-    Customers(Box<CustomersPlan>),
-    /// How large these audiences are.
-    Named(Vec<NamedAudience>),
-    /// How these overlap.
-    Overlap(Vec<AskedExpr>),
-    /// How many customers come again, by their first month.
-    Retention,
-}
-
-/// The question of one expression.
-#[derive(Clone, Debug)]
-pub struct CustomersPlan {
-    /// The expression.
-    pub expression: AskedExpr,
-    /// What its customers are counted by.
-    pub by: Option<Dimension>,
-    /// Which of them, in what order.
-    pub selection: Selection,
-    /// The shares of the groups that they are cut into; none where they are not.
-    pub split: Vec<u32>,
-    /// Columns of a list, behind the contract.
-    pub columns: ListColumns,
-    /// The audiences whose reasons stand behind them, where they are asked for.
-    pub reasons: Vec<NamedAudience>,
-    /// Where a list goes; none: no list is asked for.
-    pub list: Option<ListTarget>,
-    /// Where the key of the pseudonyms is that are shown in place of contracts, where any are.
-    pub mask: Option<MaskKey>,
-    /// The form of a count.
-    pub form: CountForm,
-}
-
-/// An expression, and the text that it was parsed from.
-#[derive(Clone, Debug)]
-pub struct AskedExpr {
-    /// The text.
-    pub text: String,
-    /// The expression.
-    pub expr: Expr,
-}
-
-/// Where a list goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListTarget {
-    /// To stdout, as a table or as JSON.
-    Stdout,
-    /// Into a file.
-    File(PathBuf, ListFormat),
-}
-
-/// `viewmart plan`.
-#[derive(Clone, Debug)]
-pub struct SplitPlan {
-    /// The data.
-    pub lake: LakePlan,
-    /// How it is cut.
-    pub size: TaskSize,
-}
-
-/// `viewmart scan`.
-#[derive(Clone, Debug)]
-pub struct ScanPlan {
-    /// What is scanned.
-    pub task: TaskSource,
-    /// What decides a record and labels a customer.
-    pub rules: Rules,
-    /// The column `Date`.
-    pub etl_date: Date,
-    /// Threads that scan.
-    pub threads: Threads,
-    /// Most customers in memory.
-    pub max_contracts: Option<u64>,
-    /// What happens when the process ends that started this one.
-    pub parent: ParentDeath,
-    /// How to reach HDFS.
-    pub hdfs: HdfsOptions,
-    /// Where the rows of the task go.
-    pub out: ScanOutput,
-}
-
-/// Where the rows of a task go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ScanOutput {
-    /// Into a month file.
-    File(PathBuf),
-    /// To stdout, as an Arrow IPC stream.
-    Stream,
-}
-
-/// Where a task is read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TaskSource {
-    /// This is it.
-    Text(String),
-    /// It is what stdin has.
-    Stdin,
-}
-
-/// What happens when the process ends that started this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParentDeath {
-    /// Nothing.
-    Ignore,
-    /// This one is killed too.
-    Follow(Parent),
-}
-
-/// The process that is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parent {
-    /// Whichever is the parent when this one comes to it: not the one that started it, where that has ended already.
-    Current,
-    /// The one of this number.
-    Process(u32),
 }
 
 /// `viewmart bench`.
