@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::calendar::{Day, Month};
-use crate::engine::rules::Category;
+use crate::engine::rules::{Category, RulesStamp};
 use crate::warehouse::RunWarning;
 
 mod read;
@@ -267,12 +267,8 @@ pub struct RunProvenance {
     pub run: i64,
     /// Name and version of the engine.
     pub engine: String,
-    /// Name of the rules.
-    pub rules_name: String,
-    /// Hash of the rules.
-    pub rules_sha256: String,
-    /// The rules themselves, TOML, without the contracts that they exclude; empty where the run did not keep them.
-    pub rules_text: String,
+    /// The rules, without the contracts that they exclude; their text is empty where the run did not keep it.
+    pub rules: RulesStamp,
     /// Data files.
     pub input_files: i64,
     /// Their size as stored.

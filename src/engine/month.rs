@@ -9,7 +9,7 @@ use super::aggregate::huge_pages::HugePageVec;
 use super::devices::{DeviceRows, Devices};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{Ledger, LedgerDetail};
-use crate::engine::rules::{Category, LabelRules, NO_LABEL, Rules, Taste};
+use crate::engine::rules::{Category, LabelRules, NO_LABEL, Rules, RulesStamp, Taste};
 
 /// One row per customer in contract order (bytes), as columns of equal length.
 ///
@@ -177,12 +177,8 @@ pub struct MonthMeta<'a> {
 pub struct Provenance {
     /// Name and version of the engine, [`crate::ENGINE`].
     pub engine: String,
-    /// Name of the rules.
-    pub rules_name: String,
-    /// Hash of the rules, 64 hex digits.
-    pub rules_sha256: String,
-    /// The rules as [`super::rules::Rules::to_toml`] writes them.
-    pub rules_text: String,
+    /// Its rules, as [`Rules::to_toml`] writes them.
+    pub rules: RulesStamp,
     /// Number of data files of the month.
     pub input_files: u64,
     /// Their size as stored.
@@ -192,12 +188,6 @@ pub struct Provenance {
 impl Provenance {
     /// What this engine makes under `rules`, of no file yet.
     pub fn of(rules: &Rules) -> Self {
-        Self {
-            engine: crate::ENGINE.to_owned(),
-            rules_name: rules.name.clone(),
-            rules_sha256: rules.sha256.clone(),
-            rules_text: rules.to_toml(),
-            ..Self::default()
-        }
+        Self { engine: crate::ENGINE.to_owned(), rules: rules.stamp(), ..Self::default() }
     }
 }

@@ -49,6 +49,24 @@ impl Category {
     }
 }
 
+/// Which rules made something: what every output says of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RulesStamp {
+    /// Their name.
+    pub name: String,
+    /// Their hash, 64 hex digits.
+    pub sha256: String,
+    /// The rules themselves, TOML.
+    pub text: String,
+}
+
+impl RulesStamp {
+    /// The start of the hash, for people.
+    pub fn short_hash(&self) -> &str {
+        self.sha256.get(..8).unwrap_or(&self.sha256)
+    }
+}
+
 /// When a category belongs to a customer's taste.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -149,6 +167,11 @@ pub const DEFAULT_TOML: &str = include_str!("rules/default.toml");
 pub const SEED_TOML: &str = include_str!("rules/seed.toml");
 
 impl Rules {
+    /// What outputs say of them.
+    pub fn stamp(&self) -> RulesStamp {
+        RulesStamp { name: self.name.clone(), sha256: self.sha256.clone(), text: self.to_toml() }
+    }
+
     /// The built-in rules `default` or `seed`, or `None` for any other name.
     pub fn preset(name: &str) -> Option<Rules> {
         let text = match name {

@@ -156,7 +156,7 @@ mod tests {
     /// The rows of a month, twice, and what is said of them.
     fn write_twice(output: impl Write) -> Result<u64, MergeWriteError> {
         let table = month_of(&[("A", 0b1, [0, 0, 0, 0, 7]), ("\u{1f600} ", 0b110, [1, 2, i64::MAX / 9, -4, 5])]);
-        let rules = Rules::parse(&table.provenance.rules_text).unwrap();
+        let rules = Rules::parse(&table.provenance.rules.text).unwrap();
         let of = StreamOf { task: 3, month: table.month, etl_date: table.etl_date, rules: &rules };
         let rows = Partial {
             contracts: table.contracts.clone(),

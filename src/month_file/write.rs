@@ -61,7 +61,7 @@ pub(super) fn write_in_groups(
     output: &mut (dyn Write + Send),
     group_rows: usize,
 ) -> io::Result<()> {
-    let rules = Rules::parse(&table.provenance.rules_text).map_err(io::Error::other)?;
+    let rules = Rules::parse(&table.provenance.rules.text).map_err(io::Error::other)?;
     let engine = &table.provenance.engine;
     let encoder = Encoder::new(columns)?;
     let mut writer = Writer::new(engine, columns, output)?;

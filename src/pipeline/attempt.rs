@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::advice::Advice as _;
 use crate::audience::NamedAudience;
 use crate::cli::plan::{EnginePlan, LakePlan, WarehousePlan};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
 use crate::engine::month::{MonthTable, Provenance};
-use crate::advice::Advice as _;
+use crate::engine::rules::RulesStamp;
 use crate::error::Error;
 use crate::fs::atomic::OutFolder;
 use crate::fs::error::OutputError;
@@ -355,9 +356,7 @@ impl Attempt {
         let refusal = Refusal {
             month: known.month,
             etl_date: self.etl_date,
-            rules_name: known.provenance.rules_name.clone(),
-            rules_sha256: known.provenance.rules_sha256.clone(),
-            rules_text: self.rules_shown.clone(),
+            rules: RulesStamp { text: self.rules_shown.clone(), ..known.provenance.rules.clone() },
             status: status.name(),
             stage: "run",
             kind: status.name(),

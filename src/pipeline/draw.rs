@@ -21,6 +21,7 @@ use crate::dashboard::tableau::{self, Connection, Contracts, RowFormat, RowSourc
 use crate::engine::calendar::Month;
 use crate::engine::hex::hex;
 use crate::engine::month::MonthTable;
+use crate::engine::rules::RulesStamp;
 use crate::error::Error;
 use crate::fs::atomic::StagedFile;
 use crate::mart;
@@ -216,7 +217,7 @@ pub(super) fn write_page(
     month: Month,
     look: &Rendering,
 ) -> Result<(), Error> {
-    page.write_with(|w| w.write_all(page_of(model, month, look).as_bytes()))
+    Ok(page.write_with(|w| w.write_all(page_of(model, month, look).as_bytes()))?)
 }
 
 fn page_of(model: &DashboardModel, month: Month, look: &Rendering) -> String {
@@ -256,7 +257,7 @@ pub(super) fn write_live(
     let (Some(LiveFiles { workbook, source }), Some(server)) = (files, server) else { return Ok(()) };
     let connection = Connection::Mysql(server);
     workbook.write_with(|w| w.write_all(tableau::workbook(subject, &connection).as_bytes()))?;
-    source.write_with(|w| w.write_all(tableau::datasource(&connection).as_bytes()))
+    Ok(source.write_with(|w| w.write_all(tableau::datasource(&connection).as_bytes()))?)
 }
 
 fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {
@@ -264,9 +265,8 @@ fn pseudonyms(mask: &Masker) -> impl Fn(&str) -> Cow<'_, str> {
 }
 
 /// Where the rows of the month come from, in one line that is the same for the same rows.
-fn provenance(engine: &str, rules_name: &str, rules_sha256: &str, input_files: impl std::fmt::Display) -> String {
-    let hash = rules_sha256.get(..8).unwrap_or(rules_sha256);
-    format!("{engine}, rules {rules_name} {hash}, {input_files} files")
+fn provenance(engine: &str, rules: &RulesStamp, input_files: impl std::fmt::Display) -> String {
+    format!("{engine}, rules {} {}, {input_files} files", rules.name, rules.short_hash())
 }
 
 /// What a workbook is about, of which no more has to be known to tell whether it has to be made again: the same rows give
@@ -280,14 +280,14 @@ fn subject(month: Month, provenance: String, n_customers: i128, n_seconds: i128,
 
 fn subject_of_table(table: &MonthTable, look: &Rendering) -> Subject {
     let of = &table.provenance;
-    let provenance = provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files);
+    let provenance = provenance(&of.engine, &of.rules, of.input_files);
     subject(table.month, provenance, table.n_rows() as i128, table.ledger.n_seconds(), look)
 }
 
 /// What a workbook of a month is about.
 pub(super) fn subject_of_model(month: &MonthModel, look: &Rendering) -> Subject {
     let of = &month.provenance;
-    let provenance = provenance(&of.engine, &of.rules_name, &of.rules_sha256, of.input_files);
+    let provenance = provenance(&of.engine, &of.rules, of.input_files);
     subject(month.month, provenance, month.summary.users.into(), month.summary.total_seconds.into(), look)
 }
 

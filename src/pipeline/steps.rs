@@ -14,6 +14,7 @@ use crate::diff::DiffSide;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::MonthTable;
+use crate::engine::rules::RulesStamp;
 use crate::error::Error;
 use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::gate::{Evidence, Limits};
@@ -334,9 +335,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
     Report {
         month: listing.month,
         etl_date: plan.etl_date,
-        rules_name: plan.rules.name.clone(),
-        rules_sha256: plan.rules.sha256.clone(),
-        rules_text: plan.rules.to_toml_without_contracts(),
+        rules: RulesStamp { text: plan.rules.to_toml_without_contracts(), ..plan.rules.stamp() },
         input: InputReport {
             // As they were read: a file that changed while it was pulled came as it was then.
             files: table.provenance.input_files,

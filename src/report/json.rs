@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::Report;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{AppSums, DayLedger, FileLedger, Ledger, Reason, RecordCounts};
-use crate::engine::rules::Category;
+use crate::engine::rules::{Category, RulesStamp};
 use crate::timing::StageTiming;
 use crate::units::dates;
 
@@ -40,7 +40,7 @@ impl Report {
         map.serialize_entry("engine", crate::ENGINE)?;
         map.serialize_entry("month", &report.month.to_string())?;
         map.serialize_entry("etl_date", &report.etl_date.to_string())?;
-        map.serialize_entry("rules", &rules_wire(&report.rules_name, &report.rules_sha256, &report.rules_text))?;
+        map.serialize_entry("rules", &rules_wire(&report.rules))?;
         map.serialize_entry(
             "input",
             &serde_json::json!({
@@ -88,8 +88,8 @@ impl<V: Serialize> Serialize for Ordered<V> {
     }
 }
 
-pub(super) fn rules_wire<'a>(name: &'a str, sha256: &'a str, text: &'a str) -> Ordered<&'a str> {
-    Ordered(vec![("name", name), ("sha256", sha256), ("text", text)])
+pub(super) fn rules_wire(rules: &RulesStamp) -> Ordered<&str> {
+    Ordered(vec![("name", &rules.name), ("sha256", &rules.sha256), ("text", &rules.text)])
 }
 
 #[derive(serde::Serialize)]

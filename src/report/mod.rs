@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::DeviceSummary;
 use crate::engine::ledger::{AppSums, DayLedger, FileLedger, Ledger};
+use crate::engine::rules::RulesStamp;
 use crate::timing::StageTiming;
 
 mod json;
@@ -52,12 +53,8 @@ pub struct Report {
     pub month: Month,
     /// The column `Date`.
     pub etl_date: Date,
-    /// Name of the rules.
-    pub rules_name: String,
-    /// Hash of the rules, 64 hex digits.
-    pub rules_sha256: String,
-    /// The rules themselves, TOML, without the contracts that they exclude.
-    pub rules_text: String,
+    /// The rules, without the contracts that they exclude.
+    pub rules: RulesStamp,
     /// What was read.
     pub input: InputReport,
     /// What became of every record.
@@ -114,9 +111,11 @@ pub(crate) mod fixture {
         Report {
             month: "2022-04".parse().unwrap(),
             etl_date: "2022-05-01".parse().unwrap(),
-            rules_name: "default".into(),
-            rules_sha256: "0123456789abcdef".repeat(4),
-            rules_text: "name = \"default\"\n".into(),
+            rules: RulesStamp {
+                name: "default".into(),
+                sha256: "0123456789abcdef".repeat(4),
+                text: "name = \"default\"\n".into(),
+            },
             input: InputReport {
                 files: 2,
                 bytes: 1500,

@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use super::json::{RecordsWire, clock_time, days_wire, files_wire, millis, rules_wire};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, FileLedger, Ledger};
+use crate::engine::rules::RulesStamp;
 
 /// A run that did not publish.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +18,8 @@ pub struct Refusal {
     pub month: Month,
     /// The column `Date`, where it is known.
     pub etl_date: Option<Date>,
-    /// Name of the rules.
-    pub rules_name: String,
-    /// Hash of the rules, 64 hex digits.
-    pub rules_sha256: String,
-    /// The rules themselves, TOML, without the contracts that they exclude.
-    pub rules_text: String,
+    /// The rules, without the contracts that they exclude.
+    pub rules: RulesStamp,
     /// How it ended, as in `etl_run`.
     pub status: &'static str,
     /// The part of a run that failed.
@@ -65,7 +62,7 @@ impl Serialize for Refusal {
         map.serialize_entry("engine", crate::ENGINE)?;
         map.serialize_entry("month", &self.month.to_string())?;
         map.serialize_entry("etl_date", &self.etl_date.map(|date| date.to_string()))?;
-        map.serialize_entry("rules", &rules_wire(&self.rules_name, &self.rules_sha256, &self.rules_text))?;
+        map.serialize_entry("rules", &rules_wire(&self.rules))?;
         map.serialize_entry("status", self.status)?;
         map.serialize_entry("stage", self.stage)?;
         map.serialize_entry("kind", self.kind)?;

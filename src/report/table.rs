@@ -10,8 +10,7 @@ use crate::units::{counted, date_runs, grouped, hours, most_frequent, percent, s
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hash = self.rules_sha256.get(..8).unwrap_or(&self.rules_sha256);
-        writeln!(f, "{}  month {}  rules {} {hash}", crate::ENGINE, self.month, self.rules_name)?;
+        writeln!(f, "{}  month {}  rules {} {}", crate::ENGINE, self.month, self.rules.name, self.rules.short_hash())?;
         writeln!(f)?;
         self.write_input(f)?;
         self.write_audience(f)?;

@@ -11,7 +11,7 @@ use viewmart::dashboard::mask::Masker;
 use viewmart::dashboard::model::*;
 use viewmart::engine::calendar::{Day, Month};
 use viewmart::engine::ledger::Reason;
-use viewmart::engine::rules::Category;
+use viewmart::engine::rules::{Category, RulesStamp};
 
 fn month(text: &str) -> Month {
     text.parse().expect("a month")
@@ -167,9 +167,11 @@ fn full_month(name: &str, drift: i64) -> MonthModel {
     model.provenance = RunProvenance {
         run: 1,
         engine: "viewmart 0.1.0".to_owned(),
-        rules_name: "default".to_owned(),
-        rules_sha256: "6d1c2f5a".repeat(8),
-        rules_text: "name = \"default\"\n".to_owned(),
+        rules: RulesStamp {
+            name: "default".to_owned(),
+            sha256: "6d1c2f5a".repeat(8),
+            text: "name = \"default\"\n".to_owned(),
+        },
         input_files: model.days.len() as i64,
         input_bytes: 8_457_301_222,
         records_read: model.quality.iter().map(|count| count.records).sum(),
@@ -209,7 +211,7 @@ fn hostile_month(name: &str) -> MonthModel {
         });
         model.provenance.records_read += 7;
     }
-    model.provenance.rules_name = HOSTILE[0].to_owned();
+    model.provenance.rules.name = HOSTILE[0].to_owned();
     model.provenance.engine = HOSTILE[1].to_owned();
     model.provenance.etl_date = Some(HOSTILE[2].to_owned());
     model.summary.total_seconds = 1_000_000_000_000_000;

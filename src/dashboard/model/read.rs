@@ -8,7 +8,7 @@ use super::{
     WatchTime,
 };
 use crate::engine::calendar::{Day, Month};
-use crate::engine::rules::{Category, Rules};
+use crate::engine::rules::{Category, Rules, RulesStamp};
 use crate::mart::{RUN_OF_MART, movement};
 use crate::warehouse::{Fault, RunWarning, Value, Warehouse, WarehouseError};
 
@@ -115,9 +115,7 @@ const QUERIES: [Query; 22] = [
             model.provenance = RunProvenance {
                 run: row.integer()?,
                 engine: row.text()?,
-                rules_name: row.text()?,
-                rules_sha256: row.text()?,
-                rules_text: rules_to_show(&row.text()?),
+                rules: RulesStamp { name: row.text()?, sha256: row.text()?, text: rules_to_show(&row.text()?) },
                 input_files: row.integer()?,
                 input_bytes: row.integer()?,
                 records_read: row.integer()?,

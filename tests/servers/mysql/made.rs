@@ -7,7 +7,7 @@ use viewmart::engine::calendar::{Day, Month};
 use viewmart::engine::devices::DeviceRows;
 use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
 use viewmart::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
-use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::rules::{Category, Rules, RulesStamp};
 
 /// A month of customers with these seconds; everything that follows from them is made to agree.
 pub fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> MonthTable {
@@ -29,7 +29,7 @@ pub fn month_table(month: &str, rows: BTreeMap<String, ([i64; 5], u8)>) -> Month
         ledger: Ledger::default(),
         detail: LedgerDetail::default(),
         provenance: Provenance {
-            rules_name: "it's \\ a \"name\"".to_owned(),
+            rules: RulesStamp { name: "it's \\ a \"name\"".to_owned(), ..rules.stamp() },
             input_files: 2,
             input_bytes: 1 << 40,
             ..Provenance::of(&rules)

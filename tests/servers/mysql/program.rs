@@ -57,12 +57,7 @@ fn provable(table: &MonthTable) -> MonthTable {
         days: 1 << day.index(),
         seconds: std::array::from_fn(|category| table.seconds[category][row]),
     };
-    let provenance = Provenance {
-        rules_name: rules.name.clone(),
-        rules_sha256: rules.sha256.clone(),
-        rules_text: rules.to_toml(),
-        ..table.provenance.clone()
-    };
+    let provenance = Provenance { rules: rules.stamp(), ..table.provenance.clone() };
     let meta = MonthMeta { month: table.month, etl_date: table.etl_date, labels: &rules.labels, provenance };
     Partial::from_rows((0..table.n_rows()).map(row), ledger).finish(meta).unwrap()
 }

@@ -122,7 +122,7 @@ fn head_facts(context: &Context<'_>) -> String {
         month.month.n_days(),
         units::count(month.n_records("kept")),
         units::count(records_read(month)),
-        escape(&month.provenance.rules_name),
+        escape(&month.provenance.rules.name),
     );
     if let Some(before) = context.before {
         // Sums of months with unlike numbers of days compare only so far.
@@ -134,14 +134,13 @@ fn head_facts(context: &Context<'_>) -> String {
             before.month.n_days()
         );
         if has_other_rules(month, before) {
-            let rules = &before.provenance;
-            let hash = rules.rules_sha256.get(..8).unwrap_or_default();
+            let rules = &before.provenance.rules;
             let _ = write!(
                 facts,
                 ". <span class=warn>{} was made with other rules (<b>{}</b>, hash {}): a change may come from them.</span>",
                 units::month(before.month),
-                escape(&rules.rules_name),
-                escape(hash)
+                escape(&rules.name),
+                escape(rules.short_hash())
             );
         }
     }
@@ -150,7 +149,7 @@ fn head_facts(context: &Context<'_>) -> String {
 
 /// Whether what changed from `before` to `month` may come from the rules.
 pub(super) fn has_other_rules(month: &MonthModel, before: &MonthModel) -> bool {
-    month.provenance.rules_sha256 != before.provenance.rules_sha256
+    month.provenance.rules.sha256 != before.provenance.rules.sha256
 }
 
 fn records_read(month: &MonthModel) -> i64 {

@@ -106,10 +106,10 @@ pub fn provenance(context: &Context<'_>) -> String {
         "Customers shown",
         if context.mask.is_some() { "as pseudonyms, made with a secret key" } else { "by contract" },
     );
-    fact("Rules", &format!("{}, hash <code>{}</code>", escape(&run.rules_name), escape(&run.rules_sha256)));
+    fact("Rules", &format!("{}, hash <code>{}</code>", escape(&run.rules.name), escape(&run.rules.sha256)));
     list.push_str("</dl>\n");
-    if !run.rules_text.is_empty() {
-        let text = run.rules_text.lines().map(escape).collect::<Vec<_>>().join("\n");
+    if !run.rules.text.is_empty() {
+        let text = run.rules.text.lines().map(escape).collect::<Vec<_>>().join("\n");
         let _ = writeln!(list, "<details><summary>The rules</summary><pre class=rules>{text}</pre></details>");
     }
     card(context, "origin", "wide", "Where this comes from", "", &list).replace("<p class=says></p>\n", "")

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dashboard::model::{AppAudience, DayAudience, MonthModel, MovementKind, TasteUsers, TopCustomer};
 use crate::engine::calendar::Day;
+use crate::engine::rules::RulesStamp;
 
 fn month() -> MonthModel {
     MonthModel::empty("2022-04".parse().unwrap())
@@ -88,7 +89,7 @@ fn a_month_of_other_rules_is_told() {
         let [before, now] = [("2022-03", hashes[0]), ("2022-04", hashes[1])].map(|(name, hash)| {
             let mut month = MonthModel::empty(name.parse().unwrap());
             month.summary.users = 10;
-            (month.provenance.rules_name, month.provenance.rules_sha256) = ("R".into(), hash.into());
+            month.provenance.rules = RulesStamp { name: "R".into(), sha256: hash.into(), text: String::new() };
             month
         });
         let context = context(&now, Some(&before));
