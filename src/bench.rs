@@ -19,6 +19,7 @@ use crate::gate::Imbalance;
 use crate::lake::read::compressed::{self, HISTORY_BYTES};
 use crate::lake::read::mapped::MappedFile;
 use crate::lake::{Compression, DataFile, LakeError, ReadyFiles, sort_for_scan};
+use crate::threads;
 use crate::transform::{self, TransformOptions};
 use crate::units::{grouped, size};
 
@@ -75,17 +76,14 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
         backend: "",
         rows: Vec::new(),
     };
-    for threads in thread_counts(plan.threads.get()) {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::Usage {
-            what: format!("{threads} threads cannot be started: {e}"),
-            advice: Some("give a smaller --threads".into()),
-        })?;
+    for n_threads in thread_counts(plan.threads.get()) {
+        let pool = threads::start(n_threads, "bench")?;
         let count = || pool.install(|| line_ends(files)).map_err(Error::from);
         let options = TransformOptions {
             month,
             etl_date: month.first_day(),
             rules: plan.rules.clone(),
-            n_threads: threads,
+            n_threads,
             ids: Ids::Any,
             devices: Devices::Ignored,
             max_rejects_kept: 0,
@@ -102,9 +100,9 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
         if measured.rows.is_empty() {
             (measured.line_ends, measured.records, measured.backend) = (n_line_ends, n_records, backend);
         }
-        let floor_s = median_s(plan.n_runs, &count, &measured.line_ends, threads)?;
-        let engine_s = median_s(plan.n_runs, &engine, &(measured.records, measured.backend), threads)?;
-        measured.rows.push(Row { threads, floor_s, engine_s });
+        let floor_s = median_s(plan.n_runs, &count, &measured.line_ends, n_threads)?;
+        let engine_s = median_s(plan.n_runs, &engine, &(measured.records, measured.backend), n_threads)?;
+        measured.rows.push(Row { threads: n_threads, floor_s, engine_s });
     }
     Ok(measured)
 }

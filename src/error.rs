@@ -7,6 +7,7 @@ use crate::fs::error::OutputError;
 use crate::gate::{Imbalance, Refusal};
 use crate::lake::LakeError;
 use crate::month_file::MonthFileError;
+use crate::threads::ThreadsError;
 use crate::warehouse::{Fault, WarehouseError};
 
 /// Why a run ended without its result.
@@ -33,6 +34,9 @@ pub enum Error {
     /// An output could not be written. Exit code 6.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The machine gave no threads. Exit code 1.
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
 }
 
 /// Data that cannot be published.
@@ -104,6 +108,7 @@ impl Error {
             Error::Data(_) => "data",
             Error::Warehouse(_) => "warehouse",
             Error::Output(_) => "output",
+            Error::Threads(_) => "machine",
         }
     }
 
@@ -125,6 +130,7 @@ impl Error {
             Error::Warehouse(WarehouseError::Address { .. }) => "address",
             Error::Warehouse(WarehouseError::OptionFile { .. }) => "option_file",
             Error::Output(error) => error.kind(),
+            Error::Threads(_) => "threads",
         }
     }
 
@@ -136,6 +142,7 @@ impl Error {
             Error::Data(_) => 4,
             Error::Warehouse(_) => 5,
             Error::Output(_) => 6,
+            Error::Threads(_) => 1,
         }
     }
 }
@@ -148,6 +155,7 @@ impl Advice for Error {
             Error::Data(error) => error.advice(),
             Error::Warehouse(error) => error.advice(),
             Error::Output(error) => error.advice(),
+            Error::Threads(error) => error.advice(),
         }
     }
 }

@@ -51,6 +51,7 @@ cfg_if::cfg_if! {
         pub mod redact;
         pub mod rejects;
         mod suggest;
+        pub mod threads;
         pub mod timing;
         pub mod units;
     }

@@ -6,15 +6,15 @@ use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
 use super::plan::ResultForm;
-use crate::console::escaped;
 use crate::advice::Advice as _;
+use crate::console::escaped;
 use crate::error::Error;
 use crate::redact::redact;
 
 /// Why a command failed, in the same shape whatever failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The part of a run: `usage`, `lake`, `data`, `warehouse`, `output` or `bug`.
+    /// The part of a run: `usage`, `lake`, `data`, `warehouse`, `output`, `machine` or `bug`.
     pub stage: &'static str,
     /// A finer word for machines, for example `reject_limit`.
     pub kind: &'static str,

@@ -27,6 +27,7 @@ use crate::fs::part::{NEW_FILE_MODE, new_part, remove_dead_parts};
 use crate::fs::target;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 use crate::lake::{Compression, Format, YEARS};
+use crate::threads;
 use day::{DayPlan, key_orders};
 use line::{KeyOrder, LineWriter, MAX_LINE_BYTES};
 use population::Population;
@@ -143,9 +144,7 @@ pub fn generate(options: &GenerateOptions, progress: &Progress) -> Result<Genera
     refuse_other_files(options, &days)?;
     // Leftovers do no harm where they cannot be removed.
     let _ = remove_dead_parts(&options.out);
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(options.n_threads).build().map_err(|error| {
-        Error::Usage { what: format!("cannot start {} threads: {error}", options.n_threads), advice: None }
-    })?;
+    let threads = threads::start(options.n_threads, "generate")?;
     let failed = AtomicBool::new(false);
     let made: Vec<Option<Result<MadeFile, Error>>> = threads.install(|| {
         let population = Population::new(options.seed, options.n_contracts, options.month.n_days());

@@ -44,6 +44,7 @@ use crate::error::{DataError, Error};
 use crate::lake::ends::Ends;
 use crate::lake::read::ahead::{self, ScanPosition};
 use crate::lake::{FileStream, RangeFile, ReadyFiles};
+use crate::threads;
 use crate::timing::{StageClock, StageTiming};
 
 use queue::{Queue, lock};
@@ -226,7 +227,7 @@ fn gather(
     progress: &Progress,
     room: Room<'_>,
 ) -> Result<Gathered, Error> {
-    let pool = pool(options.n_threads)?;
+    let pool = threads::start(options.n_threads, "scan")?;
     let backend = Backend::detect();
     let reject_limit = RejectLimit::new(options.max_rejects_kept);
     let filter = RecordFilter::new(&options.rules.record).with_ids(options.ids).with_devices(options.devices);
@@ -262,18 +263,6 @@ struct Gathered {
     inputs: Vec<InputFile>,
     rejects: Rejects,
     backend: Backend,
-}
-
-/// Threads of our own.
-///
-/// # Errors
-/// They cannot be started.
-pub fn pool(n_threads: usize) -> Result<rayon::ThreadPool, Error> {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(n_threads.max(1));
-    builder.thread_name(|i| format!("scan-{i}")).build().map_err(|error| Error::Usage {
-        what: format!("cannot start {n_threads} threads: {error}"),
-        advice: Some("give a smaller number with --threads".to_owned()),
-    })
 }
 
 struct Run {

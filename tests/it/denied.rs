@@ -4,8 +4,10 @@ use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 
 use crate::real_months::{all, in_order, json_name, ndjson};
+use crate::support::ordinary::as_ordinary_user;
 use crate::support::{Finished, Workplace};
 
 /// What a run must end with, and words of its messages in order; without a word no message at all.
@@ -72,6 +74,18 @@ fn a_month_file_that_may_not_be_read_is_told() {
         let expected = ["m.parquet: reading the month file failed: Permission denied", "next: grant this user read"];
         in_order(words[0], &finished.stderr, &expected);
     }
+}
+
+/// Neither what was typed nor what was read is at fault.
+#[test]
+fn threads_that_this_user_may_not_start_are_told() {
+    let work = Workplace::new();
+    all(&work, ndjson);
+    let plain = work.command_as_ordinary_user(["transform", "lake", "--quiet", "--threads", "1000"]);
+    let mut limited = Command::new("prlimit");
+    limited.arg("--nproc=500").arg(plain.get_program()).args(plain.get_args()).current_dir(work.path(""));
+    let finished = Finished::of(as_ordinary_user(&mut limited).output().unwrap());
+    finished.failed(1, &["cannot start 1000 threads", "next: lower --threads, or raise the limit"]);
 }
 
 #[test]

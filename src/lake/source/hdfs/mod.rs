@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::{Chunks, Entry, EntryKind, Fault, Source, SourceError};
+use crate::threads::FEWER_THREADS;
 use crate::lake::input::HdfsUri;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 use crate::lake::{LakeError, LakeErrorKind};
@@ -149,7 +150,7 @@ impl HdfsSource {
         conf.set_default("dfs.client.socket-timeout", SOCKET_TIMEOUT_MS.to_string());
         let socket_ms: u64 = conf.get("dfs.client.socket-timeout").and_then(|text| text.parse().ok()).unwrap_or(60_000);
         let network =
-            Network::start().map_err(|error| LakeError::io(uri.root(), "starting the network thread", &error))?;
+            Network::start().map_err(|error| LakeError::io(uri.root(), "starting the network thread", &error).advise(FEWER_THREADS))?;
         let mut builder = ClientBuilder::new()
             .with_url(url)
             .with_config(conf.iter().map(|(key, value)| (key.to_owned(), value)))
