@@ -66,7 +66,7 @@ pub enum MaskError {
     ReadKeyFile {
         /// The file.
         path: PathBuf,
-        /// The cause.
+        /// What the operating system says.
         source: io::Error,
     },
     /// There is no key file and none can be made.
@@ -74,7 +74,7 @@ pub enum MaskError {
     MakeKeyFile {
         /// The file.
         path: PathBuf,
-        /// The cause.
+        /// What the operating system says.
         source: io::Error,
     },
 }

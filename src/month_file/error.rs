@@ -57,7 +57,7 @@ pub enum MonthFileError {
     Read {
         /// The file.
         file: PathBuf,
-        /// The cause.
+        /// What the operating system says.
         source: io::Error,
     },
     /// A file that this program did not write, or that is damaged.

@@ -63,7 +63,7 @@ pub(super) fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
 /// Begins the files for schedulers and monitors, so that one that cannot be written is known before anything is made.
 pub(super) fn begin(plan: &SignalPlan) -> Result<Option<StagedFile>, Error> {
     plan.lineage.as_deref().map(Lineage::check).transpose()?;
-    plan.metrics.as_deref().map(StagedFile::create).transpose()
+    Ok(plan.metrics.as_deref().map(StagedFile::create).transpose()?)
 }
 
 /// Refuses files for schedulers and monitors that are one file, or one that the command reads or works in: `inputs`, or
@@ -82,7 +82,8 @@ pub(super) fn refuse_clashes(
 pub(super) fn write_metrics(mut file: StagedFile, command: &CommandMetrics<'_>) -> Result<(), Error> {
     let text = metrics::text(command);
     file.write_with(|w| w.write_all(text.as_bytes()))?;
-    atomic::publish(vec![file]).map(drop)
+    atomic::publish(vec![file])?;
+    Ok(())
 }
 
 /// The events of a run, where any are wanted.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::meaning::{LOAD_FIRST, Meaning, ROWS_REFUSED};
 use super::schema::Dialect;
 use super::schema::version::Misfit;
-use crate::engine::calendar::Month;
 use crate::advice::BOUND_SECONDS;
+use crate::engine::calendar::Month;
 
 /// Why the database refused or broke off a step: in its own words, or because of what was found in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -267,7 +267,7 @@ impl Fault {
                  end it, then run again"
             }
             Fault::ChangedRows { .. } => ROWS_REFUSED,
-            Fault::Withheld => "make room for them and run again",
+            Fault::Withheld => "put right what kept them from being written, then run again",
             Fault::ReplacedAgain => "run again when they have ended",
             Fault::NoFile { .. } | Fault::NoWarehouse { .. } => LOAD_FIRST,
             Fault::NoMonth { wanted: Wanted::Mart, .. } => "load it first, with `viewmart run` or `viewmart load`",

@@ -193,9 +193,7 @@ impl Meaning {
         Some(match self {
             Meaning::TooManyConnections => "wait for other connections to end, or raise the limit on connections",
             Meaning::ReadOnlyServer => "load into the primary server: this one is read-only",
-            Meaning::ServerFull => {
-                "make room on the server's disk or raise the limit of its tablespace, then run again"
-            }
+            Meaning::ServerFull => "free disk space on the server or raise the limit of its tablespace, then run again",
             Meaning::PacketTooLarge => "raise it: SET GLOBAL max_allowed_packet = 67108864",
             Meaning::LogTooSmall => {
                 "the server cannot log so large a transaction: raise max_binlog_cache_size and \
@@ -226,7 +224,7 @@ impl Meaning {
             }
             Meaning::NotListening => "start the server, or correct host and port in --warehouse",
             Meaning::NoSocket => "start the server, or correct the path of the socket",
-            Meaning::SocketDenied => "give this user access to the socket",
+            Meaning::SocketDenied => "grant this user access to the socket",
             Meaning::Unreachable => "correct host and port in --warehouse, and check the network and its firewalls",
             Meaning::NoConnection => "check that the server runs and that no firewall drops the connection",
             Meaning::NoAnswer => "check that the server runs and is not blocked (SHOW PROCESSLIST), then run again",
@@ -250,7 +248,7 @@ impl Meaning {
             Meaning::NoTables => LOAD_FIRST,
             Meaning::Overflow => BOUND_SECONDS,
             Meaning::FileBusy => "another process is using the file; wait until it is done or close it, then run again",
-            Meaning::DiskFull => "make room on the disk and run again; what was published before still stands",
+            Meaning::DiskFull => "free disk space and run again; what was published before still stands",
             Meaning::FileDenied => {
                 "give the file and its folder write permission, or name another one with --warehouse"
             }

@@ -243,9 +243,9 @@ fn a_full_disk_publishes_nothing() {
             file.set_len(n_bytes - (8 << 20)).unwrap();
         }
         let error = load_and_build(&server.url("full"), &random_month("2022-04", 200_000, 1), 1).unwrap_err();
-        assert_message(&error, "full", "make room");
+        assert_message(&error, "full", "free disk space");
         let url = format!("mysql://root@127.0.0.1:{}/full", server.port);
-        super::program::assert_refused(&random_month("2022-04", 200_000, 1), &url, "", &["full", "make room"]);
+        super::program::assert_refused(&random_month("2022-04", 200_000, 1), &url, "", &["full", "free disk space"]);
         assert_finished(&server, "full", &small);
         let _ = fs::remove_file(ballast);
         load_and_build(&server.url("full"), &random_month("2022-04", 1000, 2), 1).unwrap();

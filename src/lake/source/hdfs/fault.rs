@@ -7,7 +7,7 @@ use hdfs_native::HdfsError;
 use crate::lake::source::{Fault, SourceError};
 
 /// Longest text that is taken over from a server, in characters.
-const N_TEXT: usize = 300;
+const MAX_TEXT_CHARS: usize = 300;
 
 const KERBEROS_ADVICE: &str = "get a ticket with kinit (klist shows it), give --keytab and --principal, or a delegation token of this NameNode in HADOOP_TOKEN_FILE_LOCATION; the cluster's configuration comes from --hadoop-conf";
 
@@ -130,7 +130,7 @@ fn rpc(class: &str, text: &str, server: &str) -> SourceError {
 /// The first line of `text`, cut to a readable length.
 fn one_line(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
-    match line.char_indices().nth(N_TEXT) {
+    match line.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }

@@ -24,10 +24,10 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::{Chunks, Entry, EntryKind, Fault, Source, SourceError};
-use crate::threads::FEWER_THREADS;
 use crate::lake::input::HdfsUri;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 use crate::lake::{LakeError, LakeErrorKind};
+use crate::threads::FEWER_THREADS;
 use conf::HadoopConf;
 
 /// Longest wait for an answer of the NameNode `host:port`.
@@ -37,9 +37,9 @@ const NAMESERVICE_LIMIT: Duration = Duration::from_secs(55);
 /// Silence of a DataNode, in milliseconds, after which the client turns to another replica.
 const SOCKET_TIMEOUT_MS: u64 = 5000;
 /// Bytes that go from the network thread to a writer at once, and are written at once.
-const N_BATCH: u64 = LARGE_PAGE_BYTES as u64;
+const BATCH_BYTES: u64 = LARGE_PAGE_BYTES as u64;
 /// Batches that wait for a writer, for each file.
-const N_BATCHES: usize = 4;
+const MAX_BATCHES: usize = 4;
 /// How long [`Chunks::next`] waits before it gives its caller a chance to stop.
 const PULSE: Duration = Duration::from_millis(250);
 
@@ -149,8 +149,8 @@ impl HdfsSource {
         }
         conf.set_default("dfs.client.socket-timeout", SOCKET_TIMEOUT_MS.to_string());
         let socket_ms: u64 = conf.get("dfs.client.socket-timeout").and_then(|text| text.parse().ok()).unwrap_or(60_000);
-        let network =
-            Network::start().map_err(|error| LakeError::io(uri.root(), "starting the network thread", &error).advise(FEWER_THREADS))?;
+        let network = Network::start()
+            .map_err(|error| LakeError::io(uri.root(), "starting the network thread", &error).advise(FEWER_THREADS))?;
         let mut builder = ClientBuilder::new()
             .with_url(url)
             .with_config(conf.iter().map(|(key, value)| (key.to_owned(), value)))
@@ -291,7 +291,7 @@ impl Source for HdfsSource {
 
     fn open(&self, entry: &Entry, offset: u64) -> Result<Box<dyn Chunks>, SourceError> {
         let (send, receive) = channel();
-        let room = Arc::new(Semaphore::new(N_BATCHES));
+        let room = Arc::new(Semaphore::new(MAX_BATCHES));
         let send = BatchSender { send, room: Arc::clone(&room) };
         let reading = Reading {
             client: self.client.clone(),
@@ -352,7 +352,7 @@ impl Reading {
         let mut arrived = Bytes::new();
         loop {
             let mut batch = Vec::new();
-            let batch_end = (position / N_BATCH + 1) * N_BATCH;
+            let batch_end = (position / BATCH_BYTES + 1) * BATCH_BYTES;
             let end = loop {
                 if !arrived.is_empty() {
                     let n_bytes = arrived.len().min((batch_end - position) as usize);
@@ -379,7 +379,7 @@ impl Reading {
     }
 }
 
-/// Sends batches, no more than [`N_BATCHES`] ahead of whoever takes them.
+/// Sends batches, no more than [`MAX_BATCHES`] ahead of whoever takes them.
 struct BatchSender {
     send: Sender<Batch>,
     room: Arc<Semaphore>,
@@ -486,7 +486,7 @@ mod tests {
         let said_nothing = |error: SourceError| assert_eq!(error.kind, Fault::Transient, "{}", error.what);
         said_nothing(answer(&receive, limit, "hdfs://nn").unwrap_err());
         let (send, receive) = channel();
-        let room = Arc::new(Semaphore::new(N_BATCHES));
+        let room = Arc::new(Semaphore::new(MAX_BATCHES));
         let mut stream = Arriving { receive, room, n_left: 1, position: 7, limit, last: Instant::now() };
         let error = loop {
             match stream.next() {
