@@ -331,10 +331,11 @@ impl Attempt {
                 lineage.end(Ending::Abort { message: format!("interrupted by {signal}") });
             }
             let going_on = company.map(|company| (company.going_on)());
-            failure.tell_interrupted(&book, step, going_on, signal);
+            // First what waits for nobody: recording the run may.
             if let Some(epilogue) = epilogue {
                 epilogue(signal);
             }
+            failure.tell_interrupted(&book, step, going_on, signal);
         })));
     }
 

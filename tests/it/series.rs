@@ -326,7 +326,10 @@ fn two_runs_at_once_are_safe() {
     }
     work.run(["run", "lake", "--etl-date", "2023-01-01", "--month", "all", "--out", "alone"]).ok();
     assert_eq!(visible(&work, "shared"), visible(&work, "alone"));
-    // Whichever came first: the other one has not made it again.
+    // Whichever came first: the other one has not made it again, and says so.
+    let told = ["one", "two"].map(|out| fates(&work.read_json(&format!("{out}/report.json")))).concat();
+    let n = |end: &str| told.iter().filter(|line| line.ends_with(end)).count();
+    assert_eq!((n("published"), n("made_meanwhile") + n("files_written")), (4, 4), "{told:?}");
     let made = "SELECT Month, COUNT(*) FROM etl_run GROUP BY 1";
     assert_eq!(work.rows("shared/warehouse.db", made), months.map(|month| [format!("{month}-01"), "1".to_owned()]));
     for month in months {
