@@ -9,7 +9,7 @@ import os
 import sys
 import tomllib
 
-_RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "rules", "default.toml")
+_RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "engine", "rules", "default.toml")
 with open(_RULES, "rb") as _file:
     _rules = tomllib.load(_file)
 
