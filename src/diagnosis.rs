@@ -5,6 +5,7 @@
 //! stand from the specific to the general.
 
 use crate::engine::ledger::Reason;
+use crate::engine::rules::FieldPlace;
 use crate::lake::Compression;
 
 mod head;
@@ -12,8 +13,8 @@ mod kinds;
 mod record;
 
 use kinds::{
-    COMMENT_IN_FRONT, CUT_OFF, DRAWN_TABLE, FRACTION, HIVE_TEXT, NDJSON_AS_CSV, NOT_A_NUMBER, NUMBER_AS_TEXT,
-    NUMERIC_CONTRACT, OTHER_DELIMITER, OTHER_ROW, READ_LENIENTLY, SINGLE_QUOTES,
+    COMMENT_IN_FRONT, CUT_OFF, DRAWN_TABLE, FRACTION, FRACTION_IN_CSV, HIVE_TEXT, NDJSON_AS_CSV, NO_TEXT, NOT_A_NUMBER,
+    NUMBER_AS_TEXT, NUMERIC_CONTRACT, OTHER_DELIMITER, OTHER_ROW, READ_LENIENTLY, SECOND_HEADER, SINGLE_QUOTES,
 };
 
 /// How many bytes of the start of a file are looked at.
@@ -35,9 +36,28 @@ impl Diagnosis {
         *self == CUT_OFF
     }
 
+    /// Whether it is a header among rows.
+    pub fn is_header(&self) -> bool {
+        *self == SECOND_HEADER
+    }
+
+    /// Whether it is no text at all: what reads as records within it is there by chance.
+    pub fn is_no_text(&self) -> bool {
+        NO_TEXT.contains(self)
+    }
+
     /// The same of what lenient types take as it is.
     const fn read_leniently(self) -> Diagnosis {
         Diagnosis { what: self.what, next: READ_LENIENTLY }
+    }
+
+    /// The same as [`Diagnosis::next_for`] where the fields are read from `source`.
+    pub fn next_with_fields(&self, uri: &str, packing: Compression, source: FieldPlace) -> String {
+        let next = self.next_for(uri, packing);
+        match source {
+            FieldPlace::Source => next,
+            FieldPlace::Flat => WRAPPED_SOURCE.iter().fold(next, |next, (from, to)| next.replace(from, to)),
+        }
     }
 
     /// What to do next with the file of this name in the lake, whose bytes are packed so.
@@ -58,6 +78,10 @@ impl Diagnosis {
         format!("{get}{unpack}{}{put}", self.next.replace("FILE", &quoted(file)))
     }
 }
+
+/// What advice says of `_source`, and what it says where the fields stand at the top.
+const WRAPPED_SOURCE: [(&str, &str); 4] =
+    [(" and wrap the documents", ""), (" | {_source: .}'", "'"), ("._source.", "."), ("._source |=", ". |=")];
 
 /// What unpacks a file, to be read before what is done to it then, and its name then.
 fn unpacked(file: &str, packing: Compression) -> (String, &str) {
@@ -125,7 +149,7 @@ pub fn of_record(reason: Reason, raw: &[u8]) -> Option<Diagnosis> {
         Reason::OverDay => record::of_long_duration(raw),
         _ => None,
     }?;
-    let may_be_lenient = [NOT_A_NUMBER, NUMBER_AS_TEXT, FRACTION, NUMERIC_CONTRACT].contains(&found);
+    let may_be_lenient = [NOT_A_NUMBER, NUMBER_AS_TEXT, FRACTION, FRACTION_IN_CSV, NUMERIC_CONTRACT].contains(&found);
     Some(if may_be_lenient && record::is_read_leniently(reason, raw) { found.read_leniently() } else { found })
 }
 

@@ -6,7 +6,7 @@ use super::kinds::*;
 use super::{Recogniser, is_base64, text};
 
 /// From the specific to the general: the first that matches counts.
-pub(super) const HEADS: [Recogniser; 43] = [
+pub(super) const HEADS: [Recogniser; 47] = [
     (is_packed, COMPRESSED),
     (|head| head.starts_with(b"BZh"), BZIP2),
     (|head| head.starts_with(b"\xfd7zXZ\0"), XZ),
@@ -19,6 +19,10 @@ pub(super) const HEADS: [Recogniser; 43] = [
     (|head| head.get(257..262) == Some(b"ustar"), TAR),
     (|head| head.starts_with(b"PAR1"), PARQUET),
     (|head| head.starts_with(b"ORC"), ORC),
+    (|head| head.starts_with(b"ARROW1"), ARROW),
+    (|head| head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), EXCEL),
+    (|head| head.starts_with(b"\x1f\x9d"), COMPRESS),
+    (is_pickle, PICKLE),
     (|head| head.starts_with(b"Obj\x01"), AVRO),
     (is_sequence_file, SEQUENCE_FILE),
     (|head| head.starts_with(b"SQLite format 3\0"), SQLITE),
@@ -54,6 +58,11 @@ pub(super) const HEADS: [Recogniser; 43] = [
 
 fn is_packed(head: &[u8]) -> bool {
     head.starts_with(b"\x1f\x8b") || head.starts_with(b"\x28\xb5\x2f\xfd")
+}
+
+/// Protocols 2 to 5, which begin with an object, a frame or a container.
+fn is_pickle(head: &[u8]) -> bool {
+    matches!(head, [0x80, 2..=5, b'c' | b']' | b'}' | b'(' | b'X' | 0x8c | 0x95, ..])
 }
 
 fn is_sequence_file(head: &[u8]) -> bool {
@@ -177,7 +186,7 @@ fn is_open_object(line: &[u8]) -> bool {
 
 /// What servers and tools say that had no data to give.
 fn is_error_message(head: &[u8]) -> bool {
-    const STARTS: [&str; 22] = [
+    const STARTS: [&str; 30] = [
         "access denied",
         "permission denied",
         "forbidden",
@@ -199,6 +208,14 @@ fn is_error_message(head: &[u8]) -> bool {
         "503 ",
         "504 ",
         "bad gateway",
+        "bad request",
+        "gateway timeout",
+        "internal server error",
+        "request timeout",
+        "service unavailable",
+        "too many requests",
+        "429 ",
+        "no such file or directory",
         "traceback (most recent call last)",
     ];
     let line = first_text(head).to_ascii_lowercase();

@@ -16,7 +16,7 @@ pub(super) const PRETTY_JSON: Diagnosis = Diagnosis {
 };
 pub(super) const BULK: Diagnosis = Diagnosis {
     what: "an Elasticsearch bulk file: action lines stand between the documents, which have no `_source`",
-    next: "drop the action lines and wrap the documents: jq -c 'select(has(\"index\") or has(\"create\") | not) | {_source: .}' FILE > FILE.new && mv FILE.new FILE",
+    next: "drop the action lines and wrap the documents: jq -c 'select(length > 1 or ([has(\"index\", \"create\", \"update\", \"delete\")] | any | not)) | {_source: .}' FILE > FILE.new && mv FILE.new FILE",
 };
 pub(super) const FLAT: Diagnosis = Diagnosis {
     what: "a record without `_source`: its fields stand at the top",
@@ -128,6 +128,19 @@ pub(super) const ENCRYPTED: Diagnosis = kind(
     "encrypted data",
     "decrypt it with the key of whoever wrote it, such as gpg -d FILE > FILE.new && mv FILE.new FILE",
 );
+pub(super) const EXCEL: Diagnosis = kind("an old Excel workbook or another document of Office", "save it as CSV");
+pub(super) const ARROW: Diagnosis = kind(
+    "an Arrow file (Feather)",
+    "write it as NDJSON, in Python pyarrow.feather.read_feather(...).to_json(..., orient='records', lines=True)",
+);
+pub(super) const PICKLE: Diagnosis = kind(
+    "a pickle of Python",
+    "write it as NDJSON, in Python pandas.read_pickle(...).to_json(..., orient='records', lines=True)",
+);
+pub(super) const COMPRESS: Diagnosis = kind(
+    "data packed by compress; packed files are read as gzip and Zstandard",
+    "repack it: gzip -dc < FILE | gzip > FILE.gz",
+);
 pub(super) const BASE64: Diagnosis = kind("text in base64", "decode it: base64 -d FILE > FILE.new && mv FILE.new FILE");
 pub(super) const UTF16: Diagnosis =
     kind("UTF-16 text; wanted is UTF-8", "convert it: iconv -f UTF-16 -t UTF-8 FILE > FILE.new && mv FILE.new FILE");
@@ -145,6 +158,29 @@ pub(super) const NOT_UTF8: Diagnosis = kind(
     "text that is not UTF-8, but of an older encoding such as Windows-1258 or Latin-1",
     "convert it from the encoding it has: iconv -f WINDOWS-1258 -t UTF-8 FILE > FILE.new && mv FILE.new FILE",
 );
+
+/// Files of these kinds may hold lines that are records all the same: a tar archive has its files as they are.
+pub(super) const NO_TEXT: [Diagnosis; 19] = [
+    BZIP2,
+    XZ,
+    LZ4,
+    LZO,
+    SNAPPY,
+    ZIP,
+    SEVEN_ZIP,
+    RAR,
+    TAR,
+    PARQUET,
+    ORC,
+    AVRO,
+    SEQUENCE_FILE,
+    SQLITE,
+    PDF,
+    EXCEL,
+    ARROW,
+    PICKLE,
+    COMPRESS,
+];
 
 // Files that stand for others, or came in their place.
 
@@ -253,7 +289,43 @@ pub(super) const CLOCK: Diagnosis = kind(
     "write the seconds as one integer",
 );
 
+// JSON that is nearly right.
+
+pub(super) const TRAILING_COMMA: Diagnosis = kind(
+    "JSON with a comma behind the last value of an object or array",
+    "drop these commas: sed -E 's/,[[:space:]]*([]}])/\\1/g' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const EXTRA_BRACE: Diagnosis = kind(
+    "a record with a brace too many behind it",
+    "drop it: sed 's/}}}[[:space:]]*$/}}/' FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const CONTROL_CHARACTER: Diagnosis = kind(
+    "a text with a tab or another control character, which JSON wants escaped",
+    "write blanks in their place: tr '\\000-\\011\\013-\\037' ' ' < FILE > FILE.new && mv FILE.new FILE",
+);
+pub(super) const OTHER_ESCAPE: Diagnosis = kind(
+    "a text with a backslash before what JSON has no escape for, such as a single quote",
+    "write the records with a JSON library, which escapes what has to be",
+);
+pub(super) const LEADING_ZERO: Diagnosis = kind(
+    "a number with leading zeros, which JSON does not have",
+    "drop them: sed -E 's/(:[[:space:]]*-?)0+([0-9])/\\1\\2/g' FILE > FILE.new && mv FILE.new FILE",
+);
+
 // CSV in other forms.
+
+pub(super) const FRACTION_IN_CSV: Diagnosis = kind(
+    "a TotalDuration written with a fraction or an exponent, in CSV; wanted is an integer",
+    "write it as an integer, in pandas df['TotalDuration'].astype('Int64') before to_csv",
+);
+pub(super) const MILLISECONDS_IN_CSV: Diagnosis = kind(
+    "a TotalDuration in CSV that looks like milliseconds; wanted are seconds",
+    "divide it by 1000 where the file is written, in pandas df['TotalDuration'] // 1000 before to_csv",
+);
+pub(super) const PYTHON_DICT_IN_CSV: Diagnosis = kind(
+    "CSV with Python's print of a dict, which is not JSON",
+    "write JSON into that column, in pandas df['_source'].map(json.dumps) before to_csv",
+);
 
 pub(super) const CSV_AS_NDJSON: Diagnosis =
     kind("CSV under a name of NDJSON", "rename it to .csv, or give --format csv");

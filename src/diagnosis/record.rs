@@ -66,13 +66,15 @@ fn of_text(text: &str) -> Option<Diagnosis> {
     let end = text.trim_end();
     let is_in_front = || text.find("{\"").is_some_and(|at| at > 0 && !text[..at].contains([',', '"', ';', '\t', '|']));
     let behind = if json { behind_object(text) } else { None };
-    let rows: [(bool, Diagnosis); 14] = [
+    let rows: [(bool, Diagnosis); 20] = [
         (text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") || end == "=======", CONFLICT),
         (behind == Some(","), COMMA_BEHIND),
         (text.contains("}\u{2028}{"), LINE_SEPARATOR),
         (behind.is_some_and(|rest| rest.trim_start_matches([',', ' ']).starts_with('{')), TWO_OBJECTS),
+        (behind == Some("}"), EXTRA_BRACE),
         (behind.is_some(), TEXT_BEHIND),
         (json && ["NaN", "Infinity"].iter().any(|word| after_colon(text, word)), NOT_A_NUMBER),
+        (!json && text.contains("{'"), PYTHON_DICT_IN_CSV),
         (text.contains("\": '") || text.contains("{'"), PYTHON_DICT),
         (json && text[1..].trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'), BARE_KEYS),
         (!json && text.contains("\\\""), BACKSLASH_QUOTES),
@@ -81,8 +83,58 @@ fn of_text(text: &str) -> Option<Diagnosis> {
         (is_header(text), CSV_AS_NDJSON),
         (!json && is_in_front(), TEXT_IN_FRONT),
         (json && !end.ends_with('}'), CUT_OFF),
+        (json && has_other_escape(end), OTHER_ESCAPE),
+        (json && has_control_character(end), CONTROL_CHARACTER),
+        (json && [",}", ",]"].iter().any(|comma| outside_texts(end).contains(comma)), TRAILING_COMMA),
+        (json && has_leading_zero(&outside_texts(end)), LEADING_ZERO),
     ];
     rows.iter().find(|(matches, _)| *matches).map(|(_, diagnosis)| *diagnosis)
+}
+
+/// The parts of JSON in turn outside and within its texts, without the quotes around them.
+fn parts(json: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut is_escaped, mut is_within) = (Vec::new(), 0, false, false);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            b'"' if !is_escaped => {
+                parts.push(&json[start..at]);
+                (start, is_within) = (at + 1, !is_within);
+            }
+            _ => is_escaped = is_within && byte == b'\\' && !is_escaped,
+        }
+    }
+    parts.push(&json[start..]);
+    parts
+}
+
+/// JSON without what is within its texts, and without white space.
+fn outside_texts(json: &str) -> String {
+    let parts = parts(json);
+    let outside = parts.iter().step_by(2).map(|part| part.split_whitespace().collect::<String>());
+    outside.collect::<Vec<_>>().join("\"")
+}
+
+fn texts(json: &str) -> impl Iterator<Item = &str> {
+    parts(json).into_iter().skip(1).step_by(2)
+}
+
+fn has_control_character(json: &str) -> bool {
+    texts(json).any(|text| text.bytes().any(|byte| byte < b' '))
+}
+
+fn has_other_escape(json: &str) -> bool {
+    texts(json).any(|text| {
+        let mut chars = text.chars();
+        std::iter::from_fn(|| chars.find(|c| *c == '\\').and_then(|_| chars.next())).any(|c| !"\"\\/bfnrtu".contains(c))
+    })
+}
+
+/// Whether a value begins with a zero and another digit.
+fn has_leading_zero(outside: &str) -> bool {
+    outside.split([':', ',', '[', ']', '}']).any(|value| {
+        let digits = value.strip_prefix('-').unwrap_or(value);
+        digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit())
+    })
 }
 
 /// What stands behind a whole object on its line; none where there is nothing, or no whole object.
@@ -166,7 +218,7 @@ fn of_csv_duration(text: &str) -> Option<Diagnosis> {
         .filter_map(of_number_text)
         .find(|kind| *kind == THOUSANDS)
         .or_else(|| fields().filter_map(of_number_text).find(|kind| matches!(*kind, THOUSANDS | CLOCK)))
-        .or_else(|| fields().any(is_fraction).then_some(FRACTION))
+        .or_else(|| fields().any(is_fraction).then_some(FRACTION_IN_CSV))
         .or_else(|| text.contains(" | ").then_some(DRAWN_TABLE))
 }
 
@@ -217,13 +269,13 @@ fn has_lenient_field(raw: &[u8]) -> bool {
 pub(super) fn of_long_duration(raw: &[u8]) -> Option<Diagnosis> {
     let of_csv =
         || text(raw).split([',', ';', '\t', '|']).filter_map(|field| field.trim_matches('"').parse().ok()).max();
-    let seconds: i64 = match field(raw, "TotalDuration") {
-        Some(value) => value.as_i64()?,
-        None => of_csv()?,
+    let (seconds, milliseconds): (i64, Diagnosis) = match field(raw, "TotalDuration") {
+        Some(value) => (value.as_i64()?, MILLISECONDS),
+        None => (of_csv()?, MILLISECONDS_IN_CSV),
     };
     match seconds {
         YEAR_2001_S.. => Some(POINT_IN_TIME),
-        100_000.. if seconds % 1000 == 0 => Some(MILLISECONDS),
+        100_000.. if seconds % 1000 == 0 => Some(milliseconds),
         _ => None,
     }
 }

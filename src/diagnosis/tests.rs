@@ -116,6 +116,18 @@ fn a_command_fits_the_name_of_the_file() {
         "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('/dev/stdin')) TO \
          '/dev/stdout' (FORMAT json)\" < 'l m/1.json' > 'l m/1.json'.new && mv 'l m/1.json'.new 'l m/1.json'"
     );
+    // Where the fields stand at the top no advice speaks of `_source`.
+    let at_top = |kind: Diagnosis, expected: &str| {
+        let next = kind.next_with_fields("x", None, FieldPlace::Flat);
+        assert!(next.contains(expected), "{next}");
+        assert_eq!(kind.next_with_fields("x", None, FieldPlace::Source), kind.next_for("x", None));
+    };
+    at_top(FRACTION, "write it as an integer: jq -c '.TotalDuration |= floor' x >");
+    at_top(OTHER_KEYS, "jq -c '. |= {Contract: .contract, ");
+    at_top(
+        BULK,
+        "drop the action lines: jq -c 'select(length > 1 or ([has(\"index\", \"create\", \"update\", \"delete\")] | any | not))' x",
+    );
     // What is not about one file names none.
     for (packing, file) in [(None, "B09a/20220401.json"), (Gzip, "20220401.json.gz")] {
         assert_eq!(CSV_AS_NDJSON.next_for(file, packing), "rename it to .csv, or give --format csv");
