@@ -33,11 +33,13 @@ pub fn is_output(name: &str) -> bool {
 pub enum LeftOut {
     /// Somebody still writes it, or it is a copy that was put aside.
     Unfinished,
-    /// It is the checksum of another file.
+    /// It is the checksum or the signature of another file.
     Checksum,
+    /// It says that another file is complete, or what is where in it.
+    Mark,
 }
 
-const LEFT_OUT_ENDINGS: [(&str, LeftOut); 17] = [
+const LEFT_OUT_ENDINGS: [(&str, LeftOut); 26] = [
     (".tmp", LeftOut::Unfinished),
     (".temp", LeftOut::Unfinished),
     (".inprogress", LeftOut::Unfinished),
@@ -54,7 +56,16 @@ const LEFT_OUT_ENDINGS: [(&str, LeftOut); 17] = [
     (".md5", LeftOut::Checksum),
     (".sha1", LeftOut::Checksum),
     (".sha256", LeftOut::Checksum),
+    (".sha384", LeftOut::Checksum),
     (".sha512", LeftOut::Checksum),
+    (".md5sum", LeftOut::Checksum),
+    (".sha1sum", LeftOut::Checksum),
+    (".sha256sum", LeftOut::Checksum),
+    (".asc", LeftOut::Checksum),
+    (".sig", LeftOut::Checksum),
+    (".done", LeftOut::Mark),
+    (".ok", LeftOut::Mark),
+    (".index", LeftOut::Mark),
 ];
 
 /// The name before an ending for which it is left out, and why it is.
@@ -148,7 +159,12 @@ mod tests {
         {
             check(name, true);
         }
-        for name in ["a.json", "a_.json", "crc", "a.tmp.json", "day=2022-04-01"] {
+        for name in
+            ["a.json.md5sum", "a.sha256sum", "a.json.sha384", "a.csv.asc", "a.sig", "a.done", "a.json.ok", "a.index"]
+        {
+            check(name, true);
+        }
+        for name in ["a.json", "a_.json", "ok", "done.json", "crc", "a.tmp.json", "day=2022-04-01"] {
             check(name, false);
         }
     }

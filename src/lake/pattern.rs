@@ -87,9 +87,13 @@ impl fmt::Display for DayPattern {
 impl DayPattern {
     /// The same pattern, which takes from `month` what it does not say; none when there is no month to take it from.
     pub fn in_month(self, month: Option<Month>) -> Option<DayPattern> {
+        (self.is_whole() || month.is_some()).then_some(DayPattern { month, ..self })
+    }
+
+    /// Whether it says year and month by itself.
+    pub(super) fn is_whole(&self) -> bool {
         let has = |field| self.parts.iter().any(|part| matches!(part, Part::Number(of, ..) if *of == field));
-        let is_whole = has(Field::Year) && has(Field::Month);
-        (is_whole || month.is_some()).then_some(DayPattern { month, ..self })
+        has(Field::Year) && has(Field::Month)
     }
 
     /// The days in the end of `path`, as many names as the pattern has: none, one, or the first two that differ.

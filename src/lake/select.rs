@@ -67,18 +67,18 @@ pub(crate) struct Suspect {
 impl Suspect {
     /// A file that is left out by its name, if there is data in it by all that the name says otherwise: not finished, or
     /// the checksum of a file that is not there.
-    pub fn of(uri: &str, has_file: impl FnOnce(&str) -> bool) -> Option<Suspect> {
+    pub fn of(uri: &str, has_file: impl Fn(&str) -> bool) -> Option<Suspect> {
         let name = uri.rsplit('/').next().filter(|name| !name.starts_with(['_', '.']))?;
         let (stem, kind) = names::left_out_ending(name)?;
         let date = *dates_in(stem).first()?;
         names::format_of(stem)?;
-        match kind {
-            names::LeftOut::Checksum if has_file(stem) => None,
-            names::LeftOut::Checksum => Some(Suspect { uri: uri.to_owned(), date, why: "a checksum without its file" }),
-            names::LeftOut::Unfinished => {
-                Some(Suspect { uri: uri.to_owned(), date, why: "by its name a copy or not finished" })
-            }
-        }
+        let why = match kind {
+            names::LeftOut::Checksum | names::LeftOut::Mark if has_file(stem) => None,
+            names::LeftOut::Checksum => Some("a checksum without its file"),
+            names::LeftOut::Mark => Some("the mark of a file that is not there"),
+            names::LeftOut::Unfinished => Some("by its name a copy or not finished"),
+        };
+        why.map(|why| Suspect { uri: uri.to_owned(), date, why })
     }
 }
 

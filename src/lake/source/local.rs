@@ -163,13 +163,9 @@ impl Walk {
             modified_ms: modified_ms(metadata),
             uri,
         };
-        match self.found.get_mut(&real) {
-            // Of several inputs the one that is farthest above tells the most.
-            Some(known) if (&known.uri, known.n_input) <= (&found.uri, found.n_input) => {}
-            Some(known) => *known = found,
-            None => {
-                self.found.insert(real, found);
-            }
+        match self.found.get(&real) {
+            Some(known) if rank(known, &real) <= rank(&found, &real) => {}
+            _ => drop(self.found.insert(real, found)),
         }
         Ok(())
     }
@@ -204,6 +200,14 @@ impl Walk {
         open.remove(&real);
         Ok(())
     }
+}
+
+/// What orders the names of one file, of which the least counts: first those that say a day, then those that no link
+/// stands in. Of several inputs the one that is farthest above tells the most.
+fn rank<'a>(found: &'a Found, real: &Path) -> impl Ord + use<'a> {
+    let place = Place::of(&found.named_by, found.n_input);
+    let says_day = matches!(place.day(None), Ok(Some(_)));
+    (!says_day, !real.ends_with(place.below), found.uri.as_str(), found.n_input)
 }
 
 /// Whether the folder holds a file that looks like data of a day.
@@ -415,6 +419,20 @@ mod tests {
         let warnings = walk.take_warnings();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("/more is an output folder"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_link_takes_no_day_from_the_file_it_leads_to() {
+        let folder = lake(&["day=2022-04-01/part.json", "20220402.json", "blobs/ab12.json", "x/20220404.json"]);
+        let at = |name: &str| folder.path().join(name);
+        symlink("day=2022-04-01", at("a_latest")).unwrap();
+        symlink("20220402.json", at("20220401.json")).unwrap();
+        symlink("blobs/ab12.json", at("20220403.json")).unwrap();
+        symlink("x", at("newest")).unwrap();
+        let (uris, listing) = list_in(folder.path(), &[""], None).unwrap();
+        assert_eq!(uris, ["20220402.json", "20220403.json", "day=2022-04-01/part.json", "x/20220404.json"]);
+        let days: Vec<u8> = listing.files.iter().map(|file| file.day.number()).collect();
+        assert_eq!(days, [2, 3, 1, 4]);
     }
 
     #[test]
