@@ -61,6 +61,16 @@ impl Lake {
         Ok(Ends { file, fact, head, is_whole, tail })
     }
 
+    /// A file of this lake as its first bytes say it is packed, read where it lies.
+    ///
+    /// # Errors
+    /// It cannot be opened or read.
+    pub fn as_packed(&self, file: &DataFile) -> Result<DataFile, LakeError> {
+        let plain = DataFile { compression: Compression::None, ..file.clone() };
+        let start = first(self.opener(file)?(&plain, 0)?, packing::START_BYTES)?;
+        Ok(packing::as_start_says(file.clone(), &start).0)
+    }
+
     /// What opens `file` at a byte: in HDFS where it lies, else on this machine.
     fn opener(&self, file: &DataFile) -> Result<Box<Opener<'_>>, LakeError> {
         let Some(uri) = self.remote_uri(&file.uri) else { return Ok(Box::new(compressed::open_at)) };

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::read::packing;
 use super::{Compression, DataFile, Format, LakeError, LakeErrorKind, Listing};
 use crate::engine::calendar::{Day, Month};
 
@@ -123,7 +122,7 @@ pub enum TaskSize {
     Tasks(u64),
 }
 
-/// Cuts the files of `listing` into tasks of about the same size, in order: plain NDJSON anywhere, other files only
+/// Cuts the files of `listing`, packed as it says, into tasks of about the same size, in order: plain NDJSON anywhere, other files only
 /// between each other.
 pub fn plan(listing: &Listing, size: TaskSize) -> Vec<Task> {
     let total: u64 = listing.files.iter().map(|file| file.n_bytes).sum();
@@ -147,9 +146,6 @@ pub fn plan(listing: &Listing, size: TaskSize) -> Vec<Task> {
     // As if the files were one: task k has the bytes from k times the size of a task on.
     let mut position = 0;
     for file in &listing.files {
-        // A file that lies elsewhere is taken by its name: nothing of it is read before it is scanned.
-        let is_here = !file.uri.starts_with("hdfs://");
-        let file = &if is_here { packing::as_packed(file.clone()).0 } else { file.clone() };
         let whole = TaskRange::whole(file, listing.month);
         let is_splittable = file.format == Format::Ndjson && file.compression == Compression::None;
         let cuts = if is_splittable { cuts(position, file.n_bytes, task_bytes) } else { Vec::new() };

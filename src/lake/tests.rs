@@ -147,6 +147,23 @@ fn both_ends_of_a_remote_file_are_read_where_it_lies() {
 }
 
 #[test]
+fn a_remote_file_says_itself_how_it_is_packed() {
+    let check = |name: &str, content: &[u8], expected: Compression| {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = lake(folder.path(), files(&[(&format!("/log/{name}"), content, 1)]));
+        let listing = lake.list().unwrap();
+        assert_eq!(lake.as_packed(&listing.files[0]).unwrap().compression, expected, "{name}");
+    };
+    let packed = zstd::encode_all(&b"{}"[..], 1).unwrap();
+    check("20220401.json", &packed, Compression::Zstd);
+    check("20220401.json.zst", &packed, Compression::Zstd);
+    check("20220401.json.gz", &packed, Compression::Zstd);
+    check("20220401.json.gz", b"{}", Compression::None);
+    check("20220401.json.gz", b"", Compression::Gzip);
+    check("20220401.json", b"{}", Compression::None);
+}
+
+#[test]
 fn the_same_data_twice_is_seen_by_both_ends_where_it_lies() {
     let check = |name: &str, contents: [&[u8]; 2], expected: usize| {
         let folder = tempfile::tempdir().unwrap();

@@ -39,7 +39,9 @@ pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
     if plan.lake.options.list.duplicates == Duplicates::Refuse {
         refuse_equal_files(&lake, &listing)?;
     }
-    Ok(Outcome::Tasks(task::plan(&listing, plan.size)))
+    // What the first bytes say beats the name, wherever the file lies.
+    let files = listing.files.iter().map(|file| lake.as_packed(file)).collect::<Result<_, _>>()?;
+    Ok(Outcome::Tasks(task::plan(&Listing { files, ..listing }, plan.size)))
 }
 
 /// Refuses the same data twice as a run does: whoever merges the parts sees no bytes any more.

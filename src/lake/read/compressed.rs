@@ -3,8 +3,8 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::gzip::{GARBAGE, GzipMembers};
 use super::inflate;
@@ -30,6 +30,8 @@ pub struct CompressedFile {
     check: Check,
     listed: DataFile,
     n_read: Arc<AtomicU64>,
+    /// Its first bytes, as stored.
+    start: Arc<OnceLock<Vec<u8>>>,
     is_begun: bool,
     /// For readers with a buffer of their own: unpacked, and read up to `at`.
     content: Vec<u8>,
@@ -102,7 +104,8 @@ fn unpack(
 ) -> Result<CompressedFile, LakeError> {
     let io = |error| LakeError::io(&file.uri, "opening it", &error);
     let n_read = Arc::new(AtomicU64::new(0));
-    let stored = Box::new(Counted { read, n_read: Arc::clone(&n_read) });
+    let start = Arc::new(OnceLock::new());
+    let stored = Box::new(Counted { read, n_read: Arc::clone(&n_read), start: Arc::clone(&start) });
     let stream = match file.compression {
         Compression::None => Stream::Plain(stored),
         Compression::Gzip => Stream::Gzip(Box::new(GzipMembers::new(stored))),
@@ -110,7 +113,8 @@ fn unpack(
             Stream::Zstd(ZstdFrames::new(BufReader::with_capacity(READ_BUFFER_BYTES, stored as Stored)).map_err(io)?)
         }
     };
-    Ok(CompressedFile { stream, check, listed: file.clone(), n_read, is_begun: false, content: Vec::new(), at: 0 })
+    let listed = file.clone();
+    Ok(CompressedFile { stream, check, listed, n_read, start, is_begun: false, content: Vec::new(), at: 0 })
 }
 
 impl Stream {
@@ -142,6 +146,7 @@ impl CompressedFile {
             check: Box::new(|_| Ok(())),
             listed,
             n_read: Arc::default(),
+            start: Arc::default(),
             is_begun: true,
             content: Vec::new(),
             at: 0,
@@ -232,6 +237,12 @@ impl CompressedFile {
         if error.raw_os_error().is_some() {
             return LakeError::io(&self.listed.uri, "reading it", error);
         }
+        if !self.is_begun
+            && let Some(what) = self.start.get().and_then(|start| packing::other_kind(start))
+        {
+            return LakeError::new(LakeErrorKind::Unsupported, &self.listed.uri, format!("it is {what}, not {kind}"))
+                .advise("unpack or convert it to NDJSON or CSV, plain or packed with gzip or Zstandard");
+        }
         if error.to_string() == GARBAGE {
             let at = self.n_bytes_read();
             let what =
@@ -271,15 +282,17 @@ impl Read for CompressedFile {
     }
 }
 
-/// Counts the bytes that were read.
+/// Counts the bytes that were read, and remembers the first ones.
 struct Counted<R> {
     read: R,
     n_read: Arc<AtomicU64>,
+    start: Arc<OnceLock<Vec<u8>>>,
 }
 
 impl<R: FnMut(&mut [u8]) -> io::Result<usize>> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = (self.read)(buffer)?;
+        self.start.get_or_init(|| buffer.get(..n.min(packing::START_BYTES)).unwrap_or_default().to_vec());
         self.n_read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }

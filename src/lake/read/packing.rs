@@ -11,7 +11,7 @@ const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
 /// Bytes at the start of a file that say it.
-const START_BYTES: usize = 8;
+pub(crate) const START_BYTES: usize = 8;
 
 /// How bytes are packed that begin so; `None` for those of no known packing.
 pub(super) fn of_start(start: &[u8]) -> Option<Compression> {
@@ -22,6 +22,25 @@ pub(super) fn of_start(start: &[u8]) -> Option<Compression> {
         () if start.starts_with(ZSTD) || is_skipped => Some(Compression::Zstd),
         () => None,
     }
+}
+
+/// What a file is that is neither packed as we unpack it nor text, by its first bytes.
+pub(super) fn other_kind(start: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 12] = [
+        (b"PK\x03\x04", "a zip archive"),
+        (b"PK\x05\x06", "a zip archive"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"BZh", "bzip2"),
+        (b"\x1f\x9d", "packed by compress (.Z)"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (b"Rar!\x1a\x07", "a rar archive"),
+        (b"PAR1", "a Parquet file"),
+        (b"ORC", "an ORC file"),
+        (b"\xff\xfe", "UTF-16 text"),
+        (b"\xfe\xff", "UTF-16 text"),
+    ];
+    KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what)
 }
 
 /// Whether bytes begin as a text that may be data does.
@@ -48,8 +67,8 @@ pub(crate) fn as_start_says(mut file: DataFile, start: &[u8]) -> (DataFile, Opti
     }
     let actual = match of_start(start) {
         Some(compression) => compression,
-        None if is_text(start) => Compression::None,
-        // Neither one nor the other: it is damaged.
+        None if is_text(start) && other_kind(start).is_none() => Compression::None,
+        // Neither one nor the other: it is damaged, or something else.
         None => return (file, None),
     };
     let fact = fact(actual, file.compression);
