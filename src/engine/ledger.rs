@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engine::byte_counts::ByteCounts;
 use crate::engine::calendar::Day;
 use crate::engine::rules::Category;
 
@@ -163,6 +164,8 @@ pub struct RecordCounts {
     /// Seconds of the kept records, indexed by [`Category`] as `usize`. Wide, so that no sum here
     /// can overflow.
     pub seconds: [i128; Category::ALL.len()],
+    /// Bytes that are no records, which a number of records hides.
+    pub bytes: ByteCounts,
 }
 
 impl RecordCounts {
@@ -203,11 +206,36 @@ impl RecordCounts {
         for (mine, theirs) in self.seconds.iter_mut().zip(&other.seconds) {
             *mine = mine.saturating_add(*theirs);
         }
+        self.bytes.add(&other.bytes);
     }
 }
 
-/// The fact that a quote is never closed, before its byte.
-const OPEN_QUOTE: &str = "a quote that is never closed, opened at byte ";
+/// What is odd about a file at a place in it, of which the first is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A quote is open at its end, which takes all behind it into one record.
+    OpenQuote,
+    /// A quoted field holds rows; the quote that opens it.
+    SwallowedRows,
+    /// The header stands among the rows once more.
+    SameHeader,
+    /// A header with the columns in other places stands among the rows.
+    OtherHeader,
+}
+
+impl Fact {
+    const ALL: [Fact; 4] = [Fact::OpenQuote, Fact::SwallowedRows, Fact::SameHeader, Fact::OtherHeader];
+
+    /// As it is written, before the byte.
+    fn text(self) -> &'static str {
+        match self {
+            Fact::OpenQuote => "a quote that is never closed, opened at byte ",
+            Fact::SwallowedRows => "rows within one field, behind the quote at byte ",
+            Fact::SameHeader => "the header once more, at byte ",
+            Fact::OtherHeader => "a header with the columns in other places, at byte ",
+        }
+    }
+}
 
 /// The fact that a file was read in another format than its name says, before that format.
 const READ_AS: &str = "read as ";
@@ -267,9 +295,11 @@ impl InputFile {
         }
     }
 
-    /// Notes that a quote is open at its end, which takes all behind it into one record.
-    pub fn note_open_quote(&mut self, offset: u64) {
-        self.facts.insert(format!("{OPEN_QUOTE}{offset}"));
+    /// Notes something odd at a place, counted unpacked; the first place is remembered.
+    pub fn note_first(&mut self, fact: Fact, offset: u64) {
+        let first = self.place_of(fact).map_or(offset, |first| first.min(offset));
+        self.facts.retain(|known| !known.starts_with(fact.text()));
+        self.facts.insert(format!("{}{first}", fact.text()));
     }
 
     /// Notes that it was read as another format than its name says.
@@ -282,14 +312,26 @@ impl InputFile {
         self.facts.iter().find_map(|fact| fact.strip_prefix(READ_AS))
     }
 
-    /// What is odd about it that nobody asked for.
+    /// What is odd about it that nobody asked for and that has no place.
     pub fn oddities(&self) -> impl Iterator<Item = &str> {
-        self.facts.iter().map(String::as_str).filter(|fact| !fact.starts_with(READ_AS))
+        let has_place = |fact: &str| Fact::ALL.iter().any(|known| fact.starts_with(known.text()));
+        self.facts.iter().map(String::as_str).filter(move |fact| !fact.starts_with(READ_AS) && !has_place(fact))
+    }
+
+    /// The first place where this is odd, unpacked.
+    pub fn place_of(&self, fact: Fact) -> Option<u64> {
+        self.facts.iter().find_map(|known| known.strip_prefix(fact.text())?.parse().ok())
     }
 
     /// Where the quote stands, unpacked, that is still open at its end.
     pub fn open_quote(&self) -> Option<u64> {
-        self.facts.iter().find_map(|fact| fact.strip_prefix(OPEN_QUOTE)?.parse().ok())
+        self.place_of(Fact::OpenQuote)
+    }
+
+    /// Where the quote stands, unpacked, that opens the first field with rows of the file in it, other than the one that
+    /// is open at its end.
+    pub fn swallowed_rows(&self) -> Option<u64> {
+        self.place_of(Fact::SwallowedRows).filter(|place| self.open_quote() != Some(*place))
     }
 
     /// How many of its bytes were read.

@@ -2,6 +2,7 @@
 //! without the feature `program`, which is how miri and the fuzz targets see it.
 
 pub mod aggregate;
+pub mod byte_counts;
 pub mod calendar;
 pub mod columns;
 pub mod devices;

@@ -12,7 +12,9 @@ use super::devices::Seal;
 use super::{FORMAT, FileFlaw};
 use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::Devices;
-use crate::engine::ledger::{AppSums, FileLedger, Ids, InputFile, LedgerDetail, Reason, RecordCounts};
+use crate::engine::ledger::{
+    AppSums, ByteCounts, FileLedger, Ids, InputFile, Ledger, LedgerDetail, Reason, RecordCounts,
+};
 use crate::engine::month::DayActivity;
 use crate::engine::rules::{Category, Rules};
 
@@ -92,6 +94,8 @@ struct InputText {
     facts: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     ids: Ids,
+    #[serde(default, skip_serializing_if = "is_default")]
+    content: ByteCounts,
     #[serde(flatten)]
     counts: CountsText,
 }
@@ -130,8 +134,8 @@ impl Metadata<'_> {
 
     fn texts(&self) -> io::Result<BTreeMap<&'static str, String>> {
         let total = self.ledger.total();
-        let counts =
-            RecordCounts { read: total.read, kept: total.kept, rejected: total.rejected, seconds: total.seconds };
+        let Ledger { read, kept, rejected, seconds, .. } = total;
+        let counts = RecordCounts { read, kept, rejected, seconds, ..RecordCounts::default() };
         let apps = self.ledger.apps.iter().map(|(app, sums)| (app.clone(), AppText::of(sums))).collect();
         let inputs: Vec<InputText> = self.ledger.files.iter().map(InputText::of).collect();
         let days: Vec<DayText> = self.days.iter().map(DayText::of).collect();
@@ -380,15 +384,16 @@ impl InputText {
             ranges: file.ranges.iter().map(|range| [range.start, range.end]).collect(),
             facts: file.facts.clone(),
             ids: file.ids,
+            content: counts.bytes,
             counts: CountsText::of(counts),
         }
     }
 
     fn read(self, month: Month) -> Result<FileLedger, FileFlaw> {
-        let InputText { uri, day: number, bytes, tag, ranges, facts, ids, counts } = self;
+        let InputText { uri, day: number, bytes, tag, ranges, facts, ids, content, counts } = self;
         let ranges = ranges.into_iter().map(|[start, end]| start..end).collect();
         let file = InputFile { uri, day: day("inputs", number, month)?, n_bytes: bytes, tag, ranges, facts, ids };
-        Ok(FileLedger { file, counts: counts.read("inputs")? })
+        Ok(FileLedger { file, counts: RecordCounts { bytes: content, ..counts.read("inputs")? } })
     }
 }
 

@@ -106,7 +106,13 @@ pub(crate) mod fixture {
         ledger.rejected[Reason::UnmappedApp as usize] = 3;
         ledger.unmapped_app.insert("A\u{1b}[2J".into(), 3);
         ledger.seconds = [1, 2, 3, 4, 12_345_678_901_234_567_890];
-        let counts = RecordCounts { read: 10, kept: 6, rejected: ledger.rejected, seconds: [1, 2, 3, 4, 5] };
+        let counts = RecordCounts {
+            read: 10,
+            kept: 6,
+            rejected: ledger.rejected,
+            seconds: [1, 2, 3, 4, 5],
+            ..RecordCounts::default()
+        };
         let day = DayLedger { n_files: 2, counts };
         Report {
             month: "2022-04".parse().unwrap(),

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::engine::aggregate::collect::FileId;
-use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, first_record_start};
+use crate::engine::scan::csv::{Chunk, ChunkEnd, CsvLayout, QuoteState, first_record_start, is_blank_file};
 use crate::engine::scan::lines::{BYTE_ORDER_MARK, first_line_start};
 use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::error::Error;
@@ -69,6 +69,10 @@ impl Input for CompressedInput {
             Record::Rejected(state) => self.open_quote.filter(|_| state == QuoteState::Quoted),
             Record::Usual | Record::TooLong => self.open_quote,
         }
+    }
+
+    fn n_unpacked_bytes(&self) -> Option<u64> {
+        (self.packing != Compression::None).then_some(self.base + self.n_filled as u64)
     }
 
     fn consume(&mut self, next: usize, open_quote: Option<u64>) {
@@ -171,7 +175,9 @@ impl CompressedInput {
         let end = self.source.unpack(self.buffer.get_mut(..n_buffer).unwrap_or_default(), n_kept)?;
         self.n_filled = end - self.start;
         self.ended = end < n_buffer;
-        if is_header && self.n_filled > 0 {
+        if is_header && self.ended && is_blank_file(self.filled()) {
+            self.at = self.n_filled;
+        } else if is_header && self.n_filled > 0 {
             let (layout, n_bytes) = CsvLayout::from_header(self.filled())
                 .map_err(|error| header_error(&self.file.uri, self.packing, &error, self.filled()))?;
             self.layout = Some(layout);

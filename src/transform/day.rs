@@ -111,6 +111,13 @@ impl Input for DayInput {
         }
     }
 
+    fn n_unpacked_bytes(&self) -> Option<u64> {
+        match &self.state {
+            State::Open(input) => input.n_unpacked_bytes(),
+            State::Closed(_) | State::Empty => None,
+        }
+    }
+
     fn then(self: Box<Self>) -> Option<Box<dyn Input>> {
         let DayInput { meta, state: _, mut others, files, seen } = *self;
         match others.pop_front() {

@@ -84,6 +84,11 @@ pub(super) trait Input: Send {
     /// inputs of a file one says so.
     fn open_quote(&self) -> Option<u64>;
 
+    /// When there are no more chunks: the bytes of a packed file once unpacked.
+    fn n_unpacked_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// When there are no more chunks: what the same thread scans next.
     fn then(self: Box<Self>) -> Option<Box<dyn Input>> {
         None

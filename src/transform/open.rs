@@ -1,7 +1,7 @@
 //! From a data file to what there is to scan of it.
 
 use crate::engine::aggregate::collect::FileId;
-use crate::engine::scan::csv::{CsvLayout, MAX_HEADER_BYTES};
+use crate::engine::scan::csv::{CsvLayout, MAX_HEADER_BYTES, is_blank_file};
 use crate::error::Error;
 use crate::lake::read::mapped::MappedFile;
 use crate::lake::{Compression, DataFile, Format};
@@ -33,6 +33,9 @@ pub(super) fn open(file: &DataFile, id: FileId, alone_bytes: u64) -> Result<Vec<
         Format::Ndjson => (None, 0),
         Format::Csv => {
             let header = mapped.window(0, MAX_HEADER_BYTES)?;
+            if header.len() as u64 == mapped.n_bytes() && is_blank_file(&header) {
+                return Ok(Vec::new());
+            }
             let (layout, n_bytes) = CsvLayout::from_header(&header)
                 .map_err(|error| header_error(&file.uri, file.compression, &error, &header))?;
             (Some(layout), n_bytes as u64)

@@ -159,10 +159,10 @@ impl<'a> Queue<'a> {
             || lock(&self.failure).as_ref().is_none_or(|first| (uri, offset) < (first.uri.as_str(), first.offset))
     }
 
-    /// Notes that a quote is still open at the end of a file.
-    pub fn note_open_quote(&self, id: FileId, offset: u64) {
+    /// Notes what was seen of a file while it was read.
+    pub fn note(&self, id: FileId, note: impl FnOnce(&mut InputFile)) {
         if let Some(file) = lock(&self.arriving).inputs.get_mut(id.0 as usize) {
-            file.note_open_quote(offset);
+            note(file);
         }
     }
 

@@ -18,7 +18,7 @@ struct RangeInput {
 enum State {
     Fresh,
     Open(Box<CompressedInput>),
-    Done { open_quote: Option<u64>, n_bytes_read: u64 },
+    Done { open_quote: Option<u64>, n_bytes_read: u64, n_unpacked_bytes: Option<u64> },
 }
 
 /// One input for each range that has a byte.
@@ -78,7 +78,11 @@ impl Input for RangeInput {
             State::Fresh | State::Done { .. } => true,
         };
         if is_over && let State::Open(input) = &self.state {
-            self.state = State::Done { open_quote: input.open_quote(), n_bytes_read: input.n_bytes_read() };
+            self.state = State::Done {
+                open_quote: input.open_quote(),
+                n_bytes_read: input.n_bytes_read(),
+                n_unpacked_bytes: input.n_unpacked_bytes(),
+            };
         }
         match &self.state {
             State::Open(input) => Ok(Some(input.chunk())),
@@ -89,6 +93,14 @@ impl Input for RangeInput {
     fn consume(&mut self, next: usize, open_quote: Option<u64>) {
         if let State::Open(input) = &mut self.state {
             input.consume(next, open_quote);
+        }
+    }
+
+    fn n_unpacked_bytes(&self) -> Option<u64> {
+        match &self.state {
+            State::Fresh => None,
+            State::Open(input) => input.n_unpacked_bytes(),
+            State::Done { n_unpacked_bytes, .. } => *n_unpacked_bytes,
         }
     }
 

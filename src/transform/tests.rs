@@ -245,6 +245,25 @@ fn a_first_line_past_the_limit_is_one_reject_also_after_a_byte_order_mark() {
 }
 
 #[test]
+fn rows_within_a_field_are_noted_wherever_splits_fall() {
+    let row = |i: usize| format!("HND{:06},M,{},CHANNEL\n", i % 5_000, i % 90_000);
+    for (first, last) in [(3, 60), (3, 699_999), (500_000, 500_001), (400_000, 699_999)] {
+        let rows = (0..700_000).map(|i| if i == first || i == last { row(i).replace(",M", ",\"M") } else { row(i) });
+        let text = "Contract,Mac,TotalDuration,AppName\n".to_owned() + &rows.collect::<String>();
+        let place = text.find('"').unwrap() as u64;
+        let folder = tempfile::tempdir().unwrap();
+        let files =
+            write(folder.path(), &[("20220401.csv", text.clone().into()), ("20220402.csv.gz", gzip(text.as_bytes()))]);
+        for alone_bytes in [0, u64::MAX] {
+            let mut files = ReadyFiles::new(files.clone());
+            let made = transform_files(&mut files, &options(3), &Progress::hidden(), alone_bytes).unwrap();
+            let found: Vec<_> = made.table.detail.files.iter().map(|of| of.file.swallowed_rows()).collect();
+            assert_eq!(found, [Some(place); 2], "{first} {last} {alone_bytes}");
+        }
+    }
+}
+
+#[test]
 fn a_quote_that_is_never_closed_is_one_reject_in_splits_as_for_one_thread() {
     let folder = tempfile::tempdir().unwrap();
     // In the last a doubled quote goes on with the field before, which the quote before C closes.

@@ -9,7 +9,8 @@ use crate::console::Progress;
 use crate::engine::aggregate::collect::Collector;
 use crate::engine::aggregate::context::Context;
 use crate::engine::devices::Devices;
-use crate::engine::scan::csv::{CsvLayout, CsvReader, scan_csv, scan_csv_exact};
+use crate::engine::ledger::{Fact, InputFile};
+use crate::engine::scan::csv::{CsvLayout, CsvReader, Found, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::Scanner;
 use crate::engine::scan::json::{LineReader, scan_lines};
 use crate::engine::scan::lines::scan_lines_exact;
@@ -128,11 +129,17 @@ impl Worker {
             let n_read_before = input.n_bytes_read();
             let Some(chunk) = input.next_chunk()? else {
                 if let Some(offset) = input.open_quote() {
-                    shared.queue.note_open_quote(input.file().id, offset);
+                    shared.queue.note(input.file().id, |file| file.note_first(Fact::OpenQuote, offset));
+                }
+                if let Some(n_bytes) = input.n_unpacked_bytes() {
+                    self.collector.add_unpacked(input.file().id, n_bytes);
                 }
                 break;
             };
-            let (next, open_quote) = self.scan_chunk(&chunk, shared, context);
+            let Scanned { next, open_quote, found } = self.scan_chunk(&chunk, shared, context);
+            if found != Found::default() {
+                shared.queue.note(chunk.file.id, |file| note(file, found));
+            }
             input.consume(next, open_quote);
             let n_read = input.n_bytes_read() - n_read_before;
             shared.progress.advance(n_read);
@@ -144,16 +151,14 @@ impl Worker {
         Ok(true)
     }
 
-    /// Gives the place in the window where the first record starts that was not scanned, and the
-    /// quote that the window opens and does not close.
-    fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> (usize, Option<u64>) {
+    fn scan_chunk(&mut self, input: &InputChunk<'_>, shared: &Shared<'_>, context: &Context) -> Scanned {
         let n_before = self.collector.n_waiting();
         let mut rejects = RejectBatch::new(shared.reject_limit);
         let Worker { collector, lines, csv, .. } = self;
         let file = input.file;
         let mut sink = collector.split_with_devices(file.id, file.day, context, &mut rejects);
         // Whoever counts no devices runs code that knows of none.
-        let next = match shared.devices {
+        let scanned = match shared.devices {
             Devices::Ignored => scan_into(input, &shared.scanner, lines, csv, sink.without_devices()),
             Devices::Counted => scan_into(input, &shared.scanner, lines, csv, &mut sink),
         };
@@ -162,7 +167,37 @@ impl Worker {
         if !rejects.is_empty() {
             lock(&shared.rejects).add(&file.uri, file.id.0, rejects);
         }
-        next
+        scanned
+    }
+}
+
+/// What came of a chunk besides its records.
+struct Scanned {
+    /// The place in the window where the first record starts that was not scanned.
+    next: usize,
+    /// The quote that the window opens and does not close.
+    open_quote: Option<u64>,
+    /// What is not as it should be.
+    found: Found,
+}
+
+impl Scanned {
+    fn lines(next: usize) -> Scanned {
+        Scanned { next, open_quote: None, found: Found::default() }
+    }
+
+    fn csv(next: usize, reader: &mut CsvReader) -> Scanned {
+        Scanned { next, open_quote: reader.take_open_quote(), found: reader.take_found() }
+    }
+}
+
+/// Notes what was found in a file.
+fn note(file: &mut InputFile, found: Found) {
+    let Found { swallowed_rows, same_header, other_header } = found;
+    for (fact, place) in
+        [(Fact::SwallowedRows, swallowed_rows), (Fact::SameHeader, same_header), (Fact::OtherHeader, other_header)]
+    {
+        place.into_iter().for_each(|offset| file.note_first(fact, offset));
     }
 }
 
@@ -173,30 +208,30 @@ fn scan_into<S: Sink>(
     lines: &mut LineReader,
     csv: &mut VecDeque<CsvReader>,
     sink: &mut S,
-) -> (usize, Option<u64>) {
+) -> Scanned {
     let InputChunk { layout, chunk, seen, .. } = input;
     let (window, owned, base) = (chunk.window, chunk.owned.clone(), chunk.base);
     match (*layout, seen) {
         (None, None) => {
             scan_lines(window, owned, base, scanner, lines, sink);
-            (chunk.owned.end, None)
+            Scanned::lines(chunk.owned.end)
         }
         (Some(layout), None) => {
             let reader = reader_of(csv, layout);
-            (scan_csv(chunk, scanner, reader, sink), reader.take_open_quote())
+            Scanned::csv(scan_csv(chunk, scanner, reader, sink), reader)
         }
         // Only the exact way reads ids.
         (None, Some(seen)) => {
             let (mut seen, filter) = (lock(seen), scanner.filter());
             let mut unique = UniqueSink::new(sink, &mut seen);
             scan_lines_exact(window, owned, base, filter, lines.exact(), &mut unique);
-            (chunk.owned.end, None)
+            Scanned::lines(chunk.owned.end)
         }
         (Some(layout), Some(seen)) => {
             let mut seen = lock(seen);
             let mut unique = UniqueSink::new(sink, &mut seen);
             let reader = reader_of(csv, layout);
-            (scan_csv_exact(chunk, scanner.filter(), reader, &mut unique), reader.take_open_quote())
+            Scanned::csv(scan_csv_exact(chunk, scanner.filter(), reader, &mut unique), reader)
         }
     }
 }

@@ -118,6 +118,11 @@ impl Collector {
         DeviceSink { sink, found: pairs, contract_id: 0 }
     }
 
+    /// Counts the bytes of a packed file that was unpacked.
+    pub fn add_unpacked(&mut self, file: FileId, n_bytes: u64) {
+        self.files.entry(file).or_default().bytes.unpacked += n_bytes;
+    }
+
     /// Kept records that wait to be aggregated.
     pub fn n_waiting(&self) -> usize {
         self.partitions.n_records()
@@ -213,6 +218,9 @@ impl Sink for SplitSink<'_> {
     }
 
     fn rejected(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
+        if reason == Reason::Malformed {
+            self.counts.bytes.add_malformed(raw);
+        }
         self.counts.rejected[reason as usize] += 1;
         self.counts.read += 1;
         self.rejects.push(offset, reason, raw);

@@ -50,6 +50,9 @@ struct Entry {
     reason: Reason,
 }
 
+/// The offset of the first reject of each reason, kept or not, indexed by [`Reason`] as `usize`.
+type FirstOffsets = [Option<u64>; Reason::ALL.len()];
+
 /// The first rejects of one split, in the order of their offsets; what is surely past the limit is
 /// not kept.
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ pub struct RejectBatch {
     limit: RejectLimit,
     /// Offset of the first reject, kept or not.
     first_offset: Option<u64>,
+    first_offsets: FirstOffsets,
     entries: Vec<Entry>,
     /// The texts one after the other.
     text: Vec<u8>,
@@ -66,12 +70,20 @@ pub struct RejectBatch {
 impl RejectBatch {
     /// A batch without rejects.
     pub fn new(limit: RejectLimit) -> RejectBatch {
-        RejectBatch { limit, first_offset: None, entries: Vec::new(), text: Vec::new(), is_cut: false }
+        RejectBatch {
+            limit,
+            first_offset: None,
+            first_offsets: FirstOffsets::default(),
+            entries: Vec::new(),
+            text: Vec::new(),
+            is_cut: false,
+        }
     }
 
     /// Adds a reject, whose offset is after that of the one before; of `raw` what is to be shown.
     pub fn push(&mut self, offset: u64, reason: Reason, raw: &[u8]) {
         self.first_offset.get_or_insert(offset);
+        self.first_offsets[reason as usize].get_or_insert(offset);
         let raw = &raw[..raw.len().min(MAX_RAW_BYTES)];
         // The first that does not fit ends the batch: after it nothing is kept, however short.
         let n_bytes = self.n_bytes() + n_bytes_of(raw);
@@ -123,18 +135,21 @@ pub struct Rejects {
     // By file, its number, and the offset of the first reject of the batch: two files can have the
     // same name where names are no text. After a batch that was cut there is none.
     batches: BTreeMap<(Arc<str>, u32, u64), RejectBatch>,
+    /// By file and its number, whatever the limit is: something can be shown of each file and reason.
+    first_offsets: BTreeMap<(Arc<str>, u32), FirstOffsets>,
 }
 
 impl Rejects {
     /// Keeps as many as `limit` allows.
     pub fn new(limit: RejectLimit) -> Rejects {
-        Rejects { limit, n_rejects: 0, n_bytes: 0, batches: BTreeMap::new() }
+        Rejects { limit, n_rejects: 0, n_bytes: 0, batches: BTreeMap::new(), first_offsets: BTreeMap::new() }
     }
 
     /// Adds the rejects of one split of `file`, which `file_number` distinguishes from others of
     /// the same name. The batch was made with the same limit.
     pub fn add(&mut self, file: &Arc<str>, file_number: u32, mut rejects: RejectBatch) {
         let Some(first_offset) = rejects.first_offset else { return };
+        self.note_first(file, file_number, &rejects.first_offsets);
         let place = (Arc::clone(file), file_number, first_offset);
         let is_last = self.batches.last_key_value().is_none_or(|(last, _)| *last < place);
         let is_past_cut = self.batches.values().next_back().is_some_and(|last| last.is_cut);
@@ -165,9 +180,32 @@ impl Rejects {
 
     /// Adds those of other files, which were kept with the same limit.
     pub fn absorb(&mut self, other: Rejects) {
+        for ((file, number), offsets) in other.first_offsets {
+            self.note_first(&file, number, &offsets);
+        }
         for ((file, number, _), batch) in other.batches {
             self.add(&file, number, batch);
         }
+    }
+
+    fn note_first(&mut self, file: &Arc<str>, file_number: u32, offsets: &FirstOffsets) {
+        let known = self.first_offsets.entry((Arc::clone(file), file_number)).or_default();
+        for (known, offset) in known.iter_mut().zip(offsets) {
+            *known = [*known, *offset].into_iter().flatten().min();
+        }
+    }
+
+    /// Where the first record of `file` stands that was rejected for `reason`, kept or not.
+    pub fn first_offset(&self, file: &str, reason: Reason) -> Option<u64> {
+        let of_file = self.first_offsets.range((Arc::from(file), 0)..).take_while(|((name, _), _)| &**name == file);
+        of_file.filter_map(|(_, offsets)| offsets[reason as usize]).min()
+    }
+
+    /// The reject of `file` at `offset`, where it is kept.
+    pub fn find(&self, file: &str, offset: u64, reason: Reason) -> Option<Reject<'_>> {
+        let of_file = self.batches.range((Arc::from(file), 0, 0)..).take_while(|((name, ..), _)| &**name == file);
+        let mut rejects = of_file.flat_map(|(_, batch)| batch.iter());
+        rejects.find(|reject| reject.offset == offset && reject.reason == reason)
     }
 
     /// The last reject of each batch that is kept, with its file, in order: those of a file among them are its last.
@@ -242,6 +280,32 @@ mod tests {
             splits.reverse();
             prop_assert_eq!(&kept(&splits, limit), &expected);
         }
+    }
+
+    #[test]
+    fn the_first_of_each_file_and_reason_is_known_past_the_limit() {
+        let limit = RejectLimit::new(2);
+        let mut rejects = Rejects::new(limit);
+        let add = |rejects: &mut Rejects, file: &str, found: &[(u64, Reason)]| {
+            let mut batch = RejectBatch::new(limit);
+            found.iter().for_each(|(offset, reason)| batch.push(*offset, *reason, b"x"));
+            rejects.add(&Arc::from(file), 0, batch);
+        };
+        add(&mut rejects, "a", &[(1, Reason::NoApp), (2, Reason::NoApp), (3, Reason::Malformed)]);
+        add(&mut rejects, "b", &[(70, Reason::OverDay)]);
+        add(&mut rejects, "b", &[(5, Reason::NoApp), (6, Reason::OverDay)]);
+        let mut all = Rejects::new(limit);
+        all.absorb(rejects);
+        let check = |file, reason, offset, is_kept| {
+            assert_eq!(all.first_offset(file, reason), offset, "{file} {reason}");
+            assert_eq!(all.find(file, offset.unwrap_or(0), reason).is_some(), is_kept, "{file} {reason}");
+        };
+        check("a", Reason::NoApp, Some(1), true);
+        check("a", Reason::Malformed, Some(3), false);
+        check("a", Reason::OverDay, None, false);
+        check("b", Reason::OverDay, Some(6), false);
+        check("b", Reason::NoApp, Some(5), false);
+        check("c", Reason::NoApp, None, false);
     }
 
     #[test]

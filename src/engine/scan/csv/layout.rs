@@ -76,6 +76,12 @@ fn list(names: &[String]) -> String {
     }
 }
 
+/// Whether a file that is all of `content` holds nothing: line breaks at most, or a byte order mark.
+pub fn is_blank_file(content: &[u8]) -> bool {
+    let content = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(content);
+    content.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
 impl CsvLayout {
     /// Reads the header from the first bytes of a file: the whole file, or at least
     /// [`MAX_HEADER_BYTES`] of it. Gives the layout and the length of byte order mark and

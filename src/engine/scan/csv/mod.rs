@@ -16,11 +16,12 @@ mod layout;
 mod marks;
 mod quote;
 mod record;
+mod within;
 
 use std::borrow::Cow;
 
 pub use super::chunk::{Chunk, ChunkEnd};
-pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES};
+pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES, is_blank_file};
 pub use quote::{QuoteState, QuoteTransition, first_record_start};
 use record::{Field, read_record};
 pub(super) use record::{MAX_NULL_BYTES, is_null};
@@ -44,6 +45,18 @@ pub struct CsvReader {
     unquoted: Vec<u8>,
     learned: Learned,
     open_quote: Option<u64>,
+    found: Found,
+}
+
+/// What was found in a file that is not as it should be, each by its first place in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// A quote that opens a field with rows of the file in it.
+    pub swallowed_rows: Option<u64>,
+    /// The header once more.
+    pub same_header: Option<u64>,
+    /// A header with the columns in other places, by which the rows behind it should be read.
+    pub other_header: Option<u64>,
 }
 
 impl CsvReader {
@@ -55,6 +68,7 @@ impl CsvReader {
             unquoted: Vec::new(),
             learned: Learned::default(),
             open_quote: None,
+            found: Found::default(),
         }
     }
 
@@ -67,6 +81,11 @@ impl CsvReader {
     /// close; once.
     pub fn take_open_quote(&mut self) -> Option<u64> {
         self.open_quote.take()
+    }
+
+    /// What is not as it should be, since this was asked last.
+    pub fn take_found(&mut self) -> Found {
+        std::mem::take(&mut self.found)
     }
 
     /// Reads the record at `start` and routes it, whatever it looks like; gives where the next one
@@ -102,6 +121,10 @@ impl CsvReader {
         if raw.is_empty() {
             return record.next;
         }
+        let offset = chunk.base + start as u64;
+        if self.found.swallowed_rows.is_none() {
+            self.found.swallowed_rows = within::find_rows(raw, &self.layout).map(|at| offset + at as u64);
+        }
         let is_well_formed = record.is_well_formed
             && record.n_fields == n_fields
             && raw.len() <= MAX_LINE_BYTES
@@ -117,8 +140,23 @@ impl CsvReader {
         };
         let with_id = |fields| Ok(Fields { id: id.and_then(|id| id.value(window)).map(text).transpose()?, ..fields });
         let fields = fields.and_then(with_id);
-        route(fields, filter, chunk.base + start as u64, raw, sink);
+        if fields.as_ref().map_or(true, |fields| fields.seconds.is_none()) {
+            self.found.note_header(raw, self.layout, offset);
+        }
+        route(fields, filter, offset, raw, sink);
         record.next
+    }
+}
+
+impl Found {
+    /// Notes that a record is a header, where it is one.
+    #[cold]
+    fn note_header(&mut self, raw: &[u8], layout: CsvLayout, offset: u64) {
+        match within::layout_of(raw) {
+            None => {}
+            Some(other) if other == layout => drop(self.same_header.get_or_insert(offset)),
+            Some(_) => drop(self.other_header.get_or_insert(offset)),
+        }
     }
 }
 

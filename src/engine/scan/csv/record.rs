@@ -54,6 +54,12 @@ impl Field {
         buffer
     }
 
+    /// The quote that opens it, where line breaks are in it.
+    pub(super) fn opening_quote(&self, window: &[u8]) -> Option<usize> {
+        let breaks_line = self.is_quoted && window.get(self.start..self.end)?.contains(&b'\n');
+        breaks_line.then(|| self.start.saturating_sub(1))
+    }
+
     fn append_single(&self, content: &[u8], single: &mut Vec<u8>) {
         let mut from = 0;
         while let Some(quote) = content.get(from..).and_then(|rest| memchr::memchr(b'"', rest)) {

@@ -1,0 +1,81 @@
+//! Bytes that are no records: a number of records does not tell how much of a file one malformed record takes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::scan::record::MAX_LINE_BYTES;
+
+/// Bytes of files: one malformed record may be a file's worth of lost ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ByteCounts {
+    /// Bytes of packed files once unpacked; of plain files their size says it.
+    pub unpacked: u64,
+    /// Those of malformed records of [`ByteCounts::MIN_LONG`] and more.
+    pub long_malformed: u64,
+    /// Those of the longest malformed record of them.
+    pub longest_malformed: u64,
+    /// NUL bytes at the end of malformed records, where there are several.
+    pub nul: u64,
+}
+
+impl ByteCounts {
+    /// A malformed record from here on is long: lines of records are a few hundred bytes.
+    pub const MIN_LONG: u64 = 64 << 10;
+
+    /// Bytes that are looked at of a record: how much is shown of a longer one depends on where it is cut.
+    const MAX_SEEN: usize = MAX_LINE_BYTES;
+
+    /// NUL bytes that are not there by chance.
+    const MIN_NUL: usize = 16;
+
+    /// Counts a malformed record.
+    #[cold]
+    #[inline(never)]
+    pub fn add_malformed(&mut self, raw: &[u8]) {
+        let raw = raw.get(..Self::MAX_SEEN).unwrap_or(raw);
+        let n_bytes = raw.len() as u64;
+        if n_bytes >= Self::MIN_LONG {
+            self.long_malformed = self.long_malformed.saturating_add(n_bytes);
+            self.longest_malformed = self.longest_malformed.max(n_bytes);
+        }
+        let n_nul = raw.iter().rev().take_while(|byte| **byte == 0).count();
+        if n_nul >= Self::MIN_NUL {
+            self.nul = self.nul.saturating_add(n_nul as u64);
+        }
+    }
+
+    /// Adds those of other records.
+    pub fn add(&mut self, other: &ByteCounts) {
+        self.unpacked = self.unpacked.saturating_add(other.unpacked);
+        self.long_malformed = self.long_malformed.saturating_add(other.long_malformed);
+        self.longest_malformed = self.longest_malformed.max(other.longest_malformed);
+        self.nul = self.nul.saturating_add(other.nul);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_records_and_zeros_are_counted() {
+        let check = |records: &[&[u8]], [long_malformed, longest_malformed, nul]: [u64; 3]| {
+            let mut counts = ByteCounts::default();
+            records.iter().for_each(|raw| counts.add_malformed(raw));
+            let expected = ByteCounts { long_malformed, longest_malformed, nul, ..ByteCounts::default() };
+            assert_eq!(counts, expected);
+            let mut twice = counts;
+            twice.add(&counts);
+            let [long_malformed, nul] = [2 * long_malformed, 2 * nul];
+            assert_eq!(twice, ByteCounts { long_malformed, nul, ..expected });
+        };
+        check(&[], [0; 3]);
+        check(&[b"x", &[b'x'; (64 << 10) - 1]], [0; 3]);
+        check(&[&[b'x'; 64 << 10], &[b'x'; 100_000], b"x"], [165_536, 100_000, 0]);
+        check(&[b"{\0\0", &[0; 15]], [0; 3]);
+        check(&[b"{\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", &[0; 20]], [0, 0, 36]);
+        // How much is seen behind the longest line differs.
+        let longest = MAX_LINE_BYTES as u64;
+        check(&[&vec![b'x'; MAX_LINE_BYTES + 7]], [longest, longest, 0]);
+    }
+}
