@@ -5,28 +5,25 @@
 
 mod evidence;
 mod refusal;
+mod same;
 mod warnings;
 
 pub use evidence::{Evidence, Example};
 pub use refusal::{Breach, BreachKind, Cause, Refusal};
-pub use warnings::{Warning, missing_days, standing_out, warnings};
+pub use same::{equal_files, equal_ledgers};
+pub use warnings::{Warning, missing_days, null_contracts, standing_out, warn_of_null_contracts, warnings};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::diagnosis::Diagnosis;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::{DayLedger, FileLedger, Ledger, LedgerDetail, Reason, RecordCounts};
+use crate::engine::ledger::{DayLedger, Fact, FileLedger, InputFile, Ledger, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::{MonthTable, sum};
 use crate::engine::rules::Category;
-use crate::lake::{self, DataFile, LakeError};
-use crate::units::{counted, dates, grouped, most_frequent};
+use crate::units::{counted, dates, grouped, most_frequent, size};
 
-/// Smallest day or file that the limit holds for by itself, in records: of fewer a handful says little.
-const MIN_RECORDS: u64 = 1000;
 /// Fewest rejected records for which a day or a file is refused by itself.
 const MIN_REJECTED: u64 = 3;
-
-/// Fewest records of two equal files that are the same data twice.
-const MIN_EQUAL_RECORDS: u64 = 3;
 
 /// What lets a month through.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,28 +88,23 @@ pub fn check_limits(
     Err(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() }))
 }
 
-/// Refuses files of a day that hold the same data, which is seen by `why`; gives a warning for each pair of files of a few
-/// records, which may be equal by chance. Files without a record say nothing. `n_records` are by canonical URI.
-///
-/// # Errors
-/// [`LakeError`], which names the first two.
-pub fn equal_files(
-    pairs: &[[&DataFile; 2]],
-    why: &str,
-    n_records: &BTreeMap<String, u64>,
-) -> Result<Vec<Warning>, LakeError> {
-    let mut warnings = Vec::new();
-    for [one, other] in pairs {
-        match n_records.get(&one.canonical_uri()) {
-            None | Some(0) => {}
-            Some(n) if *n < MIN_EQUAL_RECORDS => {
-                let text = format!("{} holds the same as {}", other.uri, one.uri);
-                warnings.push(Warning { kind: "same_data", text });
-            }
-            Some(_) => return Err(lake::twice(one, other, why)),
-        }
-    }
-    Ok(warnings)
+/// What becomes of days over the limit that have few records.
+#[derive(Clone, Copy, PartialEq)]
+enum SmallDays {
+    /// They pass, with a warning.
+    Passed,
+    /// They are named, as the month is refused.
+    Named,
+}
+
+/// Whether a day has too few records for the limit to hold by itself.
+fn is_small_day(detail: &LedgerDetail, day: Day, of: &DayLedger, evidence: &Evidence<'_>) -> bool {
+    is_small(&of.counts, evidence.min_records(detail.files.iter().filter(|file| file.file.day == day)))
+}
+
+/// Whether records are too few, or too few of them rejected, for the limit to hold by itself.
+fn is_small(counts: &RecordCounts, min_records: u64) -> bool {
+    counts.read < min_records || counts.n_bad() < MIN_REJECTED
 }
 
 /// What is held against what.
@@ -127,12 +119,23 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn breaches(&self) -> Vec<Breach> {
-        let mut breaches: Vec<Breach> = self.open_quotes().into_iter().collect();
-        match self.month_over().or_else(|| self.nothing_kept()) {
-            // What is wrong with the whole month need not be said of its days.
-            Some(breach) => breaches.push(breach),
-            None => breaches.extend(self.malformed_files().into_iter().chain(self.empty_days()).chain(self.over())),
+        let mut breaches: Vec<Breach> =
+            self.open_quotes().into_iter().chain(self.swallowed_rows()).chain(self.other_headers()).collect();
+        let of_month = self.month_over();
+        // Nothing is said of a small day by itself; where it is a part of what is refused it is named.
+        let small_days = if of_month.is_some() { SmallDays::Named } else { SmallDays::Passed };
+        breaches.extend(of_month.or_else(|| self.nothing_kept()));
+        // What is wrong with each day need not be said of all.
+        if self.ledger.kept > 0 {
+            breaches.extend(
+                self.malformed_files()
+                    .into_iter()
+                    .chain(self.archives())
+                    .chain(self.empty_days())
+                    .chain(self.over(small_days)),
+            );
         }
+        breaches.extend(self.long_records());
         breaches.extend(self.unmapped());
         breaches
     }
@@ -142,10 +145,43 @@ impl Judge<'_> {
     }
 
     fn open_quotes(&self) -> Option<Breach> {
-        let open: Vec<&FileLedger> = self.files().iter().filter(|file| file.file.open_quote().is_some()).collect();
-        let places = open.iter().map(|file| self.evidence.place(&file.file, file.file.open_quote().unwrap_or(0)));
         let what = "a quote is opened that is never closed, so all behind it is one record";
-        Breach::of(BreachKind::OpenQuote, &open, |_| format!("{what}: {}", named(places)))
+        self.places(BreachKind::OpenQuote, what, InputFile::open_quote)
+    }
+
+    fn swallowed_rows(&self) -> Option<Breach> {
+        let what = "a quote is opened whose field holds whole rows, so they are one record";
+        self.places(BreachKind::OpenQuote, what, InputFile::swallowed_rows)
+    }
+
+    fn other_headers(&self) -> Option<Breach> {
+        let what = "another header stands among the rows, and those behind it have their columns in other places";
+        self.places(BreachKind::OtherHeader, what, |file| file.place_of(Fact::OtherHeader))
+    }
+
+    /// The files that have such a place, with it.
+    fn places(&self, kind: BreachKind, what: &str, place: impl Fn(&InputFile) -> Option<u64>) -> Option<Breach> {
+        let found = self.files().iter().filter_map(|file| Some((file, place(&file.file)?)));
+        let (files, places): (Vec<&FileLedger>, Vec<u64>) = found.unzip();
+        let texts = files.iter().zip(places).map(|(file, offset)| self.evidence.place(&file.file, offset));
+        Breach::of(kind, &files, |_| format!("{what}: {}", named(texts)))
+    }
+
+    /// Files of which a few malformed records take too much: each may be many that lost their line ends.
+    fn long_records(&self) -> Option<Breach> {
+        let limit = self.limits.max_reject_ratio;
+        let is_over = |file: &&FileLedger| {
+            !self.is_no_data(file) && file.counts.bytes.long_malformed as f64 > n_content_bytes(file) as f64 * limit
+        };
+        let files: Vec<&FileLedger> = self.files().iter().filter(is_over).collect();
+        Breach::of(BreachKind::Rejected, &files, |files| {
+            let text = |file: &&FileLedger| {
+                let (name, bytes) = (self.evidence.name(&file.file), &file.counts.bytes);
+                format!("{name} ({} of {})", size(bytes.long_malformed), size(n_content_bytes(file)))
+            };
+            let limit = format!("malformed records take more than {:.2} % of the bytes", limit * 100.0);
+            format!("{limit} of {}", named(files.iter().map(text)))
+        })
     }
 
     fn nothing_kept(&self) -> Option<Breach> {
@@ -158,12 +194,13 @@ impl Judge<'_> {
         let text = match ledger.read {
             0 => format!("no record is in the {files} of {}", self.month),
             n => format!(
-                "no record of {} was kept: {} of {} records were rejected: {}{}",
+                "no record of {} was kept: {} of {} records were rejected: {}{}; in {}",
                 self.month,
                 grouped(ledger.n_rejected()),
                 grouped(n),
                 reasons(|reason| ledger.n_rejected_for(reason), |_| true),
                 self.apps(),
+                self.names(&all),
             ),
         };
         let kind = BreachKind::NothingKept(Cause::of(|reason| ledger.n_rejected_for(reason)));
@@ -176,8 +213,9 @@ impl Judge<'_> {
             return None;
         }
         let bad: u64 = Reason::ALL.iter().filter(|r| r.counts_against_limit()).map(|r| ledger.n_rejected_for(*r)).sum();
+        let files: Vec<&FileLedger> = self.files().iter().filter(|file| file.counts.n_bad() > 0).collect();
         let none_kept = match ledger.kept {
-            0 => format!("; no record of {} was kept", self.month),
+            0 => format!("; no record of {} was kept; in {}", self.month, self.names(&files)),
             _ => String::new(),
         };
         let text = format!(
@@ -188,13 +226,12 @@ impl Judge<'_> {
             limit * 100.0,
             reasons(|reason| ledger.n_rejected_for(reason), Reason::counts_against_limit),
         );
-        let files: Vec<&FileLedger> = self.files().iter().filter(|file| file.counts.n_bad() > 0).collect();
         Some(Breach { kind: BreachKind::Rejected, text, files: uris(&files) })
     }
 
     /// Files that hold no record at all but something else.
     fn malformed_files(&self) -> Option<Breach> {
-        let files: Vec<&FileLedger> = self.files().iter().filter(|file| is_no_data(file)).collect();
+        let files: Vec<&FileLedger> = self.files().iter().filter(|file| self.is_no_data(file)).collect();
         Breach::of(BreachKind::Malformed, &files, |files| {
             let name = |file: &&FileLedger| {
                 format!("{} ({})", self.evidence.name(&file.file), counted(file.counts.read, "record"))
@@ -203,11 +240,22 @@ impl Judge<'_> {
         })
     }
 
+    /// Files that are no text, though some of their lines are records.
+    fn archives(&self) -> Option<Breach> {
+        let kind = |file: &FileLedger| if self.is_no_data(file) { None } else { self.evidence.kind_of_no_text(file) };
+        let found = self.files().iter().filter_map(|file| Some((file, kind(file)?)));
+        let (files, kinds): (Vec<&FileLedger>, Vec<Diagnosis>) = found.unzip();
+        let texts =
+            files.iter().zip(kinds).map(|(file, kind)| format!("{} ({})", self.evidence.name(&file.file), kind.what));
+        Breach::of(BreachKind::Malformed, &files, |_| format!("what should be text is none: {}", named(texts)))
+    }
+
     /// Days that have records and keep none, unless their files have been named already.
     fn empty_days(&self) -> Option<Breach> {
         let days = self.detail.by_day();
         let days: Vec<_> = days.iter().filter(|(_, day)| day.counts.read > 0 && day.counts.kept == 0).collect();
-        let is_empty = |file: &&FileLedger| days.iter().any(|(day, _)| **day == file.file.day) && !is_no_data(file);
+        let is_empty =
+            |file: &&FileLedger| days.iter().any(|(day, _)| **day == file.file.day) && !self.is_no_data(file);
         let files: Vec<&FileLedger> =
             self.files().iter().filter(is_empty).filter(|file| file.counts.read > 0).collect();
         let named_days: BTreeSet<_> = files.iter().map(|file| file.file.day).collect();
@@ -220,20 +268,22 @@ impl Judge<'_> {
         })
     }
 
-    /// Larger days over the limit, and larger files that no such day names.
-    fn over(&self) -> Vec<Breach> {
-        let is_over = |counts: &RecordCounts| {
-            counts.read >= MIN_RECORDS
-                && counts.n_bad() >= MIN_REJECTED
-                && counts.reject_ratio() > self.limits.max_reject_ratio
-        };
-        let is_said = |file: &FileLedger| is_no_data(file);
+    /// Days over the limit, and larger files over it.
+    fn over(&self, small_days: SmallDays) -> Vec<Breach> {
+        let is_over = |counts: &RecordCounts| counts.reject_ratio() > self.limits.max_reject_ratio;
         let by_day = self.detail.by_day();
-        let days: Vec<_> = by_day.iter().filter(|(_, of)| is_over(&of.counts) && of.counts.kept > 0).collect();
+        let is_named = |day: Day, of: &DayLedger| {
+            of.counts.kept > 0 && (small_days == SmallDays::Named || !is_small_day(self.detail, day, of, self.evidence))
+        };
+        let days: Vec<_> = by_day.iter().filter(|(day, of)| is_over(&of.counts) && is_named(**day, of)).collect();
         let of_days: Vec<&FileLedger> =
             self.files().iter().filter(|file| days.iter().any(|(day, _)| **day == file.file.day)).collect();
-        let files: Vec<&FileLedger> =
-            self.files().iter().filter(|file| is_over(&file.counts) && !is_said(file)).collect();
+        let is_large = |file: &FileLedger| !is_small(&file.counts, self.evidence.min_records([file].into_iter()));
+        let files: Vec<&FileLedger> = self
+            .files()
+            .iter()
+            .filter(|file| is_over(&file.counts) && is_large(file) && !self.is_no_data(file))
+            .collect();
         let limit = format!("more than {:.2} % of the records were rejected", self.limits.max_reject_ratio * 100.0);
         let days = Breach::of(BreachKind::Rejected, &of_days, |_| {
             let text = days.iter().map(|(day, of)| self.day_text(**day, &of.counts, Reason::counts_against_limit));
@@ -279,6 +329,18 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether the file has bytes, and none of them are a record.
+    fn is_no_data(&self, file: &FileLedger) -> bool {
+        let counts = &file.counts;
+        counts.read > 0
+            && counts.kept == 0
+            && (counts.n_rejected_for(Reason::Malformed) == counts.read || self.evidence.is_something_else(file))
+    }
+
+    fn names(&self, files: &[&FileLedger]) -> String {
+        named(files.iter().map(|file| self.evidence.name(&file.file).to_owned()))
+    }
+
     fn day_text(&self, day: Day, counts: &RecordCounts, which: fn(Reason) -> bool) -> String {
         format!("{} ({})", dates(self.month, &[day]).concat(), share(counts, which))
     }
@@ -290,9 +352,12 @@ impl Judge<'_> {
     }
 }
 
-/// Whether the file has bytes, and none of them are a record.
-fn is_no_data(file: &FileLedger) -> bool {
-    file.counts.read > 0 && file.counts.n_rejected_for(Reason::Malformed) == file.counts.read
+/// The bytes of a file, unpacked where that is known.
+fn n_content_bytes(file: &FileLedger) -> u64 {
+    match file.counts.bytes.unpacked {
+        0 => file.file.n_bytes_read(),
+        n_bytes => n_bytes,
+    }
 }
 
 fn uris(files: &[&FileLedger]) -> Vec<String> {

@@ -14,7 +14,7 @@ use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::gate::{self, Evidence, Limits, Refusal, WarningPolicy};
 use crate::lake::ends::{END_BYTES, Ends};
-use crate::lake::{Compression, DataFile, Duplicates, EQUAL_ENDS, Lake, Listing};
+use crate::lake::{Compression, DataFile, Duplicates, EQUAL_ENDS, Format, Lake, Listing};
 use crate::timing::today;
 use crate::transform::{self, TransformOptions};
 use crate::units::{counted, date_runs, dates, grouped, size};
@@ -81,12 +81,14 @@ struct Look<'a> {
     files: Vec<DataFile>,
     /// Size and both ends of each file, as one number; files are named by their place in the listing.
     prints: Vec<(usize, [u8; 32])>,
-    /// What is odd at the end of a file.
-    odd_ends: BTreeMap<&'static str, Vec<String>>,
+    /// Files with zeros at their end that no record shows.
+    with_zeros: Vec<String>,
     failed: Vec<Error>,
     failed_days: BTreeSet<Day>,
-    /// Whether all files were read whole.
-    is_whole: bool,
+    /// The canonical names of files that were not read whole.
+    sampled: BTreeSet<String>,
+    /// Words for nothing that are contracts.
+    null_contracts: BTreeSet<&'static str>,
 }
 
 impl<'a> Look<'a> {
@@ -107,10 +109,11 @@ impl<'a> Look<'a> {
             known: BTreeMap::new(),
             files: Vec::new(),
             prints: Vec::new(),
-            odd_ends: BTreeMap::new(),
+            with_zeros: Vec::new(),
             failed: Vec::new(),
             failed_days: BTreeSet::new(),
-            is_whole: true,
+            sampled: BTreeSet::new(),
+            null_contracts: BTreeSet::new(),
         };
         for (batch, files) in listing.files.chunks(BATCH_FILES).enumerate() {
             let mut ends = Vec::new();
@@ -134,14 +137,16 @@ impl<'a> Look<'a> {
     }
 
     fn note(&mut self, place: usize, ends: &Ends) {
-        self.is_whole &= ends.is_whole;
+        if !ends.is_whole {
+            self.sampled.insert(ends.file.canonical_uri());
+        }
         self.files.push(ends.file.clone());
         if let Some(diagnosis) = diagnosis::of_head(&ends.head) {
             self.known.insert(ends.file.uri.clone(), diagnosis);
         }
         self.prints.push((place, ends.print()));
-        if let Some(what) = odd_end(ends) {
-            self.odd_ends.entry(what).or_default().push(ends.file.uri.clone());
+        if has_hidden_zeros(ends) {
+            self.with_zeros.push(ends.file.uri.clone());
         }
     }
 
@@ -151,6 +156,7 @@ impl<'a> Look<'a> {
             match transform::scan_ends(&ends, options) {
                 Ok(made) => {
                     self.rejects.absorb(made.rejects);
+                    self.null_contracts.extend(gate::null_contracts(&made.table.contracts));
                     if let Err(conflict) = self.detail.merge(made.table.detail) {
                         self.failed.push(gate::Imbalance { what: conflict.to_string() }.into());
                     }
@@ -171,10 +177,15 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// Whether all files were read whole.
+    fn is_whole(&self) -> bool {
+        self.sampled.is_empty()
+    }
+
     /// How the files could be read.
     fn readings(&self) -> Vec<Check> {
         if self.failed.is_empty() {
-            let what = if self.is_whole { "every byte" } else { "the first and last 64 KiB of each file" };
+            let what = if self.is_whole() { "every byte" } else { "the first and last 64 KiB of each file" };
             return vec![Check::good(Part::Lake, "reading", what)];
         }
         let check = |error: &Error| {
@@ -193,8 +204,9 @@ impl<'a> Look<'a> {
     fn contents(&self, listing: &Listing, limits: &Limits) -> Vec<Check> {
         let (month, detail) = (listing.month, &self.detail);
         let total = detail.total();
-        let evidence = Evidence::of_scan(&self.files, &self.rejects)
+        let evidence = Evidence::of_scan(&self.files, &self.rejects, self.rules.source)
             .knowing(&self.known)
+            .of_samples(self.sampled.clone())
             .with_similar_apps(self.rules.similar_apps(total.unmapped_app.keys()));
         let mut checks = Vec::new();
         let lenient = Limits { warnings: WarningPolicy::Publish, ..*limits };
@@ -207,20 +219,23 @@ impl<'a> Look<'a> {
             }
         }
         let verdict = verdict_of_warnings(limits);
-        let is_sure = |warning: &gate::Warning| self.is_whole || warning.kind != "odd_day";
+        let is_sure = |warning: &gate::Warning| self.is_whole() || warning.kind != "odd_day";
+        let null_words: Vec<&str> = self.null_contracts.iter().copied().collect();
         let warnings = gate::warnings(month, detail, limits, &evidence).into_iter().filter(is_sure);
+        let warnings = warnings.chain(gate::warn_of_null_contracts(&null_words));
         checks.extend(warnings.map(|warning| warned("records", verdict, warning.text)));
-        if !self.is_whole {
+        if !self.is_whole() {
             checks.extend(odd_days_by_size(listing).map(|text| warned("days", verdict, text)));
         }
-        for (what, files) in &self.odd_ends {
-            let names = files.iter().take(SHOWN_FILES).cloned().collect::<Vec<_>>().join(", ");
-            let more = match files.len().saturating_sub(SHOWN_FILES) {
+        if !self.with_zeros.is_empty() {
+            let names = self.with_zeros.iter().take(SHOWN_FILES).cloned().collect::<Vec<_>>().join(", ");
+            let more = match self.with_zeros.len().saturating_sub(SHOWN_FILES) {
                 0 => String::new(),
                 n => format!(" and {n} more"),
             };
+            let found = format!("NUL bytes stand where records were not written in {names}{more}");
             let advice = Some("fetch it again where it is not as it was written".to_owned());
-            checks.push(Check { advice, ..warned("ends", verdict, format!("{names}{more}: {what}")) });
+            checks.push(Check { advice, ..warned("ends", verdict, found) });
         }
         checks
     }
@@ -265,6 +280,10 @@ impl<'a> Look<'a> {
             }
         }
         checks.truncate(SHOWN_FILES);
+        // Counts of a part of a file say little.
+        let evidence = Evidence::of_scan(&self.files, &self.rejects, self.rules.source);
+        let equal = if self.is_whole() { gate::equal_ledgers(&self.detail, &evidence) } else { None };
+        checks.extend(equal.map(|warning| warned("files", verdict_of_warnings(limits), warning.text)));
         checks
     }
 }
@@ -279,14 +298,11 @@ fn refused(refusal: Refusal) -> Check {
     Check { part: Part::Data, what: "records".into(), verdict: Verdict::Failed, found, advice }
 }
 
-/// What is odd about the end of a plain file.
-fn odd_end(ends: &Ends) -> Option<&'static str> {
-    if ends.file.compression != Compression::None {
-        return None;
-    }
+/// Whether a plain file ends in zeros that are in none of the records seen: in those they are counted as in a run.
+fn has_hidden_zeros(ends: &Ends) -> bool {
     let n_zeros = ends.tail.iter().rev().take_while(|byte| **byte == 0).count();
-    let is_odd = n_zeros >= MIN_ZEROS && n_zeros < ends.tail.len();
-    is_odd.then_some("ends in NUL bytes, as a file does that was not written to its end")
+    let is_read = ends.tail.contains(&b'\n') && (ends.file.format == Format::Ndjson || !ends.tail.contains(&b'"'));
+    ends.file.compression == Compression::None && !ends.is_whole && !is_read && n_zeros >= MIN_ZEROS
 }
 
 /// Days whose files have far fewer or far more bytes than those of others, where all are written and packed alike.

@@ -1,15 +1,23 @@
 //! What is shown of data that is refused or warned of: an example with its place, and what it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use crate::diagnosis::{self, Diagnosis, HEAD_BYTES};
-use crate::engine::ledger::{FileLedger, InputFile, Reason};
-use crate::engine::scan::reject::{Reject, Rejects};
+use crate::engine::ledger::{Fact, FileLedger, InputFile, Reason};
+use crate::engine::rules::FieldPlace;
+use crate::engine::scan::lines::without_return;
+use crate::engine::scan::reject::{MAX_RAW_BYTES, Reject, Rejects};
 use crate::lake::read::{compressed, packing};
 use crate::lake::{Compression, DataFile, Format};
 use crate::units::in_one_line;
+
+/// Smallest day or file that the limit holds for by itself, in records: of fewer a handful says little.
+const MIN_RECORDS: u64 = 1000;
+
+/// The same where a part of its files was read, and the other records are as these.
+const MIN_SAMPLED_RECORDS: u64 = 100;
 
 /// Characters shown of a record.
 const EXCERPT_CHARS: usize = 120;
@@ -27,6 +35,10 @@ pub struct Evidence<'a> {
     known: Option<&'a BTreeMap<String, Diagnosis>>,
     /// See [`crate::engine::rules::RecordRules::similar_apps`].
     pub(super) similar_apps: BTreeMap<String, String>,
+    /// Where records have their fields.
+    source: FieldPlace,
+    /// The canonical names of files that were read in part.
+    sampled: BTreeSet<String>,
 }
 
 /// A rejected record, or the start of a file that holds none.
@@ -40,6 +52,8 @@ pub struct Example {
     pub packing: Compression,
     /// Its line, counted from 1, where the file could be read again.
     pub line: Option<u64>,
+    /// Where it should have its fields.
+    pub source: FieldPlace,
     /// Its first byte, unpacked.
     pub offset: u64,
     /// The start of its text.
@@ -49,10 +63,10 @@ pub struct Example {
 }
 
 impl<'a> Evidence<'a> {
-    /// That of a scan of `files`.
-    pub fn of_scan(files: &'a [DataFile], rejects: &'a Rejects) -> Evidence<'a> {
+    /// That of a scan of `files`, whose records have their fields in `source`.
+    pub fn of_scan(files: &'a [DataFile], rejects: &'a Rejects, source: FieldPlace) -> Evidence<'a> {
         let files = files.iter().map(|file| (file.canonical_uri(), file)).collect();
-        Evidence { rejects: Some(rejects), files, ..Evidence::default() }
+        Evidence { rejects: Some(rejects), files, source, ..Evidence::default() }
     }
 
     /// The same, where it is known already which files are something else.
@@ -65,6 +79,16 @@ impl<'a> Evidence<'a> {
         Evidence { similar_apps, ..self }
     }
 
+    /// The same, where these files were read in part.
+    pub fn of_samples(self, sampled: BTreeSet<String>) -> Evidence<'a> {
+        Evidence { sampled, ..self }
+    }
+
+    /// Fewest records of these files for which the limit holds by itself.
+    pub(super) fn min_records<'f>(&self, mut files: impl Iterator<Item = &'f FileLedger>) -> u64 {
+        if files.any(|of| self.sampled.contains(&of.file.uri)) { MIN_SAMPLED_RECORDS } else { MIN_RECORDS }
+    }
+
     /// Whether records are at hand.
     pub fn sees_records(&self) -> bool {
         self.rejects.is_some()
@@ -73,6 +97,31 @@ impl<'a> Evidence<'a> {
     /// The file as the user named it.
     pub(super) fn name<'f>(&'f self, file: &'f InputFile) -> &'f str {
         self.files.get(&file.uri).map_or(file.uri.as_str(), |file| file.uri.as_str())
+    }
+
+    /// Whether the file is no data, though each object at the top of a line is a record without a contract: nothing of it
+    /// is kept, and it starts as something else does.
+    pub(super) fn is_something_else(&self, of: &FileLedger) -> bool {
+        let FileLedger { file, counts } = of;
+        let n_none = counts.n_rejected_for(Reason::Malformed) + counts.n_rejected_for(Reason::NoContract);
+        self.source == FieldPlace::Flat
+            && counts.read == n_none
+            && self.files.get(&file.uri).is_some_and(|file| self.diagnosis_of(file).is_some())
+    }
+
+    /// What a file is that begins with something malformed and is no text, whatever its other lines are.
+    pub(super) fn kind_of_no_text(&self, of: &FileLedger) -> Option<Diagnosis> {
+        let file = *self.files.get(&of.file.uri)?;
+        let offset = self.rejects?.first_offset(&file.uri, Reason::Malformed)?;
+        if offset > 0 { None } else { self.diagnosis_of(file).filter(Diagnosis::is_no_text) }
+    }
+
+    /// What a file is that is something else.
+    fn diagnosis_of(&self, file: &DataFile) -> Option<Diagnosis> {
+        match self.known {
+            Some(known) => known.get(&file.uri).copied(),
+            None => diagnosis::of_head(&head(file)?),
+        }
     }
 
     /// `FILE, line 3, byte 51`; the line where the file can be read.
@@ -113,7 +162,7 @@ impl<'a> Evidence<'a> {
         cut.map(|file| file.uri.clone()).collect()
     }
 
-    /// The first rejects in `files` for each of the most frequent reasons there.
+    /// A reject for each of the most frequent reasons in `files`: the first of the file with the most of them.
     pub(super) fn examples(&self, files: &[&FileLedger]) -> Vec<Example> {
         let Some(rejects) = self.rejects else { return Vec::new() };
         let mut counts: Vec<(u64, Reason)> = Reason::ALL
@@ -123,39 +172,44 @@ impl<'a> Evidence<'a> {
             .collect();
         // What counts against the limit first, then by frequency.
         counts.sort_by_key(|(records, reason)| (!reason.counts_against_limit(), std::cmp::Reverse(*records), *reason));
-        let by_name: BTreeMap<&str, (&DataFile, &InputFile)> = files
-            .iter()
-            .filter_map(|of| Some((*self.files.get(&of.file.uri)?, &of.file)))
-            .map(|(file, of)| (file.uri.as_str(), (file, of)))
-            .collect();
         counts.truncate(N_EXAMPLES);
         let example = |(_, reason): (u64, Reason)| {
-            let wanted = |(file, reject): &(&str, Reject<'_>)| reject.reason == reason && by_name.contains_key(file);
-            let (name, reject) = rejects.iter().find(wanted)?;
-            let (file, of) = by_name.get(name)?;
-            Some(self.example(file, of, &reject))
+            let at_hand = files.iter().filter_map(|of| Some((*self.files.get(&of.file.uri)?, *of)));
+            // Of several with as many the first.
+            let (file, of) = at_hand.rev().max_by_key(|(_, of)| of.counts.n_rejected_for(reason))?;
+            let offset = rejects.first_offset(&file.uri, reason)?;
+            Some(match rejects.find(&file.uri, offset, reason) {
+                Some(reject) => self.example(file, &of.file, &reject),
+                None => self.example(file, &of.file, &Reject { offset, reason, raw: &line_at(file, offset)? }),
+            })
         };
         counts.into_iter().filter_map(example).collect()
     }
 
     fn example(&self, file: &DataFile, of: &InputFile, reject: &Reject<'_>) -> Example {
         let file = &packing::as_packed(file.clone()).0;
-        let of_file = || match (reject.reason, self.known) {
-            (Reason::Malformed, Some(known)) => known.get(&file.uri).copied(),
-            (Reason::Malformed, None) => diagnosis::of_head(&head(file)?),
+        let of_file = || match (reject.reason, self.source) {
+            (Reason::Malformed, _) | (Reason::NoContract, FieldPlace::Flat) => self.diagnosis_of(file),
             _ => None,
         };
         // Behind an open quote nothing is a row: closing it is all there is to do.
         let is_row = file.format == Format::Csv && reject.reason == Reason::Malformed && of.open_quote().is_none();
+        // To drop a header is no advice where the rows behind it are as that says.
+        let has_other_header = of.place_of(Fact::OtherHeader).is_some();
+        let of_text = || {
+            let found = diagnosis::of_record(reject.reason, reject.raw);
+            found.filter(|found| !(has_other_header && found.is_header()))
+        };
         let of_row = || is_row.then(diagnosis::of_row);
         Example {
             reason: reject.reason,
             file: file.uri.clone(),
             packing: file.compression,
+            source: self.source,
             line: line_of(file, reject.offset),
             offset: reject.offset,
             excerpt: excerpt(reject.raw),
-            diagnosis: of_file().or_else(|| diagnosis::of_record(reject.reason, reject.raw)).or_else(of_row),
+            diagnosis: of_file().or_else(of_text).or_else(of_row),
         }
     }
 }
@@ -163,7 +217,7 @@ impl<'a> Evidence<'a> {
 impl Example {
     /// What to do about it.
     pub fn next(&self) -> Option<String> {
-        self.diagnosis.map(|diagnosis| diagnosis.next_for(&self.file, self.packing))
+        self.diagnosis.map(|diagnosis| diagnosis.next_with_fields(&self.file, self.packing, self.source))
     }
 }
 
@@ -208,6 +262,16 @@ fn head(file: &DataFile) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     open(file)?.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
     Some(head)
+}
+
+/// What the file holds from `offset` on to the end of the line; none where it can no longer be read.
+fn line_at(file: &DataFile, offset: u64) -> Option<Vec<u8>> {
+    let mut opened = open(file)?;
+    std::io::copy(&mut opened.by_ref().take(offset), &mut std::io::sink()).ok()?;
+    let mut line = Vec::new();
+    BufReader::new(opened.take(MAX_RAW_BYTES as u64)).read_until(b'\n', &mut line).ok()?;
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    Some(without_return(line).to_vec())
 }
 
 /// The number of the line in which a byte lies; none where the file can no longer be read.

@@ -39,6 +39,8 @@ pub enum BreachKind {
     Malformed,
     /// A quote takes all that comes behind it.
     OpenQuote,
+    /// Rows stand behind a header that is not that of the file.
+    OtherHeader,
     /// Too many records are of apps that nobody mapped.
     Unmapped,
     /// Something is odd, and that is enough.
@@ -76,6 +78,7 @@ impl BreachKind {
             BreachKind::NothingKept(_) => "nothing_kept",
             BreachKind::Malformed => "no_data",
             BreachKind::OpenQuote => "open_quote",
+            BreachKind::OtherHeader => "other_header",
             BreachKind::Unmapped => "unmapped_limit",
             BreachKind::Warned => "warnings_denied",
         }
@@ -116,6 +119,9 @@ impl Refusal {
         let is = |kind: BreachKind| self.breaches.iter().any(|breach| breach.kind == kind);
         if is(BreachKind::OpenQuote) {
             advice.push("close or remove that quote in the file".to_owned());
+        }
+        if is(BreachKind::OtherHeader) {
+            advice.push("cut the file in front of that header into two".to_owned());
         }
         if is(BreachKind::NothingKept(Cause::NothingRead)) {
             advice.push("fetch the files again, they hold nothing".to_owned());

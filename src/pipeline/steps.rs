@@ -225,7 +225,12 @@ pub(super) fn accept(
         tell(gate::equal_files(&pairs, EQUAL_BYTES, &detail.n_records())?, warnings);
     }
     let similar_apps = plan.rules.record.similar_apps(made.table.ledger.unmapped_app.keys());
-    let evidence = Evidence::of_scan(&listing.files, &made.rejects).with_similar_apps(similar_apps);
+    let evidence =
+        Evidence::of_scan(&listing.files, &made.rejects, plan.rules.record.source).with_similar_apps(similar_apps);
+    if lake.options.list.duplicates == Duplicates::Refuse {
+        tell(gate::equal_ledgers(detail, &evidence), warnings);
+    }
+    tell(gate::warn_of_null_contracts(&gate::null_contracts(&made.table.contracts)), warnings);
     let accepted = judge(month, detail, &plan.limits, &evidence, warnings);
     if accepted.is_err() {
         artifacts::write_refused_rejects(&made.rejects, month, out)?;
@@ -233,8 +238,21 @@ pub(super) fn accept(
     accepted
 }
 
+/// Lets the month of parts, whose records are not at hand, through the gate. What is odd about it is told, and added to
+/// `warnings`.
+pub(super) fn accept_parts(
+    month: Month,
+    detail: &LedgerDetail,
+    limits: &Limits,
+    evidence: &Evidence<'_>,
+    warnings: &mut Vec<RunWarning>,
+) -> Result<(), Error> {
+    tell(gate::equal_ledgers(detail, evidence), warnings);
+    judge(month, detail, limits, evidence, warnings)
+}
+
 /// Lets a month through the gate by its ledger. What is odd about it is told, and added to `warnings`.
-pub(super) fn judge(
+fn judge(
     month: Month,
     detail: &LedgerDetail,
     limits: &Limits,
@@ -246,7 +264,7 @@ pub(super) fn judge(
     Ok(gate::check_limits(month, detail, limits, &texts, evidence)?)
 }
 
-pub(super) fn tell(found: Vec<gate::Warning>, warnings: &mut Vec<RunWarning>) {
+pub(super) fn tell(found: impl IntoIterator<Item = gate::Warning>, warnings: &mut Vec<RunWarning>) {
     for gate::Warning { kind, text } in found {
         console::say(format_args!("warning: {text}"));
         warnings.push(RunWarning { kind: kind.to_owned(), text });

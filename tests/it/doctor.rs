@@ -22,6 +22,8 @@ fn check(what: &str, write: impl FnOnce(&Workplace), flags: &[&str], code: i32, 
     assert!(!work.path("viewmart-out").exists(), "{what}");
 }
 
+const ZEROS: &str = "NUL bytes stand where records were not written";
+
 /// A day of so many records, longer than what is read of its ends.
 fn long(day: u32) -> String {
     ndjson(day).repeat(200)
@@ -114,7 +116,40 @@ fn what_is_odd_about_a_lake_is_told() {
         all(work, long);
         work.write("lake/20220415.json", [long(ODD).into_bytes(), vec![0; 4096]].concat());
     };
-    check("zeros", zeros, &[], 0, &["warning  ends", "lake/20220415.json: ends in NUL bytes"]);
+    check("zeros", zeros, &[], 0, &[ZEROS, "in lake/20220415.json (4.10 kB of them)"]);
+    let zeros = |work: &Workplace| {
+        all(work, long);
+        work.write("lake/20220415.json", [long(ODD).into_bytes(), vec![0; 1 << 17]].concat());
+    };
+    check(
+        "many zeros",
+        zeros,
+        &[],
+        0,
+        &["warning  ends", "NUL bytes stand where records were not written in lake/20220415.json"],
+    );
+    let zeros = |work: &Workplace| odd(work, ndjson(ODD) + &"\0".repeat(64));
+    check("few zeros", zeros, &[], 0, &[ZEROS, "in lake/20220415.json (64 B of them)"]);
+    let null = |work: &Workplace| all(work, |day| ndjson(day).replace("TSTX00003", "(null)"));
+    check("a word for nothing", null, &[], 0, &["warning  records", "a customer is named `(null)`"]);
+    let in_gzip = |work: &Workplace| {
+        all(work, ndjson);
+        work.write("lake/x/20220405.json.gz", gzip(ndjson(5).as_bytes()));
+    };
+    let words = ["warning  files", "as many records and seconds, as if they were the same data twice"];
+    check("the same, packed", in_gzip, &[], 0, &words);
+    // A tenth of a long file is rejected: a run refuses it, of however few records the ends show that.
+    let tenth = |work: &Workplace| {
+        all(work, long);
+        work.write("lake/20220415.json", long(ODD).replace("TSTX00003", ""));
+    };
+    check(
+        "too many rejected",
+        tenth,
+        &[],
+        4,
+        &["failed   records", "more than 5.00 % of the records were rejected of 2022-04-15"],
+    );
     let half = |work: &Workplace| {
         all(work, long);
         work.write("lake/20220415.json", lines(ODD, |day, n| hit(day, n).to_string()).repeat(80));

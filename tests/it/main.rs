@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod faults;
 mod lake;
+mod losses;
 mod merge;
 mod months;
 mod outputs;

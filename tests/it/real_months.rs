@@ -84,7 +84,7 @@ pub fn odd_csv(work: &Workplace, content: impl AsRef<[u8]>) {
 }
 
 /// A record with some of its source changed.
-fn changed(day: u32, n: u32, field: &str, value: Value) -> String {
+pub fn changed(day: u32, n: u32, field: &str, value: Value) -> String {
     let mut hit = hit(day, n);
     hit["_source"][field] = value;
     hit.to_string()
@@ -110,7 +110,7 @@ fn zstd_of_window(content: &[u8], window_log: u8) -> Vec<u8> {
 }
 
 /// What a run of the lake must give.
-enum Expected<'a> {
+pub enum Expected<'a> {
     /// Records read, kept, seconds, customers; and no warning.
     Month([u64; 4]),
     /// The same, with words on stderr in order.
@@ -121,7 +121,7 @@ enum Expected<'a> {
 
 use Expected::{Month, Refused, Warned};
 
-const WHOLE: Expected<'static> = Month([300, 300, 51_150, 10]);
+pub const WHOLE: Expected<'static> = Month([300, 300, 51_150, 10]);
 
 /// An output folder in which a month stands.
 fn standing() -> &'static Path {
@@ -152,7 +152,7 @@ pub fn in_order(what: &str, text: &str, words: &[&str]) {
 }
 
 #[track_caller]
-fn check_with(what: &str, write: impl FnOnce(&Workplace), input: &str, flags: &[&str], expected: &Expected<'_>) {
+pub fn check_with(what: &str, write: impl FnOnce(&Workplace), input: &str, flags: &[&str], expected: &Expected<'_>) {
     let work = Workplace::new();
     fs::create_dir(work.path("out")).unwrap();
     for entry in fs::read_dir(standing()).unwrap().map(Result::unwrap) {
@@ -194,7 +194,7 @@ fn check_with(what: &str, write: impl FnOnce(&Workplace), input: &str, flags: &[
 }
 
 #[track_caller]
-fn check(what: &str, write: impl FnOnce(&Workplace), expected: &Expected<'_>) {
+pub fn check(what: &str, write: impl FnOnce(&Workplace), expected: &Expected<'_>) {
     check_with(what, write, "lake", &[], expected);
 }
 
