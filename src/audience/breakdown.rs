@@ -1,7 +1,11 @@
 //! An answer counted by a label: `--by taste`.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use roaring::RoaringBitmap;
 
+use super::answer::RowsByMonth;
 use super::index::Index;
 use crate::engine::month::MonthTable;
 use crate::engine::rules::Category;
@@ -30,16 +34,37 @@ pub struct Group {
     pub seconds: i128,
 }
 
-/// The groups of `rows`, which are rows of the month of `index`: those with a customer, in the order of the days or by
-/// size, largest first, ties by label.
-pub fn count(index: &Index<'_>, rows: &RoaringBitmap, dimension: Dimension) -> Vec<Group> {
+/// The groups of customers, each by the month that they are shown as of: those with a customer, in the order of the days or
+/// by size, largest first, ties by label.
+pub fn count(indexes: &[Index<'_>], rows: &RowsByMonth, dimension: Dimension) -> Vec<Group> {
+    let mut sums: BTreeMap<String, (u64, i128)> = BTreeMap::new();
+    for (month, rows) in rows.iter() {
+        let Some(index) = indexes.iter().find(|index| index.table.month == month) else { continue };
+        for Group { label, users, seconds } in count_month(index, rows, dimension) {
+            let sum = sums.entry(label).or_default();
+            *sum = (sum.0 + users, sum.1 + seconds);
+        }
+    }
+    let group = |(label, (users, seconds))| Group { label, users, seconds };
+    let mut groups: Vec<Group> = sums.into_iter().map(group).filter(|group| group.users > 0).collect();
+    match dimension {
+        Dimension::Days => groups.sort_by_key(|group| group.label.parse::<u32>().ok()),
+        // Stable: groups of one size stay by label.
+        Dimension::Taste | Dimension::MostWatch | Dimension::Category => {
+            groups.sort_by_key(|group| Reverse(group.users))
+        }
+    }
+    groups
+}
+
+fn count_month(index: &Index<'_>, rows: &RoaringBitmap, dimension: Dimension) -> Vec<Group> {
     let table = index.table;
     let sum = |rows: &RoaringBitmap, seconds: &[i64]| rows.iter().map(|row| i128::from(seconds[row as usize])).sum();
     let group = |label: &str, of_label: Option<&RoaringBitmap>| {
         let rows = of_label.map_or_else(RoaringBitmap::new, |of_label| of_label & rows);
         Group { label: label.to_owned(), users: rows.len(), seconds: sum(&rows, &table.total) }
     };
-    let mut groups: Vec<Group> = match dimension {
+    match dimension {
         Dimension::Taste => {
             // Two codes may have one label, as all without seconds are `No`.
             let mut labels: Vec<&str> = table.taste_labels.iter().map(String::as_str).collect();
@@ -76,10 +101,5 @@ pub fn count(index: &Index<'_>, rows: &RoaringBitmap, dimension: Dimension) -> V
             let groups = by_days.into_iter().enumerate();
             groups.map(|(days, (users, seconds))| Group { label: days.to_string(), users, seconds }).collect()
         }
-    };
-    groups.retain(|group| group.users > 0);
-    if dimension != Dimension::Days {
-        groups.sort_by(|a, b| b.users.cmp(&a.users).then_with(|| a.label.cmp(&b.label)));
     }
-    groups
 }

@@ -1,19 +1,20 @@
 //! An expression over the bitmaps and columns of one or several months.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::str::Chars;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::civil::Weekday;
 use roaring::RoaringBitmap;
 
+use super::answer::{Answer, Universe, UnmatchedList};
 use super::error::ExprError;
-use super::expr::{Comparison, Expr, Metric, Movement, OnDays, TextField, TextTest, Threshold};
-use super::index::{Index, rows_where};
-use crate::contract_list;
+use super::expr::{Expr, Metric, Movement, OnDays, TextField, TextTest};
+use super::index::Index;
+use super::rows;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::month::{Contracts, MonthTable};
+use crate::engine::month::MonthTable;
 use crate::error::Error;
 
 /// Why an expression has no answer.
@@ -36,6 +37,24 @@ pub enum EvaluateError {
         /// The month.
         month: Month,
     },
+    /// A day that the month does not have.
+    #[error("{month} has no day {day}")]
+    NoDay {
+        /// The month.
+        month: Month,
+        /// The first of the days asked for.
+        day: u32,
+    },
+    /// A taste that no customer of the month can have.
+    #[error("{month} has no taste '{taste}'{}", near.as_ref().map_or(String::new(), |near| format!("; did you mean '{near}'?")))]
+    NoTaste {
+        /// The month.
+        month: Month,
+        /// The taste asked for.
+        taste: String,
+        /// One that it has, and that may be meant.
+        near: Option<String>,
+    },
     /// A list of contracts that could not be read.
     #[error("{}: the list of contracts cannot be read: {source}", path.display())]
     List {
@@ -49,12 +68,25 @@ pub enum EvaluateError {
     NoMonth,
 }
 
+impl EvaluateError {
+    /// In one line: without the expression and the caret under it.
+    pub fn brief(&self) -> String {
+        match self {
+            EvaluateError::Expr(error) => error.message.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl From<EvaluateError> for Error {
     fn from(error: EvaluateError) -> Error {
         let advice = match &error {
-            EvaluateError::Expr(_) => "`viewmart audience --help` tells the language",
+            EvaluateError::Expr(_) | EvaluateError::NoDay { .. } => "`viewmart audience --help` tells the language",
             EvaluateError::MissingMonth { .. } => "name its month file too, or a folder that holds it",
             EvaluateError::NoDevices { .. } => "make the month again with --devices, which counts them",
+            EvaluateError::NoTaste { .. } => {
+                "a taste has its categories in the order of the rules: `--by taste` shows which there are"
+            }
             EvaluateError::List { .. } => "name a CSV file with the contracts in its first column",
             EvaluateError::NoMonth => "make month files with `viewmart transform`",
         };
@@ -64,60 +96,6 @@ impl From<EvaluateError> for Error {
 
 fn months(months: &[Month]) -> String {
     months.iter().map(Month::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Customers for whom an expression holds.
-#[derive(Clone, Debug)]
-pub struct Answer<'a> {
-    /// The month asked: the newest one given.
-    pub base: &'a MonthTable,
-    /// How the places of `rows` are to be read; the same for all answers of one call.
-    universe: Arc<Universe<'a>>,
-    rows: RoaringBitmap,
-}
-
-/// Whom an expression speaks of, in contract order: the customers of the months that it names.
-#[derive(Debug)]
-enum Universe<'a> {
-    /// The rows of one month.
-    One(&'a Contracts),
-    /// The customers of several: the contract of each place, and its row in the base month.
-    Several { contracts: Vec<&'a str>, base_rows: Vec<Option<u32>> },
-}
-
-impl<'a> Answer<'a> {
-    /// Number of customers.
-    pub fn len(&self) -> u64 {
-        self.rows.len()
-    }
-
-    /// Whether it holds for nobody.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The customers as places among all whom the call speaks of, to be compared with its other answers.
-    pub fn places(&self) -> &RoaringBitmap {
-        &self.rows
-    }
-
-    /// The customers in contract order, each with its row in the base month where it has one.
-    pub fn customers(&self) -> impl Iterator<Item = (&'a str, Option<u32>)> + '_ {
-        self.rows.iter().map(|place| match &*self.universe {
-            Universe::One(contracts) => (contracts.get(place as usize), Some(place)),
-            Universe::Several { contracts, base_rows } => (contracts[place as usize], base_rows[place as usize]),
-        })
-    }
-
-    /// The rows of the base month among the customers.
-    pub fn base_rows(&self) -> RoaringBitmap {
-        match &*self.universe {
-            Universe::One(_) => self.rows.clone(),
-            Universe::Several { base_rows, .. } => {
-                self.rows.iter().filter_map(|place| base_rows[place as usize]).collect()
-            }
-        }
-    }
 }
 
 /// An expression and the text that it was parsed from.
@@ -140,35 +118,34 @@ pub fn evaluate<'a>(question: Question<'_>, indexes: &[Index<'a>]) -> Result<Ans
 
 /// For each question the customers for whom it holds.
 ///
-/// Without a month in the expression it is asked of the newest one. `not` is meant within the customers of the months
-/// that the expressions name.
+/// Without a month in the expression it is asked of the newest one. Within `2022-03: (…)` only customers of that month are
+/// spoken of; elsewhere `not` is meant within the customers of all months that the expressions name.
 ///
 /// # Errors
 /// [`EvaluateError`] where a month, a date or a list is not there.
 pub fn evaluate_all<'a>(questions: &[Question<'_>], indexes: &[Index<'a>]) -> Result<Vec<Answer<'a>>, EvaluateError> {
     let by_month: BTreeMap<Month, &Index<'a>> = indexes.iter().map(|index| (index.table.month, index)).collect();
     let (base_month, base) = by_month.last_key_value().ok_or(EvaluateError::NoMonth)?;
+    let given: Vec<Month> = by_month.keys().copied().collect();
     let mut named = vec![*base_month];
     for question in questions {
-        name_months(question.expr, *base_month, &mut named);
+        refuse_missing_month(question.expr, &given)?;
+        named.extend(months_of(question.expr, *base_month));
     }
     named.sort_unstable();
     named.dedup();
-    let given = || by_month.keys().copied().collect();
-    let named: Result<Vec<&Index<'a>>, EvaluateError> = named
-        .into_iter()
-        .map(|month| {
-            by_month.get(&month).copied().ok_or_else(|| EvaluateError::MissingMonth { wanted: month, given: given() })
-        })
-        .collect();
-    let (universe, parts, all) = universe(&named?, base);
+    let named: Vec<&Index<'a>> = named.iter().filter_map(|month| by_month.get(month).copied()).collect();
+    let (universe, parts) = place(&named);
     let universe = Arc::new(universe);
+    let mut all = RoaringBitmap::new();
+    all.insert_range(0..universe.len() as u32);
     questions
         .iter()
         .map(|question| {
-            let asked = Asked { text: question.text, parts: &parts, all: &all };
-            let rows = asked.rows(question.expr, *base_month)?;
-            Ok(Answer { base: base.table, universe: Arc::clone(&universe), rows })
+            let asked = Asked { text: question.text, parts: &parts, all: &all, unmatched: RefCell::default() };
+            let rows = asked.rows(question.expr, Scope { month: *base_month, among: Among::Everybody })?;
+            let unmatched = asked.unmatched.into_inner();
+            Ok(Answer { base: base.table, unmatched, universe: Arc::clone(&universe), rows })
         })
         .collect()
 }
@@ -181,32 +158,25 @@ pub fn newest<'a>(indexes: &[Index<'a>]) -> Result<&'a MonthTable, EvaluateError
     indexes.iter().map(|index| index.table).max_by_key(|table| table.month).ok_or(EvaluateError::NoMonth)
 }
 
-type Parts<'i, 'a> = BTreeMap<Month, Part<'i, 'a>>;
-
-/// All customers of the months in `named`, where each month stands among them, and all places.
-fn universe<'i, 'a>(named: &[&'i Index<'a>], base: &Index<'a>) -> (Universe<'a>, Parts<'i, 'a>, RoaringBitmap) {
-    if let [index] = named[..] {
-        let parts = BTreeMap::from([(index.table.month, Part { index, places: None })]);
-        return (Universe::One(&index.table.contracts), parts, index.all());
-    }
-    let tables: Vec<&'a MonthTable> = named.iter().map(|index| index.table).collect();
-    let (contracts, places) = union(&tables);
-    let mut all = RoaringBitmap::new();
-    all.insert_range(0..contracts.len() as u32);
-    let mut base_rows = vec![None; contracts.len()];
-    let mut parts = BTreeMap::new();
-    for (index, places) in named.iter().zip(places) {
-        if index.table.month == base.table.month {
-            for (row, place) in places.iter().enumerate() {
-                base_rows[*place as usize] = Some(row as u32);
-            }
-        }
-        parts.insert(index.table.month, Part { index, places: Some(places) });
-    }
-    (Universe::Several { contracts, base_rows }, parts, all)
+/// The months that `expr` speaks of when it is asked of `base`, which is not always among them.
+pub fn months_of(expr: &Expr, base: Month) -> Vec<Month> {
+    let mut named = Vec::new();
+    name_months(expr, base, &mut named);
+    named
 }
 
-/// The months that `expr` speaks of when it is asked of `month`.
+/// Refuses an expression that needs a month which is not among those `given`, of which it is asked of the newest.
+///
+/// # Errors
+/// [`EvaluateError::MissingMonth`], [`EvaluateError::NoMonth`].
+pub fn refuse_missing_month(expr: &Expr, given: &[Month]) -> Result<(), EvaluateError> {
+    let base = given.iter().max().ok_or(EvaluateError::NoMonth)?;
+    match months_of(expr, *base).into_iter().find(|month| !given.contains(month)) {
+        Some(wanted) => Err(EvaluateError::MissingMonth { wanted, given: given.to_vec() }),
+        None => Ok(()),
+    }
+}
+
 fn name_months(expr: &Expr, month: Month, named: &mut Vec<Month>) {
     match expr {
         Expr::And(a, b) | Expr::Or(a, b) => {
@@ -223,24 +193,17 @@ fn name_months(expr: &Expr, month: Month, named: &mut Vec<Month>) {
     }
 }
 
-/// The contracts of all months in order, and for each month the place of each of its rows among them.
-pub(super) fn union<'a>(tables: &[&'a MonthTable]) -> (Vec<&'a str>, Vec<Vec<u32>>) {
-    let mut next = vec![0; tables.len()];
-    let mut contracts = Vec::new();
-    let mut places: Vec<Vec<u32>> = tables.iter().map(|table| Vec::with_capacity(table.n_rows())).collect();
-    loop {
-        let heads = tables.iter().zip(&next).filter(|(table, row)| **row < table.n_rows());
-        let Some(least) = heads.map(|(table, row)| table.contracts.get(*row)).min() else {
-            return (contracts, places);
-        };
-        for ((table, row), places) in tables.iter().zip(&mut next).zip(&mut places) {
-            if *row < table.n_rows() && table.contracts.get(*row) == least {
-                places.push(contracts.len() as u32);
-                *row += 1;
-            }
-        }
-        contracts.push(least);
+type Parts<'i, 'a> = BTreeMap<Month, Part<'i, 'a>>;
+
+/// All customers of the months in `named`, oldest first, and where each month stands among them.
+fn place<'i, 'a>(named: &[&'i Index<'a>]) -> (Universe<'a>, Parts<'i, 'a>) {
+    if let [index] = named[..] {
+        let parts = BTreeMap::from([(index.table.month, Part { index, places: None })]);
+        return (Universe::One(index.table), parts);
     }
+    let (universe, places) = Universe::of(named.iter().map(|index| index.table).collect());
+    let part = |(index, places): (&&'i Index<'a>, _)| (index.table.month, Part { index, places: Some(places) });
+    (universe, named.iter().zip(places).map(part).collect())
 }
 
 /// A month that is asked.
@@ -260,10 +223,26 @@ impl Part<'_, '_> {
     }
 }
 
+/// Of which month a test is asked, and among whom `not` is meant.
+#[derive(Clone, Copy)]
+struct Scope {
+    month: Month,
+    among: Among,
+}
+
+#[derive(Clone, Copy)]
+enum Among {
+    /// The customers of all months that are named.
+    Everybody,
+    /// Those of the month: within `2022-03: (…)`.
+    Month,
+}
+
 struct Asked<'t, 'i, 'a> {
     text: &'t str,
     parts: &'t Parts<'i, 'a>,
     all: &'t RoaringBitmap,
+    unmatched: RefCell<Vec<UnmatchedList>>,
 }
 
 impl Asked<'_, '_, '_> {
@@ -274,15 +253,15 @@ impl Asked<'_, '_, '_> {
     }
 
     /// A chain of `and` and `or` is as deep on its left as it is long: it is followed without recursion.
-    fn rows(&self, expr: &Expr, month: Month) -> Result<RoaringBitmap, EvaluateError> {
+    fn rows(&self, expr: &Expr, scope: Scope) -> Result<RoaringBitmap, EvaluateError> {
         let (mut first, mut behind) = (expr, Vec::new());
         while let Expr::And(a, b) | Expr::Or(a, b) = first {
             behind.push((first, b));
             first = a;
         }
-        let mut rows = self.rows_of_operand(first, month)?;
+        let mut rows = self.rows_of_operand(first, scope)?;
         for (operator, operand) in behind.into_iter().rev() {
-            let operand = self.rows(operand, month)?;
+            let operand = self.rows(operand, scope)?;
             match operator {
                 Expr::And(..) => rows &= operand,
                 _ => rows |= operand,
@@ -291,22 +270,36 @@ impl Asked<'_, '_, '_> {
         Ok(rows)
     }
 
-    fn rows_of_operand(&self, expr: &Expr, month: Month) -> Result<RoaringBitmap, EvaluateError> {
+    fn rows_of_operand(&self, expr: &Expr, scope: Scope) -> Result<RoaringBitmap, EvaluateError> {
+        let month = scope.month;
         match expr {
-            Expr::And(..) | Expr::Or(..) => self.rows(expr, month),
-            Expr::Not(inner) => Ok(self.all - self.rows(inner, month)?),
-            Expr::In(month, inner) => self.rows(inner, *month),
+            Expr::And(..) | Expr::Or(..) => self.rows(expr, scope),
+            Expr::Not(inner) => {
+                let rows = self.rows(inner, scope)?;
+                Ok(match scope.among {
+                    Among::Everybody => self.all - rows,
+                    Among::Month => self.present(month)? - rows,
+                })
+            }
+            Expr::In(month, inner) => self.rows(inner, Scope { month: *month, among: Among::Month }),
             Expr::Movement(movement) => self.moved(*movement, month),
             Expr::Compare(metric, comparison, threshold) => {
                 let part = self.part(month)?;
-                if *metric == Metric::Devices && part.index.table.devices.is_none() {
-                    return Err(EvaluateError::NoDevices { month });
+                match metric {
+                    Metric::Devices if part.index.table.devices.is_none() => {
+                        return Err(EvaluateError::NoDevices { month });
+                    }
+                    Metric::Active(days) => refuse_missing_days(*days, month)?,
+                    _ => {}
                 }
-                Ok(part.placed(compared(part.index, *metric, *comparison, *threshold)))
+                Ok(part.placed(rows::compared(part.index, *metric, *comparison, *threshold)))
             }
             Expr::Text(field, test) => {
                 let part = self.part(month)?;
-                Ok(part.placed(tested(part.index, *field, test)))
+                if *field == TextField::Taste {
+                    refuse_missing_taste(part.index.table, test)?;
+                }
+                Ok(part.placed(rows::tested(part.index, *field, test)))
             }
             Expr::On(days) => {
                 let part = self.part(month)?;
@@ -318,16 +311,26 @@ impl Asked<'_, '_, '_> {
             }
             Expr::Listed(path) => {
                 let part = self.part(month)?;
-                Ok(part.placed(listed(&part.index.table.contracts, path)?))
+                let (rows, n_contracts) = rows::listed(&part.index.table.contracts, path)
+                    .map_err(|source| EvaluateError::List { path: path.clone(), source })?;
+                if rows.is_empty() {
+                    let unmatched = UnmatchedList { path: path.clone(), n_contracts, month };
+                    self.unmatched.borrow_mut().push(unmatched);
+                }
+                Ok(part.placed(rows))
             }
         }
     }
 
+    /// The customers of a month.
+    fn present(&self, month: Month) -> Result<RoaringBitmap, EvaluateError> {
+        self.part(month).map(|part| part.placed(part.index.all()))
+    }
+
     fn moved(&self, movement: Movement, month: Month) -> Result<RoaringBitmap, EvaluateError> {
-        let there = |month| self.part(month).map(|part| part.placed(part.index.all()));
-        let now = there(month)?;
+        let now = self.present(month)?;
         // Before the first month that can be written nobody was there.
-        let before = month.previous().map_or_else(|| Ok(RoaringBitmap::new()), there)?;
+        let before = month.previous().map_or_else(|| Ok(RoaringBitmap::new()), |month| self.present(month))?;
         Ok(match movement {
             Movement::New => now - before,
             Movement::Retained => now & before,
@@ -341,7 +344,7 @@ impl Asked<'_, '_, '_> {
             days.fold(0, |mask, day| mask | day.mask())
         };
         match days {
-            OnDays::Mask(mask) => Ok(*mask),
+            OnDays::Mask(mask) => refuse_missing_days(*mask, month).map(|()| *mask),
             OnDays::Weekend => Ok(on_weekdays(|day| matches!(day, Weekday::Saturday | Weekday::Sunday))),
             OnDays::Weekdays => Ok(on_weekdays(|day| !matches!(day, Weekday::Saturday | Weekday::Sunday))),
             OnDays::Date(date, _) if Month::of(*date) == month => Ok(Day::of(*date).mask()),
@@ -353,152 +356,28 @@ impl Asked<'_, '_, '_> {
     }
 }
 
-fn compared(index: &Index<'_>, metric: Metric, comparison: Comparison, threshold: Threshold) -> RoaringBitmap {
-    let table = index.table;
-    let n_rows = table.n_rows();
-    let (numerator, denominator) = (i128::from(threshold.numerator), i128::from(threshold.denominator));
-    let whole = |value: i64| comparison.holds(i128::from(value) * denominator, numerator);
-    let days = |of_mask: fn(u32) -> u32| {
-        // A mask has at most 31 days: each number of days is compared once.
-        let holds: [bool; 32] = std::array::from_fn(|n_days| whole(n_days as i64));
-        rows_where(n_rows, |row| holds[of_mask(table.days[row]).min(31) as usize])
+/// Refuses days that end behind the month; a range may reach past its end, so that 25..31 means the last days of any.
+fn refuse_missing_days(days: u32, month: Month) -> Result<(), EvaluateError> {
+    let of_month = month.days().fold(0, |mask, day| mask | day.mask());
+    match days == 0 || days & of_month != 0 {
+        true => Ok(()),
+        false => Err(EvaluateError::NoDay { month, day: days.trailing_zeros() + 1 }),
+    }
+}
+
+/// Refuses to compare with a taste that the rules of the month never make: nobody would be found, and nothing said.
+fn refuse_missing_taste(table: &MonthTable, test: &TextTest) -> Result<(), EvaluateError> {
+    let (TextTest::Equal(taste) | TextTest::NotEqual(taste)) = test else { return Ok(()) };
+    let known: Vec<&str> = table.taste_labels.iter().map(String::as_str).collect();
+    if known.contains(&taste.as_str()) {
+        return Ok(());
+    }
+    let categories = |label: &str| {
+        let mut parts: Vec<String> = label.split('_').map(str::to_lowercase).collect();
+        parts.sort_unstable();
+        parts
     };
-    match metric {
-        Metric::Category(category) if comparison == Comparison::Greater && numerator == 0 => {
-            index.watched(category).clone()
-        }
-        Metric::Category(category) => {
-            let seconds = &table.seconds[category as usize];
-            rows_where(n_rows, |row| whole(seconds[row]))
-        }
-        Metric::Total => rows_where(n_rows, |row| whole(table.total[row])),
-        Metric::PerDay => rows_where(n_rows, |row| {
-            let days = i128::from(table.days[row].count_ones());
-            comparison.holds(i128::from(table.total[row]) * denominator, numerator * days)
-        }),
-        Metric::Devices => {
-            let counts = table.devices.as_ref().map_or(&[][..], |devices| &devices.counts);
-            rows_where(counts.len(), |row| whole(counts[row].into()))
-        }
-        Metric::Days => days(u32::count_ones),
-        Metric::First => days(|mask| mask.trailing_zeros() + 1),
-        Metric::Last => days(|mask| 32 - mask.leading_zeros()),
-        Metric::Gap => days(longest_gap),
-        Metric::Active(among) => rows_where(n_rows, |row| whole(i64::from((table.days[row] & among).count_ones()))),
-        Metric::Trend => {
-            const FIRST_HALF: u32 = (1 << 15) - 1;
-            let second_half_days = i128::from(table.month.n_days()) - 15;
-            rows_where(n_rows, |row| {
-                let first = i128::from((table.days[row] & FIRST_HALF).count_ones());
-                let second = i128::from((table.days[row] & !FIRST_HALF).count_ones());
-                first > 0 && comparison.holds(second * 15 * denominator, numerator * first * second_half_days)
-            })
-        }
-    }
-}
-
-/// Longest run of days without a record between the first and the last active day.
-fn longest_gap(mask: u32) -> u32 {
-    if mask == 0 {
-        return 0;
-    }
-    let active = mask >> mask.trailing_zeros();
-    let mut missing = !active & (u32::MAX >> active.leading_zeros());
-    let mut longest = 0;
-    while missing != 0 {
-        // Each step takes one day off each run.
-        missing &= missing >> 1;
-        longest += 1;
-    }
-    longest
-}
-
-fn tested(index: &Index<'_>, field: TextField, test: &TextTest) -> RoaringBitmap {
-    let table = index.table;
-    let holds = |value: &str| match test {
-        TextTest::Equal(text) => value == text,
-        TextTest::NotEqual(text) => value != text,
-        TextTest::Like(pattern) => is_like(value, pattern),
-    };
-    match field {
-        TextField::MostWatch => {
-            let codes = (0_u8..).zip(MonthTable::MOST_WATCH_LABELS).filter(|(_, label)| holds(label));
-            roaring::MultiOps::union(codes.filter_map(|(code, _)| index.most_watched(code)))
-        }
-        TextField::Taste => {
-            let codes = (0_u8..).zip(&table.taste_labels).filter(|(_, label)| holds(label));
-            roaring::MultiOps::union(codes.filter_map(|(code, _)| index.taste(code)))
-        }
-        TextField::Contract => {
-            let prefix = match test {
-                TextTest::Equal(text) => text.as_str(),
-                TextTest::NotEqual(_) => "",
-                TextTest::Like(pattern) => pattern.split(['%', '_']).next().unwrap_or_default(),
-            };
-            // Contracts are in order: those with the prefix stand together.
-            let first = first_row(&table.contracts, |contract| contract < prefix);
-            let end = first_row(&table.contracts, |contract| contract < prefix || contract.starts_with(prefix));
-            let mut rows = rows_where(end - first, |row| holds(table.contracts.get(first + row)));
-            if first > 0 {
-                rows = rows.iter().map(|row| row + first as u32).collect();
-            }
-            rows
-        }
-    }
-}
-
-/// The first row for which `is_before` does not hold; those for which it does stand in front.
-fn first_row(contracts: &Contracts, is_before: impl Fn(&str) -> bool) -> usize {
-    let (mut first, mut end) = (0, contracts.len());
-    while first < end {
-        let middle = first + (end - first) / 2;
-        if is_before(contracts.get(middle)) {
-            first = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    first
-}
-
-/// Whether `text` matches a pattern in which `%` is any text and `_` one character.
-///
-/// On a mismatch only the last `%` takes one character more: no pattern takes longer than text times pattern.
-pub(super) fn is_like(text: &str, pattern: &str) -> bool {
-    let (mut text, mut pattern) = (text.chars(), pattern.chars());
-    // What the last `%` has not taken yet, and the pattern behind it.
-    let mut retry: Option<(Chars<'_>, Chars<'_>)> = None;
-    loop {
-        let (mut text_after, mut pattern_after) = (text.clone(), pattern.clone());
-        match (pattern_after.next(), text_after.next()) {
-            (None, None) => return true,
-            (Some('%'), _) => {
-                pattern = pattern_after;
-                retry = Some((text.clone(), pattern.clone()));
-            }
-            (Some(wanted), Some(found)) if wanted == '_' || wanted == found => {
-                (text, pattern) = (text_after, pattern_after);
-            }
-            _ => {
-                let Some((mut from, behind)) = retry.take() else { return false };
-                if from.next().is_none() {
-                    return false;
-                }
-                (text, pattern) = (from.clone(), behind.clone());
-                retry = Some((from, behind));
-            }
-        }
-    }
-}
-
-/// Rows of the contracts in a list.
-fn listed(contracts: &Contracts, path: &Path) -> Result<RoaringBitmap, EvaluateError> {
-    let wanted = contract_list::read(path).map_err(|source| EvaluateError::List { path: path.to_owned(), source })?;
-    let row_of = |wanted: &String| {
-        let row = first_row(contracts, |contract| contract < wanted.as_str());
-        (row < contracts.len() && contracts.get(row) == wanted).then_some(row as u32)
-    };
-    let mut rows: Vec<u32> = wanted.iter().filter_map(row_of).collect();
-    rows.sort_unstable();
-    Ok(rows.into_iter().collect())
+    let in_order = known.iter().copied().find(|label| categories(label) == categories(taste));
+    let near = in_order.or_else(|| crate::suggest::nearest(taste, &known)).map(str::to_owned);
+    Err(EvaluateError::NoTaste { month: table.month, taste: taste.clone(), near })
 }

@@ -70,17 +70,6 @@ impl Expr {
         }
     }
 
-    /// Whether it asks for the devices of `month`, where it is asked of the month `of`.
-    pub fn asks_for_devices(&self, month: Month, of: Month) -> bool {
-        match self {
-            Expr::And(a, b) | Expr::Or(a, b) => a.asks_for_devices(month, of) || b.asks_for_devices(month, of),
-            Expr::Not(inner) => inner.asks_for_devices(month, of),
-            Expr::In(of, inner) => inner.asks_for_devices(month, *of),
-            Expr::Compare(metric, ..) => *metric == Metric::Devices && month == of,
-            Expr::Text(..) | Expr::On(_) | Expr::Listed(_) | Expr::Movement(_) => false,
-        }
-    }
-
     /// Moves what errors point at to `place`: that of a name in the text that used it.
     pub(super) fn move_to(&mut self, place: &Range<usize>) {
         match self {

@@ -3,7 +3,9 @@
 //! Samples and groups are decided by a keyed hash of the contract alone: the same customer falls the same way in every
 //! month and in every run with that seed, however many others there are.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,25 +14,17 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 use roaring::RoaringBitmap;
 use sha2::Sha256;
 
-use super::evaluate::Answer;
+use super::answer::{Answer, Member};
+use crate::engine::calendar::Month;
 use crate::engine::columns::{Cell, Column, ColumnType, Values};
-use crate::engine::month::MonthTable;
-use crate::month_file::days_since_epoch;
-
-/// A customer of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member<'a> {
-    /// The contract.
-    pub contract: &'a str,
-    /// Its row in the base month; none for one who is in other months only.
-    pub row: Option<u32>,
-}
+use crate::month_file::{LIST_KEY, days_since_epoch};
 
 /// Which customers of an answer, and in what order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +51,7 @@ impl Selection {
 pub enum Order {
     /// By contract.
     Contract,
-    /// By total seconds in the base month, largest first; ties, and those who are not in it, by contract.
+    /// By total seconds, largest first; ties by contract.
     Total,
 }
 
@@ -91,19 +85,42 @@ pub struct Fraction(pub u32);
 /// Millionths of a whole.
 const WHOLE: u64 = 1_000_000;
 
+/// How a list names its customers.
+#[derive(Clone, Copy)]
+pub enum Names<'s> {
+    /// By their contracts.
+    Contracts,
+    /// By what this makes of them. Where the order is by name, it is by that name: in the order of the contracts the place
+    /// of a pseudonym would tell whose it is.
+    Pseudonyms(&'s dyn Fn(&str) -> String),
+}
+
+impl Names<'_> {
+    /// The name of `contract`.
+    pub fn of<'c>(&self, contract: &'c str) -> Cow<'c, str> {
+        match self {
+            Names::Contracts => contract.into(),
+            Names::Pseudonyms(name) => name(contract).into(),
+        }
+    }
+}
+
 /// The members of `answer` that `selection` asks for.
-pub fn select<'a>(answer: &Answer<'a>, selection: &Selection) -> Vec<Member<'a>> {
+pub fn select<'a>(answer: &Answer<'a>, selection: &Selection, names: Names<'_>) -> Vec<Member<'a>> {
     let draw = Draw::new("sample", selection.seed);
     let is_drawn = |contract: &str| match selection.sample {
         Some(Fraction(millionths)) => draw.scaled(contract, WHOLE) < u64::from(millionths),
         None => true,
     };
-    let customers = answer.customers().filter(|(contract, _)| is_drawn(contract));
-    let mut members: Vec<Member<'a>> = customers.map(|(contract, row)| Member { contract, row }).collect();
-    if selection.order == Order::Total {
-        let total = |member: &Member<'_>| member.row.map(|row| answer.base.total[row as usize]);
+    let mut members: Vec<Member<'a>> = answer.customers().filter(|member| is_drawn(member.contract)).collect();
+    match (selection.order, names) {
+        (Order::Contract, Names::Contracts) => {}
         // Stable: equal totals stay in contract order.
-        members.sort_by_key(|member| Reverse(total(member)));
+        (Order::Total, Names::Contracts) => members.sort_by_key(|member| Reverse(member.total())),
+        (Order::Contract, names) => members.sort_by_cached_key(|member| names.of(member.contract).into_owned()),
+        (Order::Total, names) => {
+            members.sort_by_cached_key(|member| (Reverse(member.total()), names.of(member.contract).into_owned()));
+        }
     }
     if let Some(limit) = selection.limit {
         members.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -158,13 +175,31 @@ impl Draw {
 /// The name of the column of reasons.
 pub const REASON: &str = "Reason";
 
-/// A reason, and the rows of the base month that it holds for.
+/// A reason, and whom it holds for.
 #[derive(Clone, Debug)]
-pub struct Reason {
+pub struct Reason<'a> {
     /// As people say it.
     pub text: String,
-    /// The rows.
+    /// Rows of the base month.
     pub rows: RoaringBitmap,
+    /// Those who are in other months only.
+    pub elsewhere: HashSet<&'a str>,
+}
+
+impl<'a> Reason<'a> {
+    /// A reason that holds for the customers of `answer`.
+    pub fn of(text: &str, answer: &Answer<'a>) -> Reason<'a> {
+        let elsewhere = answer.customers().filter(|member| !member.is_in(answer.base.month));
+        let elsewhere = elsewhere.map(|member| member.contract).collect();
+        Reason { text: text.to_owned(), rows: answer.base_rows(), elsewhere }
+    }
+
+    fn holds_for(&self, member: &Member<'_>, base: Month) -> bool {
+        match member.is_in(base) {
+            true => self.rows.contains(member.row),
+            false => self.elsewhere.contains(member.contract),
+        }
+    }
 }
 
 impl Sheet<'_> {
@@ -176,36 +211,69 @@ impl Sheet<'_> {
 
     /// All reasons of a member; none where the list has no such column.
     pub fn reason(&self, member: &Member<'_>) -> Option<String> {
-        let holds = |reason: &&Reason| member.row.is_some_and(|row| reason.rows.contains(row));
+        let holds = |reason: &&Reason<'_>| reason.holds_for(member, self.base);
         let texts = || self.reasons.iter().filter(holds).map(|reason| reason.text.as_str());
         (!self.reasons.is_empty()).then(|| texts().collect::<Vec<_>>().join("; "))
     }
 }
 
 /// What stands in a list besides the contract, and how contracts are shown.
+#[derive(Clone, Copy)]
 pub struct Sheet<'a> {
-    /// The base month, whose columns are shown.
-    pub table: &'a MonthTable,
-    /// The columns behind the contract.
+    /// The month asked.
+    pub base: Month,
+    /// The columns behind the contract, each with the value of the month that the customer is shown as of.
     pub columns: &'a [&'a Column],
     /// Behind them, where there are any, the reasons for which a customer is of interest.
-    pub reasons: &'a [Reason],
-    /// The name that is shown for a contract.
-    pub show: &'a dyn Fn(&str) -> String,
+    pub reasons: &'a [Reason<'a>],
+    /// The names that are shown for contracts.
+    pub names: Names<'a>,
 }
 
-/// Writes members as CSV with a header; cells of customers who are not in the base month are empty.
+/// The values of some columns in the months that members are shown as of.
+pub struct Cells<'a> {
+    columns: &'a [&'a Column],
+    of_months: Vec<(Month, Vec<Values<'a>>)>,
+}
+
+impl<'a> Cells<'a> {
+    /// Those of `columns`.
+    pub fn new(members: &[Member<'a>], columns: &'a [&'a Column]) -> Cells<'a> {
+        let mut of_months: Vec<(Month, Vec<Values<'a>>)> = Vec::new();
+        for Member { table, .. } in members {
+            if of_months.iter().all(|(month, _)| *month != table.month) {
+                of_months.push((table.month, columns.iter().map(|column| column.values(table)).collect()));
+            }
+        }
+        Cells { columns, of_months }
+    }
+
+    /// The values of a member; none of devices where that month does not count them.
+    pub fn row(&self, member: &Member<'a>) -> impl Iterator<Item = Option<Cell<'_>>> {
+        (0..self.columns.len()).map(|place| self.cell(member, place))
+    }
+
+    fn cell(&self, member: &Member<'a>, place: usize) -> Option<Cell<'_>> {
+        let (_, values) = self.of_months.iter().find(|(month, _)| *month == member.table.month)?;
+        match &values[place] {
+            Values::Counts([]) => None,
+            values => Some(values.cell(member.row as usize)),
+        }
+    }
+}
+
+/// Writes members as CSV with a header.
 ///
 /// # Errors
 /// When `out` cannot be written.
 pub fn write_csv(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(sheet.header())?;
-    let values: Vec<Values<'_>> = sheet.columns.iter().map(|column| column.values(sheet.table)).collect();
+    let cells = Cells::new(members, sheet.columns);
     for member in members {
-        writer.write_field((sheet.show)(member.contract))?;
-        for values in &values {
-            match member.row.map(|row| values.cell(row as usize)) {
+        writer.write_field(&*sheet.names.of(member.contract))?;
+        for cell in cells.row(member) {
+            match cell {
                 None => writer.write_field("")?,
                 Some(Cell::Date(date)) => writer.write_field(date.to_string())?,
                 Some(Cell::Text(text)) => writer.write_field(text)?,
@@ -220,7 +288,7 @@ pub fn write_csv(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write) -> 
     writer.flush()
 }
 
-/// Writes members as Parquet; cells of customers who are not in the base month are null.
+/// Writes members as Parquet, marked as a list: in a folder of month files it is none of them.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -238,14 +306,20 @@ pub fn write_parquet(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write 
         fields.push(Arc::new(text(REASON)?));
     }
     let schema = Arc::new(Type::group_type_builder("audience").with_fields(fields).build()?);
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let mark = KeyValue::new(LIST_KEY.to_owned(), sheet.base.to_string());
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_key_value_metadata(Some(vec![mark]))
+        .build();
     let mut file = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
     for members in members.chunks(ROWS_PER_GROUP) {
         let mut group = file.next_row_group()?;
-        let contracts = members.iter().map(|member| Some(ByteArray::from((sheet.show)(member.contract).as_str())));
+        let contracts = members.iter().map(|member| Some(ByteArray::from(&*sheet.names.of(member.contract))));
         write_column::<ByteArrayType, _>(&mut group, contracts, Nulls::None)?;
-        for column in sheet.columns {
-            write_cells(&mut group, members, &column.values(sheet.table), column.column_type)?;
+        let cells = Cells::new(members, sheet.columns);
+        for (place, column) in sheet.columns.iter().enumerate() {
+            let cells = members.iter().map(|member| cells.cell(member, place));
+            write_cells(&mut group, cells, column.column_type)?;
         }
         if !sheet.reasons.is_empty() {
             let reasons = members.iter().map(|member| sheet.reason(member).map(|text| ByteArray::from(text.as_str())));
@@ -268,13 +342,11 @@ fn parquet_type(column: &Column) -> Result<Type, ParquetError> {
     builder.with_repetition(Repetition::OPTIONAL).build()
 }
 
-fn write_cells<W: Write + Send>(
+fn write_cells<'c, W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
-    members: &[Member<'_>],
-    values: &Values<'_>,
+    cells: impl Iterator<Item = Option<Cell<'c>>>,
     column_type: ColumnType,
 ) -> Result<(), ParquetError> {
-    let cells = members.iter().map(|member| member.row.map(|row| values.cell(row as usize)));
     let integer = |cell| match cell {
         Cell::Integer(number) => number,
         Cell::Date(date) => i64::from(days_since_epoch(date)),
@@ -321,12 +393,12 @@ fn write_column<T: DataType, W: Write + Send>(
     column.close()
 }
 
-/// Writes the rows of the base month as a roaring bitmap in the portable format, and returns how many they are.
+/// Writes the rows of the month `base` as a roaring bitmap in the portable format, and returns how many they are.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_roaring(members: &[Member<'_>], out: impl Write) -> io::Result<u64> {
-    let mut rows: Vec<u32> = members.iter().filter_map(|member| member.row).collect();
+pub fn write_roaring(members: &[Member<'_>], base: Month, out: impl Write) -> io::Result<u64> {
+    let mut rows: Vec<u32> = members.iter().filter(|member| member.is_in(base)).map(|member| member.row).collect();
     rows.sort_unstable();
     let rows: RoaringBitmap = rows.into_iter().collect();
     rows.serialize_into(out)?;

@@ -9,6 +9,7 @@
 //! at rows again; a threshold is one pass over the columns it needs. Invariant: the rows found are those for which the
 //! expression holds when evaluated row by row, which is how the tests do it.
 
+pub mod answer;
 pub mod breakdown;
 pub mod error;
 pub mod evaluate;
@@ -21,11 +22,13 @@ pub mod outcome;
 pub mod overlap;
 pub mod parse;
 pub mod retention;
+mod rows;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, Member};
 pub use error::ExprError;
-pub use evaluate::{Answer, EvaluateError, Question, evaluate, evaluate_all};
+pub use evaluate::{EvaluateError, Question, evaluate, evaluate_all};
 pub use expr::Expr;
 pub use index::Index;
 pub use named::NamedAudience;

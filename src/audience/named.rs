@@ -9,11 +9,13 @@
 //!
 //! An expression may use the names before it, those of the built-in audiences among them.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 use super::error::ExprError;
 use super::expr::Expr;
-use super::parse::{WORDS, parse_with};
+use super::parse::{WORDS, parse_in};
 
 /// The audiences that come with the program.
 pub const BUILTIN_TOML: &str = include_str!("builtin.toml");
@@ -70,16 +72,17 @@ struct Entry {
     reason: String,
 }
 
-/// The audiences that `text` names, in its order, behind those of `known`; one of the same name takes the place of that.
+/// The audiences that `text`, of a file in `folder`, names, in its order, behind those of `known`; one of the same name takes
+/// the place of that. Lists that they name are looked for in that folder.
 ///
 /// # Errors
 /// [`NamedError`], the first one.
-pub fn read(text: &str, known: Vec<NamedAudience>) -> Result<Vec<NamedAudience>, NamedError> {
+pub fn read(text: &str, folder: &Path, known: Vec<NamedAudience>) -> Result<Vec<NamedAudience>, NamedError> {
     let entries: toml::Table = toml::from_str(text)?;
     entries.into_iter().try_fold(known, |mut known, (name, entry)| {
         check_name(&name)?;
         let Entry { expression, description, reason } = entry.try_into()?;
-        let expr = match parse_with(&expression, &known) {
+        let expr = match parse_in(&expression, &known, folder) {
             Ok(expr) => expr,
             Err(error) => return Err(NamedError::Expr { name, error }),
         };
@@ -109,28 +112,33 @@ fn check_name(name: &str) -> Result<(), NamedError> {
 /// # Errors
 /// Never, as a test shows.
 pub fn builtin() -> Result<Vec<NamedAudience>, NamedError> {
-    read(BUILTIN_TOML, Vec::new())
+    read(BUILTIN_TOML, Path::new(""), Vec::new())
 }
 
 /// Whether an audience of which no more is known than this is the one that comes with the program: one of a file may
-/// have its name, and then says otherwise what it is.
-pub fn is_builtin(name: &str, description: &str) -> bool {
-    let is_it = |audience: &NamedAudience| audience.name == name && audience.description == description;
+/// have its name, and even its description.
+pub fn is_builtin(name: &str, expression: &str) -> bool {
+    let Ok(expr) = parse_in(expression, &[], Path::new("")) else { return false };
+    let is_it = |audience: &NamedAudience| audience.name == name && audience.expr == expr;
     builtin().is_ok_and(|all| all.iter().any(is_it))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::expr::OnDays;
+    use super::super::parse::parse_with;
     use super::*;
+
+    fn read(text: &str, known: Vec<NamedAudience>) -> Result<Vec<NamedAudience>, NamedError> {
+        super::read(text, Path::new("/srv"), known)
+    }
 
     #[test]
     fn the_built_in_audiences_are_there() {
         let names: Vec<String> = builtin().expect("they are sound").into_iter().map(|audience| audience.name).collect();
         assert_eq!(names, ["at_risk", "heavy", "light", "kids", "movie_upsell", "shared", "one_day"]);
-        let description = "More than 24 hours on an active day: more than one device can play";
-        assert!(is_builtin("shared", description));
-        assert!(!is_builtin("heavy", description) && !is_builtin("shared", "per_day > 12h"));
+        assert!(is_builtin("shared", "per_day > 24h") && is_builtin("shared", "(per_day>1d)"));
+        assert!(!is_builtin("heavy", "per_day > 24h") && !is_builtin("shared", "per_day > 12h"));
     }
 
     #[test]
@@ -164,6 +172,15 @@ mod tests {
         let expr = parse_with("tv and opening", &dated).expect("it is sound");
         let Expr::And(_, opening) = expr else { panic!("{expr:?}") };
         assert_eq!(*opening, Expr::On(vec![OnDays::Date(jiff::civil::date(2022, 4, 1), 7..14)]));
+    }
+
+    #[test]
+    fn lists_lie_beside_the_file_that_names_them() {
+        let text = "[a]\nexpression = \"in('a.csv')\"\n[b]\nexpression = \"a or in('/b.csv')\"";
+        let names = read(text, Vec::new()).expect("it is sound");
+        let mut files = Vec::new();
+        names[1].expr.find_files(&mut files);
+        assert_eq!(files, [Path::new("/srv/a.csv"), Path::new("/b.csv")]);
     }
 
     #[test]

@@ -66,8 +66,24 @@ pub enum CountForm {
 pub struct AudienceSize {
     /// Customers.
     pub users: u64,
-    /// Their seconds in the month asked.
+    /// Those of them who are not in the month asked.
+    pub elsewhere: u64,
+    /// Their seconds, each in the newest month named that has them.
     pub seconds: i64,
+}
+
+impl AudienceSize {
+    /// Customers of the month asked: what shares of it are made of.
+    fn users_of_month(self) -> u64 {
+        self.users - self.elsewhere.min(self.users)
+    }
+
+    fn put(self, month_users: u64, value: &mut Value) {
+        value["users"] = self.users.into();
+        value["users_elsewhere"] = self.elsewhere.into();
+        value["seconds"] = self.seconds.into();
+        value["user_share"] = share(self.users_of_month(), month_users).into();
+    }
 }
 
 /// A part of the customers.
@@ -164,9 +180,8 @@ impl Customers {
     fn to_json(&self) -> Value {
         let mut value = json!({
             "month": self.month.to_string(), "expression": self.expression, "month_users": self.month_users,
-            "users": self.size.users, "seconds": self.size.seconds,
-            "user_share": share(self.size.users, self.month_users),
         });
+        self.size.put(self.month_users, &mut value);
         let mut put = |key: &str, part: Value| value[key] = part;
         if let Some((dimension, groups)) = &self.by {
             let group = |g: &Group| json!({"label": g.label, "users": g.users, "seconds": g.seconds});
@@ -196,11 +211,7 @@ impl NamedSizes {
             let NamedSize { name, expression, description, size } = audience;
             let mut value = json!({"name": name, "expression": expression, "description": description});
             match size {
-                Ok(size) => {
-                    value["users"] = size.users.into();
-                    value["seconds"] = size.seconds.into();
-                    value["user_share"] = share(size.users, self.month_users).into();
-                }
+                Ok(size) => size.put(self.month_users, &mut value),
                 Err(why) => value["unknown"] = why.as_str().into(),
             }
             value
@@ -272,15 +283,17 @@ impl Display for Customers {
             }
             return grid.fmt(f);
         }
-        writeln!(
-            f,
-            "month {}: {} of {} ({}), {} hours",
-            self.month,
-            grouped(self.size.users),
-            counted(self.month_users, "customer"),
-            fine_percent(self.size.users, self.month_users),
-            bare_hours(self.size.seconds.into())
-        )?;
+        let AudienceSize { users, elsewhere, seconds } = self.size;
+        let who = match elsewhere {
+            0 => {
+                let share = fine_percent(users, self.month_users);
+                format!("{} of {} ({share})", grouped(users), counted(self.month_users, "customer"))
+            }
+            1 if users == 1 => format!("1 customer, not in {}", self.month),
+            _ if elsewhere == users => format!("{}, none of them in {}", counted(users, "customer"), self.month),
+            _ => format!("{}, {} of them not in {}", counted(users, "customer"), grouped(elsewhere), self.month),
+        };
+        writeln!(f, "month {}: {who}, {} hours", self.month, bare_hours(seconds.into()))?;
         for (place, group) in self.split.iter().enumerate() {
             writeln!(f, "group {} ({}): {}", place + 1, group.share, counted(group.users, "customer"))?;
         }
@@ -307,7 +320,7 @@ impl Display for NamedSizes {
         for audience in &self.audiences {
             let (size, words) = match &audience.size {
                 Ok(size) => {
-                    let share = fine_percent(size.users, self.month_users);
+                    let share = fine_percent(size.users_of_month(), self.month_users);
                     ([grouped(size.users), share, bare_hours(size.seconds.into())], &audience.description)
                 }
                 Err(why) => (["-"; 3].map(str::to_owned), why),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluate::Answer;
+use super::answer::Answer;
 
 /// Audiences that can be compared at once: their combinations are to be read by people.
 pub const MAX_AUDIENCES: usize = 16;

@@ -9,6 +9,8 @@
 //!         | NAME | number [ comparison threshold ]
 //! ```
 
+use std::path::Path;
+
 use jiff::civil::Date;
 
 use super::error::ExprError;
@@ -23,6 +25,8 @@ use crate::suggest::nearest;
 const MAX_DEPTH: usize = 100;
 /// Longest expression, in bytes.
 const MAX_TEXT_BYTES: usize = 1 << 20;
+/// Longest pattern of `like`, in bytes: no contract or taste is as long.
+const MAX_PATTERN_BYTES: usize = 1000;
 /// Tests in one expression: a chain of `or` is as deep as it is long when it is evaluated.
 const MAX_TESTS: usize = 1000;
 
@@ -46,14 +50,22 @@ pub fn parse(text: &str) -> Result<Expr, ExprError> {
 /// # Errors
 /// The first mistake, with its place.
 pub fn parse_with(text: &str, names: &[NamedAudience]) -> Result<Expr, ExprError> {
+    parse_in(text, names, Path::new(""))
+}
+
+/// The same; lists of contracts that it names by a relative path are looked for in `folder`.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn parse_in(text: &str, names: &[NamedAudience], folder: &Path) -> Result<Expr, ExprError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(ExprError::new("", 0..0, format!("the expression has more than {MAX_TEXT_BYTES} bytes")));
     }
-    let mut parser = Parser { text, names, tokens: tokens(text)?, next: 0, depth: 0, n_tests: 0 };
+    let mut parser = Parser { text, names, folder, tokens: tokens(text)?, next: 0, depth: 0, n_tests: 0 };
     let expr = parser.or()?;
     match parser.peek() {
         Kind::End => Ok(expr),
-        Kind::Word(word) => {
+        Kind::Word(word) if !WORDS.contains(&word.as_str()) => {
             let hint =
                 nearest(word, &["and", "or"]).map_or(String::new(), |known| format!(", did you mean `{known}`?"));
             Err(parser.wrong(format!("`and` or `or` is missing before this{hint}")))
@@ -62,9 +74,28 @@ pub fn parse_with(text: &str, names: &[NamedAudience]) -> Result<Expr, ExprError
     }
 }
 
+/// What is said where days are expected and something else stands.
+struct Expected {
+    /// It is a number.
+    number: &'static str,
+    /// It is none.
+    any: &'static str,
+}
+
+const ON_DAYS: Expected = Expected {
+    number: "a day of the month is 1 to 31, or a date such as 2022-04-10",
+    any: "a day is expected here: 10, 1..7, 2022-04-10, weekend or weekdays",
+};
+
+const ACTIVE_DAYS: Expected = Expected {
+    number: "a day of the month is 1 to 31",
+    any: "days of the month are expected here: active(1..15) >= 5",
+};
+
 struct Parser<'a> {
     text: &'a str,
     names: &'a [NamedAudience],
+    folder: &'a Path,
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
@@ -242,17 +273,17 @@ impl<'a> Parser<'a> {
             self.next += 1;
             return Ok(OnDays::Date(date, place));
         }
-        Ok(OnDays::Mask(self.days()?))
+        Ok(OnDays::Mask(self.days(&ON_DAYS)?))
     }
 
     /// `7` or `1..7` as a mask.
-    fn days(&mut self) -> Result<u32, ExprError> {
-        let first = self.day()?;
+    fn days(&mut self, expected: &Expected) -> Result<u32, ExprError> {
+        let first = self.day(expected)?;
         if !self.is_sign("..") {
             return Ok(mask(first, first));
         }
         self.next += 1;
-        let last = self.day()?;
+        let last = self.day(expected)?;
         if last < first {
             self.next -= 1;
             return Err(self.wrong(format!("the last day is before the first: write {last}..{first}")));
@@ -260,25 +291,28 @@ impl<'a> Parser<'a> {
         Ok(mask(first, last))
     }
 
-    fn day(&mut self) -> Result<u8, ExprError> {
+    fn day(&mut self, expected: &Expected) -> Result<u8, ExprError> {
         match self.peek() {
             Kind::Number(number) => match number.parse::<u8>() {
                 Ok(day @ 1..=31) => {
                     self.next += 1;
                     Ok(day)
                 }
-                _ => Err(self.wrong("a day of the month is 1 to 31, or a date such as 2022-04-10")),
+                _ => Err(self.wrong(expected.number)),
             },
-            _ => Err(self.wrong("a day is expected here: 10, 1..7, 2022-04-10, weekend or weekdays")),
+            _ => Err(self.wrong(expected.any)),
         }
     }
 
     fn listed(&mut self) -> Result<Expr, ExprError> {
         self.next += 1;
-        self.expect_sign("(")?;
-        let path = self.text_value("a file name in single quotes is expected here: in('list.csv')")?;
+        let expected = "a file name in single quotes is expected here: in('list.csv')";
+        if !self.take_sign("(") {
+            return Err(self.wrong(expected));
+        }
+        let path = self.text_value(expected)?;
         self.expect_sign(")")?;
-        Ok(Expr::Listed(path.into()))
+        Ok(Expr::Listed(self.folder.join(path)))
     }
 
     fn text_value(&mut self, expected: &str) -> Result<String, ExprError> {
@@ -304,6 +338,10 @@ impl<'a> Parser<'a> {
             return Err(self.wrong("`=`, `!=` or `like` is expected here"));
         };
         let value = self.text_value("text in single quotes is expected here: 'Tv'")?;
+        if matches!(test(String::new()), TextTest::Like(_)) && value.len() > MAX_PATTERN_BYTES {
+            self.next -= 1;
+            return Err(self.wrong(format!("this pattern has more than {MAX_PATTERN_BYTES} bytes")));
+        }
         if field == TextField::MostWatch
             && let TextTest::Equal(label) | TextTest::NotEqual(label) = test(value.clone())
             && !Category::ALL.iter().map(|c| c.name()).chain(["No"]).any(|known| known == label)
@@ -341,12 +379,17 @@ impl<'a> Parser<'a> {
             (_, "trend") => Metric::Trend,
             (_, "active") => {
                 self.next += 1;
-                self.expect_sign("(")?;
-                let days = self.days()?;
+                if !self.take_sign("(") {
+                    return Err(self.wrong(ACTIVE_DAYS.any));
+                }
+                let days = self.days(&ACTIVE_DAYS)?;
                 self.expect_sign(")")?;
                 return Ok(Metric::Active(days));
             }
             (_, word) => {
+                if let Some(hint) = hint_for_misplaced(word) {
+                    return Err(self.wrong(hint));
+                }
                 let names = self.names.iter().map(|named| named.name.as_str());
                 let known: Vec<&str> = WORDS.into_iter().chain(names).collect();
                 let hint = nearest(word, &known).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
@@ -391,6 +434,18 @@ impl<'a> Parser<'a> {
             },
             _ => Err(self.wrong(what)),
         }
+    }
+}
+
+/// What is missing where a word of the language stands and a test is expected.
+fn hint_for_misplaced(word: &str) -> Option<&'static str> {
+    match word {
+        "and" | "or" => Some("a test is missing before this, such as `tv > 10h`"),
+        "not" => Some("parentheses are missing around this: 2022-03: (not tv)"),
+        "weekend" => Some("`on` is missing before this: on weekend"),
+        "weekdays" => Some("`on` is missing before this: on weekdays"),
+        "like" => Some("what is compared is missing before this: contract like 'HN%'"),
+        _ => None,
     }
 }
 
@@ -543,6 +598,13 @@ mod tests {
             ("most = Tv", 7..9, "text in single quotes is expected here: 'Tv'"),
             ("contract = 'A", 11..12, "this quote is not closed"),
             ("contract = \"A\"", 11..12, "text stands in single quotes: 'Movie_Tv'"),
+            ("contract like tv", 14..16, "text in single quotes is expected here: 'Tv'"),
+            ("active(weekend) > 1", 7..14, "days of the month are expected here: active(1..15) >= 5"),
+            ("active(2022-04-10) = 1", 7..17, "a day of the month is 1 to 31"),
+            ("active > 5", 7..8, "days of the month are expected here: active(1..15) >= 5"),
+            ("tv on weekend", 3..5, "`and` or `or` is missing before this"),
+            ("contract in ('A')", 9..11, "`=`, `!=` or `like` is expected here"),
+            ("in 'list.csv'", 3..13, "a file name in single quotes is expected here: in('list.csv')"),
             ("in(list)", 3..7, "a file name in single quotes is expected here: in('list.csv')"),
             ("2022-13: tv", 0..7, "a test is expected here, such as `tv > 10h`, or a month such as `2022-03:`"),
             ("tv & movie", 3..4, "`&` has no meaning here"),
@@ -557,6 +619,54 @@ mod tests {
     }
 
     #[test]
+    fn a_word_in_the_wrong_place_is_not_unknown() {
+        const COMPARISON: &str = "a comparison is expected here: <, <=, =, !=, >= or >";
+        const TEXT: &str = "`=`, `!=` or `like` is expected here";
+        let alone = [
+            ("and", "a test is missing before this, such as `tv > 10h`"),
+            ("or", "a test is missing before this, such as `tv > 10h`"),
+            ("not", "a test is expected here, such as `tv > 10h`, `days >= 20` or `on weekend`"),
+            ("movie", ""),
+            ("sport", ""),
+            ("child", ""),
+            ("relax", ""),
+            ("tv", ""),
+            ("total", COMPARISON),
+            ("per_day", COMPARISON),
+            ("devices", COMPARISON),
+            ("days", COMPARISON),
+            ("first", COMPARISON),
+            ("last", COMPARISON),
+            ("gap", COMPARISON),
+            ("active", "days of the month are expected here: active(1..15) >= 5"),
+            ("trend", COMPARISON),
+            ("most", TEXT),
+            ("taste", TEXT),
+            ("contract", TEXT),
+            ("on", "a day is expected here: 10, 1..7, 2022-04-10, weekend or weekdays"),
+            ("in", "a file name in single quotes is expected here: in('list.csv')"),
+            ("new", ""),
+            ("retained", ""),
+            ("lapsed", ""),
+            ("weekend", "`on` is missing before this: on weekend"),
+            ("weekdays", "`on` is missing before this: on weekdays"),
+        ];
+        assert_eq!(alone.map(|(word, _)| word), WORDS);
+        let message = |text: &str| parse(text).err().map_or(String::new(), |error| error.message);
+        for (word, expected) in alone {
+            assert_eq!(message(word), expected, "{word}");
+            let places =
+                ["tv {}", "tv > {}", "tv and {}", "on {}", "most = {}", "2022-03: {}", "active({}) > 1", "in({})"];
+            for place in places.map(|place| place.replace("{}", word)) {
+                let message = message(&place);
+                assert!(!message.contains("not known") && !message.contains("did you mean"), "{place}: {message}");
+            }
+        }
+        assert_eq!(message("2022-03: not tv"), "parentheses are missing around this: 2022-03: (not tv)");
+        assert_eq!(message("like 'A%'"), "what is compared is missing before this: contract like 'HN%'");
+    }
+
+    #[test]
     fn depth_and_length_have_limits() {
         let nested = |n: usize| format!("{}tv{}", "(".repeat(n), ")".repeat(n));
         assert!(parse(&nested(MAX_DEPTH)).is_ok());
@@ -568,6 +678,9 @@ mod tests {
         assert!(parse(&chain(MAX_TESTS)).is_ok());
         assert!(parse(&chain(MAX_TESTS + 1)).is_err());
         assert!(parse(&"x".repeat(MAX_TEXT_BYTES + 1)).is_err());
+        let pattern = |n: usize| format!("contract like '{}'", "%".repeat(n));
+        assert!(parse(&pattern(MAX_PATTERN_BYTES)).is_ok());
+        assert!(parse(&pattern(MAX_PATTERN_BYTES + 1)).is_err());
     }
 
     proptest! {

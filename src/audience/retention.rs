@@ -1,6 +1,6 @@
 //! Cohorts: customers by the first month they are in, and how many of them each later month still has.
 
-use super::evaluate::union;
+use super::answer::union;
 use crate::engine::calendar::Month;
 use crate::engine::month::MonthTable;
 

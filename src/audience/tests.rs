@@ -2,15 +2,17 @@
 
 use proptest::prelude::*;
 
+use super::answer::{Member, RowsByMonth};
 use super::breakdown::{self, Dimension, Group};
-use super::evaluate::{EvaluateError, Question, evaluate, evaluate_all, is_like};
+use super::evaluate::{EvaluateError, Question, evaluate, evaluate_all};
 use super::expr::{Comparison, Expr, Metric, OnDays, Threshold};
 use super::index::Index;
-use super::list::{self, Fraction, Member, Order, Reason, Selection, Sheet};
+use super::list::{self, Fraction, Names, Order, Reason, Selection, Sheet};
 use super::overlap::{Combination, combinations};
 use super::parse;
 use super::retention::{Cohort, cohorts};
-use crate::engine::columns::COLUMNS;
+use super::rows::Pattern;
+use crate::engine::columns::COLUMNS_WITH_DEVICES;
 use crate::engine::devices::DeviceRows;
 use crate::engine::month::MonthTable;
 use crate::engine::rules::{Category, Rules};
@@ -39,7 +41,7 @@ fn answer(text: &str, tables: &[MonthTable]) -> Result<Vec<String>, EvaluateErro
     let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
     let expr = parse(text).map_err(EvaluateError::Expr)?;
     let answer = evaluate(Question { text, expr: &expr }, &indexes)?;
-    Ok(answer.customers().map(|(contract, _)| contract.to_owned()).collect())
+    Ok(answer.customers().map(|member| member.contract.to_owned()).collect())
 }
 
 #[test]
@@ -107,7 +109,13 @@ fn months_are_asked_by_name_and_against_the_month_before() {
         table("2022-03", &[person("A", 1), person("B", 2), person("C", 3)]),
         table("2022-04", &[person("B", 20), person("C", 3), person("D", 4)]),
     ];
-    let cases: [(&str, &[&str]); 10] = [
+    let cases: [(&str, &[&str]); 16] = [
+        ("2022-03: (not tv > 1)", &["A"]),
+        ("2022-03: (not not tv > 1)", &["B", "C"]),
+        ("2022-03: (not (tv > 1 or 2022-04: (tv > 3)))", &["A"]),
+        ("2022-03: (lapsed or not tv < 3)", &["C"]),
+        ("2022-03: (not new)", &["A"]),
+        ("2022-03: (not lapsed)", &["A", "B", "C"]),
         ("tv", &["B", "C", "D"]),
         ("not tv > 3", &["C"]),
         ("new", &["D"]),
@@ -133,6 +141,8 @@ fn months_are_asked_by_name_and_against_the_month_before() {
     for (text, expected) in refused {
         assert_eq!(answer(text, &months).expect_err(text).to_string(), expected, "{text}");
     }
+    let brief = answer("on 2022-05-10", &months).expect_err("another month").brief();
+    assert_eq!(brief, "2022-05-10 is not in 2022-04; another month is asked by 2022-05: (…)");
     assert!(matches!(answer("tv", &[]), Err(EvaluateError::NoMonth)));
     let [_, march, mut april] = months;
     april.devices = None;
@@ -142,6 +152,78 @@ fn months_are_asked_by_name_and_against_the_month_before() {
         assert_eq!(error, "the devices of 2022-04 were not counted", "{text}");
     }
     assert_eq!(answer("2022-03: (devices = 1)", &months).expect("March counts them"), ["A", "B", "C"]);
+}
+
+#[test]
+fn what_a_month_cannot_have_is_refused() {
+    let months = [table("2022-03", &[("A".into(), [1; 5], 1)]), table("2022-04", &[("A".into(), [1; 5], 1 << 29)])];
+    let check = |text: &str, expected: Option<&str>| {
+        assert_eq!(answer(text, &months).err().map(|error| error.to_string()).as_deref(), expected, "{text}");
+    };
+    check("on 31", Some("2022-04 has no day 31"));
+    check("on 30, 31", Some("2022-04 has no day 31"));
+    check("active(31) = 1", Some("2022-04 has no day 31"));
+    check("on 25..31", None);
+    check("active(16..31) > 1", None);
+    check("2022-03: on 31", None);
+    check("taste = 'Tv_Movie'", Some("2022-04 has no taste 'Tv_Movie'; did you mean 'Movie_Tv'?"));
+    check("taste != 'movie_tv'", Some("2022-04 has no taste 'movie_tv'; did you mean 'Movie_Tv'?"));
+    check("taste = 'Movi'", Some("2022-04 has no taste 'Movi'; did you mean 'Movie'?"));
+    check("taste = 'Radio'", Some("2022-04 has no taste 'Radio'"));
+    check("taste = 'Sport_Tv' or taste = 'No'", None);
+    check("taste like 'Tv_Movie%'", None);
+}
+
+#[test]
+fn a_customer_is_shown_as_of_the_newest_month_named_that_has_them() {
+    let person = |contract: &str, tv: i64| (contract.to_owned(), [0, 0, 0, 0, tv], 1);
+    let tables = [
+        table("2022-02", &[person("A", 70), person("B", 9)]),
+        table("2022-03", &[person("B", 50), person("C", 3)]),
+        table("2022-04", &[person("C", 60), person("D", 60)]),
+    ];
+    let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
+    let shown = |text: &str, order: Order| -> Vec<String> {
+        let expr = parse(text).expect(text);
+        let answer = evaluate(Question { text, expr: &expr }, &indexes).expect(text);
+        let members = list::select(&answer, &Selection { order, ..ALL }, Names::Contracts);
+        let rows: RowsByMonth = members.iter().copied().collect();
+        assert_eq!(answer.rows_by_month(), rows, "{text}");
+        assert_eq!(answer.base_rows().len(), rows.n_users_in(tables[2].month), "{text}");
+        let groups = breakdown::count(&indexes, &rows, Dimension::MostWatch);
+        let seconds: i64 = members.iter().map(Member::total).sum();
+        assert_eq!((groups[0].users, groups[0].seconds), (rows.n_users(), seconds.into()), "{text}");
+        members.iter().map(|member| format!("{} {} {}", member.contract, member.table.month, member.total())).collect()
+    };
+    assert_eq!(shown("lapsed or tv", Order::Contract), ["B 2022-03 50", "C 2022-04 60", "D 2022-04 60"]);
+    let all = "2022-02: tv or 2022-03: tv or tv";
+    let by_total = ["A 2022-02 70", "C 2022-04 60", "D 2022-04 60", "B 2022-03 50"];
+    assert_eq!(shown(all, Order::Total), by_total);
+    assert_eq!(shown("2022-02: tv", Order::Total), ["A 2022-02 70", "B 2022-02 9"]);
+}
+
+#[test]
+fn pseudonyms_stand_in_their_own_order() {
+    let table = table("2022-04", &people(4));
+    // Backwards: 9 for 0 and so on.
+    let show = |contract: &str| contract.bytes().map(|b| char::from(b'9' - (b - b'0') % 10)).collect::<String>();
+    let masked = |order: Order, limit: Option<u64>| -> Vec<String> {
+        let expr = parse("days = 1").expect("it is sound");
+        let answer = evaluate(Question { text: "", expr: &expr }, &[Index::new(&table)]).expect("nothing is missing");
+        let members = list::select(&answer, &Selection { order, limit, ..ALL }, Names::Pseudonyms(&show));
+        members.iter().map(|member| member.contract.to_owned()).collect()
+    };
+    assert_eq!(masked(Order::Contract, None), ["C00003", "C00002", "C00001", "C00000"]);
+    assert_eq!(masked(Order::Contract, Some(1)), ["C00003"]);
+    assert_eq!(masked(Order::Total, None), ["C00001", "C00002", "C00003", "C00000"]);
+    let mut alike = people(4);
+    alike.iter_mut().for_each(|person| person.1 = [1; 5]);
+    let table = self::table("2022-04", &alike);
+    let expr = parse("days = 1").expect("it is sound");
+    let answer = evaluate(Question { text: "", expr: &expr }, &[Index::new(&table)]).expect("nothing is missing");
+    let members =
+        list::select(&answer, &Selection { order: Order::Total, limit: Some(2), ..ALL }, Names::Pseudonyms(&show));
+    assert_eq!(members.iter().map(|member| member.contract).collect::<Vec<_>>(), ["C00003", "C00002"]);
 }
 
 #[test]
@@ -162,6 +244,19 @@ fn a_list_is_the_first_column_of_a_file() {
         let text = format!("in('{}')", path.display());
         assert_eq!(answer(&text, &april).expect(content), expected, "{content:?}");
     }
+    let unmatched = |content: &str, text: &str| -> Vec<String> {
+        std::fs::write(&path, content).expect("a file");
+        let text = text.replace("LIST", &format!("in('{}')", path.display()));
+        let expr = parse(&text).expect("it is sound");
+        let answer =
+            evaluate(Question { text: &text, expr: &expr }, &[Index::new(&april[0])]).expect("nothing is missing");
+        let list = path.display().to_string();
+        answer.unmatched.iter().map(|unmatched| unmatched.to_string().replace(&list, "LIST")).collect()
+    };
+    assert_eq!(unmatched("A\nX\n", "LIST"), [""; 0]);
+    assert_eq!(unmatched("", "LIST"), ["LIST holds no contract"]);
+    assert_eq!(unmatched("X", "tv and not LIST"), ["the one contract in LIST is not in 2022-04"]);
+    assert_eq!(unmatched(&"X\n".repeat(1000), "LIST"), ["none of the 1,000 contracts in LIST is in 2022-04"]);
     let missing = format!("in('{}')", folder.path().join("missing.csv").display());
     assert!(matches!(answer(&missing, &april), Err(EvaluateError::List { .. })));
 }
@@ -181,7 +276,9 @@ fn patterns_match_like_sql() {
         ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "%a%a%a%a%a%a%a%a%a%ac", false),
     ];
     for (text, pattern, expected) in cases {
-        assert_eq!(is_like(text, pattern), expected, "{text} like {pattern}");
+        assert_eq!(Pattern::new(pattern).matches(text), expected, "{text} like {pattern}");
+        let doubled = pattern.replace('%', "%%%");
+        assert_eq!(Pattern::new(&doubled).matches(text), expected, "{text} like {doubled}");
     }
 }
 
@@ -341,7 +438,8 @@ fn people(n: usize) -> Vec<Person> {
 fn selected(table: &MonthTable, text: &str, selection: &Selection) -> Vec<String> {
     let expr = parse(text).expect(text);
     let answer = evaluate(Question { text, expr: &expr }, &[Index::new(table)]).expect(text);
-    list::select(&answer, selection).iter().map(|member| member.contract.to_owned()).collect()
+    let members = list::select(&answer, selection, Names::Contracts);
+    members.iter().map(|member| member.contract.to_owned()).collect()
 }
 
 const ALL: Selection = Selection { order: Order::Contract, limit: None, sample: None, seed: 0 };
@@ -376,7 +474,7 @@ fn groups_share_all_members_in_proportion_and_are_no_part_of_a_sample() {
     let table = table("2022-04", &people(10_000));
     let contracts: Vec<String> = table.contracts.iter().map(str::to_owned).collect();
     let members: Vec<Member<'_>> =
-        contracts.iter().enumerate().map(|(row, c)| Member { contract: c, row: Some(row as u32) }).collect();
+        (0..).zip(&contracts).map(|(row, contract)| Member { contract, table: &table, row }).collect();
     let groups = list::split(&members, &[90, 10], 1);
     assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), 10_000);
     assert!((900..1_100).contains(&groups[1].len()), "{}", groups[1].len());
@@ -391,20 +489,23 @@ fn groups_share_all_members_in_proportion_and_are_no_part_of_a_sample() {
 #[test]
 fn lists_are_written_in_each_form() {
     let table = table("2022-04", &[("A,1".into(), [60, 0, 0, 0, 5], 0b101), ("B".into(), [0; 5], 1)]);
-    let column = |name: &str| COLUMNS.iter().find(|column| column.name == name).expect("a column");
-    let columns = ["TotalDuration", "Taste", "Activeness", "Date"].map(column);
+    let mut march = self::table("2022-03", &[("gone".into(), [0, 7, 0, 0, 0], 0b111)]);
+    march.devices = None;
+    let column = |name: &str| COLUMNS_WITH_DEVICES.iter().find(|column| column.name == name).expect("a column");
+    let columns = ["Month", "TotalDuration", "Taste", "Devices"].map(column);
     let members = [
-        Member { contract: "A,1", row: Some(0) },
-        Member { contract: "gone", row: None },
-        Member { contract: "B", row: Some(1) },
+        Member { contract: "A,1", table: &table, row: 0 },
+        Member { contract: "gone", table: &march, row: 0 },
+        Member { contract: "B", table: &table, row: 1 },
     ];
-    let sheet = Sheet { table: &table, columns: &columns, reasons: &[], show: &|contract| contract.to_owned() };
+    let sheet = Sheet { base: table.month, columns: &columns, reasons: &[], names: Names::Contracts };
     let mut text = Vec::new();
     list::write_csv(&members, &sheet, &mut text).expect("memory takes it");
-    let expected = "Contract,TotalDuration,Taste,Activeness,Date\n\"A,1\",65,Movie_Tv,2,2022-05-01\ngone,,,,\nB,0,No,1,2022-05-01\n";
+    let expected = "Contract,Month,TotalDuration,Taste,Devices\n\"A,1\",2022-04-01,65,Movie_Tv,0\n\
+                    gone,2022-03-01,7,Sport,\nB,2022-04-01,0,No,1\n";
     assert_eq!(String::from_utf8(text).expect("text"), expected);
 
-    let masked = Sheet { show: &|_| "m-1".to_owned(), columns: &[], ..sheet };
+    let masked = Sheet { names: Names::Pseudonyms(&|_| "m-1".to_owned()), columns: &[], ..sheet };
     let mut text = Vec::new();
     list::write_csv(&members, &masked, &mut text).expect("memory takes it");
     assert_eq!(text, b"Contract\nm-1\nm-1\nm-1\n");
@@ -418,27 +519,32 @@ fn lists_are_written_in_each_form() {
     assert_eq!(
         rows,
         [
-            "{Contract: \"A,1\", TotalDuration: 65, Taste: \"Movie_Tv\", Activeness: 2, Date: 2022-05-01}",
-            "{Contract: \"gone\", TotalDuration: null, Taste: null, Activeness: null, Date: null}",
-            "{Contract: \"B\", TotalDuration: 0, Taste: \"No\", Activeness: 1, Date: 2022-05-01}",
+            "{Contract: \"A,1\", Month: 2022-04-01, TotalDuration: 65, Taste: \"Movie_Tv\", Devices: 0}",
+            "{Contract: \"gone\", Month: 2022-03-01, TotalDuration: 7, Taste: \"Sport\", Devices: null}",
+            "{Contract: \"B\", Month: 2022-04-01, TotalDuration: 0, Taste: \"No\", Devices: 1}",
         ]
     );
 
-    let reason = |text: &str, rows: &[u32]| Reason { text: text.to_owned(), rows: rows.iter().collect() };
-    let reasons = [reason("calls", &[0]), reason("asks, too", &[0, 1])];
+    let reason = |text: &str, rows: &[u32], elsewhere: &[&'static str]| Reason {
+        text: text.to_owned(),
+        rows: rows.iter().collect(),
+        elsewhere: elsewhere.iter().copied().collect(),
+    };
+    let reasons = [reason("calls", &[0], &[]), reason("asks, too", &[0, 1], &["gone", "B"])];
     let explained = Sheet { columns: &columns[2..3], reasons: &reasons, ..sheet };
     let mut text = Vec::new();
     list::write_csv(&members, &explained, &mut text).expect("memory takes it");
-    let expected = "Contract,Activeness,Reason\n\"A,1\",2,\"calls; asks, too\"\ngone,,\nB,1,\"asks, too\"\n";
+    let expected =
+        "Contract,Taste,Reason\n\"A,1\",Movie_Tv,\"calls; asks, too\"\ngone,Sport,\"asks, too\"\nB,No,\"asks, too\"\n";
     assert_eq!(String::from_utf8(text).expect("text"), expected);
     let mut bytes = Vec::new();
     list::write_parquet(&members, &explained, &mut bytes).expect("memory takes it");
     let reader = parquet::file::reader::SerializedFileReader::new(bytes::Bytes::from(bytes)).expect("Parquet");
     let first = reader.get_row_iter(None).expect("rows").next().expect("a row").expect("a row").to_string();
-    assert_eq!(first, "{Contract: \"A,1\", Activeness: 2, Reason: \"calls; asks, too\"}");
+    assert_eq!(first, "{Contract: \"A,1\", Taste: \"Movie_Tv\", Reason: \"calls; asks, too\"}");
 
     let mut bytes = Vec::new();
-    assert_eq!(list::write_roaring(&members, &mut bytes).expect("memory takes it"), 2);
+    assert_eq!(list::write_roaring(&members, table.month, &mut bytes).expect("memory takes it"), 2);
     let rows = roaring::RoaringBitmap::deserialize_from(&bytes[..]).expect("a bitmap");
     assert_eq!(rows.iter().collect::<Vec<_>>(), [0, 1]);
 }
@@ -455,8 +561,9 @@ fn an_answer_is_counted_by_labels() {
             ("E".into(), [0, 50, 0, 0, 0], 0b1),
         ],
     );
-    let index = Index::new(&table);
-    let rows = [0, 1, 2, 3].into_iter().collect();
+    let indexes = [Index::new(&table)];
+    let members: Vec<Member<'_>> = (0..4).map(|row| Member { contract: "", table: &table, row }).collect();
+    let rows: RowsByMonth = members.iter().copied().collect();
     let group = |label: &str, users, seconds| Group { label: label.to_owned(), users, seconds };
     let cases = [
         (Dimension::Taste, vec![group("Movie_Tv", 2, 20), group("No", 1, 0), group("Tv", 1, 5)]),
@@ -465,7 +572,7 @@ fn an_answer_is_counted_by_labels() {
         (Dimension::Category, vec![group("Tv", 3, 22), group("Movie", 2, 3)]),
     ];
     for (dimension, expected) in cases {
-        assert_eq!(breakdown::count(&index, &rows, dimension), expected, "{dimension:?}");
+        assert_eq!(breakdown::count(&indexes, &rows, dimension), expected, "{dimension:?}");
     }
 }
 

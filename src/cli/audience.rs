@@ -52,8 +52,10 @@ Expressions:
   taste = 'Movie_Tv'      the column Taste; also !=, and like with % for any text and _ for one character
   contract like 'HN%'     the customer; also = and !=
   in('list.csv')          contracts in the first column of a file
-  2022-03: (tv > 1h)      asked of that month, which is given too; without it the newest one is asked
-  new retained lapsed     against the month before, which is given too
+  2022-03: (tv > 1h)      the customers of that month, which is given too; without it the newest one is asked. `not` means
+                          the other customers: within the parentheses those of that month, else those of all months named
+  new retained lapsed     against the month before, which is given too. Who is not in the newest month is listed, ordered
+                          and summed as in the newest month named that has them
   at_risk heavy light kids movie_upsell shared one_day
                           audiences with a name, and those of --audiences FILE.toml"
 );
@@ -77,9 +79,9 @@ pub(super) struct Ask {
     #[arg(value_name = "MONTH.parquet|FOLDER|'EXPRESSION'", value_hint = ValueHint::AnyPath)]
     words: Vec<OsString>,
     /// Only the number, for scripts
-    #[arg(long)]
+    #[arg(long, conflicts_with = "by")]
     count: bool,
-    /// Count by this as well
+    /// Break the count down by this
     #[arg(long)]
     by: Option<DimensionName>,
     /// Write the list of customers to this file; .roaring holds their rows in the month file as a portable bitmap
@@ -91,13 +93,13 @@ pub(super) struct Ask {
     /// The order of the list: by contract, or by total, largest first [default: contract]
     #[arg(long)]
     order: Option<OrderName>,
-    /// Only the first so many of the list
+    /// Only the first N customers of the list
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// Only this part of the customers, chosen by contract and --seed: the same ones in every month
     #[arg(long, value_name = "N%")]
     sample: Option<Percent>,
-    /// Cut them into groups, chosen by contract and --seed: FILE-1, FILE-2, …
+    /// Split them into groups, chosen by contract and --seed: FILE-1, FILE-2, …
     #[arg(long, value_name = "90:10")]
     split: Option<Shares>,
     /// The sizes of all combinations of these audiences
@@ -191,28 +193,15 @@ impl Resolver<'_> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             usage(format!("the audiences {} cannot be read: {error}", path.display()), "name another file")
         })?;
-        named::read(&text, builtin).map_err(|error| {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        named::read(&text, folder, builtin).map_err(|error| {
             usage(format!("{}: {error}", path.display()), "correct it; `viewmart audience --help` tells the language")
         })
     }
 
     fn customers(&self, ask: Ask, expression: AskedExpr, names: Vec<NamedAudience>) -> Result<CustomersPlan, Error> {
-        let Ask { count, by, out, columns, order, limit, sample, split, .. } = ask;
-        let is_listed = !columns.is_empty() || order.is_some() || limit.is_some();
-        let list = match out {
-            Some(path) => match ListFormat::of(&path) {
-                Some(ListFormat::Roaring) if !columns.is_empty() => {
-                    return Err(usage("a bitmap has no columns", "leave --columns out, or write .csv or .parquet"));
-                }
-                Some(format) => Some(ListTarget::File(path, format)),
-                None => {
-                    let what = format!("{}: the ending says no format of a list", path.display());
-                    return Err(usage(what, "name a file that ends in .csv, .parquet or .roaring"));
-                }
-            },
-            None if is_listed && !count && split.is_none() => Some(ListTarget::Stdout),
-            None => None,
-        };
+        let list = self.list_target(&ask)?;
+        let Ask { count, by, columns, order, limit, sample, split, .. } = ask;
         Ok(CustomersPlan {
             expression,
             by: by.map(|name| match name {
@@ -240,6 +229,48 @@ impl Resolver<'_> {
     }
 }
 
+impl Resolver<'_> {
+    /// Where a list goes; none where none is asked for. What would be left out of the answer is refused.
+    fn list_target(&self, ask: &Ask) -> Result<Option<ListTarget>, Error> {
+        let Some(path) = &ask.out else { return list_on_stdout(ask) };
+        match ListFormat::of(path) {
+            Some(ListFormat::Roaring) if !ask.columns.is_empty() => {
+                Err(usage("a bitmap has no columns", "leave --columns out, or write .csv or .parquet"))
+            }
+            Some(ListFormat::Roaring) if ask.order.is_some() && ask.limit.is_none() => {
+                Err(usage("a bitmap has no order", "leave --order out, or write .csv or .parquet"))
+            }
+            // Rows of the month file lead to the contracts.
+            Some(ListFormat::Roaring) if self.mask()?.is_some() => Err(usage(
+                "a bitmap of rows has no pseudonyms",
+                "leave --mask-contracts out, or write .csv or .parquet",
+            )),
+            Some(format) => Ok(Some(ListTarget::File(path.clone(), format))),
+            None => {
+                let what = format!("{}: the ending says no format of a list", path.display());
+                Err(usage(what, "name a file that ends in .csv, .parquet or .roaring"))
+            }
+        }
+    }
+}
+
+/// A list for stdout, where a flag asks for one: what else goes there is asked for by itself.
+fn list_on_stdout(ask: &Ask) -> Result<Option<ListTarget>, Error> {
+    let flags =
+        [("--columns", !ask.columns.is_empty()), ("--order", ask.order.is_some()), ("--limit", ask.limit.is_some())];
+    let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given) else { return Ok(None) };
+    let others = [("--by", ask.by.is_some()), ("--split", ask.split.is_some()), ("--count", ask.count)];
+    match others.into_iter().find(|(_, is_given)| *is_given) {
+        Some((other, _)) => {
+            let what = format!("{flag} asks for a list on stdout, where {other} prints something else");
+            Err(usage(what, &format!("write the list to a file with --out, or leave {flag} out")))
+        }
+        None => Ok(Some(ListTarget::Stdout)),
+    }
+}
+
+const LANGUAGE: &str = "`viewmart audience --help` tells the language";
+
 const ASK: &str = "write `viewmart audience MONTH.parquet 'tv > 10h'`; `viewmart audience --help` tells the language";
 
 impl Ask {
@@ -266,17 +297,22 @@ fn sorted(words: &[OsString], names: &[NamedAudience]) -> Result<(Vec<PathBuf>, 
     if is_path && months.is_empty() {
         return Ok((paths(words), None));
     }
-    match asked(&last.to_string_lossy(), names) {
-        Ok(expression) => Ok((paths(months), Some(expression))),
+    let text = last.to_string_lossy();
+    match parse_with(&text, names) {
+        Ok(expr) => Ok((paths(months), Some(AskedExpr { text: text.into_owned(), expr }))),
         Err(_) if is_path => Ok((paths(words), None)),
-        Err(error) => Err(error),
+        Err(error) => {
+            let is_one_word = !text.contains(char::is_whitespace);
+            let no_path = if is_one_word { "\nand no file or folder has that name" } else { "" };
+            Err(usage(format!("{error}{no_path}"), LANGUAGE))
+        }
     }
 }
 
 fn asked(text: &str, names: &[NamedAudience]) -> Result<AskedExpr, Error> {
     match parse_with(text, names) {
         Ok(expr) => Ok(AskedExpr { text: text.to_owned(), expr }),
-        Err(error) => Err(usage(error.to_string(), "`viewmart audience --help` tells the language")),
+        Err(error) => Err(usage(error.to_string(), LANGUAGE)),
     }
 }
 

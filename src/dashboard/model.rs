@@ -39,6 +39,8 @@ pub struct MonthModel {
     pub days: Vec<DayAudience>,
     /// Table `top_customers`, by place.
     pub top_customers: Vec<TopCustomer>,
+    /// Table `top_customers_unshared`, by place.
+    pub top_unshared: Vec<TopCustomer>,
     /// Table `data_quality`, most records first within each reason; see [`MonthModel::n_records`].
     pub quality: Vec<QualityCount>,
     /// Table `daily_quality`, ascending: what became of the records of each day.
@@ -241,6 +243,8 @@ pub struct AudienceSize {
     pub name: String,
     /// What it is.
     pub description: String,
+    /// Who is in it.
+    pub expression: String,
     /// Customers.
     pub users: i64,
     /// Their seconds.
@@ -298,6 +302,7 @@ impl MonthModel {
             tastes: Vec::new(),
             days: Vec::new(),
             top_customers: Vec::new(),
+            top_unshared: Vec::new(),
             quality: Vec::new(),
             daily_quality: BTreeMap::new(),
             watch_bands: Vec::new(),

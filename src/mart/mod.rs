@@ -26,7 +26,7 @@ struct Part {
 }
 
 /// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
-const PARTS: [Part; 19] = [
+const PARTS: [Part; 20] = [
     Part { table: &tables::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
     Part { table: &tables::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
     Part { table: &tables::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
@@ -50,6 +50,11 @@ const PARTS: [Part; 19] = [
     },
     Part { table: &tables::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
     Part { table: &tables::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
+    Part {
+        table: &tables::TOP_CUSTOMERS_UNSHARED,
+        reads: Reads::Mart,
+        rows: include_str!("sql/top_customers_unshared.sql"),
+    },
     Part {
         table: &tables::DEVICE_DISTRIBUTION,
         reads: Reads::Warehouse,
@@ -360,11 +365,12 @@ mod tests {
         check(&mut warehouse, &[], &[]);
         let mut record = RunRecord::of_table(&table, "2022-05-01T00:00:00Z".parse().unwrap());
         for (name, users, seconds) in [("kids", 3, 60), ("gone", 0, 0)] {
-            let description = String::new();
+            let (description, expression) = (String::new(), String::new());
             let others_median_seconds = 0;
             record.audiences.push(RunAudience {
                 name: name.into(),
                 description,
+                expression,
                 users,
                 seconds,
                 others_median_seconds,
@@ -542,6 +548,37 @@ mod tests {
             .map(|(customer, place)| format!("{place}|{}|{}|Movie|1", customer.0, customer.1[0]))
             .collect();
         assert_eq!(rows(&mut warehouse, "2022-04", &tables::TOP_CUSTOMERS), expected);
+    }
+
+    #[test]
+    fn the_top_without_shared_accounts_is_found_behind_them() {
+        const DAY: i64 = 86_400;
+        let rules = Rules::preset("default").unwrap();
+        let expected = |customers: &[Customer<'_>]| -> Vec<String> {
+            let is_unshared = |customer: &&Customer<'_>| customer.1[0] <= DAY * i64::from(customer.2);
+            let mut sorted: Vec<&Customer<'_>> = customers.iter().filter(is_unshared).collect();
+            sorted.sort_by_key(|customer| (-customer.1[0], customer.0));
+            let row = |(customer, place): (&&Customer<'_>, i32)| {
+                let taste = if customer.1[0] > 0 { "Movie" } else { "No" };
+                format!("{place}|{}|{}|{taste}|{}", customer.0, customer.1[0], customer.2)
+            };
+            sorted.iter().take(10).zip(1..).map(row).collect()
+        };
+        let contracts: Vec<String> = (0..400).map(|n| format!("{n:03}")).collect();
+        // So many shared ones in front of others with so many different numbers of active days.
+        for (n_shared, n_others, n_days) in [(150, 200, 30), (150, 200, 1), (150, 3, 3), (150, 0, 1), (0, 40, 12)] {
+            let shared = (0..n_shared).map(|n| (1 + n % 30, DAY * (1 + n % 30) + 1 + n));
+            let others = (0..n_others).map(|n| (1 + n % n_days, DAY * (1 + n % n_days) - n / n_days * 7));
+            let customers: Vec<Customer<'_>> = contracts
+                .iter()
+                .zip(shared.chain(others))
+                .map(|(contract, (days, seconds))| (contract.as_str(), [seconds, 0, 0, 0, 0], days as u8))
+                .collect();
+            let folder = tempfile::tempdir().unwrap();
+            let mut warehouse = loaded(folder.path(), &[month_table("2022-04", &rules, &customers)]);
+            let found = rows(&mut warehouse, "2022-04", &tables::TOP_CUSTOMERS_UNSHARED);
+            assert_eq!(found, expected(&customers), "{n_shared} {n_others} {n_days}");
+        }
     }
 
     #[test]

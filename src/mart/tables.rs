@@ -105,6 +105,22 @@ pub const TOP_CUSTOMERS: Table = Table {
     key: &["Month", "Place"],
 };
 
+/// The ten customers with the most seconds of those who are no shared account.
+pub const TOP_CUSTOMERS_UNSHARED: Table = Table {
+    database: Database::Mart,
+    name: "top_customers_unshared",
+    comment: "the ten customers with the most seconds of those with at most 24 hours on an active day, ties by contract",
+    columns: &[
+        added("Month", Date, "first day of the month", ""),
+        added("Place", Int, "rank, 1 has the most seconds", ""),
+        added("Contract", Text(100), "customer", ""),
+        added("TotalDuration", BigInt, "seconds of all categories", ""),
+        added("Taste", Text(50), "categories watched, joined by _", ""),
+        added("Activeness", Int, "days with a kept record", ""),
+    ],
+    key: &["Month", "Place"],
+};
+
 /// The days of the month.
 pub const DAILY_AUDIENCE: Table = Table {
     database: Database::Mart,
@@ -204,9 +220,9 @@ pub const WATCH_TIME_SUMMARY: Table = Table {
         column("Month", Date, "first day of the month"),
         column("Users", BigInt, "customers"),
         column("Seconds", BigInt, "their seconds"),
-        column("MedianSeconds", BigInt, "half of the customers have at most so many seconds"),
-        column("P90Seconds", BigInt, "90 % have at most so many seconds"),
-        column("P99Seconds", BigInt, "99 % have at most so many seconds"),
+        column("MedianSeconds", BigInt, "half of the customers have at most this many seconds"),
+        column("P90Seconds", BigInt, "90 % have at most this many seconds"),
+        column("P99Seconds", BigInt, "99 % have at most this many seconds"),
         column("TopTenthUsers", BigInt, "the tenth of the customers with the most seconds, rounded up"),
         column("TopTenthSeconds", BigInt, "their seconds"),
         column("TopTenthShare", Double, "their share of all seconds, 0..1"),
@@ -354,6 +370,7 @@ pub const CUSTOMER_CELL: Table = Table {
         column("ChildSeconds", BigInt, "seconds of Child"),
         column("RelaxSeconds", BigInt, "seconds of Relax"),
         column("TvSeconds", BigInt, "seconds of Tv"),
+        column("UnsharedSeconds", BigInt, "most seconds of a customer who is no shared account; -1 where all are"),
     ],
     key: &["Part", "Cell"],
 };
@@ -388,11 +405,11 @@ pub const WATCH_TIME_RANK: Table = Table {
     key: &["Mark"],
 };
 
-/// The customers of those bins.
+/// The customers of those bins, and those whom [`TOP_CUSTOMERS_UNSHARED`] asks for.
 pub const BOUNDARY_CUSTOMER: Table = Table {
     database: Database::Work,
     name: "boundary_customer",
-    comment: "the customers of those bins",
+    comment: "the customers of those bins, and the first who are no shared account",
     columns: &[
         column("Contract", Text(100), "customer"),
         column("TotalDuration", BigInt, "seconds of all categories"),

@@ -111,7 +111,7 @@ pub enum MonthFileError {
         n_apps: usize,
     },
     /// Parts that are not all of the files they name.
-    #[error("{n_files} of the data files are there only in part: {}", list(.missing))]
+    #[error("{n_files} of the data files are incomplete: {}", list(.missing))]
     Incomplete {
         /// How many.
         n_files: usize,
@@ -177,6 +177,9 @@ pub enum FileFlaw {
         /// Those of a month file.
         expected: String,
     },
+    /// Customers of an audience.
+    #[error("it is a list of customers that `viewmart audience` wrote, no month file")]
+    List,
     /// Rows that Spark wrote, in a folder that lacks what the tasks counted.
     #[error("Spark wrote it, and beside it is no _viewmart.json: nobody has held its rows against the tasks")]
     Unaccepted,
@@ -229,6 +232,7 @@ impl Advice for MonthFileError {
             MonthFileError::Unusable { flaw: FileFlaw::Unaccepted, .. } => {
                 "run viewmart_spark.py again: it writes that file when every task is counted once"
             }
+            MonthFileError::Unusable { flaw: FileFlaw::List, .. } => "name the month file that it was made from",
             MonthFileError::Unusable { flaw: Format { .. }, .. } | MonthFileError::Unusable { .. } => {
                 "make it again from the lake with `viewmart transform`"
             }

@@ -1,18 +1,65 @@
-//! The month files that arguments name.
+//! The month files that arguments name, and of which months they say they are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::MonthFileError;
+use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
+
+use super::metadata::{Entries, LIST_KEY};
+use super::part_file::Between;
+use super::part_rows::PartRows;
 use super::summed::is_summed;
+use super::{FileFlaw, MonthFileError};
+use crate::engine::calendar::Month;
 
 /// How a file was found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     Named,
     InFolder,
+}
+
+/// The month files at `inputs` by the month that each says it is of, of which no more is read. Lists of customers in
+/// folders are passed over.
+///
+/// # Errors
+/// As [`find_files`], and a file that is no month file.
+pub fn find_months(inputs: &[PathBuf]) -> Result<BTreeMap<Month, Vec<PathBuf>>, MonthFileError> {
+    let mut by_month: BTreeMap<Month, Vec<PathBuf>> = BTreeMap::new();
+    for (path, origin) in find(inputs)? {
+        let month = match told_month(&path) {
+            Some(month) => Ok(month),
+            // What is wrong with it is found out by whoever reads it.
+            None => PartRows::open(&path, Between::Closed).map(|part| part.header().month),
+        };
+        match month {
+            Err(MonthFileError::Unusable { flaw: FileFlaw::List, .. }) if origin == Origin::InFolder => {}
+            month => by_month.entry(month?).or_default().push(path),
+        }
+    }
+    match by_month.is_empty() {
+        true => Err(MonthFileError::Empty { folder: inputs.first().cloned().unwrap_or_default() }),
+        false => Ok(by_month),
+    }
+}
+
+/// The month that a file says it is of; none of what is no month file.
+fn told_month(path: &Path) -> Option<Month> {
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&File::open(path).ok()?).ok()?;
+    Entries::of(metadata.file_metadata()).told_month()
+}
+
+/// Whether a file is a list of customers that `viewmart audience` wrote.
+pub fn is_list(path: &Path) -> bool {
+    let metadata = File::open(path).ok().and_then(|file| ParquetMetaDataReader::new().parse_and_finish(&file).ok());
+    metadata.is_some_and(|metadata| is_marked_as_list(metadata.file_metadata().key_value_metadata()))
+}
+
+/// Whether metadata are those of a list.
+pub(super) fn is_marked_as_list(entries: Option<&Vec<KeyValue>>) -> bool {
+    entries.into_iter().flatten().any(|entry| entry.key == LIST_KEY)
 }
 
 /// The month files at `inputs`, files and folders of them.

@@ -14,7 +14,7 @@ use super::metadata::Metadata;
 use super::part_file::Between;
 use super::part_rows::PartRows;
 use super::write::{Encoder, ROW_GROUP_ROWS, Writer};
-use super::{GapPolicy, MonthFileError, TaskList};
+use super::{FileFlaw, GapPolicy, MonthFileError, TaskList};
 use crate::engine::aggregate::days;
 use crate::engine::calendar::Month;
 use crate::engine::columns::of_month_file;
@@ -320,7 +320,10 @@ fn open_parts(inputs: &[PathBuf], asked: Option<Month>) -> Result<Vec<PartRows>,
     let found = find(inputs)?;
     let between = Between::of(found.len());
     for (path, origin) in found {
-        let part = PartRows::open(&path, between)?;
+        let part = match PartRows::open(&path, between) {
+            Err(MonthFileError::Unusable { flaw: FileFlaw::List, .. }) if origin == Origin::InFolder => continue,
+            opened => opened?,
+        };
         match (asked, origin) {
             (Some(asked), Origin::Named) if asked != part.header().month => {
                 return Err(MonthFileError::OtherMonth { file: path, found: part.header().month, asked });

@@ -21,6 +21,9 @@ use crate::engine::rules::{Category, Rules};
 /// What our keys in the metadata begin with.
 const KEY_PREFIX: &str = "viewmart.";
 
+/// The key that marks a list of customers, which may lie beside month files and is none.
+pub const LIST_KEY: &str = "viewmart.list";
+
 /// The key of the devices; only of a file whose devices were counted.
 const DEVICES: &str = "devices";
 
@@ -190,6 +193,12 @@ impl<'a> Entries<'a> {
             FORMAT => Ok(()),
             found => Err(FileFlaw::Format { found: found.chars().take(20).collect() }),
         }
+    }
+
+    /// The month that the file says it is of, where it is of this format.
+    pub fn told_month(&self) -> Option<Month> {
+        self.check_format().ok()?;
+        self.text("month").ok()?.parse().ok()
     }
 
     /// Whether the file is as it was written. `data_crc` is that of its column chunks.

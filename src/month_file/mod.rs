@@ -46,8 +46,9 @@ use crate::engine::month::MonthTable;
 
 pub use devices::{DEVICES_ENDING, Seal, devices_beside, write_devices};
 pub use error::{FileFlaw, Mismatch, MonthFileError};
-pub use find::find_files;
+pub use find::{find_files, find_months, is_list};
 pub use merge::{Merge, MergeOptions, MergeWriteError, PartDevices};
+pub use metadata::LIST_KEY;
 pub use stream::{RowWriter, StreamOf};
 pub use tasks::{GapPolicy, TaskBytes, TaskList};
 pub use write::{check_apps, write, write_sealed};

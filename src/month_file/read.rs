@@ -17,6 +17,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
 use super::devices::{DeviceReader, named};
+use super::find::is_marked_as_list;
 use super::metadata::{Entries, Header};
 use super::part_file::{Between, PartFile};
 use super::{FileFlaw, MonthFileError, days_since_epoch, schema};
@@ -382,6 +383,9 @@ fn read_values<T: DataType>(column: &mut ColumnReaderImpl<T>, n_rows: usize) -> 
 
 /// What the file says of itself, if this program wrote it.
 fn header<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R, checksum: Checksum) -> Result<Header, Failure> {
+    if is_marked_as_list(metadata.file_metadata().key_value_metadata()) {
+        return Err(FileFlaw::List.into());
+    }
     let entries = Entries::of(metadata.file_metadata());
     // An older format may have had other columns.
     entries.check_format().or_else(|flaw| match flaw {

@@ -261,8 +261,9 @@ impl Attempt {
     pub fn take_table(&mut self, table: &MonthTable, limits: &Limits) {
         self.days = table.detail.by_day();
         self.files = gate::standing_out(&table.detail, limits).into_iter().cloned().collect();
-        self.record = Some(RunRecord::of_table(table, self.started));
-        super::audience::warn_of_devices(&self.audiences, table, &mut self.warnings);
+        let mut record = RunRecord::of_table(table, self.started);
+        super::audience::measure(&self.audiences, table, &mut record, &mut self.warnings);
+        self.record = Some(record);
         self.is_read = true;
         self.n_rows = Some(table.n_rows() as u64);
         self.enter(Step::Making);
@@ -273,7 +274,6 @@ impl Attempt {
         let known = self.record.take().filter(|_| self.is_read);
         let record = self.record.insert(known.unwrap_or_else(|| RunRecord::of_table(table, self.started)));
         record.warnings.clone_from(&self.warnings);
-        super::audience::measure(&self.audiences, table, record);
         record
     }
 
@@ -371,7 +371,16 @@ impl Attempt {
             started: self.started,
             finished: Timestamp::now(),
         };
-        let record = RunRecord { status, exit_code, message, warnings: self.warnings.clone(), ..known.clone() };
+        let record = RunRecord {
+            status,
+            exit_code,
+            message,
+            warnings: self.warnings.clone(),
+            // Only a month that stands has audiences.
+            audiences: Vec::new(),
+            audience_pairs: Vec::new(),
+            ..known.clone()
+        };
         Some(Failure { record, refusal })
     }
 }

@@ -1,30 +1,33 @@
 //! `viewmart audience`: months are read, what is asked of them is answered, lists are written.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
+use serde_json::Value;
 
-use crate::artifacts;
-use crate::audience::breakdown;
-use crate::audience::evaluate::{Answer, Question, evaluate, evaluate_all, newest};
+use crate::audience::answer::{Member, RowsByMonth};
+use crate::audience::evaluate::{Question, evaluate, evaluate_all, months_of, newest, refuse_missing_month};
 use crate::audience::index::Index;
-use crate::audience::list::{self, ListFormat, Member, Order, Reason, Sheet};
+use crate::audience::list::{self, Cells, ListFormat, Names, Reason, Sheet};
 use crate::audience::outcome::{
     AudienceOutcome, AudienceSize, Customers, ListFile, ListTable, NamedSize, NamedSizes, Overlap, SplitGroup,
 };
-use crate::audience::{EvaluateError, NamedAudience, overlap, retention};
+use crate::audience::{EvaluateError, Expr, NamedAudience, breakdown, overlap, retention};
 use crate::cli::plan::{AskedExpr, AudiencePlan, CustomersPlan, Inquiry, ListColumns, ListTarget, MaskKey};
-use crate::console;
 use crate::dashboard::mask::Masker;
-use crate::engine::columns::{Cell, Column, DEVICES, Output, Values, held_by, of_month_file};
+use crate::engine::calendar::Month;
+use crate::engine::columns::{Cell, Column, DEVICES, Output, held_by, of_month_file};
 use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
-use crate::month_file::{Merge, MergeOptions};
+use crate::month_file::{self, Merge, MergeOptions};
+use crate::units::grouped;
 use crate::warehouse::{RunAudience, RunAudiencePair, RunRecord, RunWarning};
+use crate::{artifacts, console};
 
 /// Answers what is asked.
 pub(super) fn answer(plan: &AudiencePlan) -> Result<AudienceOutcome, Error> {
@@ -36,11 +39,14 @@ pub(super) fn answer(plan: &AudiencePlan) -> Result<AudienceOutcome, Error> {
         }
         Inquiry::Named(_) | Inquiry::Overlap(_) | Inquiry::Retention => Lists::default(),
     };
-    let tables = read_months(&plan.months)?;
+    let files = month_file::find_months(&plan.months)?;
+    let given: Vec<Month> = files.keys().copied().collect();
+    let wanted = months_wanted(&plan.inquiry, &given)?;
+    let tables = read_months(files, &wanted, lists.format)?;
     let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
     match &plan.inquiry {
-        Inquiry::Customers(plan) => find_customers(plan, &indexes, lists),
-        Inquiry::Named(names) => Ok(AudienceOutcome::Named(measure_named(names, &indexes)?)),
+        Inquiry::Customers(plan) => find_customers(plan, &indexes, &given, lists),
+        Inquiry::Named(names) => Ok(AudienceOutcome::Named(measure_named(names, &indexes, &given)?)),
         Inquiry::Overlap(audiences) => compare(audiences, &indexes),
         Inquiry::Retention => {
             let tables: Vec<&MonthTable> = tables.iter().collect();
@@ -53,64 +59,98 @@ pub(super) fn answer(plan: &AudiencePlan) -> Result<AudienceOutcome, Error> {
 /// What is read for the question about customers.
 fn inputs(plan: &AudiencePlan, customers: &CustomersPlan) -> Result<Vec<(PathBuf, &'static str)>, Error> {
     let mut inputs = super::steps::inputs_of_months(&plan.months)?;
+    // A list in a folder of month files is none of them, and may be written anew.
+    inputs.retain(|(path, _)| !month_file::is_list(path));
     let mut lists = Vec::new();
     customers.expression.expr.find_files(&mut lists);
+    customers.reasons.iter().for_each(|audience| audience.expr.find_files(&mut lists));
     inputs.extend(lists.into_iter().map(|path| (path.to_owned(), "a list that is read")));
     inputs.extend(customers.mask.iter().map(|key| (key.file.clone(), "the key of the pseudonyms")));
     Ok(inputs)
 }
 
-/// The months, oldest first.
-fn read_months(inputs: &[PathBuf]) -> Result<Vec<MonthTable>, Error> {
-    let read = |merge: Merge| {
+/// The months that have to be read of those `given`: the newest, which is asked, and those that the question names.
+fn months_wanted(inquiry: &Inquiry, given: &[Month]) -> Result<BTreeSet<Month>, EvaluateError> {
+    let base = given.iter().max().copied().ok_or(EvaluateError::NoMonth)?;
+    let mut wanted = BTreeSet::from([base]);
+    let mut add = |expr: &Expr| wanted.extend(months_of(expr, base));
+    match inquiry {
+        Inquiry::Customers(plan) => {
+            refuse_missing_month(&plan.expression.expr, given)?;
+            add(&plan.expression.expr);
+            plan.reasons.iter().for_each(|audience| add(&audience.expr));
+        }
+        Inquiry::Named(names) => names.iter().for_each(|audience| add(&audience.expr)),
+        Inquiry::Overlap(audiences) => {
+            for asked in audiences {
+                refuse_missing_month(&asked.expr, given)?;
+                add(&asked.expr);
+            }
+        }
+        Inquiry::Retention => wanted.extend(given),
+    }
+    Ok(wanted)
+}
+
+/// The wanted months, oldest first.
+fn read_months(
+    files: BTreeMap<Month, Vec<PathBuf>>,
+    wanted: &BTreeSet<Month>,
+    format: Option<ListFormat>,
+) -> Result<Vec<MonthTable>, Error> {
+    let base = files.keys().next_back().copied();
+    let read = |(month, files): (Month, Vec<PathBuf>)| {
+        if format == Some(ListFormat::Roaring) && Some(month) == base && files.len() > 1 {
+            let what = format!("{month} is in {} month files: a bitmap holds the rows of one", files.len());
+            return Err(super::steps::usage(what, "make one of them with `viewmart merge`, and ask that"));
+        }
+        let merge = Merge::open(&files, &MergeOptions::default())?;
         let missing = merge.incomplete();
         if let Some(first) = missing.first() {
             let n_more = missing.len() - 1;
-            let more = if n_more > 0 { format!(", and {n_more} more files are not whole") } else { String::new() };
-            console::say(format_args!("warning: {} is there only in part: {first}{more}", merge.month()));
+            let more = if n_more > 0 { format!(", and {n_more} more") } else { String::new() };
+            console::say(format_args!("warning: {} is incomplete: {first}{more}", merge.month()));
         }
         Ok(merge.into_table()?)
     };
-    Merge::open_months(inputs)?.into_iter().map(read).collect()
+    files.into_iter().filter(|(month, _)| wanted.contains(month)).map(read).collect()
 }
 
-fn find_customers(plan: &CustomersPlan, indexes: &[Index<'_>], mut lists: Lists) -> Result<AudienceOutcome, Error> {
+fn find_customers(
+    plan: &CustomersPlan,
+    indexes: &[Index<'_>],
+    given: &[Month],
+    mut lists: Lists,
+) -> Result<AudienceOutcome, Error> {
     let AskedExpr { text, expr } = &plan.expression;
     let answer = evaluate(Question { text, expr }, indexes)?;
-    let table = answer.base;
-    let mut members = list::select(&answer, &plan.selection);
-    let mask = lists.mask.take();
-    let show = |contract: &str| match &mask {
-        Some(mask) => mask.mask(contract),
-        None => contract.to_owned(),
-    };
-    if mask.is_some() && plan.selection.order == Order::Contract {
-        // In contract order the place of a pseudonym would tell whose it is.
-        members.sort_by_cached_key(|member| show(member.contract));
+    for unmatched in &answer.unmatched {
+        console::say(format_args!("warning: {unmatched}"));
     }
-    let rows = if plan.selection.takes_all() {
-        answer.base_rows()
-    } else {
-        let mut rows: Vec<u32> = members.iter().filter_map(|member| member.row).collect();
-        rows.sort_unstable();
-        rows.into_iter().collect()
+    let table = answer.base;
+    let mask = lists.mask.take();
+    let show = |contract: &str| mask.as_ref().map_or_else(String::new, |mask| mask.mask(contract));
+    let names = if mask.is_some() { Names::Pseudonyms(&show) } else { Names::Contracts };
+    let members = list::select(&answer, &plan.selection, names);
+    let rows: RowsByMonth = match plan.selection.takes_all() {
+        true => answer.rows_by_month(),
+        false => members.iter().copied().collect(),
     };
-    let by = plan.by.zip(indexes.iter().find(|index| index.table.month == table.month));
-    let by = by.map(|(dimension, index)| (dimension, breakdown::count(index, &rows, dimension)));
+    let by = plan.by.map(|dimension| (dimension, breakdown::count(indexes, &rows, dimension)));
     let groups = match plan.split.as_slice() {
         [] => vec![members.clone()],
         shares => list::split(&members, shares, plan.selection.seed),
     };
     let columns = columns_of(&plan.columns, table)?;
-    let reasons = reasons(&plan.reasons, indexes);
-    let sheet = Sheet { table, columns: &columns, reasons: &reasons, show: &show };
+    let reasons = reasons(&plan.reasons, indexes, given);
+    let sheet = Sheet { base: table.month, columns: &columns, reasons: &reasons, names };
     let list = (plan.list == Some(ListTarget::Stdout)).then(|| tabulate(&members, &sheet));
     let sizes = groups.iter().map(|group| group.len() as u64);
     Ok(AudienceOutcome::Customers(Box::new(Customers {
         month: table.month,
         expression: text.clone(),
         month_users: table.n_rows() as u64,
-        size: size_of(members.len() as u64, &rows, table),
+        size: size_of(&rows, indexes, table.month),
         by,
         split: plan.split.iter().zip(sizes).map(|(share, users)| SplitGroup { share: *share, users }).collect(),
         files: lists.write(&groups, &sheet)?,
@@ -119,15 +159,15 @@ fn find_customers(plan: &CustomersPlan, indexes: &[Index<'_>], mut lists: Lists)
     })))
 }
 
-/// The reasons of the audiences, each with its customers in the newest month; of one that asks for what is not there none
-/// is known.
-fn reasons(audiences: &[NamedAudience], indexes: &[Index<'_>]) -> Vec<Reason> {
+/// The reasons of the audiences, each with its customers; of one that asks for what is not there none is known.
+fn reasons<'a>(audiences: &[NamedAudience], indexes: &[Index<'a>], given: &[Month]) -> Vec<Reason<'a>> {
     let reason = |audience: &NamedAudience| {
-        let answer = evaluate(Question { text: &audience.text, expr: &audience.expr }, indexes);
+        let answer = refuse_missing_month(&audience.expr, given)
+            .and_then(|()| evaluate(Question { text: &audience.text, expr: &audience.expr }, indexes));
         match answer {
-            Ok(answer) => Some(Reason { text: audience.reason.clone(), rows: answer.base_rows() }),
+            Ok(answer) => Some(Reason::of(&audience.reason, &answer)),
             Err(error) => {
-                console::say(format_args!("warning: the reason of {} is left out: {error}", audience.name));
+                console::say(format_args!("warning: the reason of {} is left out: {}", audience.name, error.brief()));
                 None
             }
         }
@@ -153,23 +193,30 @@ fn columns_of(wanted: &ListColumns, table: &MonthTable) -> Result<Vec<&'static C
     }
 }
 
-fn size_of(users: u64, rows: &RoaringBitmap, table: &MonthTable) -> AudienceSize {
-    let seconds: i128 = rows.iter().map(|row| i128::from(table.total[row as usize])).sum();
-    // The sums of all parts of a month fit: it was refused otherwise.
-    AudienceSize { users, seconds: i64::try_from(seconds).unwrap_or(i64::MAX) }
+fn size_of(rows: &RowsByMonth, indexes: &[Index<'_>], base: Month) -> AudienceSize {
+    let seconds_of = |(month, rows): (Month, &RoaringBitmap)| {
+        let table = indexes.iter().map(|index| index.table).find(|table| table.month == month);
+        table.map_or(0, |table| rows.iter().map(|row| i128::from(table.total[row as usize])).sum())
+    };
+    let seconds: i128 = rows.iter().map(seconds_of).sum();
+    let users = rows.n_users();
+    // The sums of all parts of a month fit: it was refused otherwise. Those of several may not, far beyond any lake.
+    let seconds = i64::try_from(seconds).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX });
+    AudienceSize { users, elsewhere: users - rows.n_users_in(base), seconds }
 }
 
 /// How large each audience is in the newest month; of one that asks for a month that is not there, that it does.
-pub(super) fn measure_named(names: &[NamedAudience], indexes: &[Index<'_>]) -> Result<NamedSizes, Error> {
+fn measure_named(names: &[NamedAudience], indexes: &[Index<'_>], given: &[Month]) -> Result<NamedSizes, Error> {
     let base = newest(indexes)?;
     let measured = |audience: &NamedAudience| {
-        let answer = evaluate(Question { text: &audience.text, expr: &audience.expr }, indexes);
-        let size = answer.map(|answer: Answer<'_>| size_of(answer.len(), &answer.base_rows(), answer.base));
+        let answer = refuse_missing_month(&audience.expr, given)
+            .and_then(|()| evaluate(Question { text: &audience.text, expr: &audience.expr }, indexes));
+        let size = answer.map(|answer| size_of(&answer.rows_by_month(), indexes, base.month));
         NamedSize {
             name: audience.name.clone(),
             expression: audience.text.clone(),
             description: audience.description.clone(),
-            size: size.map_err(|error| error.to_string()),
+            size: size.map_err(|error| error.brief()),
         }
     };
     Ok(NamedSizes {
@@ -179,49 +226,44 @@ pub(super) fn measure_named(names: &[NamedAudience], indexes: &[Index<'_>]) -> R
     })
 }
 
-/// Warns of audiences that ask for devices where those of `table` were not counted, as far as they are to be measured in
-/// that month: whoever wants them has to know it before anything is published.
-pub(super) fn warn_of_devices(names: &[NamedAudience], table: &MonthTable, warnings: &mut Vec<RunWarning>) {
-    let month = table.month;
-    if table.counts_devices() == Devices::Counted {
-        return;
-    }
-    for audience in names.iter().filter(|audience| audience.expr.asks_for_devices(month, month)) {
-        let text = left_out(audience, &EvaluateError::NoDevices { month });
+/// Measures the audiences for the record of the run that would publish `table`. What cannot be answered from that month
+/// alone, and what a list leaves open, is a warning: whoever wants it has to know before anything is published.
+pub(super) fn measure(
+    names: &[NamedAudience],
+    table: &MonthTable,
+    record: &mut RunRecord,
+    warnings: &mut Vec<RunWarning>,
+) {
+    let indexes = [Index::new(table)];
+    let mut warn = |text: String| {
         console::say(format_args!("warning: {text}"));
         warnings.push(RunWarning { kind: "audience".to_owned(), text });
-    }
-}
-
-fn left_out(audience: &NamedAudience, error: &EvaluateError) -> String {
-    format!("audience {} is left out: {error}", audience.name)
-}
-
-/// Measures the audiences for the record of the run that publishes `table`. Of one that cannot be answered from that
-/// month alone a warning is shown.
-pub(super) fn measure(names: &[NamedAudience], table: &MonthTable, record: &mut RunRecord) {
-    let indexes = [Index::new(table)];
-    let rows = |audience: &NamedAudience| {
-        let answer = evaluate(Question { text: &audience.text, expr: &audience.expr }, &indexes);
-        answer.map(|answer| answer.base_rows())
     };
     let mut measured: Vec<(&NamedAudience, RoaringBitmap)> = Vec::new();
     for audience in names {
-        match rows(audience) {
-            Ok(rows) => measured.push((audience, rows)),
-            // Of this month that was told before.
-            Err(EvaluateError::NoDevices { .. }) => {}
-            Err(error) => console::say(format_args!("warning: {}", left_out(audience, &error))),
+        match evaluate(Question { text: &audience.text, expr: &audience.expr }, &indexes) {
+            Ok(answer) => {
+                answer.unmatched.iter().for_each(|unmatched| warn(format!("audience {}: {unmatched}", audience.name)));
+                measured.push((audience, answer.base_rows()));
+            }
+            Err(error) => warn(format!("audience {} is left out: {}", audience.name, error.brief())),
         }
     }
     let sized = measured.par_iter().map(|(audience, rows)| {
-        let AudienceSize { users, seconds } = size_of(rows.len(), rows, table);
         let description = match audience.description.as_str() {
             "" => audience.text.clone(),
             description => description.to_owned(),
         };
-        let others_median_seconds = median_of_others(rows, table);
-        RunAudience { name: audience.name.clone(), description, users, seconds, others_median_seconds }
+        let seconds: i128 = rows.iter().map(|row| i128::from(table.total[row as usize])).sum();
+        RunAudience {
+            name: audience.name.clone(),
+            description,
+            expression: audience.text.clone(),
+            users: rows.len(),
+            // The sums of all parts of a month fit: it was refused otherwise.
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            others_median_seconds: median_of_others(rows, table),
+        }
     });
     record.audiences = sized.collect();
     let pairs = measured.iter().flat_map(|one| measured.iter().map(move |other| (one, other)));
@@ -261,18 +303,17 @@ fn compare(audiences: &[AskedExpr], indexes: &[Index<'_>]) -> Result<AudienceOut
 
 /// The list in memory.
 fn tabulate(members: &[Member<'_>], sheet: &Sheet<'_>) -> ListTable {
-    let values: Vec<Values<'_>> = sheet.columns.iter().map(|column| column.values(sheet.table)).collect();
-    let cell = |cell: Cell<'_>| match cell {
-        Cell::Date(date) => date.to_string().into(),
-        Cell::Text(text) => text.into(),
-        Cell::Integer(number) => number.into(),
+    let cells = Cells::new(members, sheet.columns);
+    let value = |cell: Option<Cell<'_>>| match cell {
+        None => Value::Null,
+        Some(Cell::Date(date)) => date.to_string().into(),
+        Some(Cell::Text(text)) => text.into(),
+        Some(Cell::Integer(number)) => number.into(),
     };
     let row = |member: &Member<'_>| {
-        let of_month = values
-            .iter()
-            .map(|values| member.row.map_or(serde_json::Value::Null, |row| cell(values.cell(row as usize))));
-        let reason = sheet.reason(member).map(serde_json::Value::from);
-        std::iter::once((sheet.show)(member.contract).into()).chain(of_month).chain(reason).collect()
+        let reason = sheet.reason(member).map(Value::from);
+        let contract = sheet.names.of(member.contract).into_owned().into();
+        std::iter::once(contract).chain(cells.row(member).map(value)).chain(reason).collect()
     };
     ListTable { header: sheet.header().collect(), rows: members.iter().map(row).collect() }
 }
@@ -313,15 +354,19 @@ impl Lists {
                 ListFormat::Parquet => {
                     list::write_parquet(members, sheet, out).map_err(io::Error::from).map(|()| members.len() as u64)
                 }
-                ListFormat::Roaring => list::write_roaring(members, out),
+                ListFormat::Roaring => list::write_roaring(members, sheet.base, out),
             })?;
             let path = file.target().to_owned();
             if users < members.len() as u64 {
                 let n_left_out = members.len() as u64 - users;
                 console::say(format_args!(
-                    "warning: {}: {n_left_out} customers are not in {} and have no row there; .csv holds them too",
+                    "warning: {}: {} not in {} and so without a row there; .csv holds them too",
                     path.display(),
-                    sheet.table.month
+                    match n_left_out {
+                        1 => "1 customer is".to_owned(),
+                        n => format!("{} customers are", grouped(n)),
+                    },
+                    sheet.base
                 ));
             }
             written.push(ListFile { path, users });

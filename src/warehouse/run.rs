@@ -17,6 +17,9 @@ use crate::engine::ledger::{AppSums, Ids, InputFile, Ledger, Reason};
 use crate::engine::month::{DayActivity, MonthTable, Provenance};
 use crate::engine::rules::Category;
 
+/// Most characters of what is said of an audience: more than people read, and what any server takes in one text.
+const MAX_AUDIENCE_CHARS: usize = 10_000;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStatus {
@@ -94,6 +97,8 @@ pub struct RunAudience {
     pub name: String,
     /// What it is.
     pub description: String,
+    /// Who is in it.
+    pub expression: String,
     /// Customers.
     pub users: u64,
     /// Their seconds.
@@ -217,9 +222,10 @@ impl RunRecord {
         });
         let text = |text: &str| Value::Text(text.to_owned());
         let audiences = self.audiences.iter().zip(1..).map(|(audience, place)| {
-            let RunAudience { name, description, users, seconds, others_median_seconds } = audience;
+            let RunAudience { name, description, expression, users, seconds, others_median_seconds } = audience;
             let numbers = [count(*users), Value::Integer(*seconds), Value::Integer(*others_median_seconds)];
-            [Value::Integer(place), text(name), text(description)].into_iter().chain(numbers).collect()
+            let texts = [description, expression].map(|words| Value::Text(cut(words, MAX_AUDIENCE_CHARS)));
+            [Value::Integer(place), text(name)].into_iter().chain(texts).chain(numbers).collect()
         });
         let pairs = self
             .audience_pairs
@@ -419,6 +425,7 @@ mod tests {
         record.audiences.push(RunAudience {
             name: name.clone(),
             description: "Children".into(),
+            expression: "é".repeat(MAX_AUDIENCE_CHARS + 1),
             users: 3,
             seconds: 9,
             others_median_seconds: 4,
@@ -448,8 +455,9 @@ mod tests {
         );
         assert_eq!(warnings.1, [[Value::Integer(1), text("packing"), text("gzip under .json")]]);
         let numbers = [3, 9, 4].map(Value::Integer);
+        let cut = text(&"é".repeat(MAX_AUDIENCE_CHARS));
         let of_kids: Vec<Value> =
-            [Value::Integer(1), text("kids"), text("Children")].into_iter().chain(numbers).collect();
+            [Value::Integer(1), text("kids"), text("Children"), cut].into_iter().chain(numbers).collect();
         assert_eq!(audiences.1, [of_kids]);
         assert_eq!(pairs.1, [[text("kids"), text("one_day"), Value::Integer(1)]]);
     }

@@ -77,8 +77,8 @@ fn an_expression_is_counted() {
     let value: serde_json::Value =
         serde_json::from_str(&answer(&work, &[APRIL, "tv", "--json", "--by", "most"])).unwrap();
     let expected = serde_json::json!({
-        "month": "2022-04", "expression": "tv", "month_users": 5, "users": 2, "seconds": 300_000, "user_share": 0.4,
-        "by": "most", "groups": [{"label": "Tv", "users": 2, "seconds": 300_000}],
+        "month": "2022-04", "expression": "tv", "month_users": 5, "users": 2, "users_elsewhere": 0, "seconds": 300_000,
+        "user_share": 0.4, "by": "most", "groups": [{"label": "Tv", "users": 2, "seconds": 300_000}],
     });
     assert_eq!(value, expected);
 }
@@ -89,15 +89,35 @@ fn months_are_asked_against_each_other() {
     let cases = [
         ("retained", "1 of 5 customers (20.00 %), 33.3 hours"),
         ("new and on weekend", "3 of 5 customers (60.00 %), 1.1 hours"),
-        ("lapsed", "1 of 5 customers (20.00 %), 0.0 hours"),
+        ("lapsed", "1 customer, not in 2022-04, 2.0 hours"),
         ("2022-03: (tv > 500) and tv > 1h", "1 of 5 customers (20.00 %), 33.3 hours"),
+        ("2022-03: (not tv > 1h) and tv", "1 of 5 customers (20.00 %), 33.3 hours"),
+        ("lapsed or tv >= 0", "6 customers, 1 of them not in 2022-04, 86.4 hours"),
+        ("2022-03: (tv > 1h and not 2022-04: (tv))", "1 customer, not in 2022-04, 2.0 hours"),
     ];
     for (expression, expected) in cases {
         let found = answer(&work, &["months", expression]);
         assert_eq!(found, format!("month 2022-04: {expected}\n"), "{expression}");
     }
-    let listed = answer(&work, &["months", "lapsed or sport", "--columns", "TotalDuration"]);
-    assert_eq!(listed, "Contract  TotalDuration\nOLD1\nSG01                200\n");
+    let listed = answer(&work, &["months", "lapsed or sport", "--columns", "Month,TotalDuration", "--order", "total"]);
+    let expected = "\
+Contract  Month       TotalDuration
+OLD1      2022-03-01           7200
+SG01      2022-04-01            200
+";
+    assert_eq!(listed, expected);
+    let counted = answer(&work, &["months", "lapsed or sport", "--by", "most"]);
+    let expected = "\
+month 2022-04: 2 customers, 1 of them not in 2022-04, 2.1 hours
+
+most   customers    share  hours
+Sport          1  50.00 %    0.1
+Tv             1  50.00 %    2.0
+";
+    assert_eq!(counted, expected);
+    let value: serde_json::Value =
+        serde_json::from_str(&answer(&work, &["months", "lapsed or tv >= 0", "--json"])).unwrap();
+    assert_eq!((&value["users"], &value["users_elsewhere"], &value["user_share"]), (&6.into(), &1.into(), &1.0.into()));
     let triangle = "first month  2022-03  2022-04\n2022-03            2        1\n2022-04                     4\n";
     assert_eq!(answer(&work, &["--retention", "months"]), triangle);
     let value: serde_json::Value = serde_json::from_str(&answer(&work, &["--retention", "months", "--json"])).unwrap();
@@ -180,7 +200,7 @@ gone                  -        -      -  the expression needs 2022-03, but the m
     assert_eq!(answer(&work, &[APRIL, "--audiences", "mine.toml"]), expected);
     assert!(
         answer(&work, &["months", "--audiences", "mine.toml"])
-            .ends_with("gone                  1  20.00 %    0.0  Left\n")
+            .ends_with("gone                  1   0.00 %    2.0  Left\n")
     );
     work.write("viewmart.toml", "audiences = 'mine.toml'\n");
     assert_eq!(answer(&work, &[APRIL, "silent", "--count"]), "2\n");
@@ -268,6 +288,66 @@ fn masked_lists_hold_no_contract_and_not_their_order() {
     let lines: Vec<&str> = text.lines().skip(1).collect();
     assert!(lines.len() == 5 && lines.iter().all(|line| line.starts_with("m-")), "{text}");
     assert!(lines.is_sorted(), "{text}");
+    let arguments = ["audience", APRIL, "tv", "--mask-contracts", "--out", "rows.roaring"];
+    let mut command = work.command(arguments);
+    command.env("VIEWMART_MASK_KEY", "0123456789abcdef");
+    Finished::of(command.output().unwrap()).failed(2, &["a bitmap of rows has no pseudonyms", "next:"]);
+    assert!(!work.path("rows.roaring").exists());
+}
+
+#[test]
+fn only_the_months_that_are_asked_are_read() {
+    let work = months();
+    // A damaged month, whose footer still says which one it is.
+    let path = work.path("months/month-2022-03.parquet");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(answer(&work, &["months", "tv", "--count"]), "2\n");
+    ask(&work, &["months", "retained"]).failed(4, &["month-2022-03.parquet"]);
+    ask(&work, &["months", "2022-02: tv"])
+        .failed(2, &["the expression needs 2022-02, but the months given are 2022-03, 2022-04"]);
+}
+
+#[test]
+fn a_list_in_a_folder_of_month_files_is_none_of_them() {
+    let work = months();
+    let list = ["months", "tv", "--out", "months/tv.parquet"];
+    ask(&work, &list).ok();
+    ask(&work, &list).ok();
+    assert_eq!(answer(&work, &["months", "tv", "--count"]), "2\n");
+    work.run(["merge", "months", "--month", "2022-04", "--out", "merged", "-q"]).ok();
+    ask(&work, &["months/tv.parquet", "tv"]).failed(4, &["tv.parquet: it is a list of customers", "next:"]);
+    work.write("only/tv.parquet", work.read("months/tv.parquet"));
+    ask(&work, &["only", "tv"]).failed(2, &["only: holds no month file"]);
+}
+
+#[test]
+fn a_bitmap_is_of_the_rows_of_one_file() {
+    let work = months();
+    work.run(["transform", "lake/20220401.csv", "lake/20220402.csv", "--out", "a", "-q"]).ok();
+    work.run(["transform", "lake/20220405.csv", "--out", "b", "-q"]).ok();
+    let parts = ["a", "b", "tv", "--out", "tv.roaring"];
+    ask(&work, &parts).failed(2, &["2022-04 is in 2 month files", "`viewmart merge`"]);
+    assert_eq!(answer(&work, &["a", "b", "tv", "--count"]), "2\n");
+}
+
+#[test]
+fn lists_are_looked_for_beside_the_file_that_names_them_and_are_not_overwritten() {
+    let work = months();
+    work.write("conf/list.csv", "HN02\nSG01\n");
+    work.write("conf/mine.toml", "[listed]\nexpression = \"in('list.csv')\"\nreason = 'On the list'\n");
+    let mine = ["--audiences", "conf/mine.toml"];
+    assert_eq!(answer(&work, &[&[APRIL, "listed", "--count"], &mine[..]].concat()), "2\n");
+    let over = ["--columns", "Reason", "--out", "conf/list.csv"];
+    ask(&work, &[&[APRIL, "tv"], &over[..], &mine[..]].concat()).failed(2, &["list.csv", "a list that is read"]);
+    work.write("none.csv", "X\nY\n");
+    let finished = ask(&work, &[APRIL, "in('none.csv')"]).ok();
+    assert!(
+        finished.stderr.contains("warning: none of the 2 contracts in none.csv is in 2022-04"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]
@@ -285,6 +365,14 @@ fn what_cannot_be_asked_exits_2_and_says_what_to_write() {
     check(&[APRIL, "on 2022-05-01"], &["2022-05-01 is not in 2022-04", "     ^^^^^^^^^^"]);
     check(&[APRIL, "lapsed"], &["the expression needs 2022-03", "next: name its month file too"]);
     check(&[APRIL, "in('none.csv')"], &["none.csv"]);
+    check(&[APRIL, "on 31"], &["2022-04 has no day 31", "next:"]);
+    check(&[APRIL, "taste = 'Tv_Movie'"], &["2022-04 has no taste 'Tv_Movie'; did you mean 'Movie_Tv'?", "next:"]);
+    check(&["mnths"], &["`mnths` is not known", "and no file or folder has that name"]);
+    check(&[APRIL, "tv", "--by", "taste", "--limit", "3"], &["--limit asks for a list on stdout, where --by prints"]);
+    check(&[APRIL, "tv", "--split", "9:1", "--columns", "Taste"], &["--columns asks for a list", "--split", "--out"]);
+    check(&[APRIL, "tv", "--count", "--order", "total"], &["--order asks for a list", "--count"]);
+    check(&[APRIL, "tv", "--count", "--by", "days"], &["cannot be used with"]);
+    check(&[APRIL, "tv", "--out", "x.roaring", "--order", "total"], &["a bitmap has no order"]);
     check(&[APRIL, "--by", "taste"], &["the expression is missing behind months/month-2022-04.parquet"]);
     check(&[APRIL, "tv", "--by", "colour"], &["colour", "taste"]);
     check(&[APRIL, "tv", "--out", "list.txt"], &["list.txt", ".csv, .parquet or .roaring"]);
@@ -314,8 +402,14 @@ fn a_run_fills_the_mart_and_the_dashboard_with_named_audiences() {
     };
     run("2022-03");
     let finished = run("2022-04");
-    let warning = "warning: audience gone is left out: the expression needs 2022-03";
-    assert!(finished.stderr.contains(warning), "{}", finished.stderr);
+    let warning = "audience gone is left out: the expression needs 2022-03, but the months given are 2022-04";
+    assert!(finished.stderr.contains(&format!("warning: {warning}\n")), "{}", finished.stderr);
+    let report: serde_json::Value = serde_json::from_str(&work.read_text("viewmart-out/report.json")).unwrap();
+    assert_eq!(report["warnings"], serde_json::json!([warning]));
+    let told = "SELECT Text FROM etl_run_warning WHERE Kind = 'audience' AND Run = (SELECT MAX(Id) FROM etl_run)";
+    assert_eq!(work.rows("viewmart-out/warehouse.db", told), [[warning]]);
+    let denied = ["run", "lake", "--month", "2022-04", "--audiences", "mine.toml", "--deny-warnings"];
+    work.run(denied).failed(4, &[warning]);
 
     let sizes = "SELECT Audience, Users, Seconds, UserShare FROM audience_size WHERE Month = '2022-04-01' ORDER BY 1";
     let expected = [
@@ -356,4 +450,11 @@ fn a_run_fills_the_mart_and_the_dashboard_with_named_audiences() {
     assert!(april.contains(shared), "{}", &april[april.find("data-table=shared").unwrap()..][..1500]);
     let top = &april[april.find("data-table=top-others").unwrap()..];
     assert!(!top[..top.find("</table>").unwrap()].contains("HN03"), "a shared account is left out");
+
+    // One of the same name and description that asks for something else is not the one that the page speaks of.
+    let text = "[shared]\nexpression = 'tv'\ndescription = 'More than 24 hours on an active day: more than one device can play'\n";
+    work.write("mine.toml", text);
+    run("2022-04");
+    let page = work.read_text("viewmart-out/dashboard.html");
+    assert!(!page[page.find("data-month=2022-04").unwrap()..].contains("data-table=shared"));
 }

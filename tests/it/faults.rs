@@ -46,12 +46,18 @@ const COUNTING: Subject =
     Subject { before: &[], command: &["run", "LAKE", "--month", "2022-04", "--devices"], flags: &FLAGS, again: &[0] };
 
 /// All others that publish something.
-const OTHERS: [Subject; 6] = [
+const OTHERS: [Subject; 7] = [
     Subject { before: &[], command: &["transform", "LAKE", "--month", "2022-04"], flags: &FLAGS, again: &[0] },
     Subject { before: &[], command: &["merge", "NEXT", "--out", OUT], flags: &WHOLE, again: &[0] },
     Subject { before: &[], command: &["load", "NEXT"], flags: &WHOLE, again: &[0] },
     Subject { before: &[LOAD], command: &["mart", "--month", "2022-04"], flags: &["--quiet"], again: &[0] },
     Subject { before: &[LOAD, MART_OF_IT], command: &["dashboard"], flags: &["--quiet"], again: &[0] },
+    Subject {
+        before: &[],
+        command: &["audience", "NEXT", "total >= 0", "--out", "viewmart-out/list.csv"],
+        flags: &["--quiet"],
+        again: &[0],
+    },
     // There is nothing to drop any more.
     Subject { before: &[], command: &["drop", "--month", "2022-04"], flags: &["--quiet"], again: &[0, 5] },
 ];

@@ -102,18 +102,22 @@ fn operator_and_text(test: &TextTest) -> (&'static str, &str) {
     }
 }
 
-/// The condition in SQL on a contract `u.Contract`.
-fn sql(expr: &Expr, month: Month) -> String {
+/// The condition in SQL on a contract `u.Contract`. Within a `scope` it speaks of the customers of that month alone: that is
+/// what asking a month means.
+fn sql(expr: &Expr, month: Month, scope: Option<Month>) -> String {
     let there = |month: Month, condition: &str| {
         format!(
             "EXISTS (SELECT 1 FROM customer c WHERE c.Month = '{month}' AND c.Contract = u.Contract AND {condition})"
         )
     };
     match expr {
-        Expr::And(a, b) => format!("({} AND {})", sql(a, month), sql(b, month)),
-        Expr::Or(a, b) => format!("({} OR {})", sql(a, month), sql(b, month)),
-        Expr::Not(inner) => format!("NOT {}", sql(inner, month)),
-        Expr::In(month, inner) => sql(inner, *month),
+        Expr::And(a, b) => format!("({} AND {})", sql(a, month, scope), sql(b, month, scope)),
+        Expr::Or(a, b) => format!("({} OR {})", sql(a, month, scope), sql(b, month, scope)),
+        Expr::Not(inner) => {
+            let not = format!("NOT {}", sql(inner, month, scope));
+            scope.map_or(not.clone(), |month| format!("({} AND {not})", there(month, "TRUE")))
+        }
+        Expr::In(month, inner) => sql(inner, *month, Some(*month)),
         Expr::Compare(metric, comparison, threshold) => {
             there(month, &comparison_sql(*metric, *comparison, *threshold, month))
         }
@@ -226,7 +230,7 @@ fn found_by_sqlite(expr: &Expr, tables: &[MonthTable]) -> Vec<String> {
     let query = format!(
         "SELECT u.Contract FROM (SELECT DISTINCT Contract FROM customer WHERE Month IN ({})) u WHERE {} ORDER BY 1",
         named.join(", "),
-        sql(expr, april)
+        sql(expr, april, None)
     );
     let connection = database(tables);
     let mut statement = connection.prepare(&query).unwrap_or_else(|error| panic!("{error}: {query}"));
@@ -274,7 +278,7 @@ fn tests(month: Month) -> impl Strategy<Value = Expr> {
         Just(Metric::First),
         Just(Metric::Last),
         Just(Metric::Gap),
-        (1_u32..=31, 1_u32..=31)
+        (1..=u32::from(month.n_days()), 1_u32..=31)
             .prop_map(|(a, b)| Metric::Active((a.min(b)..=a.max(b)).fold(0, |m, d| m | 1 << (d - 1)))),
     ];
     let whole = (0_i64..32).prop_map(|numerator| Threshold { numerator, denominator: 1 });
@@ -288,13 +292,16 @@ fn tests(month: Month) -> impl Strategy<Value = Expr> {
         date,
     ];
     let label_tests = || prop::sample::select(vec![TextTest::Equal, TextTest::NotEqual, TextTest::Like]);
+    let equal = || prop::sample::select(vec![TextTest::Equal, TextTest::NotEqual]);
     let labels = ["Movie", "Sport", "Child", "Relax", "Tv", "No"].map(str::to_owned).to_vec();
-    let tastes = ["Movie_Tv", "Relax_Movie_Tv", "Tv", "No", "%Tv", "M%", "%_%", "_o"].map(str::to_owned).to_vec();
+    let tastes = ["Movie_Tv", "Relax_Movie_Tv", "Tv", "No"].map(str::to_owned).to_vec();
+    let patterns = ["Movie_Tv", "%Tv", "M%", "%_%", "_o", "%%o%%"].map(str::to_owned).to_vec();
     prop_oneof![
         4 => (seconds, comparisons(), thresholds()).prop_map(|(m, c, t)| Expr::Compare(m, c, t)),
         4 => (days, comparisons(), whole).prop_map(|(m, c, t)| Expr::Compare(m, c, t)),
         1 => (label_tests(), prop::sample::select(labels)).prop_map(|(of, t)| Expr::Text(TextField::MostWatch, of(t))),
-        1 => (label_tests(), prop::sample::select(tastes)).prop_map(|(of, t)| Expr::Text(TextField::Taste, of(t))),
+        1 => (equal(), prop::sample::select(tastes)).prop_map(|(of, t)| Expr::Text(TextField::Taste, of(t))),
+        1 => prop::sample::select(patterns).prop_map(|t| Expr::Text(TextField::Taste, TextTest::Like(t))),
         2 => (label_tests(), words).prop_map(|(of, t)| Expr::Text(TextField::Contract, of(t))),
         1 => Just(Expr::Listed(list_file())),
         2 => prop::collection::vec(on, 1..3).prop_map(Expr::On),
@@ -305,14 +312,22 @@ fn exprs() -> impl Strategy<Value = Expr> {
     let movement = prop::sample::select(vec![Movement::New, Movement::Retained, Movement::Lapsed]);
     let [march, april] = [MARCH, APRIL].map(|month| month.parse::<Month>().unwrap());
     let leaf = prop_oneof![10 => tests(april), 1 => movement.prop_map(Expr::Movement)];
-    let of_march = tests(march).prop_map(move |inner| Expr::In(march, Box::new(inner)));
-    prop_oneof![8 => leaf, 1 => of_march].prop_recursive(4, 16, 2, |inner| {
+    let back_to_april = tests(april).prop_map(move |inner| Expr::In(april, Box::new(inner)));
+    let of_march = combined(prop_oneof![6 => tests(march), 1 => back_to_april].boxed(), 2);
+    let of_march = of_march.prop_map(move |inner| Expr::In(march, Box::new(inner)));
+    combined(prop_oneof![8 => leaf, 2 => of_march].boxed(), 4)
+}
+
+/// Tests combined by `and`, `or` and `not`.
+fn combined(leaf: BoxedStrategy<Expr>, depth: u32) -> BoxedStrategy<Expr> {
+    let combined = leaf.prop_recursive(depth, 1 << depth, 2, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::And(a.into(), b.into())),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| Expr::Or(a.into(), b.into())),
             inner.prop_map(|inner| Expr::Not(inner.into())),
         ]
-    })
+    });
+    combined.boxed()
 }
 
 fn people(n_days: u32) -> impl Strategy<Value = Vec<Person>> {
@@ -330,7 +345,7 @@ proptest! {
         prop_assert_eq!(&parsed, &expr, "{}", text);
         let indexes: Vec<Index<'_>> = tables.iter().map(Index::new).collect();
         let answer = evaluate(Question { text: &text, expr: &parsed }, &indexes).expect("nothing is missing");
-        let found: Vec<String> = answer.customers().map(|(contract, _)| contract.to_owned()).collect();
+        let found: Vec<String> = answer.customers().map(|member| member.contract.to_owned()).collect();
         prop_assert_eq!(found, found_by_sqlite(&expr, &tables), "{}", text);
     }
 }

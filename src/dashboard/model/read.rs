@@ -62,6 +62,7 @@ impl MonthModel {
         self.tastes.sort_by(|a, b| b.users.cmp(&a.users).then_with(|| a.taste.cmp(&b.taste)));
         self.days.sort_by_key(|day| day.day);
         self.top_customers.sort_by_key(|customer| customer.place);
+        self.top_unshared.sort_by_key(|customer| customer.place);
         self.quality.sort_by(|a, b| (&a.reason, b.records, &a.app).cmp(&(&b.reason, a.records, &b.app)));
         self.audiences.sort_by_key(|audience| audience.place);
         self.apps.sort_by(|a, b| (b.seconds, &a.app).cmp(&(a.seconds, &b.app)));
@@ -181,13 +182,16 @@ const QUERIES: [Query; 22] = [
         sql: "SELECT Place, Contract, TotalDuration, Taste, Activeness FROM {mart}.top_customers \
               WHERE Month = {month}",
         take: |model, row| {
-            model.top_customers.push(TopCustomer {
-                place: row.integer()?,
-                contract: row.text()?,
-                total_seconds: row.integer()?,
-                taste: row.text()?,
-                active_days: row.integer()?,
-            });
+            model.top_customers.push(row.customer()?);
+            Some(())
+        },
+    },
+    Query {
+        table: "top_customers_unshared",
+        sql: "SELECT Place, Contract, TotalDuration, Taste, Activeness FROM {mart}.top_customers_unshared \
+              WHERE Month = {month}",
+        take: |model, row| {
+            model.top_unshared.push(row.customer()?);
             Some(())
         },
     },
@@ -307,7 +311,7 @@ const QUERIES: [Query; 22] = [
     },
     Query {
         table: "audience_size",
-        sql: "SELECT audience.Place, size.Audience, audience.Description, size.Users, size.Seconds, \
+        sql: "SELECT audience.Place, size.Audience, audience.Description, audience.Expression, size.Users, size.Seconds, \
               audience.OthersMedianSeconds FROM {mart}.audience_size AS size \
               JOIN {warehouse}.etl_run_published AS run ON run.Month = size.Month \
               JOIN {warehouse}.etl_run_audience AS audience \
@@ -317,6 +321,7 @@ const QUERIES: [Query; 22] = [
                 place: row.integer()?,
                 name: row.text()?,
                 description: row.text()?,
+                expression: row.text()?,
                 users: row.integer()?,
                 seconds: row.integer()?,
                 others_median_seconds: row.integer()?,
@@ -372,6 +377,17 @@ impl Row {
             *category = self.integer()?;
         }
         Some(seconds)
+    }
+
+    /// Rank, contract, seconds, taste and active days.
+    fn customer(&mut self) -> Option<TopCustomer> {
+        Some(TopCustomer {
+            place: self.integer()?,
+            contract: self.text()?,
+            total_seconds: self.integer()?,
+            taste: self.text()?,
+            active_days: self.integer()?,
+        })
     }
 
     /// What customers were, what they are, and how many.

@@ -10,7 +10,8 @@ SELECT
   SUM(SportDuration),
   SUM(ChildDuration),
   SUM(RelaxDuration),
-  SUM(TvDuration)
+  SUM(TvDuration),
+  MAX(CASE WHEN TotalDuration <= 86400 * Activeness THEN TotalDuration ELSE -1 END)
 FROM {warehouse}.customer_behavior
 WHERE Month = {month} AND {range}
 GROUP BY Cell

@@ -10,7 +10,8 @@ CREATE TEMP TABLE customer_cell (
   SportSeconds INTEGER NOT NULL,
   ChildSeconds INTEGER NOT NULL,
   RelaxSeconds INTEGER NOT NULL,
-  TvSeconds INTEGER NOT NULL
+  TvSeconds INTEGER NOT NULL,
+  UnsharedSeconds INTEGER NOT NULL
 ) STRICT;
 INSERT INTO temp.customer_cell
 SELECT
@@ -22,7 +23,8 @@ SELECT
   SportDuration,
   ChildDuration,
   RelaxDuration,
-  TvDuration
+  TvDuration,
+  CASE WHEN TotalDuration <= 86400 * Activeness THEN TotalDuration ELSE -1 END
 FROM {warehouse}.customer_behavior
 WHERE Month = {month} AND {range}
 ON CONFLICT DO UPDATE SET
@@ -34,4 +36,5 @@ ON CONFLICT DO UPDATE SET
   SportSeconds = SportSeconds + excluded.SportSeconds,
   ChildSeconds = ChildSeconds + excluded.ChildSeconds,
   RelaxSeconds = RelaxSeconds + excluded.RelaxSeconds,
-  TvSeconds = TvSeconds + excluded.TvSeconds;
+  TvSeconds = TvSeconds + excluded.TvSeconds,
+  UnsharedSeconds = MAX(UnsharedSeconds, excluded.UnsharedSeconds);

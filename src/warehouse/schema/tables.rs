@@ -387,9 +387,10 @@ pub const ETL_RUN_AUDIENCE: Table = Table {
         added("Place", Int, "number of the audience, from 1", ""),
         added("Audience", Text(50), "its name", ""),
         added("Description", LongText, "what it is; its expression where nothing says that", ""),
+        added("Expression", LongText, "who is in it, as viewmart audience takes it", ""),
         added("Users", BigInt, "its customers", ""),
         added("Seconds", BigInt, "their seconds of all categories", ""),
-        added("OthersMedianSeconds", BigInt, "half of the customers not in it have at most so many seconds", ""),
+        added("OthersMedianSeconds", BigInt, "half of the customers not in it have at most this many seconds", ""),
     ],
     key: &["Run", "Audience"],
 };

@@ -1,31 +1,29 @@
 //! The audiences with a name, and the month without shared accounts.
 
+use std::fmt::Write as _;
+
 use crate::audience::named::is_builtin;
-use crate::dashboard::model::{AudienceSize, MonthModel, TopCustomer};
+use crate::dashboard::model::{AudienceSize, MonthModel};
 
 use super::super::table::Column::{Numbers, Words};
 use super::super::table::Table;
 use super::super::text::escape;
 use super::super::units;
 use super::customers::top_table;
-use super::{Context, OPEN_CUSTOMERS, card, share};
+use super::{Context, card, has_other_rules, share};
 
 /// Audiences that the table of overlaps shows: more columns cannot be read.
 const MAX_OVERLAPS: usize = 12;
 
 /// The audience of accounts that play more than one device can.
 const SHARED: &str = "shared";
-const DAY_SECONDS: i64 = 86_400;
 
 /// Sizes of the audiences, their change and how they overlap.
 pub fn audiences(context: &Context<'_>) -> String {
     let month = context.month;
-    let Some(largest) = month.audiences.iter().max_by_key(|audience| audience.users) else { return String::new() };
-    let says = format!(
-        "The largest audience is <b>{}</b> with {} of all customers.",
-        escape(&largest.name),
-        units::percent(largest.users, month.summary.users)
-    );
+    if month.audiences.is_empty() {
+        return String::new();
+    }
     let mut sizes = Table::new(
         "audiences",
         "Audiences with a name",
@@ -34,12 +32,14 @@ pub fn audiences(context: &Context<'_>) -> String {
             Numbers("Customers"),
             Numbers("Share"),
             Numbers("Hours"),
-            Numbers("Change of customers"),
+            Numbers(change_title(context)),
             Words("What it is"),
         ],
     );
     for audience in &month.audiences {
-        let before = context.before.and_then(|before| before.audience(&audience.name));
+        // One that asked for something else then is another one.
+        let is_same = |before: &&AudienceSize| before.expression == audience.expression;
+        let before = context.before.and_then(|before| before.audience(&audience.name)).filter(is_same);
         let change = before.and_then(|before| units::change(audience.users, before.users));
         sizes
             .row(&escape(&audience.name))
@@ -55,7 +55,36 @@ pub fn audiences(context: &Context<'_>) -> String {
         sizes.finish(),
         overlaps(month)
     );
-    card(context, "audiences", "wide", "Audiences", &says, &inside)
+    card(context, "audiences", "wide", "Audiences", &audiences_say(month), &inside)
+}
+
+fn change_title(context: &Context<'_>) -> &'static str {
+    match context.before {
+        Some(before) if has_other_rules(context.month, before) => "Change of customers (other rules)",
+        _ => "Change of customers",
+    }
+}
+
+/// The largest audience, in words; several where they are as large.
+pub(super) fn audiences_say(month: &MonthModel) -> String {
+    let most = month.audiences.iter().map(|audience| audience.users).max().unwrap_or(0);
+    if most == 0 {
+        return "Nobody is in any of the audiences.".to_owned();
+    }
+    let largest: Vec<String> = month
+        .audiences
+        .iter()
+        .filter(|audience| audience.users == most)
+        .map(|audience| format!("<b>{}</b>", escape(&audience.name)))
+        .collect();
+    let share = units::percent(most, month.summary.users);
+    match largest.as_slice() {
+        [one] => format!("The largest audience is {one} with {share} of all customers."),
+        [some @ .., last] if largest.len() <= 3 => {
+            format!("{} and {last} are the largest audiences, with {share} of all customers each.", some.join(", "))
+        }
+        many => format!("{} audiences are equally large, with {share} of all customers each.", many.len()),
+    }
 }
 
 fn overlaps(month: &MonthModel) -> String {
@@ -80,7 +109,7 @@ fn overlaps(month: &MonthModel) -> String {
 
 /// The shared accounts, where there are any. An audience that takes the place of the built-in one may be anything.
 fn shared_of(month: &MonthModel) -> Option<&AudienceSize> {
-    month.audience(SHARED).filter(|shared| shared.users > 0 && is_builtin(&shared.name, &shared.description))
+    month.audience(SHARED).filter(|shared| shared.users > 0 && is_builtin(&shared.name, &shared.expression))
 }
 
 /// What shared accounts do to averages, and who watches most beside them.
@@ -89,14 +118,6 @@ pub fn shared_accounts(context: &Context<'_>) -> String {
     let Some(shared) = shared_of(month) else { return String::new() };
     let summary = month.summary;
     let (users, seconds) = (summary.users - shared.users, summary.total_seconds - shared.seconds);
-    let says = format!(
-        "<b>{}</b> accounts play more than 24 hours on an active day, more than one device can: {} of all hours. Without \
-         them a customer watched {} rather than {} on average.",
-        units::count(shared.users),
-        units::percent(shared.seconds, summary.total_seconds),
-        mean(seconds, users),
-        mean(summary.total_seconds, summary.users),
-    );
     let mut means = Table::new(
         "shared",
         "The month with and without shared accounts",
@@ -112,29 +133,42 @@ pub fn shared_accounts(context: &Context<'_>) -> String {
     };
     row("All customers", summary.users, summary.total_seconds, month.watch_time.median_seconds);
     row("Without shared accounts", users, seconds, shared.others_median_seconds);
-    let inside = format!(
-        "<figure>{}</figure>\n<figure><figcaption>The first {OPEN_CUSTOMERS} customers without shared accounts, of the {} \
-         with the most watch time</figcaption>{}</figure>\n",
-        means.finish(),
-        month.top_customers.len(),
-        others(context)
-    );
-    card(context, "shared", "wide", "Shared accounts", &says, &inside)
+    let mut inside = format!("<figure>{}</figure>\n", means.finish());
+    if !month.top_unshared.is_empty() {
+        let texts = ["top-others", "Customers with the most watch time, without shared accounts", "Rank"];
+        let table = top_table(context, texts, &month.top_unshared);
+        let _ = writeln!(
+            inside,
+            "<figure><figcaption>The customers with the most watch time who are no shared account</figcaption>{table}</figure>"
+        );
+    }
+    card(context, "shared", "wide", "Shared accounts", &shared_says(month, shared), &inside)
+}
+
+/// How many accounts are shared, and the average without them.
+pub(super) fn shared_says(month: &MonthModel, shared: &AudienceSize) -> String {
+    let summary = month.summary;
+    let (users, seconds) = (summary.users - shared.users, summary.total_seconds - shared.seconds);
+    let (accounts, them) = match shared.users {
+        1 => ("<b>1</b> account plays".to_owned(), "it"),
+        n => (format!("<b>{}</b> accounts play", units::count(n)), "them"),
+    };
+    let share = units::percent(shared.seconds, summary.total_seconds);
+    let says =
+        format!("{accounts} more than 24 hours on an active day, more than one device can: {share} of all hours.");
+    match users {
+        0 => format!("{says} There is no other customer."),
+        _ => format!(
+            "{says} Without {them} a customer watched {} rather than {} on average.",
+            mean(seconds, users),
+            mean(summary.total_seconds, summary.users)
+        ),
+    }
 }
 
 fn mean(seconds: i64, users: i64) -> String {
     let hours = units::quotient(seconds.into(), i128::from(users) * 3600, 1);
     format!("{hours}\u{a0}h")
-}
-
-/// The top customers who are no shared account.
-fn others(context: &Context<'_>) -> String {
-    let is_shared = |customer: &&TopCustomer| {
-        i128::from(customer.total_seconds) > i128::from(customer.active_days) * i128::from(DAY_SECONDS)
-    };
-    let others = context.month.top_customers.iter().filter(|customer| !is_shared(customer));
-    let texts = ["top-others", "Customers with the most watch time, without shared accounts", "Rank"];
-    top_table(context, texts, others.take(OPEN_CUSTOMERS))
 }
 
 /// Which of the sections a month has, for the links to them.
