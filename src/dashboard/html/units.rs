@@ -1,11 +1,16 @@
 //! Numbers as people read them. Integer arithmetic, so that the same number is the same text everywhere.
 
 use crate::engine::calendar::{Day, Month};
-use crate::units::grouped_wide;
+use crate::units::{bare_hours, grouped_wide};
 
 /// `1,920,546`.
 pub fn count(number: i64) -> String {
     grouped(i128::from(number))
+}
+
+/// A number of things: `1 customer`, `1,920,546 customers`.
+pub fn counted(number: i64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 fn grouped(number: i128) -> String {
@@ -33,10 +38,7 @@ pub fn quotient(numerator: i128, denominator: i128, n_decimals: u32) -> String {
 
 /// Seconds as hours: `205,170,123`, and one decimal below 1,000 hours; what is there but rounds to 0 as `< 0.1`.
 pub fn hours(seconds: i64) -> String {
-    match quotient(seconds.into(), 3600, u32::from(seconds.unsigned_abs() < 3_600_000)) {
-        text if text == "0.0" && seconds > 0 => "<\u{a0}0.1".to_owned(),
-        text => text,
-    }
+    bare_hours(seconds.into()).replacen('-', "\u{2212}", 1).replacen('<', "<\u{a0}", 1)
 }
 
 /// A fraction as `97.1 %`; one that is not 0 but rounds to it as `< 0.1 %`, one that is not all as `> 99.9 %`.
@@ -164,6 +166,8 @@ mod tests {
         check(count(999), "999");
         check(count(1_920_546), "1,920,546");
         check(count(i64::MIN), "−9,223,372,036,854,775,808");
+        check(counted(1, "day"), "1 day");
+        check(counted(1_000, "day"), "1,000 days");
         check(hours(0), "0.0");
         check(hours(1), "< 0.1");
         check(hours(179), "< 0.1");

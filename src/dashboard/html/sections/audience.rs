@@ -112,7 +112,7 @@ pub(super) fn heaviest_note(context: &Context<'_>) -> String {
          it {} watched {} hours on average, not {}. To leave it out, exclude it in the rules.</p>\n",
         escape(&context.shown_contract(&first.contract)),
         units::hours(first.total_seconds),
-        if others == 1 { "1 customer".to_owned() } else { format!("{} customers", units::count(others)) },
+        units::counted(others, "customer"),
         mean(hours, others),
         mean(summary.total_seconds, summary.users)
     )
@@ -147,8 +147,8 @@ pub fn apps(context: &Context<'_>) -> String {
     let mut inside = table.finish();
     let n_left_out: usize = DISPLAY_ORDER.map(|category| of(category).count().saturating_sub(LISTED_APPS)).iter().sum();
     if n_left_out > 0 {
-        let _ =
-            writeln!(inside, "<p class=note>And {n_left_out} more apps with fewer hours; app_audience has all.</p>");
+        let apps = if n_left_out == 1 { "app" } else { "apps" };
+        let _ = writeln!(inside, "<p class=note>And {n_left_out} more {apps}; the table app_audience has all.</p>");
     }
     card(context, "apps", "wide", "Apps", &apps_says(month), &inside)
 }
@@ -167,7 +167,11 @@ pub(super) fn apps_says(month: &MonthModel) -> String {
     if count(most) == 1 {
         return "Each category that was watched is made by one app.".to_owned();
     }
-    let share = units::percent(first.seconds, month.categories[most as usize].seconds);
+    let seconds = month.categories[most as usize].seconds;
+    if seconds == 0 {
+        return format!("<b>{name}</b> is made by {} apps, none of which was watched.", count(most));
+    }
+    let share = units::percent(first.seconds, seconds);
     format!("<b>{name}</b> is made by {} apps; <b>{app}</b> has {share} of its hours.", count(most))
 }
 
@@ -178,7 +182,10 @@ pub fn days(context: &Context<'_>) -> String {
     let quietest = month.days.iter().min_by_key(|day| (day.active_users, day.day));
     let missing = month.missing_days();
     let with_data = if missing.is_empty() { "" } else { " with data" };
-    let mut says = format!("<b>{}</b> customers watch on an average day{with_data}.", units::count(average_day(month)));
+    let mut says = match average_day(month) {
+        1 => format!("<b>1</b> customer watches on an average day{with_data}."),
+        n => format!("<b>{}</b> customers watch on an average day{with_data}.", units::count(n)),
+    };
     if let (Some(busiest), Some(quietest)) = (busiest, quietest)
         && busiest.active_users > quietest.active_users
     {

@@ -143,8 +143,8 @@ pub fn top_customers(context: &Context<'_>) -> String {
     let (open, folded) = month.top_customers.split_at(month.top_customers.len().min(OPEN_CUSTOMERS));
     let is_cut = month.top_customers.iter().take(OPEN_CUSTOMERS).any(|c| c.total_seconds > longest_bar(month));
     let mut inside = format!(
-        "<div class=\"pair stack\"><figure><figcaption>Hours of the first {}, with their taste{}</figcaption>{}</figure><div>{}</div></div>\n",
-        open.len(),
+        "<div class=\"pair stack\"><figure><figcaption>Hours of {}, with their taste{}</figcaption>{}</figure><div>{}</div></div>\n",
+        if open.len() == 1 { "the customer".to_owned() } else { format!("the first {}", open.len()) },
         if is_cut { "; a bar with \u{226b} is cut" } else { "" },
         chart(
             "heaviest",

@@ -7,7 +7,7 @@ use super::super::table::{Table, details};
 use super::super::text::escape;
 use super::super::units;
 use super::audience::ACTIVE_BANDS;
-use super::{Context, DISPLAY_ORDER, card, category_name, share, taste_words};
+use super::{Context, DISPLAY_ORDER, card, category_name, has_other_rules, share, taste_words};
 
 /// Changes of taste that are listed.
 const LISTED_TASTES: usize = 12;
@@ -36,7 +36,7 @@ pub fn movement(context: &Context<'_>) -> String {
         bands(month),
         tastes(month)
     );
-    card(context, "movement", "wide", "Compared with the month before", &says(month), &inside)
+    card(context, "movement", "wide", "Compared with the month before", &says(context), &inside)
 }
 
 /// Why the month is not compared, where it is not.
@@ -56,26 +56,38 @@ pub(super) fn says_why_not(context: &Context<'_>) -> Option<String> {
     }
 }
 
-pub(super) fn says(month: &MonthModel) -> String {
+pub(super) fn says(context: &Context<'_>) -> String {
+    let month = context.month;
     let of = |kind: &str| month.movement.users(kind);
     let before = of("retained").saturating_add(of("lapsed"));
     let name = month.month.previous().map_or_else(String::new, units::month);
-    let past = match before {
-        0 => format!("{name} had no customers."),
-        _ => format!(
+    let past = match (before, of("retained")) {
+        (0, _) => format!("{name} had no customers."),
+        (1, 1) => format!("The one customer of {name} stayed."),
+        (1, _) => format!("The one customer of {name} left."),
+        (_, retained) => format!(
             "Of the {} customers of {name}, <b>{}</b> stayed and {} left.",
             units::count(before),
-            units::percent(of("retained"), before),
+            units::percent(retained, before),
             units::percent(of("lapsed"), before)
         ),
     };
-    let came = match of("returned") {
-        0 => format!("{} are new.", units::count(of("new"))),
-        returned => {
-            format!("{} are new, {} came back after a pause.", units::count(of("new")), units::count(returned))
-        }
+    let new = match of("new") {
+        0 => "Nobody is new".to_owned(),
+        1 => "1 is new".to_owned(),
+        n => format!("{} are new", units::count(n)),
     };
-    format!("{past} {came}")
+    let returned = match of("returned") {
+        0 => String::new(),
+        n => format!(", {} came back after a pause", units::count(n)),
+    };
+    let rules = match context.before {
+        Some(before) if has_other_rules(month, before) => {
+            format!(" {name} was made with other rules: some of this may come from them.")
+        }
+        _ => String::new(),
+    };
+    format!("{past} {new}{returned}.{rules}")
 }
 
 fn kinds(month: &MonthModel) -> String {

@@ -20,9 +20,8 @@ pub fn quality(context: &Context<'_>) -> String {
     let (read, kept) = (records_read(month), month.n_records("kept"));
     let balanced = read == month.provenance.records_read;
     let says = format!(
-        "<b>{}</b> of {} records were kept. {} {}",
-        units::percent(kept, read),
-        units::count(read),
+        "{} {} {}",
+        kept_says(kept, read),
         if balanced {
             "<span class=good>\u{2713} The ledger balances: every record read is kept or rejected for one reason.</span>".to_owned()
         } else {
@@ -60,7 +59,7 @@ pub fn quality(context: &Context<'_>) -> String {
             apps.finish()
         );
         if unmapped.len() > LISTED_APPS {
-            let _ = write!(inside, "<p class=note>And {} more with fewer records.</p>", unmapped.len() - LISTED_APPS);
+            let _ = write!(inside, "<p class=note>And {} more.</p>", unmapped.len() - LISTED_APPS);
         }
         inside.push_str("</figure></div>\n");
     }
@@ -70,6 +69,16 @@ pub fn quality(context: &Context<'_>) -> String {
         let _ = write!(inside, "<h4>Warnings of the run</h4>\n<ul class=warnings>{lines}</ul>\n");
     }
     card(context, "quality", "wide", "Data quality", &says, &inside)
+}
+
+/// How much of the records was kept, in words.
+pub(super) fn kept_says(kept: i64, read: i64) -> String {
+    match (kept, read) {
+        (_, 0) => "No record was read.".to_owned(),
+        (0, 1) => "The one record was <b>not kept</b>.".to_owned(),
+        (_, 1) => "The one record was <b>kept</b>.".to_owned(),
+        _ => format!("<b>{}</b> of {} records were kept.", units::percent(kept, read), units::count(read)),
+    }
 }
 
 fn reason_words(reason: Reason) -> &'static str {
@@ -96,7 +105,7 @@ pub fn provenance(context: &Context<'_>) -> String {
         let class = if text.contains("<code>") { " class=long" } else { "" };
         let _ = writeln!(list, "<div{class}><dt>{name}</dt><dd>{text}</dd></div>");
     };
-    fact("Input", &format!("{} files, {}", units::count(run.input_files), units::bytes(run.input_bytes)));
+    fact("Input", &format!("{}, {}", units::counted(run.input_files, "file"), units::bytes(run.input_bytes)));
     fact("Days", &format!("{} of {}", month.days.len(), month.month.n_days()));
     if let Some(date) = &run.etl_date {
         fact("Run on", &escape(date));

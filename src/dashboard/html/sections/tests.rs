@@ -1,7 +1,9 @@
 //! Sentences at the edges of what they say.
 
 use super::*;
-use crate::dashboard::model::{AppAudience, DayAudience, MonthModel, MovementKind, TasteUsers, TopCustomer};
+use crate::dashboard::model::{
+    ActiveDays, AppAudience, AudienceSize, DayAudience, MonthModel, MovementKind, TasteUsers, TopCustomer,
+};
 use crate::engine::calendar::Day;
 use crate::engine::rules::RulesStamp;
 
@@ -119,6 +121,10 @@ fn apps_make_a_category() {
         assert_eq!(plain(&audience::apps_says(&month)), expected);
     };
     check(&[], "");
+    check(
+        &[(Category::Movie, "VOD", 0), (Category::Movie, "BHD", 0)],
+        "Movie is made by 2 apps, none of which was watched.",
+    );
     check(&[(Category::Tv, "KPLUS", 5)], "Each category that was watched is made by one app.");
     check(
         &[(Category::Movie, "VOD", 30), (Category::Movie, "BHD", 10), (Category::Tv, "KPLUS", 90)],
@@ -183,13 +189,97 @@ fn the_month_before_may_have_been_empty() {
         for (kind, users) in kinds {
             month.movement.kinds.push(MovementKind { kind: kind.into(), users, seconds: 0, seconds_before: 0 });
         }
-        assert_eq!(plain(&movement::says(&month)), expected);
+        assert_eq!(plain(&movement::says(&context(&month, None))), expected);
     };
     check(
         [("new", 3), ("retained", 6), ("returned", 1), ("lapsed", 2)],
         "Of the 8 customers of March 2022, 75.0 % stayed and 25.0 % left. 3 are new, 1 came back after a pause.",
     );
     check([("new", 3), ("retained", 0), ("returned", 0), ("lapsed", 0)], "March 2022 had no customers. 3 are new.");
+    let kinds = |new, retained, lapsed| [("new", new), ("retained", retained), ("returned", 0), ("lapsed", lapsed)];
+    check(kinds(1, 1, 0), "The one customer of March 2022 stayed. 1 is new.");
+    check(kinds(0, 0, 1), "The one customer of March 2022 left. Nobody is new.");
+    check(kinds(0, 2, 0), "Of the 2 customers of March 2022, 100.0 % stayed and 0.0 % left. Nobody is new.");
+    let (mut now, mut before) = (month(), MonthModel::empty("2022-03".parse().unwrap()));
+    before.provenance.rules_sha256 = "other".into();
+    now.movement.kinds.push(MovementKind { kind: "new".into(), users: 2, seconds: 0, seconds_before: 0 });
+    assert_eq!(
+        plain(&movement::says(&context(&now, Some(&before)))),
+        "March 2022 had no customers. 2 are new. March 2022 was made with other rules: some of this may come from them."
+    );
+}
+
+fn audience(name: &str, users: i64, seconds: i64) -> AudienceSize {
+    let (description, expression) = (String::new(), "per_day > 24h".to_owned());
+    AudienceSize { place: 1, name: name.into(), description, expression, users, seconds, others_median_seconds: 0 }
+}
+
+#[test]
+fn audiences_may_be_empty_or_equally_large() {
+    let check = |users: &[i64], expected: &str| {
+        let mut month = month();
+        month.summary.users = 10;
+        let sizes = users.iter().zip(["a", "<b>", "c", "d"]);
+        month.audiences = sizes.map(|(users, name)| audience(name, *users, 0)).collect();
+        assert_eq!(plain(&named::audiences_say(&month)), expected);
+    };
+    check(&[0, 0], "Nobody is in any of the audiences.");
+    check(&[1, 2], "The largest audience is &lt;b&gt; with 20.0 % of all customers.");
+    check(&[2, 2, 1], "a and &lt;b&gt; are the largest audiences, with 20.0 % of all customers each.");
+    check(&[2, 2, 2], "a, &lt;b&gt; and c are the largest audiences, with 20.0 % of all customers each.");
+    check(&[2, 2, 2, 2], "4 audiences are equally large, with 20.0 % of all customers each.");
+}
+
+#[test]
+fn an_audience_changes_against_the_same_question() {
+    let check = |expression: &str, hash: &str, title: &str, change: &str| {
+        let [mut before, mut now] = ["2022-03", "2022-04"].map(|name| MonthModel::empty(name.parse().unwrap()));
+        (before.audiences, now.audiences) = (vec![audience("a", 10, 0)], vec![audience("a", 12, 0)]);
+        now.audiences[0].expression = expression.into();
+        now.provenance.rules_sha256 = hash.into();
+        let html = named::audiences(&context(&now, Some(&before)));
+        assert!(html.contains(&format!("<th scope=col>{title}<th")), "{html}");
+        assert!(html.contains(&format!("<td>{change}<td class=w>")), "{html}");
+    };
+    check("per_day > 24h", "", "Change of customers", "+20.0\u{a0}%");
+    check("per_day > 24h", "other", "Change of customers (other rules)", "+20.0\u{a0}%");
+    check("tv", "", "Change of customers", "\u{2013}");
+}
+
+#[test]
+fn shared_accounts_may_be_one_or_all() {
+    let check = |users: i64, shared: i64, expected: &str| {
+        let mut month = month();
+        (month.summary.users, month.summary.total_seconds) = (users, 100 * 3600);
+        let says = plain(&named::shared_says(&month, &audience("shared", shared, 80 * 3600)));
+        assert_eq!(
+            says,
+            format!(
+                "{expected} more than one device can: 80.0 % of all hours. {}",
+                match users - shared {
+                    0 => "There is no other customer.".to_owned(),
+                    others => format!(
+                        "Without {} a customer watched {}.0 h rather than 10.0 h on average.",
+                        if shared == 1 { "it" } else { "them" },
+                        20 / others
+                    ),
+                }
+            )
+        );
+    };
+    check(10, 6, "6 accounts play more than 24 hours on an active day,");
+    check(10, 9, "9 accounts play more than 24 hours on an active day,");
+    check(10, 10, "10 accounts play more than 24 hours on an active day,");
+    check(1, 1, "1 account plays more than 24 hours on an active day,");
+}
+
+#[test]
+fn few_records_are_said_as_what_they_are() {
+    let check = |kept: i64, read: i64, expected: &str| assert_eq!(plain(&source::kept_says(kept, read)), expected);
+    check(0, 0, "No record was read.");
+    check(1, 1, "The one record was kept.");
+    check(0, 1, "The one record was not kept.");
+    check(1, 3, "33.3 % of 3 records were kept.");
 }
 
 #[test]
@@ -208,6 +298,7 @@ fn days_are_said_with_what_is_missing() {
             assert!(!section.contains(part), "{part}: {section}");
         }
     };
+    check(&[1; 30], &["1 customer watches on an average day."], &[]);
     check(&[5; 30], &["5 customers watch on an average day."], &["Busiest", "no data", "orange"]);
     check(&[5], &["5 customers watch on an average day with data.", "29 days have no data"], &["Busiest"]);
     check(&[4, 6], &["Busiest: Sat 2 Apr with 6. Quietest: Fri 1 Apr with 4."], &[]);
@@ -234,6 +325,19 @@ fn sums_of_months_of_unlike_length_are_compared_by_day() {
         let tiles = plain(&tiles::tiles(&context(&now, Some(&before))));
         assert!(tiles.contains(expected), "{tiles}");
     };
+    // Each customer was there on every day.
+    let check_days = |n_days: [u8; 2], expected: &str| {
+        let [before, now] = [("2022-03", n_days[0]), ("2022-04", n_days[1])].map(|(name, n_days)| {
+            let mut month = with_days(name, n_days, 3600);
+            month.activeness = vec![ActiveDays { days: n_days.into(), users: 1 }];
+            month
+        });
+        let tiles = plain(&tiles::tiles(&context(&now, Some(&before))));
+        let tile = &tiles[tiles.find("Active days").unwrap()..];
+        assert!(tile.lines().next().unwrap().contains(expected), "{tile}");
+    };
+    check_days([20, 20], "±0.0 % vs March 2022");
+    check_days([20, 30], "±0.0 % per day vs March 2022");
     check([20, 20], "+20.0 % vs March 2022");
     check([20, 24], "±0.0 % per day vs March 2022");
     check([20, 30], "−20.0 % per day vs March 2022");

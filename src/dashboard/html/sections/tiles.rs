@@ -103,14 +103,13 @@ fn daily(context: &Context<'_>) -> Tile {
 
 fn active(context: &Context<'_>) -> Tile {
     let month = context.month;
-    let mean = |month: &MonthModel| (active_days(month), month.summary.users.into());
     Tile {
         name: "active".to_owned(),
         title: "Active days",
         number: units::quotient(active_days(month), month.summary.users.into(), 1),
         unit: "days per customer",
         small: format!("of {} in the month", month.month.n_days()),
-        change: change(context, |now, before| units::change_of_mean(mean(now), mean(before))),
+        change: change_of_mean_a_day(context, |month| (active_days(month), month.summary.users.into())),
     }
 }
 
@@ -128,13 +127,16 @@ fn median(context: &Context<'_>) -> Tile {
 fn tenth(context: &Context<'_>) -> Tile {
     let share = |month: &MonthModel| (month.watch_time.top_tenth_seconds, month.summary.total_seconds);
     let (seconds, total) = share(context.month);
-    let users = units::count(context.month.watch_time.top_tenth_users);
+    let small = match context.month.watch_time.top_tenth_users {
+        1 => "by the customer with the most".to_owned(),
+        n => format!("by the {} customers with the most", units::count(n)),
+    };
     Tile {
         name: "tenth".to_owned(),
         title: "Heaviest tenth",
         number: units::percent(seconds, total),
         unit: "of all hours",
-        small: format!("by the {users} customers with the most"),
+        small,
         change: change(context, |now, before| units::change_of_share(share(now), share(before))),
     }
 }
@@ -146,9 +148,17 @@ fn change(context: &Context<'_>, of: impl Fn(&MonthModel, &MonthModel) -> Option
 
 /// The change of a sum over the days: of its part a day with data, where the months have unlike numbers of them.
 fn change_a_day(context: &Context<'_>, of: impl Fn(&MonthModel) -> i64) -> String {
+    change_of_mean_a_day(context, |month| (of(month).into(), 1))
+}
+
+/// The same of a sum that is shared by so many.
+fn change_of_mean_a_day(context: &Context<'_>, of: impl Fn(&MonthModel) -> (i128, i128)) -> String {
     let n_days = |month: &MonthModel| i128::try_from(month.days.len()).unwrap_or(0);
     let is_alike = context.before.is_none_or(|before| n_days(before) == n_days(context.month));
-    let mean = |month: &MonthModel| (i128::from(of(month)), if is_alike { 1 } else { n_days(month) });
+    let mean = |month: &MonthModel| {
+        let (sum, n_shares) = of(month);
+        (sum, n_shares * if is_alike { 1 } else { n_days(month) })
+    };
     let words = if is_alike { "" } else { "per day " };
     change_of(context, words, |now, before| units::change_of_mean(mean(now), mean(before)))
 }
