@@ -23,6 +23,8 @@ use crate::threads;
 use crate::transform::{self, TransformOptions};
 use crate::units::{grouped, size};
 
+pub mod floor;
+
 /// Bytes that a thread counts at a time.
 const WINDOW_BYTES: usize = 16 << 20;
 

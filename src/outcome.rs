@@ -13,8 +13,8 @@ use crate::doctor::Diagnosis;
 use crate::engine::calendar::{Day, Month};
 use crate::generate::GenerateSummary;
 use crate::lake::task::{self, Task};
-use crate::lake::{Listing, PruneSummary, PullSummary};
-use crate::report::Report;
+use crate::lake::{Listing, PruneSummary, PullSummary, Skipped};
+use crate::report::{Report, skipped_wire};
 use crate::units::{counted, date_runs, dates, size};
 
 mod columns;
@@ -95,8 +95,8 @@ pub struct Extracted {
     pub files: u64,
     /// Their size as stored.
     pub bytes: u64,
-    /// Names left out.
-    pub skipped_files: u64,
+    /// What was left out.
+    pub skipped: Skipped,
     /// Days of the month, up to today, without a file.
     pub missing_days: Vec<Day>,
     /// Files that came over the network.
@@ -114,7 +114,7 @@ impl Extracted {
             month: listing.month,
             files: listing.files.len() as u64,
             bytes: listing.files.iter().map(|file| file.n_bytes).sum(),
-            skipped_files: listing.n_skipped,
+            skipped: listing.skipped,
             missing_days: listing.missing_days(today),
             pulled_files: pull.pulled_files,
             pulled_bytes: pull.pulled_bytes,
@@ -201,7 +201,7 @@ impl Outcome {
             Outcome::Difference(difference) => difference.to_json(),
             Outcome::Extracted(e) => json!({
                 "month": e.month.to_string(), "files": e.files, "bytes": e.bytes,
-                "skipped_files": e.skipped_files, "missing_days": dates(e.month, &e.missing_days),
+                "skipped_files": e.skipped.total(), "skipped": skipped_wire(e.skipped), "missing_days": dates(e.month, &e.missing_days),
                 "pulled_files": e.pulled_files, "pulled_bytes": e.pulled_bytes,
                 "pruned_files": e.pruned.files, "pruned_bytes": e.pruned.bytes,
             }),
@@ -238,14 +238,10 @@ impl fmt::Display for Outcome {
             Outcome::Months(months) => months.fmt(f),
             Outcome::Difference(difference) => difference.fmt(f),
             Outcome::Extracted(e) => {
-                writeln!(
-                    f,
-                    "month {}: {}, {}, {} left out",
-                    e.month,
-                    counted(e.files, "file"),
-                    size(e.bytes),
-                    counted(e.skipped_files, "name")
-                )?;
+                writeln!(f, "month {}: {}, {}", e.month, counted(e.files, "file"), size(e.bytes))?;
+                if e.skipped.total() > 0 {
+                    writeln!(f, "skipped {}", e.skipped)?;
+                }
                 if e.pulled_files > 0 {
                     writeln!(f, "pulled {}, {}", counted(e.pulled_files, "file"), size(e.pulled_bytes))?;
                 }

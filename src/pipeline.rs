@@ -15,7 +15,7 @@ use crate::dashboard::model::DashboardModel;
 use crate::dashboard::tableau::WarehouseRows;
 use crate::engine::calendar::Month;
 use crate::error::Error;
-use crate::fs::atomic::{OutFolder, StagedFile};
+use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::gate::Evidence;
 use crate::generate::{self, GenerateOptions};
 use crate::lake::PruneSummary;
@@ -64,7 +64,9 @@ pub fn carry_out(plan: &Plan) -> Result<Outcome, Error> {
         Task::Generate(options) => generate(options, talk),
         Task::Bench(plan) => {
             let (listing, files) = steps::pull(&plan.lake, talk)?;
-            Ok(Outcome::Bench(bench::measure(plan, listing.month, &files)?))
+            let measured = bench::measure(plan, listing.month, &files)?;
+            steps::keep_floor(&measured, &files, &plan.lake.options.cache);
+            Ok(Outcome::Bench(measured))
         }
     }
 }
@@ -111,11 +113,11 @@ fn run_to_end(
     let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, month_file, &mut pages, attempt, talk)?;
     made.stages.extend(drawn.stages);
 
-    let mut report = steps::report(&listing, &plan.engine, made, attempt);
+    let mut report = steps::report(&listing, &plan.lake, &plan.engine, made, attempt);
     report.outputs = files.names().chain(pages.names()).collect();
     report.published = Some(steps::published(&plan.warehouse, &*warehouse, drawn.run, pages.page.target()));
     files.write_report(&report)?;
-    steps::publish(pages.around(files.into_files()), &out, live, talk)?;
+    artifacts::publish(pages.around(files.into_files()), &out, live)?;
     artifacts::remove_old_devices(&out, listing.month, plan.engine.devices)?;
     artifacts::remove_refused(&out, listing.month)?;
     Ok(Box::new(report))
@@ -173,11 +175,11 @@ fn transform_to_end(
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));
     files.write_rejects(&made.rejects)?;
 
-    let mut report = steps::report(&listing, &plan.engine, made, attempt);
+    let mut report = steps::report(&listing, &plan.lake, &plan.engine, made, attempt);
     report.outputs = files.names().collect();
     report.published = of;
     files.write_report(&report)?;
-    steps::publish(files.into_files(), &out, LiveChoice::Skip, talk)?;
+    artifacts::publish(files.into_files(), &out, LiveChoice::Skip)?;
     artifacts::remove_old_devices(&out, listing.month, plan.engine.devices)?;
     artifacts::remove_refused(&out, listing.month)?;
     Ok(Box::new(report))
@@ -197,7 +199,7 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     }
     let n_rows = file.write_merged(merge)?;
     let path = file.target().to_owned();
-    steps::publish_files(file.into_files().collect(), talk)?;
+    atomic::publish(file.into_files().collect())?;
     artifacts::remove_old_devices(&out, month, plan.devices)?;
     Ok(Outcome::Merged(Merged { month, parts: n_parts as u64, rows: n_rows, path }))
 }
@@ -230,7 +232,9 @@ fn compare_months(plan: &DiffPlan, talk: ConsolePlan) -> Result<Outcome, Error> 
     let mut list = plan.list.as_deref().map(StagedFile::create).transpose()?;
     artifacts::refuse_clashes(&list, None, [steps::inputs_of_side(a)?, steps::inputs_of_side(b)?].concat())?;
     let difference = diff::compare(a, b, plan.n_top, list.as_mut())?;
-    steps::publish_files(list.into_iter().collect(), talk)?;
+    for path in atomic::publish(list.into_iter().collect())? {
+        steps::say(talk, format_args!("wrote {}", path.display()));
+    }
     Ok(Outcome::Difference(Box::new(difference)))
 }
 
@@ -277,7 +281,7 @@ fn draw_model(
     steps::note(note, talk);
     draw::write_page(&mut pages.page, model, month, look)?;
     draw::write_live(pages.live.as_mut(), &subject, server)?;
-    steps::publish(pages.around(Vec::new()), out, live, talk)
+    artifacts::publish(pages.around(Vec::new()), out, live)
 }
 
 fn drop_month(plan: &DropPlan) -> Result<Outcome, Error> {

@@ -312,7 +312,7 @@ mod tests {
             compression: Compression::None,
         };
         let month = "2022-04".parse().unwrap();
-        Listing { month, files: vec![file], n_skipped: 0, warnings: Vec::new() }
+        Listing { month, files: vec![file], skipped: crate::lake::Skipped::default(), warnings: Vec::new() }
     }
 
     /// A run of rules `r`, of a file of time 5 in `format`.

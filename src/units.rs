@@ -51,22 +51,23 @@ pub fn size(n_bytes: u64) -> String {
     }
 }
 
-/// Seconds as hours, a place behind the point below ten thousand: `6.4 h`, `12,345,678 h`; what is there but rounds to
-/// nothing is `<0.1 h`.
+/// Seconds as hours: `6.4 h`, `12,345,678 h`.
 pub fn hours(seconds: i128) -> String {
-    let text = bare_hours(seconds);
-    match text.rsplit_once('.') {
-        _ if text == "0.0" && seconds > 0 => "<0.1 h".to_owned(),
-        Some((whole, _)) if seconds.unsigned_abs() >= 10_000 * 3600 - 180 => format!("{whole} h"),
-        _ => text + " h",
-    }
+    bare_hours(seconds) + " h"
 }
 
-/// Seconds as hours with one place behind the point, where the unit is told elsewhere: `1,235,000.0`.
+/// The same where the unit is told elsewhere. One decimal below 1,000 hours; what is there but rounds to nothing is `<0.1`.
 pub fn bare_hours(seconds: i128) -> String {
-    let tenths = (seconds.unsigned_abs() + 180) / 360;
-    let sign = if seconds < 0 && tenths > 0 { "-" } else { "" };
-    format!("{sign}{}.{}", grouped_wide((tenths / 10).cast_signed()), tenths % 10)
+    let n_seconds = seconds.unsigned_abs();
+    let sign = if seconds < 0 { "-" } else { "" };
+    if n_seconds >= 3_600_000 {
+        return format!("{sign}{}", grouped_wide(((n_seconds + 1800) / 3600).cast_signed()));
+    }
+    match (n_seconds + 180) / 360 {
+        0 if seconds > 0 => "<0.1".to_owned(),
+        0 => "0.0".to_owned(),
+        tenths => format!("{sign}{}.{}", grouped_wide((tenths / 10).cast_signed()), tenths % 10),
+    }
 }
 
 /// A part of a whole in percent, `42.0 %`; what is there but rounds to nothing is `<0.1 %`, what is missing but rounds to
@@ -140,8 +141,7 @@ mod tests {
     #[test]
     fn seconds_are_hours_and_parts_percent() {
         let check = |seconds: i128, expected: &str| assert_eq!(hours(seconds), expected, "{seconds}");
-        assert_eq!(bare_hours(4_446_000_000), "1,235,000.0");
-        assert_eq!(bare_hours(-5400), "-1.5");
+        assert_eq!([-5400, 4_446_000_000].map(bare_hours), ["-1.5", "1,235,000"]);
         assert_eq!([fine_percent(0, 0), fine_percent(1, 3), fine_percent(5, 5)], ["0.00 %", "33.33 %", "100.00 %"]);
         check(0, "0.0 h");
         check(1, "<0.1 h");
@@ -150,9 +150,10 @@ mod tests {
         check(180, "0.1 h");
         check(3600, "1.0 h");
         check(-23_040, "-6.4 h");
-        check(36_000_000 - 181, "9,999.9 h");
-        check(36_000_000, "10,000 h");
-        check(i128::MAX / 2, &format!("{} h", grouped_wide((i128::MAX / 2 + 180) / 360 / 10)));
+        check(3_599_999, "1,000.0 h");
+        check(3_600_000, "1,000 h");
+        check(-3_601_801, "-1,001 h");
+        check(i128::MAX / 2, &format!("{} h", grouped_wide((i128::MAX / 2 + 1800) / 3600)));
         let check = |part: i128, whole: i128, expected: &str| assert_eq!(percent(part, whole), expected, "{part}");
         check(0, 0, "0.0 %");
         check(0, 7, "0.0 %");

@@ -70,7 +70,7 @@ pub(super) struct RulesArgs {
     #[arg(value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     pub(super) name: Option<String>,
 
-    /// A contract to exclude besides; may be given more than once
+    /// Another contract to exclude; may be repeated
     #[arg(long, value_name = "CONTRACT")]
     pub(super) exclude_contract: Vec<String>,
 }
@@ -173,7 +173,7 @@ pub(super) struct PartsArgs {
     /// Month files, and folders of them
     #[arg(value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath, required = true)]
     pub(super) parts: Vec<PathBuf>,
-    /// Task list of `viewmart plan` that the parts must make up
+    /// Task list of `viewmart plan` that the parts must cover
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Parts")]
     pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
@@ -252,7 +252,7 @@ impl DashboardArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DropArgs {
-    /// The month that goes, typed here: neither a variable nor the settings file names it
+    /// The month to remove, given here and nowhere else: no variable or settings file names it
     #[arg(short, long, value_name = "YYYY-MM|last|this", required = true)]
     pub(super) month: MonthChoice,
     #[command(flatten)]
@@ -288,7 +288,7 @@ pub(super) struct DiffArgs {
     /// Month file, a folder of parts, WAREHOUSE_URL#YYYY-MM, or #YYYY-MM for a month of --warehouse
     #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
     pub(super) a: String,
-    /// What it is compared with
+    /// The month to compare it with, in the same forms
     #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
     pub(super) b: String,
     /// Customers with the largest changes to show [default: 10]
@@ -303,10 +303,10 @@ pub(super) struct DiffArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// About so many bytes a task, for example 256MiB
+    /// Approximate bytes per task, for example 256MiB or 256MB
     #[arg(long, value_name = "SIZE", conflicts_with = "tasks")]
     pub(super) split: Option<ByteSize>,
-    /// So many tasks [default: three for each processor of this machine]
+    /// Number of tasks [default: three per processor of this machine]
     #[arg(long, value_name = "N")]
     pub(super) tasks: Option<NonZeroU32>,
     #[command(flatten)]

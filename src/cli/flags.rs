@@ -190,7 +190,7 @@ pub(crate) struct NamingFlags {
     /// Where file names say the day, with {YYYY} {MM} {DD} {M} {D} {YYYYMMDD} and *, for example '{DD}-{MM}-{YYYY}.json'
     #[arg(long, value_name = "PATTERN")]
     pub(crate) day_pattern: Option<DayPattern>,
-    /// Let files count that look like the same data twice
+    /// Count files that look like the same data twice
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) allow_duplicates: Option<bool>,
@@ -214,7 +214,7 @@ pub(crate) struct SourceFlags {
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) verify: Option<bool>,
-    /// Files pulled at once [default: 4]
+    /// Files to pull at once [default: 4]
     #[arg(long, value_name = "1..16")]
     pub(crate) jobs: Option<Jobs>,
 }
@@ -246,7 +246,7 @@ pub(crate) struct HdfsFlags {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Parts")]
 pub(crate) struct PartFlags {
-    /// Take parts that do not make up their data files, or lack tasks of --plan
+    /// Accept parts that do not cover their data files, or miss tasks of --plan
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) allow_partial: Option<bool>,
@@ -259,7 +259,7 @@ pub(crate) struct RulesFlags {
     #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     pub(crate) rules: Option<String>,
 
-    /// A contract whose records are rejected as `excluded`, besides those of the rules; may be given more than once
+    /// A contract whose records are rejected as `excluded`, besides those of the rules; may be repeated
     #[arg(long, value_name = "CONTRACT")]
     pub(crate) exclude_contract: Vec<String>,
 }
@@ -275,7 +275,7 @@ pub(crate) struct EtlDateFlags {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Transform")]
 pub(crate) struct ThreadFlags {
-    /// Threads that work at once [default: all processors]
+    /// Worker threads [default: all processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<Threads>,
 }
@@ -289,7 +289,7 @@ pub(crate) struct LimitFlags {
     /// Stop when the app of more than this fraction of the records is in no category [default: 1]
     #[arg(long, value_name = "0..1")]
     pub(crate) max_unmapped_ratio: Option<Ratio>,
-    /// Stop when there is anything to warn of
+    /// Treat warnings as errors: publish nothing
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) deny_warnings: Option<bool>,
@@ -334,7 +334,7 @@ pub(crate) struct WarehouseFlags {
     /// Option file of the MySQL clients, for account, password and TLS [default: ~/.my.cnf]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) defaults_file: Option<PathBuf>,
-    /// Connections that load a MySQL warehouse at once [default: 2]
+    /// Parallel connections that load a MySQL warehouse [default: 2]
     #[arg(long, value_name = "N")]
     pub(crate) load_connections: Option<NonZeroU8>,
 }
@@ -400,10 +400,10 @@ pub(crate) struct GenerateFlags {
     /// Only the first days of the month [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) days: Option<u8>,
-    /// How the data files are packed [default: none]
+    /// How the data files are compressed [default: none]
     #[arg(long)]
     pub(crate) compression: Option<CompressionName>,
-    /// No record that would be rejected
+    /// Generate no records that would be rejected
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     pub(crate) clean: Option<bool>,
@@ -418,11 +418,11 @@ pub(crate) struct SeedFlags {
 
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ScanFlags {
-    /// Most customers of a task in memory: a file of more is refused, a stream goes on in several pieces [default: no
+    /// Most customers of a task held in memory: a file with more is refused, a stream continues in several pieces [default: no
     /// limit]
     #[arg(long, value_name = "N")]
     pub(crate) max_contracts: Option<u64>,
-    /// End when the process ends that started this one; its number tells whether it has ended before
+    /// Exit when the parent process exits; with its process id, also when it has exited already
     #[arg(long, value_name = "yes|no|PID", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     pub(crate) die_with_parent: Option<ParentChoice>,
 }

@@ -72,7 +72,7 @@ Examples:
   viewmart run hdfs:///logs --month 2022-01..2022-12 --rules new-rules.toml --dry-run
   viewmart run hdfs://namenode:8020/logs --month last --warehouse mysql://etl@db.example/tv")]
     Run(RunArgs),
-    /// Bring the month's files from the lake into the local cache
+    /// Pull the month's files from the lake into the local cache
     #[command(after_help = "\
 Examples:
   viewmart extract hdfs:///logs --month 2022-04
@@ -84,7 +84,7 @@ Examples:
   viewmart transform data/2022-04 --out april
   viewmart transform 'logs/202204*.csv.gz' --rules rules.toml")]
     Transform(TransformArgs),
-    /// Make one month file of those of its parts
+    /// Merge the month files of parts into one
     #[command(mut_arg("rules", |arg| arg.help(PART_RULES)), mut_arg("etl_date", |arg| arg.help(PART_DATE)), after_help = "\
 Examples:
   viewmart merge april/part-*.parquet --out april
@@ -110,7 +110,7 @@ Examples:
   viewmart dashboard
   viewmart dashboard --month 2022-04 --mask-contracts --out for-partners")]
     Dashboard(DashboardArgs),
-    /// Remove a month from warehouse and mart, at once
+    /// Remove a month from warehouse and mart in one step
     #[command(after_help = "\
 Examples:
   viewmart drop --month 2022-04
@@ -128,17 +128,17 @@ Examples:
   viewmart schema
   viewmart schema --format dbt > models/viewmart.yml")]
     Schema(SchemaArgs),
-    /// Show what differs between two months; exit 7 where anything does
+    /// Compare two months; exit 7 if they differ
     #[command(after_help = "\
 Examples:
   viewmart diff old/month-2022-04.parquet viewmart-out/month-2022-04.parquet
   viewmart diff viewmart-out/month-2022-04.parquet 'mysql://etl@db.example/tv#2022-04' --out changes.csv
   viewmart diff '#2022-03' '#2022-04' --top 20             # two months of --warehouse")]
     Diff(DiffArgs),
-    /// Count and list the customers for whom an expression holds
+    /// Count and list the customers that match an expression
     #[command(after_help = audience::EXAMPLES, after_long_help = audience::LONG_HELP)]
     Audience(Box<audience::AudienceArgs>),
-    /// Cut a lake into tasks for many machines, a line of JSON each
+    /// Split a lake into tasks for many machines, one line of JSON each
     #[command(after_help = "\
 Examples:
   viewmart plan hdfs:///logs --month 2022-04 --split 256MiB > plan.jsonl
@@ -161,7 +161,7 @@ Examples:
 Example:
   viewmart bench data/2022-04 --threads 8 --runs 7")]
     Bench(BenchArgs),
-    /// Look whether this machine can reach the lake and the warehouse, and may load
+    /// Check that this machine can reach the lake and the warehouse, and may load
     #[command(after_help = "\
 Examples:
   viewmart doctor hdfs:///logs --month last

@@ -213,7 +213,7 @@ impl Grammar {
                     Some(near) => format!("; did you mean {PREFIX}{near}?"),
                     None => String::new(),
                 };
-                warnings.push(format!("nothing reads the variable {PREFIX}{tail}{hint}"));
+                warnings.push(format!("unknown variable {PREFIX}{tail} is ignored{hint}"));
             }
         }
         (entries, warnings)
@@ -428,13 +428,13 @@ mod tests {
             let (_, warnings) = Grammar::new().variables(&Variables::from_iter([(name, "1")]));
             assert_eq!(warnings, expected, "{name}");
         };
-        check("VIEWMART_TREADS", &["nothing reads the variable VIEWMART_TREADS; did you mean VIEWMART_THREADS?"]);
+        check("VIEWMART_TREADS", &["unknown variable VIEWMART_TREADS is ignored; did you mean VIEWMART_THREADS?"]);
         check(
             "VIEWMART_MYSQL_PASWORD",
-            &["nothing reads the variable VIEWMART_MYSQL_PASWORD; did you mean VIEWMART_MYSQL_PASSWORD?"],
+            &["unknown variable VIEWMART_MYSQL_PASWORD is ignored; did you mean VIEWMART_MYSQL_PASSWORD?"],
         );
-        check("VIEWMART_COLOUR", &["nothing reads the variable VIEWMART_COLOUR"]);
-        check("VIEWMART_LAKE", &["nothing reads the variable VIEWMART_LAKE"]);
+        check("VIEWMART_COLOUR", &["unknown variable VIEWMART_COLOUR is ignored"]);
+        check("VIEWMART_LAKE", &["unknown variable VIEWMART_LAKE is ignored"]);
         for name in ["VIEWMART_THREADS", "VIEWMART_MYSQL_PASSWORD", "VIEWMART_MASK_KEY", "VIEWMART_CONFIG"] {
             check(name, &[]);
         }

@@ -59,8 +59,11 @@ pub struct Resolved {
 /// [`Error::Usage`] that names the setting and its place.
 pub fn resolve(cli: Cli, variables: &Variables, today: Date) -> Result<Resolved, Refused> {
     let mut settings = Settings { console: cli.console.clone(), ..Settings::default() };
-    resolve_onto(&mut settings, cli, variables, today)
-        .map_err(|error| Refused { error, results: console(&settings.console).results })
+    let file = cli.config.clone();
+    resolve_onto(&mut settings, cli, variables, today).map_err(|error| {
+        let json = settings.console.json.or_else(|| json_of_places(file, variables));
+        Refused { error, results: console(&ConsoleFlags { json, ..settings.console }).results }
+    })
 }
 
 /// The same; `settings` grows with every place that was read.
@@ -111,12 +114,36 @@ fn completions(shell: Shell, folder: Option<PathBuf>) -> Request {
 
 /// Whether words that are no command ask for JSON, so that the error is told as such.
 pub fn json_is_asked(words: impl IntoIterator<Item = OsString>, variables: &Variables) -> bool {
-    let typed = words.into_iter().take_while(|word| word != "--").filter_map(|word| {
-        let text = word.to_str()?.strip_prefix("--json")?.to_owned();
+    let words: Vec<OsString> = words.into_iter().take_while(|word| word != "--").collect();
+    let typed = words.iter().filter_map(|word| {
+        let text = word.to_str()?.strip_prefix("--json")?;
         if text.is_empty() { Some(true) } else { switch(text.strip_prefix('=')?).ok() }
     });
-    let variable = || variables.get("VIEWMART_JSON").and_then(|value| switch(value.to_str()?).ok());
-    typed.last().or_else(variable).unwrap_or(false)
+    let file = || {
+        let place = words.iter().rposition(|word| word.to_string_lossy().starts_with("--config"))?;
+        match words[place].to_str()?.strip_prefix("--config=") {
+            Some(path) => Some(PathBuf::from(path)),
+            None => words.get(place + 1).map(PathBuf::from),
+        }
+    };
+    typed.last().or_else(|| json_of_places(file(), variables)).unwrap_or(false)
+}
+
+/// What variables and settings file say of `json`, as far as they can be read: what else is wrong with them is told in that
+/// form too.
+fn json_of_places(file: Option<PathBuf>, variables: &Variables) -> Option<bool> {
+    let variable = variables.get("VIEWMART_JSON").and_then(|value| switch(value.to_str()?).ok());
+    let of_file = || {
+        let file = file.or_else(|| variables.get("VIEWMART_CONFIG").map(PathBuf::from));
+        let text = std::fs::read_to_string(file.unwrap_or_else(|| PathBuf::from(SETTINGS_FILE))).ok()?;
+        match toml::from_str::<toml::Table>(&text).ok()?.remove("json")? {
+            toml::Value::String(text) => switch(&text).ok(),
+            toml::Value::Boolean(value) => Some(value),
+            toml::Value::Integer(value) => switch(&value.to_string()).ok(),
+            _ => None,
+        }
+    };
+    variable.or_else(of_file)
 }
 
 fn console(flags: &ConsoleFlags) -> ConsolePlan {
@@ -209,14 +236,14 @@ impl Resolver<'_> {
     fn refuse_in_parts(&self) -> Result<(), Error> {
         if self.settings.ids.unique_ids == Some(true) {
             return Err(usage(
-                "`unique_ids` cannot be had of a month in parts: which record is the first of its day is not known in one",
+                "`unique_ids` does not work on a month in parts: a part does not know which record of a day came first",
                 "run `viewmart transform --unique-ids` on whole days, or turn it off in the settings file and VIEWMART_UNIQUE_IDS",
             ));
         }
         match self.devices() {
             Devices::Ignored => Ok(()),
             Devices::Counted => Err(usage(
-                "`devices` cannot be had of the tasks of a plan: a task hands on one file, and theirs is a second",
+                "`devices` does not work with the tasks of a plan: a task produces one file, and devices need a second",
                 "run `viewmart transform --devices` on parts of the lake and `viewmart merge --devices` on what it \
                  writes, or turn it off in the settings file and VIEWMART_DEVICES",
             )),
@@ -283,7 +310,7 @@ impl Resolver<'_> {
             Some("-") => Ok(ScanOutput::Stream),
             Some(place) => Err(usage(
                 format!("a stream goes to stdout, not to `{place}`"),
-                "write --out arrow:- and lead stdout there; a file of that name is ./arrow:…",
+                "write --out arrow:- and redirect stdout; a file of that name is ./arrow:…",
             )),
         }
     }

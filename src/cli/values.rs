@@ -86,7 +86,7 @@ impl FromStr for Ratio {
     }
 }
 
-/// A number of bytes, at least one: `1024`, `64K`, `256MiB`, `2GB`. Units are powers of 1024.
+/// A number of bytes, at least one: `1024`, `64K`, `256MiB`, `2GB`. Units are powers of 1000, with an `i` of 1024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteSize(u64);
 
@@ -103,16 +103,20 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<ByteSize, &'static str> {
         let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits_end);
-        let shift = match unit.trim_start().to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
-            "" => Some(0),
-            "K" => Some(10),
-            "M" => Some(20),
-            "G" => Some(30),
-            "T" => Some(40),
+        let unit = unit.trim_start().to_ascii_uppercase();
+        // Decimal, as sizes are printed; binary with an i.
+        let unit = unit.strip_suffix('B').unwrap_or(&unit);
+        let (base, letter) = unit.strip_suffix('I').map_or((1000_u64, unit), |letter| (1024, letter));
+        let power = match (letter, base) {
+            ("", 1000) => Some(0),
+            ("K", _) => Some(1),
+            ("M", _) => Some(2),
+            ("G", _) => Some(3),
+            ("T", _) => Some(4),
             _ => None,
         };
-        let n_bytes = shift.and_then(|shift| number.parse::<u64>().ok()?.checked_mul(1 << shift));
-        n_bytes.filter(|n| *n > 0).map(ByteSize).ok_or("not a size such as 65536, 64KiB, 256MiB or 2GiB")
+        let n_bytes = power.and_then(|power| number.parse::<u64>().ok()?.checked_mul(base.pow(power)));
+        n_bytes.filter(|n| *n > 0).map(ByteSize).ok_or("not a size such as 65536, 256MB, 256MiB or 2GB")
     }
 }
 
@@ -307,6 +311,25 @@ mod tests {
         check("2022-02..2022-01", Err("the last month is before the first"));
         check("2022-02..", Err("not months: write YYYY-MM..YYYY-MM"));
         check("..", Err("not months: write YYYY-MM..YYYY-MM"));
+    }
+
+    #[test]
+    fn sizes_are_decimal_as_they_are_printed_or_say_that_they_are_binary() {
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(text.parse::<ByteSize>().ok().map(ByteSize::get), expected, "{text}");
+        };
+        check("65536", Some(65_536));
+        check("64K", Some(64_000));
+        check("64kB", Some(64_000));
+        check("64 KiB", Some(65_536));
+        check("256MB", Some(256_000_000));
+        check("256MiB", Some(268_435_456));
+        check("2g", Some(2_000_000_000));
+        check("2Gi", Some(2_147_483_648));
+        check("1T", Some(1_000_000_000_000));
+        for wrong in ["", "0", "0MB", "MB", "1i", "1iB", "1X", "1MBB", "-1", "20000000T"] {
+            check(wrong, None);
+        }
     }
 
     #[test]

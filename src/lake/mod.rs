@@ -4,6 +4,7 @@
 //! in the cache. Everything after this module reads local files only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +15,7 @@ use jiff::civil::Date;
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::InputFile;
-use crate::units::counted;
+use crate::units::{counted, grouped};
 
 pub mod arriving;
 mod cache;
@@ -146,10 +147,42 @@ pub struct Listing {
     pub month: Month,
     /// Its files, ordered by `uri`.
     pub files: Vec<DataFile>,
-    /// Names left out: hidden, temporary, of other months.
-    pub n_skipped: u64,
+    /// What was left out.
+    pub skipped: Skipped,
     /// What was left out though it looks like data, one line each.
     pub warnings: Vec<String>,
+}
+
+/// How much of a lake is not of the month, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Files of other months.
+    pub other_months: u64,
+    /// Names that are hidden or temporary, folders that are outputs of this program or may not be listed, links that lead
+    /// nowhere.
+    pub hidden: u64,
+    /// Files that are no data by their names.
+    pub no_data: u64,
+}
+
+impl Skipped {
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.other_months + self.hidden + self.no_data
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts =
+            [(self.other_months, "of other months"), (self.hidden, "hidden or temporary"), (self.no_data, "no data")];
+        let parts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{} {why}", grouped(*n)));
+        write!(f, "{}", counted(self.total(), "file"))?;
+        match parts.collect::<Vec<_>>().join(", ") {
+            parts if parts.is_empty() => Ok(()),
+            parts => write!(f, ": {parts}"),
+        }
+    }
 }
 
 impl Listing {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::day::{Conflict, Place, dates_in};
 use super::pattern::DayPattern;
-use super::{Compression, DataFile, Format, LakeError, LakeErrorKind, Listing, names, same};
+use super::{Compression, DataFile, Format, LakeError, LakeErrorKind, Listing, Skipped, names, same};
 use crate::engine::calendar::{Day, Month};
 use crate::units::counted;
 
@@ -138,8 +138,8 @@ pub(crate) struct Sorted {
     /// Files with a day and an ending that nothing here reads.
     unread: Vec<(Date, String)>,
     suspects: Vec<Suspect>,
-    /// Names that are of no month.
-    n_left_out: u64,
+    /// What is of no month.
+    skipped: Skipped,
 }
 
 /// Sorts what walks found; the arguments are those of [`select`], of which no month is read.
@@ -182,7 +182,8 @@ pub(crate) fn sort(
         suspects.sort();
         return Err(no_data(inputs, n_left_out + n_others, &suspects));
     }
-    Ok(Sorted { inputs: inputs.to_owned(), by_month, unread, suspects, n_left_out: n_left_out + n_others })
+    let skipped = Skipped { other_months: 0, hidden: n_left_out, no_data: n_others };
+    Ok(Sorted { inputs: inputs.to_owned(), by_month, unread, suspects, skipped })
 }
 
 impl Sorted {
@@ -210,7 +211,7 @@ impl Sorted {
         Ok(Listing {
             month,
             files,
-            n_skipped: self.n_left_out + n_other_months as u64,
+            skipped: Skipped { other_months: n_other_months as u64, ..self.skipped },
             warnings: left_out(&self.suspects),
         })
     }

@@ -244,7 +244,7 @@ mod tests {
         Listing {
             month: Month::new(2022, 4).unwrap(),
             files: files.iter().enumerate().map(file).collect(),
-            n_skipped: 0,
+            skipped: crate::lake::Skipped::default(),
             warnings: Vec::new(),
         }
     }

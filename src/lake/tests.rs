@@ -115,7 +115,7 @@ fn a_folder_that_may_not_be_listed_is_left_out_where_it_says_no_day() {
         let mut source = files(&[("/log/20220401.json", b"x", 1)]);
         source.closed.insert(closed.to_owned());
         let lake = lake(folder.path(), source);
-        let listed = lake.list().map(|listing| (listing.n_skipped, lake.warnings().concat()));
+        let listed = lake.list().map(|listing| (listing.skipped.total(), lake.warnings().concat()));
         assert_eq!(
             listed.map_err(|error| error.to_string()),
             expected.map(|text| (1, text.to_owned())).map_err(str::to_owned)

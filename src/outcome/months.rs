@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::columns;
 use crate::engine::calendar::Month;
 use crate::mart::months::{MartState, MonthLine, StandingRun};
-use crate::units::grouped;
+use crate::units::{bare_hours, grouped};
 
 /// The months of a warehouse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl fmt::Display for MonthList {
                 cell(&|run| run.id.to_string()),
                 cell(&|run| run.rules.clone()),
                 cell(&|run| grouped(run.customers.unsigned_abs())),
-                cell(&|run| hours(run.seconds)),
+                cell(&|run| bare_hours(run.seconds.into())),
                 cell(&|run| grouped(run.warnings.unsigned_abs())),
                 format!("{} {}", line.last_run, line.last_status),
                 mart_words(line).to_owned(),
@@ -83,12 +83,6 @@ fn mart_words(line: &MonthLine) -> &'static str {
         (MartState::Current, MartState::Stale | MartState::Missing) => "movement stale",
         (mart, _) => mart.name(),
     }
-}
-
-/// Whole hours, the nearest.
-fn hours(seconds: i64) -> String {
-    let hours = grouped(seconds.unsigned_abs().saturating_add(1800) / 3600);
-    if seconds < 0 && hours != "0" { format!("-{hours}") } else { hours }
 }
 
 impl Dropped {

@@ -7,7 +7,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::attempt::Attempt;
-use crate::artifacts::{self, LiveChoice};
+use crate::artifacts;
+use crate::bench::{Measured, floor};
 use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, PartsPlan, WarehousePlan};
 use crate::console::{self, Bars, Progress, Unit};
 use crate::diff::DiffSide;
@@ -16,9 +17,11 @@ use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::MonthTable;
 use crate::engine::rules::RulesStamp;
 use crate::error::Error;
-use crate::fs::atomic::{self, OutFolder, StagedFile};
+use crate::fs::atomic::OutFolder;
 use crate::gate::{Evidence, Limits};
-use crate::lake::{self, DataFile, Duplicates, EQUAL_BYTES, Lake, LakeError, LakeErrorKind, Listing, task};
+use crate::lake::{
+    self, Compression, DataFile, Duplicates, EQUAL_BYTES, Lake, LakeError, LakeErrorKind, Listing, task,
+};
 use crate::month_file::{self, Merge, MonthFileError, TaskBytes, TaskList};
 use crate::report::{InputReport, Published, Report};
 use crate::timing::{StageClock, StageTiming, peak_rss_bytes, today};
@@ -319,30 +322,27 @@ pub(super) fn choose_published_month(warehouse: &mut dyn Warehouse, asked: Optio
     }
 }
 
-/// Files that leave the others of the folder as they are, and a word about each.
-pub(super) fn publish_files(files: Vec<StagedFile>, talk: ConsolePlan) -> Result<(), Error> {
-    for path in atomic::publish(files)? {
-        say(talk, format_args!("wrote {}", path.display()));
+/// Keeps the machine's limit for the reports of runs. That of compressed files is another one.
+pub(super) fn keep_floor(measured: &Measured, files: &[DataFile], cache: &Path) {
+    if is_plain(files)
+        && let Err(error) = floor::keep(measured, cache)
+    {
+        console::say(format_args!("warning: reports cannot compare with this: {error}"));
     }
-    Ok(())
 }
 
-/// All files at once, and a word about each.
-pub(super) fn publish(
-    files: Vec<StagedFile>,
-    out: &OutFolder,
-    live: LiveChoice,
-    talk: ConsolePlan,
-) -> Result<Vec<PathBuf>, Error> {
-    let paths = artifacts::publish(files, out, live)?;
-    for path in &paths {
-        say(talk, format_args!("wrote {}", path.display()));
-    }
-    Ok(paths)
+fn is_plain(files: &[DataFile]) -> bool {
+    files.iter().all(|file| file.compression == Compression::None)
 }
 
 /// What a run of these files says of itself, but for where it was published and which files it left.
-pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, attempt: &Attempt) -> Report {
+pub(super) fn report(
+    listing: &Listing,
+    lake: &LakePlan,
+    plan: &EnginePlan,
+    made: Transformed,
+    attempt: &Attempt,
+) -> Report {
     let Transformed { table, mut stages, backend, .. } = made;
     let devices = table.devices.as_ref().map(|devices| {
         let stage = StageClock::start("devices");
@@ -360,7 +360,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
             bytes: table.provenance.input_bytes,
             days: table.detail.by_day().values().filter(|day| day.counts.read > 0).count() as u64,
             missing_days: gate::missing_days(listing.month, &table.detail, today()),
-            skipped_files: listing.n_skipped,
+            skipped: listing.skipped,
         },
         contracts: table.n_rows() as u64,
         devices,
@@ -377,6 +377,7 @@ pub(super) fn report(listing: &Listing, plan: &EnginePlan, made: Transformed, at
         stages,
         wall_s: attempt.elapsed_s(),
         peak_rss_bytes: peak_rss_bytes().unwrap_or(0),
+        floor: is_plain(&listing.files).then(|| floor::find(&lake.options.cache, plan.threads.get())).flatten(),
         threads: plan.threads.get(),
         backend,
     }

@@ -212,7 +212,8 @@ mod tests {
 
     fn listed() -> Word {
         let month = "2022-04".parse().unwrap();
-        let listing = Listing { month, files: Vec::new(), n_skipped: 0, warnings: Vec::new() };
+        let listing =
+            Listing { month, files: Vec::new(), skipped: crate::lake::Skipped::default(), warnings: Vec::new() };
         Word::Listed(Ok(Listed { listing, warnings: Vec::new() }))
     }
 

@@ -9,6 +9,7 @@ use super::Report;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{AppSums, DayLedger, FileLedger, Ledger, Reason, RecordCounts};
 use crate::engine::rules::{Category, RulesStamp};
+use crate::lake::Skipped;
 use crate::timing::StageTiming;
 use crate::units::dates;
 
@@ -48,7 +49,8 @@ impl Report {
                 "bytes": report.input.bytes,
                 "days": report.input.days,
                 "missing_days": dates(report.month, &report.input.missing_days),
-                "skipped_files": report.input.skipped_files,
+                "skipped_files": report.input.skipped.total(),
+                "skipped": skipped_wire(report.input.skipped),
             }),
         )?;
         map.serialize_entry(
@@ -77,6 +79,12 @@ impl Report {
         map.serialize_entry("threads", &report.threads)?;
         map.serialize_entry("backend", report.backend)
     }
+}
+
+/// What was left out, by why.
+pub fn skipped_wire(skipped: Skipped) -> serde_json::Value {
+    let Skipped { other_months, hidden, no_data } = skipped;
+    serde_json::json!({"other_months": other_months, "hidden": hidden, "no_data": no_data})
 }
 
 /// An object whose keys keep their order.
@@ -251,7 +259,8 @@ mod tests {
             "month": "2022-04",
             "etl_date": "2022-05-01",
             "rules": {"name": "default", "sha256": "0123456789abcdef".repeat(4), "text": "name = \"default\"\n"},
-            "input": {"files": 2, "bytes": 1500, "days": 28, "missing_days": ["2022-04-03", "2022-04-30"], "skipped_files": 1},
+            "input": {"files": 2, "bytes": 1500, "days": 28, "missing_days": ["2022-04-03", "2022-04-30"], "skipped_files": 33,
+                "skipped": {"other_months": 30, "hidden": 1, "no_data": 2}},
             "records": {
                 "read": 10, "kept": 6,
                 "rejected": {

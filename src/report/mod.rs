@@ -6,16 +6,19 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::bench::floor::Floor;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::DeviceSummary;
 use crate::engine::ledger::{AppSums, DayLedger, FileLedger, Ledger};
 use crate::engine::rules::RulesStamp;
+use crate::lake::Skipped;
 use crate::timing::StageTiming;
 
 mod json;
 mod refusal;
 mod table;
 
+pub use json::skipped_wire;
 pub use refusal::Refusal;
 
 /// The lake as it was read.
@@ -29,8 +32,8 @@ pub struct InputReport {
     pub days: u64,
     /// Days of the month that have none, ascending.
     pub missing_days: Vec<Day>,
-    /// Files that were skipped: hidden, temporary, of other months.
-    pub skipped_files: u64,
+    /// What was left out.
+    pub skipped: Skipped,
 }
 
 /// A month in a warehouse, with its mart and dashboard.
@@ -87,6 +90,8 @@ pub struct Report {
     pub wall_s: f64,
     /// See [`crate::timing::peak_rss_bytes`]; 0 where the system does not tell.
     pub peak_rss_bytes: u64,
+    /// How fast this machine looks at every byte once, where `viewmart bench` has measured that with as many threads.
+    pub floor: Option<Floor>,
     /// Threads that scanned.
     pub threads: usize,
     /// The vector instructions that scanned, for example `avx512`.
@@ -127,7 +132,7 @@ pub(crate) mod fixture {
                 bytes: 1500,
                 days: 28,
                 missing_days: vec![Day::new(3).unwrap(), Day::new(30).unwrap()],
-                skipped_files: 1,
+                skipped: Skipped { other_months: 30, hidden: 1, no_data: 2 },
             },
             files: vec![FileLedger {
                 file: InputFile::whole("file:///lake/20220401.json".into(), Day::new(1).unwrap(), 9, "1".into()),
@@ -155,6 +160,7 @@ pub(crate) mod fixture {
             stages: vec![StageTiming { name: "scan", wall_s: 0.5, cpu_s: 0.75, bytes: 1500, records: 10 }],
             wall_s: 0.625,
             peak_rss_bytes: 2048,
+            floor: None,
             threads: 2,
             backend: "scalar",
         }

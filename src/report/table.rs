@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::Report;
+use crate::bench::floor::Floor;
 use crate::engine::devices::DeviceSummary;
 use crate::engine::ledger::Reason;
 use crate::engine::rules::Category;
+use crate::timing::StageTiming;
 use crate::units::{counted, date_runs, grouped, hours, most_frequent, percent, size};
 
 impl fmt::Display for Report {
@@ -33,9 +35,8 @@ impl Report {
         };
         let (files, days) = (counted(input.files, "file"), counted(input.days, "day"));
         writeln!(f, "input      {files}, {}, {days}, {missing}", size(input.bytes))?;
-        if input.skipped_files > 0 {
-            let skipped = counted(input.skipped_files, "file");
-            writeln!(f, "skipped    {skipped}: hidden, temporary, no data or of other months")?;
+        if input.skipped.total() > 0 {
+            writeln!(f, "skipped    {}", input.skipped)?;
         }
         Ok(())
     }
@@ -113,6 +114,27 @@ impl Report {
             size(self.peak_rss_bytes),
             counted(self.threads as u64, "thread"),
             self.backend
+        )?;
+        self.write_floor(f)
+    }
+
+    /// How long the machine takes just to look at the bytes, and how often that goes into the way from files to columns.
+    fn write_floor(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Floor { measured_bytes, bytes_per_s }) = self.floor else { return Ok(()) };
+        let is_engine = |stage: &&StageTiming| ["scan", "aggregate", "columns"].contains(&stage.name);
+        let engine_s: f64 = self.stages.iter().filter(is_engine).map(|stage| stage.wall_s).sum();
+        let floor_s = self.input.bytes as f64 / bytes_per_s as f64;
+        if floor_s <= 0.0 {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "{:<11}{floor_s:>9.3}           to look at every byte once ({}/s, `viewmart bench` of {}); files to columns took {:.1} \
+             times as long",
+            "floor",
+            size(bytes_per_s),
+            size(measured_bytes),
+            engine_s / floor_s
         )
     }
 
@@ -147,7 +169,7 @@ mod tests {
 {}  month 2022-04  rules default 01234567
 
 input      2 files, 1.50 kB, 28 days, missing 2022-04-03, 2022-04-30
-skipped    1 file: hidden, temporary, no data or of other months
+skipped    33 files: 30 of other months, 1 hidden or temporary, 2 no data
 customers  1,234,567
 watched    10.0 h, 0.0 h per customer
   Tv                6.5 h   65.0 %
@@ -173,6 +195,18 @@ open       out/dashboard.html
             crate::ENGINE
         );
         assert_eq!(report.to_string(), expected);
+    }
+
+    #[test]
+    fn the_floor_is_told_where_it_is_known() {
+        let mut report = sample();
+        report.floor = Some(Floor { measured_bytes: 8_460_000_000, bytes_per_s: 3000 });
+        let scan = report.stages[0].clone();
+        report.stages.push(StageTiming { name: "columns", wall_s: 1.25, ..scan.clone() });
+        report.stages.push(StageTiming { name: "load", wall_s: 7.0, ..scan });
+        let expected = "\nfloor          0.500           to look at every byte once (3.00 kB/s, `viewmart bench` of 8.46 GB); files \
+                        to columns took 3.5 times as long\n\nwarehouse";
+        assert!(report.to_string().contains(expected), "{report}");
     }
 
     #[test]

@@ -392,6 +392,6 @@ fn what_does_not_belong_to_devices_is_refused() {
     work.run(["plan", "lake", "--devices"]).failed(2, &["--devices"]);
     fs::write(work.path("viewmart.toml"), "devices = true\n").unwrap();
     for command in [&["plan", "lake"][..], &["scan", "--task", plan.lines().next().unwrap(), "--out", "t.parquet"]] {
-        work.run(command).failed(2, &["`devices` cannot be had of the tasks of a plan", "viewmart merge --devices"]);
+        work.run(command).failed(2, &["`devices` does not work with the tasks of a plan", "viewmart merge --devices"]);
     }
 }

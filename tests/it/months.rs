@@ -179,7 +179,7 @@ fn months_are_listed_with_the_run_that_stands_and_the_last_one() {
     let expected = "\
 month    run  rules    customers  hours  warnings  last run     mart
 2022-04    1  default      1,000  6,000         1  1 published  current
-2022-05    2  default         20    120         0  4 refused    missing
+2022-05    2  default         20  120.0         0  4 refused    missing
 2022-06    -  -                -      -         -  3 dropped    stale
 ";
     assert_eq!(command(&work, &["months"]).ok().stdout, expected);

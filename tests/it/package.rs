@@ -46,6 +46,11 @@ fn a_binary_is_packed_with_what_belongs_to_it() {
     let version = output_of(&out.join(name).join("viewmart"), &["--version"]);
     assert_eq!(version.trim_end(), format!("viewmart {}", env!("CARGO_PKG_VERSION")));
 
+    // Its symbols are in a file of their own, which it names.
+    let sections = output_of(Path::new("readelf"), &["-S", "-W", out.join(name).join("viewmart").to_str().unwrap()]);
+    let has = |section: &str| sections.lines().any(|line| line.split_whitespace().any(|word| word == section));
+    assert!(has(".gnu_debuglink") && !has(".symtab") && !has(".debug_info"), "{sections}");
+
     let [package] = packages else { return };
     let inside = files(&output_of(Path::new("dpkg-deb"), &["-c", package]), " ./usr/");
     check(&inside, &["bin/viewmart", "share/man/man1/viewmart.1.gz", "share/man/man1/viewmart-run.1.gz"]);

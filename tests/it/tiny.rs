@@ -78,7 +78,8 @@ pub fn report() -> serde_json::Value {
         "engine": concat!("viewmart ", env!("CARGO_PKG_VERSION")),
         "month": "2022-04",
         "etl_date": "2022-05-01",
-        "input": {"files": 4, "days": 3, "missing_days": missing_days, "skipped_files": 3},
+        "input": {"files": 4, "days": 3, "missing_days": missing_days, "skipped_files": 3,
+            "skipped": {"other_months": 1, "hidden": 2, "no_data": 0}},
         "records": {
             "read": 22, "kept": 13,
             "rejected": {

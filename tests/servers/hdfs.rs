@@ -92,7 +92,7 @@ fn a_lake_on_hdfs_is_pulled_once() {
         listing.files.iter().map(file).collect()
     };
     assert_eq!(shape(&here, local_path), shape(&there, &input));
-    assert_eq!((here.month, here.n_skipped), (there.month, there.n_skipped));
+    assert_eq!((here.month, here.skipped), (there.month, there.skipped));
     // All were written just now, which is told once.
     let warnings = lake.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");

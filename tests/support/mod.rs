@@ -53,6 +53,8 @@ impl Workplace {
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_viewmart"));
         command.current_dir(self.folder.path()).args(arguments);
+        // What the user of this machine has measured or pulled is not in these tests.
+        command.env("XDG_CACHE_HOME", self.folder.path().join(".cache"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("VIEWMART_") {
                 command.env_remove(name);

@@ -324,7 +324,7 @@ mod tests {
         let check = |inputs: &[&str], expected: &[&str], n_skipped: u64| {
             let (uris, listing) = list_in(folder.path(), inputs, None).unwrap();
             assert_eq!(uris, expected, "{inputs:?}");
-            assert_eq!(listing.n_skipped, n_skipped, "{inputs:?}");
+            assert_eq!(listing.skipped.total(), n_skipped, "{inputs:?}");
             for file in &listing.files {
                 let metadata = fs::metadata(&file.path).unwrap();
                 assert_eq!((file.n_bytes, file.modified_ms), (metadata.len(), modified_ms(&metadata)));
@@ -352,7 +352,10 @@ mod tests {
         let folder = lake(&["20220401.json", "20220430.json", "20220501.json", "x/20220401b.json", "_x"]);
         let (uris, listing) = list_in(folder.path(), &[""], Some("2022-04")).unwrap();
         assert_eq!(uris, ["20220401.json", "20220430.json", "x/20220401b.json"]);
-        assert_eq!((listing.month.to_string().as_str(), listing.n_skipped), ("2022-04", 2));
+        assert_eq!(
+            (listing.month.to_string().as_str(), listing.skipped.to_string()),
+            ("2022-04", "2 files: 1 of other months, 1 hidden or temporary".to_owned())
+        );
         let missing = |today: &str| -> Vec<u8> {
             listing.missing_days(today.parse().unwrap()).iter().map(|day| day.number()).collect()
         };
@@ -392,7 +395,7 @@ mod tests {
             "a/cache/hdfs/nn/20220402.json",
         ]);
         let (uris, listing) = list_in(folder.path(), &["a"], None).unwrap();
-        assert_eq!((uris, listing.n_skipped), (vec!["a/20220401.json".to_owned()], 2));
+        assert_eq!((uris, listing.skipped.total()), (vec!["a/20220401.json".to_owned()], 2));
         let (uris, _) = list_in(folder.path(), &["a/*"], None).unwrap();
         assert_eq!(uris, ["a/20220401.json"]);
         // A lake that is written into has its own files left out, and no others.
@@ -403,7 +406,7 @@ mod tests {
         for input in ["a", "a/*"] {
             let (uris, listing) = list_in(folder.path(), &[input], None).unwrap();
             assert_eq!(uris, ["a/20220401.json"], "{input}");
-            assert!(listing.n_skipped >= 7, "{input}: {}", listing.n_skipped);
+            assert!(listing.skipped.total() >= 7, "{input}: {}", listing.skipped);
         }
         // Whoever names them wants them.
         let (uris, _) = list_in(folder.path(), &["a/cache/hdfs"], None).unwrap();
