@@ -5,14 +5,17 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{ptr, thread};
 
 use libc::c_int;
+use serde_json::json;
+
+use crate::console;
 
 /// Longest time for the last word.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,12 +26,44 @@ pub type LastWord = Box<dyn FnOnce(&'static str) + Send>;
 static LAST_WORD: Mutex<Option<LastWord>> = Mutex::new(None);
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 
-/// A new step of the run begins, with this for its last word; none any more at the end of the run.
+/// Where the last word is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// On stderr.
+    Stderr,
+    /// There, and as one JSON object on stdout, as errors are.
+    Json,
+}
+
+static TELLING: OnceLock<Telling> = OnceLock::new();
+
+/// A command begins. Until a step of it has a last word of its own, and behind the last of them, it has a plain one.
+pub fn begin(telling: Telling) {
+    let _ = TELLING.set(telling);
+    listen();
+}
+
+/// A new step of the run begins, with this for its last word; none of its own any more at the end of the run.
 pub fn set_last_word(word: Option<LastWord>) {
+    listen();
+    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = word;
+}
+
+fn listen() {
     static INSTALLED: Once = Once::new();
     // Without a handler all is as it would be without this module.
     INSTALLED.call_once(|| drop(install()));
-    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = word;
+}
+
+/// Tells that the signal ends the program, what stands now and what to do next.
+pub fn tell(signal: &str, message: &str, next: &str) {
+    console::say(format_args!("viewmart: {message}\n  next: {next}"));
+    if TELLING.get() == Some(&Telling::Json) {
+        let exit = exit_code(signal);
+        let object = json!({"stage": "run", "kind": "interrupted", "message": message, "next": next, "exit": exit});
+        // Whoever reads stdout may be gone, by the same signal more often than not.
+        let _ = io::stdout().write_all(console::escaped_json(&format!("{object}\n")).as_bytes());
+    }
 }
 
 /// The exit code that a shell shows of a program that the signal of this name has ended.
@@ -83,8 +118,13 @@ fn wait(mut reader: File) {
             });
             // Held to the end: no step begins any more.
             let mut word = LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(word) = word.take() {
-                word(if signal == libc::SIGINT { "SIGINT" } else { "SIGTERM" });
+            let name = if signal == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
+            match word.take() {
+                Some(word) => word(name),
+                None if TELLING.get().is_some() => {
+                    tell(name, &format!("interrupted by {name}"), "run the command again");
+                }
+                None => {}
             }
             end_by(signal);
         });

@@ -8,6 +8,7 @@ use viewmart::cli::plan::{Messages, Plan, ResultForm};
 use viewmart::cli::{self, Cli, Failure, Request, Resolved, Variables};
 use viewmart::error::Error;
 use viewmart::fs::error::OutputError;
+use viewmart::interrupt::{self, Telling};
 use viewmart::timing::today;
 use viewmart::{console, pipeline};
 
@@ -49,6 +50,10 @@ fn carry_out(request: Request) -> Result<u8, Error> {
 }
 
 fn execute(plan: &Plan) -> Result<u8, Error> {
+    interrupt::begin(match plan.console.results {
+        ResultForm::Json => Telling::Json,
+        ResultForm::Table => Telling::Stderr,
+    });
     let outcome = pipeline::carry_out(plan)?;
     match (plan.console.results, plan.console.messages) {
         (ResultForm::Json, _) => print(&console::escaped_json(&outcome.to_json()))?,

@@ -88,10 +88,8 @@ impl Company {
     pub fn last_word(&self) -> LastWord {
         let Company { going_on, epilogue, .. } = self.clone();
         Box::new(move |signal| {
-            let next = going_on();
-            console::say(format_args!(
-                "viewmart: interrupted by {signal}; every month stands whole, as it was or as it is\n  next: {next}"
-            ));
+            let stands = "every month stands whole, as it was or as it is";
+            interrupt::tell(signal, &format!("interrupted by {signal}; {stands}"), &going_on());
             epilogue(signal);
         })
     }
@@ -416,7 +414,7 @@ impl Failure {
         };
         let next = going_on.unwrap_or(next);
         let message = format!("interrupted by {signal}; {stands}");
-        console::say(format_args!("viewmart: {message}\n  next: {next}"));
+        interrupt::tell(signal, &message, &next);
         self.record.exit_code = interrupt::exit_code(signal);
         self.record.message.clone_from(&message);
         (self.refusal.message, self.refusal.next) = (message, Some(next));

@@ -94,7 +94,7 @@ fn make(plan: &SeriesPlan, talk: ConsolePlan, chronicle: &Chronicle) -> Result<O
         Err(error) => Some(Failure::from(&error)),
     };
     if let Some(failure) = &closing {
-        tell_failure("behind the last month", failure);
+        tell_failure("after the last month", failure);
     }
     Ok(closing)
 }

@@ -41,7 +41,10 @@ pub(super) fn run(plan: &RunPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     });
     // Until the month is known nobody else has a last word.
     let last_word = Arc::clone(&epilogue);
-    interrupt::set_last_word(Some(Box::new(move |signal| last_word(signal))));
+    interrupt::set_last_word(Some(Box::new(move |signal| {
+        interrupt::tell(signal, &format!("interrupted by {signal}; nothing was published"), "run again");
+        last_word(signal);
+    })));
     let prepare = |attempt: Attempt| attempt.telling(lineage(plan, month), Some(epilogue));
     let done = super::run(plan, Supply::alone(), talk, prepare);
     let (exit, status) = match &done {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
@@ -344,10 +344,11 @@ fn the_rules_are_shown_without_the_contracts_they_exclude() {
     assert!(kept.contains("exclude_contracts = [\"SECRET-1\", \"SECRET-2\"]"), "{kept}");
 }
 
-/// Starts a run that waits for somebody, interrupts it when `is_reached` holds, and returns its stderr.
+/// Starts a run that waits for somebody, interrupts it when `is_reached` holds, and returns its stderr; its stdout is in a file.
 fn interrupt(work: &Workplace, arguments: &[&str], is_reached: impl Fn() -> bool) -> String {
     let stderr = fs::File::create(work.path("stderr")).unwrap();
-    let mut run = work.command(arguments).stderr(stderr).stdout(Stdio::null()).spawn().unwrap();
+    let stdout = fs::File::create(work.path("stdout")).unwrap();
+    let mut run = work.command(arguments).stderr(stderr).stdout(stdout).spawn().unwrap();
     while !is_reached() {
         assert!(run.try_wait().unwrap().is_none(), "ended too early: {}", work.read_text("stderr"));
         std::thread::sleep(Duration::from_millis(20));
@@ -372,9 +373,20 @@ fn an_interrupted_run_says_what_stands_and_is_recorded() {
     mart.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE mine (Id TEXT)").unwrap();
     let said = interrupt(&work, &["run", "lake"], is_waiting);
     assert!(said.contains("interrupted by SIGINT; nothing was published"), "{said}");
+    interrupt(&work, &["run", "lake", "--json"], is_waiting);
+    let object: serde_json::Value = serde_json::from_str(&work.read_text("stdout")).unwrap();
+    assert_eq!((&object["kind"], &object["exit"]), (&json!("interrupted"), &json!(130)));
+    assert!(
+        object["message"].as_str().unwrap().contains("nothing was published") && object["next"].is_string(),
+        "{object}"
+    );
+    // A command that writes nothing down says at least that much.
+    interrupt(&work, &["mart", "--json"], is_waiting);
+    let object: serde_json::Value = serde_json::from_str(&work.read_text("stdout")).unwrap();
+    assert_eq!((&object["kind"], &object["message"]), (&json!("interrupted"), &json!("interrupted by SIGINT")));
     drop(mart);
     fs::rename(work.path("mart.db"), work.path("viewmart-out/mart.db")).unwrap();
-    assert_eq!(runs(&work)[1..], [["2022-04-01", "interrupted", "130"]]);
+    assert_eq!(runs(&work)[1..], [["2022-04-01", "interrupted", "130"], ["2022-04-01", "interrupted", "130"]]);
     assert_eq!((&refused()["status"], &refused()["exit"]), (&json!("interrupted"), &json!(130)));
 
     // While it is published: the warehouse alone knows.
@@ -383,7 +395,7 @@ fn an_interrupted_run_says_what_stands_and_is_recorded() {
     let said = interrupt(&work, &["run", "lake"], is_waiting);
     assert!(said.contains("stands whole, as it was or as it is"), "{said}");
     drop(warehouse);
-    assert_eq!(runs(&work).len(), 2);
+    assert_eq!(runs(&work).len(), 3);
 
     work.run(["run", "lake"]).ok();
     assert!(!work.path("viewmart-out/report-refused.json").exists());
