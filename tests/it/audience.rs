@@ -340,7 +340,7 @@ fn lists_are_looked_for_beside_the_file_that_names_them_and_are_not_overwritten(
     let mine = ["--audiences", "conf/mine.toml"];
     assert_eq!(answer(&work, &[&[APRIL, "listed", "--count"], &mine[..]].concat()), "2\n");
     let over = ["--columns", "Reason", "--out", "conf/list.csv"];
-    ask(&work, &[&[APRIL, "tv"], &over[..], &mine[..]].concat()).failed(2, &["list.csv", "a list that is read"]);
+    ask(&work, &[&[APRIL, "tv"], &over[..], &mine[..]].concat()).failed(6, &["list.csv", "a list that is read"]);
     work.write("none.csv", "X\nY\n");
     let finished = ask(&work, &[APRIL, "in('none.csv')"]).ok();
     assert!(

@@ -303,10 +303,7 @@ fn check_diff(work: &Workplace, month: &str) {
 fn an_audience_that_asks_for_devices_which_were_not_counted_is_a_warning() {
     let work = Workplace::new();
     small_lake(&work);
-    work.write(
-        "mine.toml",
-        "[boxes]\nexpression = 'tv or devices >= 3'\n[past]\nexpression = '2022-03: (devices >= 3)'\n",
-    );
+    work.write("mine.toml", "[boxes]\nexpression = 'tv or devices >= 3'\n");
     let run_with = |flags: &[&str]| run(&work, &["run", "lake", "--out", "out", "--audiences", "mine.toml"], flags);
     let warning = "audience boxes is left out: the devices of 2022-04 were not counted";
     run_with(&["--deny-warnings"]).failed(4, &[warning]);
