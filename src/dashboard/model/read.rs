@@ -99,7 +99,7 @@ struct Query {
 }
 
 /// What is read of each month.
-const QUERIES: [Query; 22] = [
+const QUERIES: [Query; 23] = [
     Query {
         table: "mart_run",
         sql: RUN_OF_MART,
