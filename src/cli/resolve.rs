@@ -115,7 +115,7 @@ fn completions(shell: Shell, folder: Option<PathBuf>) -> Request {
 /// Whether words that are no command ask for JSON, so that the error is told as such.
 pub fn json_is_asked(words: impl IntoIterator<Item = OsString>, variables: &Variables) -> bool {
     let words: Vec<OsString> = words.into_iter().take_while(|word| word != "--").collect();
-    let typed = words.iter().filter_map(|word| {
+    let mut typed = words.iter().filter_map(|word| {
         let text = word.to_str()?.strip_prefix("--json")?;
         if text.is_empty() { Some(true) } else { switch(text.strip_prefix('=')?).ok() }
     });
@@ -126,7 +126,7 @@ pub fn json_is_asked(words: impl IntoIterator<Item = OsString>, variables: &Vari
             None => words.get(place + 1).map(PathBuf::from),
         }
     };
-    typed.last().or_else(|| json_of_places(file(), variables)).unwrap_or(false)
+    typed.next_back().or_else(|| json_of_places(file(), variables)).unwrap_or(false)
 }
 
 /// What variables and settings file say of `json`, as far as they can be read: what else is wrong with them is told in that
