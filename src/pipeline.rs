@@ -281,7 +281,7 @@ fn draw_model(
     steps::note(note, talk);
     draw::write_page(&mut pages.page, model, month, look)?;
     draw::write_live(pages.live.as_mut(), &subject, server)?;
-    artifacts::publish(pages.around(Vec::new()), out, live)
+    Ok(artifacts::publish(pages.around(Vec::new()), out, live)?)
 }
 
 fn drop_month(plan: &DropPlan) -> Result<Outcome, Error> {

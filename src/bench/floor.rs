@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Measured;
-use crate::error::Error;
 use crate::fs::atomic::{self, StagedFile};
+use crate::fs::error::OutputError;
 
 const NAME: &str = "floor.json";
 
@@ -33,9 +33,9 @@ struct Kept {
 /// Keeps what was measured in `cache`, which is made where it is missing.
 ///
 /// # Errors
-/// [`Error::Output`].
-pub fn keep(measured: &Measured, cache: &Path) -> Result<(), Error> {
-    let failed = |source: io::Error| Error::Output { path: cache.to_owned(), doing: "making the folder", source };
+/// [`OutputError`].
+pub fn keep(measured: &Measured, cache: &Path) -> Result<(), OutputError> {
+    let failed = |source: io::Error| OutputError::Io { path: cache.to_owned(), doing: "making the folder", source };
     fs::create_dir_all(cache).map_err(failed)?;
     let bytes_per_s = measured.rows.iter().map(|row| (row.threads, measured.bytes_per_s(row.floor_s))).collect();
     let kept = Kept { engine: crate::ENGINE.to_owned(), bytes: measured.bytes, bytes_per_s };

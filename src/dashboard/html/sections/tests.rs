@@ -201,7 +201,7 @@ fn the_month_before_may_have_been_empty() {
     check(kinds(0, 0, 1), "The one customer of March 2022 left. Nobody is new.");
     check(kinds(0, 2, 0), "Of the 2 customers of March 2022, 100.0 % stayed and 0.0 % left. Nobody is new.");
     let (mut now, mut before) = (month(), MonthModel::empty("2022-03".parse().unwrap()));
-    before.provenance.rules_sha256 = "other".into();
+    before.provenance.rules.sha256 = "other".into();
     now.movement.kinds.push(MovementKind { kind: "new".into(), users: 2, seconds: 0, seconds_before: 0 });
     assert_eq!(
         plain(&movement::says(&context(&now, Some(&before)))),
@@ -236,7 +236,7 @@ fn an_audience_changes_against_the_same_question() {
         let [mut before, mut now] = ["2022-03", "2022-04"].map(|name| MonthModel::empty(name.parse().unwrap()));
         (before.audiences, now.audiences) = (vec![audience("a", 10, 0)], vec![audience("a", 12, 0)]);
         now.audiences[0].expression = expression.into();
-        now.provenance.rules_sha256 = hash.into();
+        now.provenance.rules.sha256 = hash.into();
         let html = named::audiences(&context(&now, Some(&before)));
         assert!(html.contains(&format!("<th scope=col>{title}<th")), "{html}");
         assert!(html.contains(&format!("<td>{change}<td class=w>")), "{html}");
