@@ -119,6 +119,35 @@ fn a_malformed_record_that_is_as_long_as_many_is_told() {
     check("short", short, &Month([2390, 2290, 389_450, 10]));
 }
 
+#[test]
+fn a_day_in_doubt_is_asked_for() {
+    let timed = |work: &Workplace| month(work, |day| format!("{day:02}-04-2022-12-30-00.json"), ndjson);
+    let words = ["lake/01-04-2022-12-30-00.json: its name says two days, 2022-12-30 and 2022-04-01", "--day-pattern"];
+    check("the day first, with a time", timed, &Refused(3, &words));
+    check_with("with a pattern", timed, "lake", &["--day-pattern", "{DD}-{MM}-{YYYY}-*"], &WHOLE);
+    let of_runs = |work: &Workplace| {
+        let name = |day: u32| format!("dt=2022-04-{day:02}/run_202204{:02}T0100/part-0.json", day % 30 + 1);
+        month(work, name, ndjson);
+    };
+    let words = ["its folders `run_20220402T0100` and `dt=2022-04-01` say two days, 2022-04-02 and 2022-04-01"];
+    check("a folder a run", of_runs, &Refused(3, &words));
+    check_with("with a pattern", of_runs, "lake", &["--day-pattern", "dt={YYYY}-{MM}-{DD}/*/*"], &WHOLE);
+    let months = |work: &Workplace| {
+        month(work, |day| format!("2022/04/{day:02}.json"), ndjson);
+        work.write("lake/2022/03/05.json", ndjson(5));
+    };
+    let flags = ["--day-pattern", "{DD}.json", "--month", "2022-04"];
+    let words =
+        ["lake/2022/03/05.json: by --day-pattern `{DD}.json` its day is 2022-04-05, its folder `03` is of 2022-03"];
+    check_with("a pattern without a month", months, "lake", &flags, &Refused(3, &words));
+    check_with("the folder of the month", months, "lake/2022/04", &flags, &WHOLE);
+    let linked = |work: &Workplace| {
+        month(work, |day| format!("day=2022-04-{day:02}/part-0.json"), ndjson);
+        std::os::unix::fs::symlink("day=2022-04-30", work.path("lake/current")).unwrap();
+    };
+    check("a link to the last day", linked, &WHOLE);
+}
+
 /// A tar archive of one file.
 fn tar(name: &str, content: &str) -> Vec<u8> {
     let mut header = [0; 512];

@@ -425,6 +425,7 @@ fn good_months_give_no_warning() {
     check(concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample"), &[]);
     check("few", &["--contracts", "40"]);
     check("more", &["--contracts", "2000", "--format", "csv"]);
+    check("a hundredth of a whole one", &["--contracts", "19200"]);
 }
 
 #[test]
