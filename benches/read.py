@@ -14,10 +14,12 @@ import time
 
 DEPTHS = [1, 2, 4, 8, 16, 32]
 PIECE_BYTES = 4 << 20
+# The part of the files that may stay in the page cache.
+MAX_KEPT = 0.01
 
 
 def drop(files):
-    """Drops files from the page cache: bytes of them that stay there, in one of a hundred places looked at."""
+    """Drops files from the page cache, and says what part of them stays there all the same, by a hundred looks at each."""
     for path in files:
         file = os.open(path, os.O_RDONLY)
         os.fsync(file)
@@ -76,7 +78,7 @@ def find_best(files, n_runs):
         for is_direct in (False, True):
             for depth in DEPTHS:
                 kept = drop(files)
-                if kept > 0.01:
+                if kept > MAX_KEPT:
                     raise SystemExit(f"read.py: {kept:.0%} of the files stay in the page cache")
                 try:
                     seconds = read(files, depth, is_direct)

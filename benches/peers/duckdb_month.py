@@ -12,8 +12,8 @@ connection.execute(f"""
 copy (
   with record as (
     select source.Contract as contract, source.AppName as app, source.TotalDuration as seconds,
-      1::bigint << cast(right(parse_filename(file, true), 2) as integer) as day
-    from read_json('{lake}/*.json', format = 'newline_delimited', filename = true,
+      1::bigint << cast(substr(parse_filename(file), 7, 2) as integer) as day
+    from read_json('{lake}/*.json*', format = 'newline_delimited', filename = true,
       columns = {{'_source': 'STRUCT(Contract VARCHAR, TotalDuration BIGINT, AppName VARCHAR)'}}) as line(source, file)
   ), profile as (
     select contract as Contract, {durations("app", "seconds")}, bit_count(bit_or(day)) as Activeness

@@ -1,7 +1,7 @@
 """What every peer shares: the default rules, read from the file that is built into viewmart, as SQL; and the result line.
 
-The peers read the lakes that `viewmart generate` makes: plain NDJSON files YYYYMMDD.json of one month, whose rejected
-records are those without contract, with seconds out of range and of unmapped apps.
+The peers read the lakes that `viewmart generate` makes: NDJSON files YYYYMMDD.json of one month, which DuckDB also takes
+as .gz and .zst, whose rejected records are those without contract, with seconds out of range and of unmapped apps.
 """
 
 import json
