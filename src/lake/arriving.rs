@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
-use super::{Compression, DataFile, LakeError};
+use super::{Compression, DataFile, Format, LakeError};
 
 /// A file that did not come.
 #[derive(Debug)]
@@ -42,12 +42,12 @@ pub trait FileStream: Send {
     }
 }
 
-/// Puts files in the order in which threads are all busy to the end: those that one thread reads alone first, the largest
-/// of them before the others. The rest, which threads share, are in the order they were.
+/// Puts files in the order in which threads are all busy to the end: those that one thread may read alone first, the
+/// largest of them before the others. The rest, which threads share, are in the order they were.
 pub fn sort_for_scan(files: &mut [DataFile]) {
-    files.sort_by_key(|file| match file.compression {
-        Compression::None => Reverse(0),
-        Compression::Gzip | Compression::Zstd => Reverse(file.n_bytes),
+    files.sort_by_key(|file| match (file.compression, file.format) {
+        (Compression::None, Format::Ndjson) => Reverse(0),
+        (Compression::None, Format::Csv) | (Compression::Gzip | Compression::Zstd, _) => Reverse(file.n_bytes),
     });
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use crate::lake::{ListOptions, list};
 
     #[test]
-    fn packed_files_come_first_and_the_largest_before_the_others() {
+    fn files_of_one_thread_come_first_and_the_largest_before_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let check = |files: &[(&str, usize)], expected: &[&str]| {
             for (name, n_bytes) in files {
@@ -101,6 +101,17 @@ mod tests {
         check(
             &[("20220401.json.gz", 5), ("20220402.json.zst", 7), ("20220405.json.gz", 5)],
             &["20220402.json.zst", "20220401.json.gz", "20220405.json.gz", "20220403.json", "20220404.json"],
+        );
+        check(
+            &[("20220406.csv", 6), ("20220402.json.zst", 7)],
+            &[
+                "20220402.json.zst",
+                "20220406.csv",
+                "20220401.json.gz",
+                "20220405.json.gz",
+                "20220403.json",
+                "20220404.json",
+            ],
         );
     }
 }

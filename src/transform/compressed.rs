@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::lake::read::compressed::{self, CompressedFile, HISTORY_BYTES};
 use crate::lake::{Compression, DataFile, Format};
 
-use super::input::{CSV_START_BYTES, FileMeta, Input, InputChunk, UNPACKED_BYTES, header_error};
+use super::input::{FileMeta, Input, InputChunk, UNPACKED_BYTES, header_error};
 
 /// A compressed file that is being scanned.
 pub(super) struct CompressedInput {
@@ -169,8 +169,7 @@ impl CompressedInput {
         (self.start, self.n_filled, self.at) = (n_kept - n_left, n_left, 0);
         let is_header = self.base == 0 && self.format == Format::Csv && self.layout.is_none();
         // A record that goes on is not looked at again for each of many small parts.
-        let n_wanted = if is_header { CSV_START_BYTES } else { UNPACKED_BYTES.max(n_left) };
-        let n_buffer = n_kept + n_wanted;
+        let n_buffer = n_kept + UNPACKED_BYTES.max(n_left);
         self.buffer.resize(n_buffer.max(self.buffer.len()), 0);
         let end = self.source.unpack(self.buffer.get_mut(..n_buffer).unwrap_or_default(), n_kept)?;
         self.n_filled = end - self.start;

@@ -16,7 +16,7 @@ pub(super) struct CsvFile {
     /// Where the next record starts.
     at: u64,
     /// What the next window shows after the part that is scanned. A record is looked at again in
-    /// windows that grow sixteenfold, in a file of [`super::input::ALONE_BYTES`] at most.
+    /// windows that grow sixteenfold, in a file of [`super::input::alone_bytes`] at most.
     n_tail_bytes: usize,
     open_quote: Option<u64>,
 }

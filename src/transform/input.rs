@@ -11,8 +11,8 @@ use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::engine::scan::shape::MAX_MATCH_BYTES;
 use crate::engine::scan::unique::SeenIds;
 use crate::error::{DataError, Error};
-use crate::lake::Compression;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
+use crate::lake::{Compression, DataFile, Format};
 use crate::units::in_one_line;
 
 /// Size of a split. Bounds what a thread has mapped, and how long the others wait for the last one:
@@ -27,21 +27,30 @@ pub(super) const WINDOW_TAIL_BYTES: usize = 64 << 10;
 /// however long it is.
 pub(super) const MAX_WINDOW_TAIL_BYTES: usize = MAX_LINE_BYTES + 64;
 
-/// Largest CSV file that one thread reads alone, from its start to its end. Splits of larger ones
-/// have to be looked through for quotes first, which takes as long as reading their records; and a
-/// file of this size is nothing to wait for.
+/// Largest CSV file that one thread reads alone, from its start to its end, whatever others there
+/// are. Splits of larger ones have to be looked through for quotes first, which takes as long as
+/// reading their records; and a file of this size is nothing to wait for.
 pub(super) const ALONE_BYTES: u64 = 256 << 20;
 
-/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the
-/// second-level cache beside all else that is there.
-pub(super) const UNPACKED_BYTES: usize = 256 << 10;
+/// The same where there are so many others that nobody has to wait. A record that never ends is
+/// mapped whole, and so may the file be.
+const MAX_ALONE_BYTES: u64 = 1 << 30;
 
-/// The same at the start of a CSV file: its header fits.
-pub(super) const CSV_START_BYTES: usize = 4 << 20;
+/// Largest CSV file that one of `n_threads` reads alone beside `files`: a quarter of what is to do
+/// for each.
+pub(super) fn alone_bytes(files: &[DataFile], n_threads: usize) -> u64 {
+    let is_csv = |file: &&DataFile| file.format == Format::Csv && file.compression == Compression::None;
+    let n_bytes: u64 = files.iter().filter(is_csv).map(|file| file.n_bytes).sum();
+    (n_bytes / (4 * n_threads.max(1) as u64)).clamp(ALONE_BYTES, MAX_ALONE_BYTES)
+}
+
+/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the cache of
+/// the processor's cores, what is moved between two of them is little, and a CSV header fits.
+pub(super) const UNPACKED_BYTES: usize = 2 << 20;
 
 const _: () = assert!(WINDOW_TAIL_BYTES > 2 * MAX_MATCH_BYTES);
 const _: () = assert!(MAX_WINDOW_TAIL_BYTES > MAX_LINE_BYTES + BYTE_ORDER_MARK.len() + "\r\n".len());
-const _: () = assert!(CSV_START_BYTES > MAX_HEADER_BYTES);
+const _: () = assert!(UNPACKED_BYTES > MAX_HEADER_BYTES);
 
 /// The file that chunks come from.
 #[derive(Clone, Debug)]
@@ -128,5 +137,27 @@ fn names(names: &[String]) -> String {
         0 => "no column".to_owned(),
         n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
         _ => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::{ListOptions, list};
+
+    #[test]
+    fn a_large_csv_file_is_read_alone_where_there_are_many() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("20220401.csv"), "").unwrap();
+        let file = list(&[folder.path().display().to_string()], &ListOptions::default()).unwrap().files.remove(0);
+        let check = |n_files: usize, n_bytes: u64, format: Format, n_threads: usize, expected: u64| {
+            let files = vec![DataFile { n_bytes, format, ..file.clone() }; n_files];
+            assert_eq!(alone_bytes(&files, n_threads), expected, "{n_files} of {n_bytes} bytes, {n_threads} threads");
+        };
+        check(0, 0, Format::Csv, 2, ALONE_BYTES);
+        check(1, 30 << 30, Format::Csv, 32, ALONE_BYTES);
+        check(30, 400 << 20, Format::Csv, 4, 750 << 20);
+        check(30, 400 << 20, Format::Ndjson, 4, ALONE_BYTES);
+        check(30, 400 << 20, Format::Csv, 0, MAX_ALONE_BYTES);
     }
 }

@@ -98,7 +98,10 @@ pub fn transform(
     progress: &Progress,
 ) -> Result<Transformed, Error> {
     match options.ids {
-        Ids::Any => transform_files(files, options, progress, input::ALONE_BYTES),
+        Ids::Any => {
+            let alone_bytes = input::alone_bytes(&files.ready(), options.n_threads);
+            transform_files(files, options, progress, alone_bytes)
+        }
         Ids::Unique => transform_days(files, options, progress),
     }
 }
