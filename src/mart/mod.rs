@@ -13,60 +13,74 @@ use crate::warehouse::{
     WarehouseError,
 };
 
+#[cfg(test)]
+mod categories;
 pub mod months;
 pub mod movement;
 pub mod tables;
 
 /// A table of the mart, or on the way to it, and the SELECT that gives its rows.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct MartPart {
     table: &'static Table,
     reads: Reads,
     rows: &'static str,
 }
 
 /// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
-const PARTS: [Part; 20] = [
-    Part { table: &tables::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
-    Part { table: &tables::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
-    Part { table: &tables::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
-    Part {
+const PARTS: [MartPart; 20] = [
+    MartPart { table: &tables::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
+    MartPart { table: &tables::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
+    MartPart { table: &tables::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
+    MartPart {
         table: &tables::ACTIVENESS_DISTRIBUTION,
         reads: Reads::Mart,
         rows: include_str!("sql/activeness_distribution.sql"),
     },
-    Part { table: &tables::TASTE_DISTRIBUTION, reads: Reads::Mart, rows: include_str!("sql/taste_distribution.sql") },
-    Part { table: &tables::CATEGORY_OVERLAP, reads: Reads::Mart, rows: include_str!("sql/category_overlap.sql") },
-    Part {
+    MartPart {
+        table: &tables::TASTE_DISTRIBUTION,
+        reads: Reads::Mart,
+        rows: include_str!("sql/taste_distribution.sql"),
+    },
+    MartPart { table: &tables::CATEGORY_OVERLAP, reads: Reads::Mart, rows: include_str!("sql/category_overlap.sql") },
+    MartPart {
         table: &tables::WATCH_TIME_DISTRIBUTION,
         reads: Reads::Mart,
         rows: include_str!("sql/watch_time_distribution.sql"),
     },
-    Part { table: &tables::WATCH_TIME_RANK, reads: Reads::Warehouse, rows: include_str!("sql/watch_time_rank.sql") },
-    Part {
+    MartPart {
+        table: &tables::WATCH_TIME_RANK,
+        reads: Reads::Warehouse,
+        rows: include_str!("sql/watch_time_rank.sql"),
+    },
+    MartPart {
         table: &tables::BOUNDARY_CUSTOMER,
         reads: Reads::Warehouse,
         rows: include_str!("sql/boundary_customer.sql"),
     },
-    Part { table: &tables::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
-    Part { table: &tables::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
-    Part {
+    MartPart { table: &tables::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
+    MartPart { table: &tables::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
+    MartPart {
         table: &tables::TOP_CUSTOMERS_UNSHARED,
         reads: Reads::Mart,
         rows: include_str!("sql/top_customers_unshared.sql"),
     },
-    Part {
+    MartPart {
         table: &tables::DEVICE_DISTRIBUTION,
         reads: Reads::Warehouse,
         rows: include_str!("sql/device_distribution.sql"),
     },
-    Part { table: &tables::DAILY_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/daily_audience.sql") },
-    Part { table: &tables::APP_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/app_audience.sql") },
-    Part { table: &tables::DAILY_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/daily_quality.sql") },
-    Part { table: &tables::DATA_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/data_quality.sql") },
-    Part { table: &tables::AUDIENCE_SIZE, reads: Reads::Warehouse, rows: include_str!("sql/audience_size.sql") },
-    Part { table: &tables::AUDIENCE_OVERLAP, reads: Reads::Warehouse, rows: include_str!("sql/audience_overlap.sql") },
-    Part { table: &MART_RUN, reads: Reads::Warehouse, rows: include_str!("sql/mart_run.sql") },
+    MartPart { table: &tables::DAILY_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/daily_audience.sql") },
+    MartPart { table: &tables::APP_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/app_audience.sql") },
+    MartPart { table: &tables::DAILY_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/daily_quality.sql") },
+    MartPart { table: &tables::DATA_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/data_quality.sql") },
+    MartPart { table: &tables::AUDIENCE_SIZE, reads: Reads::Warehouse, rows: include_str!("sql/audience_size.sql") },
+    MartPart {
+        table: &tables::AUDIENCE_OVERLAP,
+        reads: Reads::Warehouse,
+        rows: include_str!("sql/audience_overlap.sql"),
+    },
+    MartPart { table: &MART_RUN, reads: Reads::Warehouse, rows: include_str!("sql/mart_run.sql") },
 ];
 
 /// A pass over the customers, and how each dialect counts fastest.
@@ -104,7 +118,7 @@ pub fn schema() -> MartSchema {
 }
 
 /// All parts, in the order in which they are built.
-fn parts() -> impl Iterator<Item = &'static Part> {
+fn parts() -> impl Iterator<Item = &'static MartPart> {
     PARTS.iter().chain(&movement::PARTS).chain([&movement::MARK])
 }
 
@@ -124,7 +138,7 @@ pub fn script(dialect: Dialect) -> MartScript {
     };
     let on_the_way = parts().map(|part| part.table).filter(|table| table.database == Database::Work);
     let of_passes = PASSES.iter().map(|pass| pass.table).chain([&tables::MOVEMENT_CELL]);
-    let fill = |Part { table, reads, rows }: &Part| Fill { table, reads: *reads, select: (*rows).to_owned() };
+    let fill = |MartPart { table, reads, rows }: &MartPart| Fill { table, reads: *reads, select: (*rows).to_owned() };
     MartScript {
         work_tables: of_passes.chain(on_the_way).collect(),
         passes: PASSES.iter().map(pass).collect(),

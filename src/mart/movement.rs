@@ -7,19 +7,19 @@
 use std::collections::BTreeMap;
 
 use super::tables::{ACTIVENESS_MOVEMENT, CUSTOMER_MOVEMENT, MOVEMENT_CELL, MOVEMENT_RUN, TASTE_MOVEMENT};
-use super::{Part, published_runs};
+use super::{MartPart, published_runs};
 use crate::engine::calendar::Month;
 use crate::warehouse::{CustomerPass, Dialect, Fill, MartScript, Reads, Value, Warehouse, WarehouseError};
 
 /// The tables of movement, which read nothing but [`MOVEMENT_CELL`].
-pub(super) const PARTS: [Part; 3] = [
-    Part { table: &CUSTOMER_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/customer_movement.sql") },
-    Part { table: &TASTE_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/taste_movement.sql") },
-    Part { table: &ACTIVENESS_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/activeness_movement.sql") },
+pub(super) const PARTS: [MartPart; 3] = [
+    MartPart { table: &CUSTOMER_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/customer_movement.sql") },
+    MartPart { table: &TASTE_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/taste_movement.sql") },
+    MartPart { table: &ACTIVENESS_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/activeness_movement.sql") },
 ];
 
 /// What the movement of a month was made from; of a script that knows no other month, nothing.
-pub(super) const MARK: Part = Part {
+pub(super) const MARK: MartPart = MartPart {
     table: &MOVEMENT_RUN,
     reads: Reads::Warehouse,
     rows: "SELECT Month, Id, 0 FROM {warehouse}.etl_run_published WHERE Month = {month}",
@@ -127,7 +127,7 @@ pub const IS_CURRENT: &str = "SELECT COUNT(*) FROM {mart}.movement_run AS made W
 
 /// What replaces the movement of a month and leaves the rest of its mart.
 fn script(dialect: Dialect, month: Month, runs: &Runs) -> MartScript {
-    let fill = |Part { table, reads, rows }: &Part| Fill { table, reads: *reads, select: (*rows).to_owned() };
+    let fill = |MartPart { table, reads, rows }: &MartPart| Fill { table, reads: *reads, select: (*rows).to_owned() };
     let mut script = MartScript {
         work_tables: vec![&MOVEMENT_CELL],
         passes: Vec::new(),

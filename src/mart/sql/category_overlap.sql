@@ -1,7 +1,7 @@
 -- Of the customers who watch Category (more than 0 s), how many also watch Other.
 -- UserShare is a fraction of the customers of Category; the row with Category = Other holds all of them.
-WITH category AS (
-  SELECT 'Movie' AS Category, 1 AS Bit
+WITH category (Category, Bit) AS (
+  SELECT 'Movie', 1
   UNION ALL SELECT 'Sport', 2
   UNION ALL SELECT 'Child', 4
   UNION ALL SELECT 'Relax', 8
