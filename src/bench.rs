@@ -33,7 +33,7 @@ const UNPACKED_BYTES: usize = 256 << 10;
 
 /// Medians of one thread count.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Row {
+pub struct ThreadTimes {
     /// Threads.
     pub threads: usize,
     /// Median time to count line ends.
@@ -60,7 +60,7 @@ pub struct Measured {
     /// The vector instructions that scanned.
     pub backend: &'static str,
     /// One for each thread count, ascending.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ThreadTimes>,
 }
 
 /// Measures 1, 2, 4, … threads up to the planned number. The first, untimed run of each fills the page cache.
@@ -104,7 +104,7 @@ pub fn measure(plan: &BenchPlan, month: Month, files: &[DataFile]) -> Result<Mea
         }
         let floor_s = median_s(plan.n_runs, &count, &measured.line_ends, n_threads)?;
         let engine_s = median_s(plan.n_runs, &engine, &(measured.records, measured.backend), n_threads)?;
-        measured.rows.push(Row { threads: n_threads, floor_s, engine_s });
+        measured.rows.push(ThreadTimes { threads: n_threads, floor_s, engine_s });
     }
     Ok(measured)
 }

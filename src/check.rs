@@ -26,7 +26,7 @@ impl Verdict {
 
 /// Which part of a run a check is about; its failure decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Area {
     /// The lake: exit code 3.
     Lake,
     /// What is in its files: exit code 4.
@@ -41,7 +41,7 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The part of a run.
-    pub part: Part,
+    pub area: Area,
     /// What was looked at, for example `reading`.
     pub what: String,
     /// How it ended.
@@ -54,13 +54,13 @@ pub struct Check {
 
 impl Check {
     /// It is as it should be.
-    pub fn good(part: Part, what: impl Into<String>, found: impl Into<String>) -> Check {
-        Check { part, what: what.into(), verdict: Verdict::Good, found: found.into(), advice: None }
+    pub fn good(area: Area, what: impl Into<String>, found: impl Into<String>) -> Check {
+        Check { area, what: what.into(), verdict: Verdict::Good, found: found.into(), advice: None }
     }
 
     /// It would stop a run, or slow it down.
-    pub fn bad(part: Part, what: impl Into<String>, verdict: Verdict, error: &impl Advice) -> Check {
+    pub fn bad(area: Area, what: impl Into<String>, verdict: Verdict, error: &impl Advice) -> Check {
         let advice = error.advice().map(std::borrow::Cow::into_owned);
-        Check { part, what: what.into(), verdict, found: error.to_string(), advice }
+        Check { area, what: what.into(), verdict, found: error.to_string(), advice }
     }
 }

@@ -11,7 +11,7 @@ use crate::fs::error::OutputError;
 
 mod lake;
 
-pub use crate::check::{Check, Part, Verdict};
+pub use crate::check::{Area, Check, Verdict};
 
 /// What the doctor found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,10 +36,10 @@ fn output_check(out: &Path) -> Check {
     let absolute = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
     let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     match tempfile::tempfile_in(existing) {
-        Ok(_) => Check::good(Part::Output, "output", format!("{} can be written", out.display())),
+        Ok(_) => Check::good(Area::Output, "output", format!("{} can be written", out.display())),
         Err(source) => {
             let error = OutputError::io(existing, "making a file here", source);
-            Check::bad(Part::Output, "output", Verdict::Failed, &error)
+            Check::bad(Area::Output, "output", Verdict::Failed, &error)
         }
     }
 }
@@ -48,11 +48,11 @@ impl Diagnosis {
     /// The exit code: that of the first part that failed, 0 when none did.
     pub fn exit_code(&self) -> u8 {
         let failed = self.checks.iter().find(|check| check.verdict == Verdict::Failed);
-        failed.map_or(0, |check| match check.part {
-            Part::Lake => 3,
-            Part::Data => 4,
-            Part::Warehouse => 5,
-            Part::Output => 6,
+        failed.map_or(0, |check| match check.area {
+            Area::Lake => 3,
+            Area::Data => 4,
+            Area::Warehouse => 5,
+            Area::Output => 6,
         })
     }
 
@@ -85,16 +85,16 @@ mod tests {
 
     #[test]
     fn the_first_failure_decides_the_exit_code() {
-        let check = |verdicts: &[(Part, Verdict)], expected: u8| {
+        let check = |verdicts: &[(Area, Verdict)], expected: u8| {
             let checks =
-                verdicts.iter().map(|(part, verdict)| Check { verdict: *verdict, ..Check::good(*part, "x", "y") });
+                verdicts.iter().map(|(area, verdict)| Check { verdict: *verdict, ..Check::good(*area, "x", "y") });
             assert_eq!(Diagnosis { checks: checks.collect() }.exit_code(), expected, "{verdicts:?}");
         };
         check(&[], 0);
-        check(&[(Part::Lake, Verdict::Warning), (Part::Warehouse, Verdict::Good)], 0);
-        check(&[(Part::Lake, Verdict::Good), (Part::Warehouse, Verdict::Failed)], 5);
-        check(&[(Part::Output, Verdict::Failed), (Part::Warehouse, Verdict::Failed)], 6);
-        check(&[(Part::Lake, Verdict::Failed)], 3);
-        check(&[(Part::Lake, Verdict::Warning), (Part::Data, Verdict::Failed)], 4);
+        check(&[(Area::Lake, Verdict::Warning), (Area::Warehouse, Verdict::Good)], 0);
+        check(&[(Area::Lake, Verdict::Good), (Area::Warehouse, Verdict::Failed)], 5);
+        check(&[(Area::Output, Verdict::Failed), (Area::Warehouse, Verdict::Failed)], 6);
+        check(&[(Area::Lake, Verdict::Failed)], 3);
+        check(&[(Area::Lake, Verdict::Warning), (Area::Data, Verdict::Failed)], 4);
     }
 }

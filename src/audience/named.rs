@@ -64,7 +64,7 @@ pub enum NamedError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct AudienceEntry {
     expression: String,
     #[serde(default)]
     description: String,
@@ -81,7 +81,7 @@ pub fn read(text: &str, folder: &Path, known: Vec<NamedAudience>) -> Result<Vec<
     let entries: toml::Table = toml::from_str(text)?;
     entries.into_iter().try_fold(known, |mut known, (name, entry)| {
         check_name(&name)?;
-        let Entry { expression, description, reason } = entry.try_into()?;
+        let AudienceEntry { expression, description, reason } = entry.try_into()?;
         let expr = match parse_in(&expression, &known, folder) {
             Ok(expr) => expr,
             Err(error) => return Err(NamedError::Expr { name, error }),

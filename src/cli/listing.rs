@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::places::{Entry, Grammar, Variables};
+use super::places::{Grammar, SettingEntry, Variables};
 use super::plan::ResultForm;
 use crate::console::escaped_json;
 use crate::dashboard::mask;
@@ -20,7 +20,7 @@ struct Line {
 }
 
 /// All settings. `places` are what each place says, the strongest first.
-pub(super) fn show(grammar: &Grammar, places: &[&[Entry]], variables: &Variables, form: ResultForm) -> String {
+pub(super) fn show(grammar: &Grammar, places: &[&[SettingEntry]], variables: &Variables, form: ResultForm) -> String {
     let lines = lines(grammar, places, variables);
     match form {
         ResultForm::Json => {
@@ -41,7 +41,7 @@ pub(super) fn show(grammar: &Grammar, places: &[&[Entry]], variables: &Variables
     }
 }
 
-fn lines(grammar: &Grammar, places: &[&[Entry]], variables: &Variables) -> Vec<Line> {
+fn lines(grammar: &Grammar, places: &[&[SettingEntry]], variables: &Variables) -> Vec<Line> {
     let mut lines = Vec::new();
     for key in grammar.keys() {
         let mut found = places.iter().flat_map(|entries| entries.iter()).filter(|entry| entry.key == key).peekable();
@@ -51,7 +51,7 @@ fn lines(grammar: &Grammar, places: &[&[Entry]], variables: &Variables) -> Vec<L
         }
         // Hadoop settings add up; of others the strongest place counts.
         let n_counted = if key == "hdfs_opt" { usize::MAX } else { 1 };
-        for Entry { values, place, .. } in found.take(n_counted) {
+        for SettingEntry { values, place, .. } in found.take(n_counted) {
             let values: Vec<String> = values.iter().map(|value| redact(&value.to_string_lossy())).collect();
             lines.push(Line { key: key.to_owned(), value: values.join(" "), source: place.to_string() });
         }

@@ -127,7 +127,7 @@ impl fmt::Display for Place {
 
 /// A setting as it was found, one value or a list.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct SettingEntry {
     pub key: String,
     pub values: Vec<OsString>,
     pub place: Place,
@@ -163,11 +163,11 @@ impl Grammar {
     }
 
     /// What the entries of one place say.
-    pub(super) fn parse(&self, entries: &[Entry]) -> Result<Settings, Error> {
+    pub(super) fn parse(&self, entries: &[SettingEntry]) -> Result<Settings, Error> {
         entries.iter().try_fold(Settings::default(), |settings, entry| Ok(self.parse_entry(entry)?.over(settings)))
     }
 
-    fn parse_entry(&self, entry: &Entry) -> Result<Settings, Error> {
+    fn parse_entry(&self, entry: &SettingEntry) -> Result<Settings, Error> {
         let is_positional = self.argument(&entry.key).is_some_and(clap::Arg::is_positional);
         let words: Vec<OsString> = if is_positional {
             std::iter::once("--".into()).chain(entry.values.iter().cloned()).collect()
@@ -193,7 +193,7 @@ impl Grammar {
     }
 
     /// The entries of the variables, and warnings about those that nothing reads.
-    pub(super) fn variables(&self, variables: &Variables) -> (Vec<Entry>, Vec<String>) {
+    pub(super) fn variables(&self, variables: &Variables) -> (Vec<SettingEntry>, Vec<String>) {
         let known: Vec<String> =
             self.keys().filter(|key| !lacks(key, Missing::Variable)).map(str::to_ascii_uppercase).collect();
         let mut entries = Vec::new();
@@ -205,7 +205,7 @@ impl Grammar {
                 let values = if key == "hdfs_opt" { split_words(value) } else { vec![value.clone()] };
                 let place = Place::Variable(format!("{PREFIX}{tail}"));
                 if !value.is_empty() {
-                    entries.push(Entry { key, values, place });
+                    entries.push(SettingEntry { key, values, place });
                 }
             } else if !OTHER_VARIABLES.contains(&tail) && !tail.starts_with("TEST_") {
                 let names: Vec<&str> = known.iter().map(String::as_str).chain(OTHER_VARIABLES).collect();
@@ -220,7 +220,7 @@ impl Grammar {
     }
 
     /// The entries of a settings file. Relative paths in it start at `folder`.
-    fn entries(&self, text: &str, path: &Path) -> Result<Vec<Entry>, Error> {
+    fn entries(&self, text: &str, path: &Path) -> Result<Vec<SettingEntry>, Error> {
         let line_of = |offset: usize| {
             let before = text.as_bytes().iter().take(offset.min(text.len()));
             before.filter(|byte| **byte == b'\n').count() + 1
@@ -255,7 +255,11 @@ impl Grammar {
                 }
             }
             let values = values.into_iter().map(OsString::from).collect();
-            entries.push(Entry { key: key.to_owned(), values, place: Place::Line(path.to_owned(), line_of(start)) });
+            entries.push(SettingEntry {
+                key: key.to_owned(),
+                values,
+                place: Place::Line(path.to_owned(), line_of(start)),
+            });
         }
         Ok(entries)
     }
@@ -278,7 +282,7 @@ impl Grammar {
     }
 
     /// The entries of the named settings file, or of `viewmart.toml` in the current folder where there is one.
-    pub(super) fn read_file(&self, named: Option<&Path>) -> Result<Vec<Entry>, Error> {
+    pub(super) fn read_file(&self, named: Option<&Path>) -> Result<Vec<SettingEntry>, Error> {
         let path = named.unwrap_or(Path::new(SETTINGS_FILE));
         match std::fs::read_to_string(path) {
             Ok(text) => self.entries(&text, path),
@@ -353,7 +357,7 @@ fn reason(error: &clap::Error) -> String {
 mod tests {
     use super::*;
 
-    fn entries(text: &str, path: &str) -> Result<Vec<Entry>, Error> {
+    fn entries(text: &str, path: &str) -> Result<Vec<SettingEntry>, Error> {
         Grammar::new().entries(text, Path::new(path))
     }
 

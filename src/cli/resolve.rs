@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use super::flags::{
     Combine as _, ConsoleFlags, GenerateFlags, LimitFlags, MaskFlags, RulesFlags, Settings, WarehouseFlags,
 };
-use super::places::{Entry, Grammar, Place, SETTINGS_FILE, Variables};
+use super::places::{Grammar, Place, SETTINGS_FILE, SettingEntry, Variables};
 use super::plan::{
     BenchPlan, ConsolePlan, DashboardPlan, DiffPlan, DoctorPlan, DropPlan, EnginePlan, ExtractPlan, LoadPlan, MartPlan,
     MaskKey, MergePlan, Messages, ParentDeath, PartsPlan, Plan, PrunePolicy, RenderPlan, ResultForm, ScanOutput,
@@ -97,10 +97,10 @@ fn resolve_onto(settings: &mut Settings, cli: Cli, variables: &Variables, today:
 }
 
 /// What was typed of the settings that every command takes.
-fn console_entries(flags: &ConsoleFlags) -> Vec<Entry> {
+fn console_entries(flags: &ConsoleFlags) -> Vec<SettingEntry> {
     let entry = |(key, value): (&str, Option<bool>)| {
         let value = if value? { "yes" } else { "no" };
-        Some(Entry { key: key.to_owned(), values: vec![value.into()], place: Place::Flag })
+        Some(SettingEntry { key: key.to_owned(), values: vec![value.into()], place: Place::Flag })
     };
     [("quiet", flags.quiet), ("json", flags.json)].into_iter().filter_map(entry).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::{Check, Part, Verdict};
+use crate::check::{Area, Check, Verdict};
 use crate::cli::plan::{DoctorPlan, LakePlan, MissingDays};
 use crate::diagnosis::{self, Diagnosis};
 use crate::engine::calendar::Day;
@@ -39,12 +39,12 @@ pub(super) fn examine(plan: &DoctorPlan, of_lake: &LakePlan) -> Vec<Check> {
     let listed = Lake::inspect(&of_lake.inputs, &of_lake.options).and_then(|lake| Ok((lake.list()?, lake)));
     let (listing, lake) = match listed {
         Ok(listed) => listed,
-        Err(error) => return vec![Check::bad(Part::Lake, "lake", Verdict::Failed, &error)],
+        Err(error) => return vec![Check::bad(Area::Lake, "lake", Verdict::Failed, &error)],
     };
     let n_bytes = listing.files.iter().map(|file| file.n_bytes).sum();
     let n_files = counted(listing.files.len() as u64, "file");
     let found = format!("month {}: {n_files}, {}", listing.month, size(n_bytes));
-    let mut checks = vec![Check::good(Part::Lake, "lake", found)];
+    let mut checks = vec![Check::good(Area::Lake, "lake", found)];
     let verdict = verdict_of_warnings(&plan.limits);
     checks.extend(lake.warnings().into_iter().map(|text| warned("lake", verdict, text)));
     let look = Look::at(&lake, &listing, plan);
@@ -66,8 +66,8 @@ fn verdict_of_warnings(limits: &Limits) -> Verdict {
 }
 
 fn warned(what: &str, verdict: Verdict, found: String) -> Check {
-    let part = if what == "lake" { Part::Lake } else { Part::Data };
-    Check { part, what: what.into(), verdict, found, advice: None }
+    let area = if what == "lake" { Area::Lake } else { Area::Data };
+    Check { area, what: what.into(), verdict, found, advice: None }
 }
 
 /// All that was seen of the files of a month.
@@ -186,11 +186,11 @@ impl<'a> Look<'a> {
     fn readings(&self) -> Vec<Check> {
         if self.failed.is_empty() {
             let what = if self.is_whole() { "every byte" } else { "the first and last 64 KiB of each file" };
-            return vec![Check::good(Part::Lake, "reading", what)];
+            return vec![Check::good(Area::Lake, "reading", what)];
         }
         let check = |error: &Error| {
-            let part = if matches!(error, Error::Data(_)) { Part::Data } else { Part::Lake };
-            Check::bad(part, "reading", Verdict::Failed, error)
+            let area = if matches!(error, Error::Data(_)) { Area::Data } else { Area::Lake };
+            Check::bad(area, "reading", Verdict::Failed, error)
         };
         let mut checks: Vec<Check> = self.failed.iter().take(SHOWN_FILES).map(check).collect();
         if let Some(n_more @ 1..) = self.failed.len().checked_sub(SHOWN_FILES) {
@@ -215,7 +215,7 @@ impl<'a> Look<'a> {
             Err(refusal) if !is_nothing => checks.push(refused(*refusal)),
             _ => {
                 let seen = format!("{} of {} seen are kept", grouped(total.kept), counted(total.read, "record"));
-                checks.push(Check::good(Part::Data, "records", seen));
+                checks.push(Check::good(Area::Data, "records", seen));
             }
         }
         let verdict = verdict_of_warnings(limits);
@@ -256,7 +256,7 @@ impl<'a> Look<'a> {
             }
         };
         let found = format!("no record of {}", date_runs(listing.month, &days));
-        Some(Check { part: Part::Lake, what: "days".into(), verdict, found, advice: Some(advice.into()) })
+        Some(Check { area: Area::Lake, what: "days".into(), verdict, found, advice: Some(advice.into()) })
     }
 
     /// Files of a day that are the same, as far as they were seen.
@@ -276,7 +276,7 @@ impl<'a> Look<'a> {
                     let check = |warning: gate::Warning| warned("files", verdict_of_warnings(limits), warning.text);
                     checks.extend(warnings.into_iter().map(check));
                 }
-                Err(error) => checks.push(Check::bad(Part::Lake, "files", Verdict::Failed, &error)),
+                Err(error) => checks.push(Check::bad(Area::Lake, "files", Verdict::Failed, &error)),
             }
         }
         checks.truncate(SHOWN_FILES);
@@ -295,7 +295,7 @@ fn refused(refusal: Refusal) -> Check {
     let texts = refusal.breaches.iter().map(|breach| breach.text.clone());
     let found = texts.chain(refusal.examples.iter().map(ToString::to_string)).collect::<Vec<_>>().join("; ");
     let advice = Some(refusal.advice());
-    Check { part: Part::Data, what: "records".into(), verdict: Verdict::Failed, found, advice }
+    Check { area: Area::Data, what: "records".into(), verdict: Verdict::Failed, found, advice }
 }
 
 /// Whether a plain file ends in zeros that are in none of the records seen: in those they are counted as in a run.

@@ -14,37 +14,37 @@ use crate::engine::calendar::Month;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayPattern {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<Piece>,
     /// For what the pattern does not say.
     month: Option<Month>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum Piece {
     Text(String),
     /// `*`: anything within a name.
     Any,
     /// A part of the day in so many digits, at least and at most.
-    Number(Field, usize, usize),
+    Number(DatePart, usize, usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
+enum DatePart {
     Year,
     Month,
     Day,
 }
 
 /// A placeholder, and what it stands for: parts of a day in so many digits, at least and at most.
-type Placeholder = (&'static str, &'static [(Field, usize, usize)]);
+type Placeholder = (&'static str, &'static [(DatePart, usize, usize)]);
 
 const PLACEHOLDERS: [Placeholder; 6] = [
-    ("YYYYMMDD", &[(Field::Year, 4, 4), (Field::Month, 2, 2), (Field::Day, 2, 2)]),
-    ("YYYY", &[(Field::Year, 4, 4)]),
-    ("MM", &[(Field::Month, 2, 2)]),
-    ("DD", &[(Field::Day, 2, 2)]),
-    ("M", &[(Field::Month, 1, 2)]),
-    ("D", &[(Field::Day, 1, 2)]),
+    ("YYYYMMDD", &[(DatePart::Year, 4, 4), (DatePart::Month, 2, 2), (DatePart::Day, 2, 2)]),
+    ("YYYY", &[(DatePart::Year, 4, 4)]),
+    ("MM", &[(DatePart::Month, 2, 2)]),
+    ("DD", &[(DatePart::Day, 2, 2)]),
+    ("M", &[(DatePart::Month, 1, 2)]),
+    ("D", &[(DatePart::Day, 1, 2)]),
 ];
 
 impl FromStr for DayPattern {
@@ -59,19 +59,19 @@ impl FromStr for DayPattern {
                 let (_, numbers) = PLACEHOLDERS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
                     format!("`{{{name}}}` is not one of {{YYYY}}, {{MM}}, {{DD}}, {{M}}, {{D}}, {{YYYYMMDD}}")
                 })?;
-                parts.extend(numbers.iter().map(|(field, min, max)| Part::Number(*field, *min, *max)));
+                parts.extend(numbers.iter().map(|(field, min, max)| Piece::Number(*field, *min, *max)));
                 rest = behind;
             } else if next == '*' {
-                parts.push(Part::Any);
+                parts.push(Piece::Any);
                 rest = &rest[1..];
             } else {
                 let n_bytes = rest.find(['{', '*']).unwrap_or(rest.len());
-                parts.push(Part::Text(rest[..n_bytes].to_owned()));
+                parts.push(Piece::Text(rest[..n_bytes].to_owned()));
                 rest = &rest[n_bytes..];
             }
         }
-        let has = |field| parts.iter().any(|part| matches!(part, Part::Number(of, ..) if *of == field));
-        if !has(Field::Day) {
+        let has = |field| parts.iter().any(|part| matches!(part, Piece::Number(of, ..) if *of == field));
+        if !has(DatePart::Day) {
             return Err("it has no day: write {DD}, {D} or {YYYYMMDD} where it stands".to_owned());
         }
         Ok(DayPattern { text: text.to_owned(), parts, month: None })
@@ -92,8 +92,8 @@ impl DayPattern {
 
     /// Whether it says year and month by itself.
     pub(super) fn is_whole(&self) -> bool {
-        let has = |field| self.parts.iter().any(|part| matches!(part, Part::Number(of, ..) if *of == field));
-        has(Field::Year) && has(Field::Month)
+        let has = |field| self.parts.iter().any(|part| matches!(part, Piece::Number(of, ..) if *of == field));
+        has(DatePart::Year) && has(DatePart::Month)
     }
 
     /// The days in the end of `path`, as many names as the pattern has: none, one, or the first two that differ.
@@ -119,11 +119,11 @@ impl DayPattern {
             };
             let ahead = Step { part: step.part + 1, ..step };
             match part {
-                Part::Text(wanted) if text[step.at..].starts_with(wanted.as_bytes()) => {
+                Piece::Text(wanted) if text[step.at..].starts_with(wanted.as_bytes()) => {
                     open.push(Step { at: step.at + wanted.len(), ..ahead });
                 }
-                Part::Text(_) => {}
-                Part::Any => {
+                Piece::Text(_) => {}
+                Piece::Any => {
                     if text.get(step.at).is_some_and(|byte| *byte != b'/') {
                         open.push(Step { at: step.at + 1, ..step });
                     }
@@ -131,7 +131,7 @@ impl DayPattern {
                         open.push(ahead);
                     }
                 }
-                Part::Number(field, min, max) => {
+                Piece::Number(field, min, max) => {
                     let numbers = (*min..=*max).filter_map(|n| ahead.with_number(*field, n, text));
                     open.extend(numbers.filter(|next| !self.is_cut(*next, text)));
                 }
@@ -144,9 +144,9 @@ impl DayPattern {
     fn is_cut(&self, step: Step, text: &[u8]) -> bool {
         let around = |at: usize| Some([at.checked_sub(1)?, at]);
         let is_border = around(step.part).and_then(|[before, behind]| {
-            let is_number = |part: &Part| matches!(part, Part::Number(..));
+            let is_number = |part: &Piece| matches!(part, Piece::Number(..));
             let (before, behind) = (self.parts.get(before)?, self.parts.get(behind)?);
-            Some((*before == Part::Any && is_number(behind)) || (is_number(before) && *behind == Part::Any))
+            Some((*before == Piece::Any && is_number(behind)) || (is_number(before) && *behind == Piece::Any))
         });
         let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
         is_border == Some(true) && around(step.at).is_some_and(|places| places.into_iter().all(is_digit))
@@ -173,13 +173,13 @@ struct Step {
 
 impl Step {
     /// The step behind `n` digits that say `field`. What is said twice must agree, and be of a day that there can be.
-    fn with_number(self, field: Field, n: usize, text: &[u8]) -> Option<Step> {
+    fn with_number(self, field: DatePart, n: usize, text: &[u8]) -> Option<Step> {
         let digits = text.get(self.at..self.at + n).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
         let number: i16 = std::str::from_utf8(digits).ok()?.parse().ok()?;
         let can_be = match field {
-            Field::Year => YEARS.contains(&number),
-            Field::Month => (1..=12).contains(&number),
-            Field::Day => (1..=31).contains(&number),
+            DatePart::Year => YEARS.contains(&number),
+            DatePart::Month => (1..=12).contains(&number),
+            DatePart::Day => (1..=31).contains(&number),
         };
         let mut said = self.said;
         let before = said[field as usize].replace(number);

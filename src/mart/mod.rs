@@ -58,7 +58,11 @@ const PARTS: [MartPart; 20] = [
         reads: Reads::Warehouse,
         rows: include_str!("sql/boundary_customer.sql"),
     },
-    MartPart { table: &tables::WATCH_TIME_SUMMARY, reads: Reads::Mart, rows: include_str!("sql/watch_time_summary.sql") },
+    MartPart {
+        table: &tables::WATCH_TIME_SUMMARY,
+        reads: Reads::Mart,
+        rows: include_str!("sql/watch_time_summary.sql"),
+    },
     MartPart { table: &tables::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
     MartPart {
         table: &tables::TOP_CUSTOMERS_UNSHARED,

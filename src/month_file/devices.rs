@@ -132,16 +132,16 @@ pub(super) struct DeviceReader {
 }
 
 /// Why such a file cannot be used.
-enum Failure {
+enum DeviceFailure {
     Io(io::Error),
     Flaw(&'static str),
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
+impl From<io::Error> for DeviceFailure {
+    fn from(error: io::Error) -> DeviceFailure {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => Failure::Flaw("it ends too soon"),
-            _ => Failure::Io(error),
+            io::ErrorKind::UnexpectedEof => DeviceFailure::Flaw("it ends too soon"),
+            _ => DeviceFailure::Io(error),
         }
     }
 }
@@ -164,10 +164,10 @@ impl DeviceReader {
         Ok(reader)
     }
 
-    fn begin(&mut self, month: Month) -> Result<(), Failure> {
+    fn begin(&mut self, month: Month) -> Result<(), DeviceFailure> {
         let head = head(month);
         if self.bytes(head.len())? != head.as_bytes() {
-            return Err(Failure::Flaw("it does not begin as the file of devices of that month does"));
+            return Err(DeviceFailure::Flaw("it does not begin as the file of devices of that month does"));
         }
         self.next()
     }
@@ -181,7 +181,9 @@ impl DeviceReader {
                 self.next()
             }
             // A contract that the month file does not have would never be asked for.
-            Some(found) if found < contract => Err(Failure::Flaw("it has a contract that the month file has not")),
+            Some(found) if found < contract => {
+                Err(DeviceFailure::Flaw("it has a contract that the month file has not"))
+            }
             _ => Ok(()),
         };
         taken.map_err(|failure| self.refused(failure))
@@ -195,26 +197,27 @@ impl DeviceReader {
         match is_sealed {
             true => Ok(()),
             false => {
-                Err(self.refused(Failure::Flaw("it does not belong to the month file, whose seal is another one")))
+                Err(self
+                    .refused(DeviceFailure::Flaw("it does not belong to the month file, whose seal is another one")))
             }
         }
     }
 
     /// That it has other devices of a contract than the month file counts.
     pub fn contradicts(&self) -> MonthFileError {
-        self.refused(Failure::Flaw("it has other devices than the month file beside it counts"))
+        self.refused(DeviceFailure::Flaw("it has other devices than the month file beside it counts"))
     }
 
-    fn refused(&self, failure: Failure) -> MonthFileError {
+    fn refused(&self, failure: DeviceFailure) -> MonthFileError {
         let file = self.path.clone();
         match failure {
-            Failure::Io(source) => MonthFileError::Read { file, source },
-            Failure::Flaw(why) => MonthFileError::DeviceFile { file, why },
+            DeviceFailure::Io(source) => MonthFileError::Read { file, source },
+            DeviceFailure::Flaw(why) => MonthFileError::DeviceFile { file, why },
         }
     }
 
     /// Moves on to the next contract.
-    fn next(&mut self) -> Result<(), Failure> {
+    fn next(&mut self) -> Result<(), DeviceFailure> {
         self.devices.clear();
         let before = self.contract.take();
         if self.input.fill_buf()?.is_empty() {
@@ -222,13 +225,13 @@ impl DeviceReader {
         }
         let contract = self.text(4 * MAX_CONTRACT_CHARS)?;
         if before.is_some_and(|before| before >= contract) {
-            return Err(Failure::Flaw("its contracts do not ascend byte by byte"));
+            return Err(DeviceFailure::Flaw("its contracts do not ascend byte by byte"));
         }
         for _ in 0..self.number()? {
             let device = self.text(MAX_LINE_BYTES)?;
             let n_before = self.devices.len();
             if device.is_empty() || n_before > 0 && self.devices.get(n_before - 1) >= device.as_str() {
-                return Err(Failure::Flaw("the devices of a contract do not ascend byte by byte"));
+                return Err(DeviceFailure::Flaw("the devices of a contract do not ascend byte by byte"));
             }
             self.devices.push(&device);
         }
@@ -237,31 +240,31 @@ impl DeviceReader {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<u64, Failure> {
+    fn number(&mut self) -> Result<u64, DeviceFailure> {
         let mut number = 0;
         for shift in (0..63).step_by(7) {
-            let [byte] = self.bytes(1)?[..] else { return Err(Failure::Flaw("it ends too soon")) };
+            let [byte] = self.bytes(1)?[..] else { return Err(DeviceFailure::Flaw("it ends too soon")) };
             number |= u64::from(byte & 0x7F) << shift;
             if byte < 0x80 {
                 return Ok(number);
             }
         }
-        Err(Failure::Flaw("a number in it is too large"))
+        Err(DeviceFailure::Flaw("a number in it is too large"))
     }
 
-    fn text(&mut self, max_bytes: usize) -> Result<String, Failure> {
+    fn text(&mut self, max_bytes: usize) -> Result<String, DeviceFailure> {
         let n_bytes = usize::try_from(self.number()?).ok().filter(|n_bytes| *n_bytes <= max_bytes);
-        let bytes = self.bytes(n_bytes.ok_or(Failure::Flaw("a text in it is too long"))?)?;
-        String::from_utf8(bytes).map_err(|_| Failure::Flaw("a text in it is not UTF-8"))
+        let bytes = self.bytes(n_bytes.ok_or(DeviceFailure::Flaw("a text in it is too long"))?)?;
+        String::from_utf8(bytes).map_err(|_| DeviceFailure::Flaw("a text in it is not UTF-8"))
     }
 
     /// The next bytes, which count for the seal.
-    fn bytes(&mut self, n_bytes: usize) -> Result<Vec<u8>, Failure> {
+    fn bytes(&mut self, n_bytes: usize) -> Result<Vec<u8>, DeviceFailure> {
         // What the file says of its length is no reason to reserve as much.
         let mut bytes = Vec::with_capacity(n_bytes.min(BUFFER_BYTES));
         (&mut self.input).take(n_bytes as u64).read_to_end(&mut bytes)?;
         if bytes.len() < n_bytes {
-            return Err(Failure::Flaw("it ends too soon"));
+            return Err(DeviceFailure::Flaw("it ends too soon"));
         }
         self.hash.update(&bytes);
         Ok(bytes)

@@ -107,8 +107,8 @@ impl<R: ChunkReader + 'static> FileRows<R> {
     pub fn new(path: PathBuf, reader: R, checksum: Checksum) -> Result<FileRows<R>, MonthFileError> {
         let opened = guarded(|| {
             let metadata = ParquetMetaDataReader::new().parse_and_finish(&reader).map_err(|error| match error {
-                ParquetError::External(_) => Failure::of(error),
-                error => Failure::Flaw(FileFlaw::NotParquet(error.to_string())),
+                ParquetError::External(_) => ReadFailure::of(error),
+                error => ReadFailure::Flaw(FileFlaw::NotParquet(error.to_string())),
             })?;
             let header = header(&metadata, &reader, checksum)?;
             Ok((metadata, header))
@@ -146,7 +146,7 @@ impl<R: ChunkReader + 'static> FileRows<R> {
     }
 
     /// Decodes the next rows; false when there are none, and then all rows agree with what the file says of itself.
-    fn fill(&mut self) -> Result<bool, Failure> {
+    fn fill(&mut self) -> Result<bool, ReadFailure> {
         loop {
             if let Some(group) = self.group.as_mut().filter(|group| group.n_missing > 0) {
                 let n_rows = group.n_missing.min(BATCH_ROWS);
@@ -196,7 +196,7 @@ impl<R: ChunkReader + 'static> RowStream for FileRows<R> {
         }
         self.n_reached += 1;
         let row = row_of(&self.batch, self.n_reached - 1);
-        self.check.check(row).map_err(|flaw| Failure::from(FileFlaw::from(flaw)).at(&self.path))?;
+        self.check.check(row).map_err(|flaw| ReadFailure::from(FileFlaw::from(flaw)).at(&self.path))?;
         if let Some(names) = &mut self.names {
             names.take(row.contract, &mut self.devices)?;
             let counted = count_in(&self.batch, self.n_reached - 1);
@@ -237,10 +237,10 @@ fn row_of(table: &MonthTable, row: usize) -> Row<'_> {
 }
 
 /// Rows with the labels that they must have.
-fn labelled(rows: Partial, header: &Header) -> Result<MonthTable, Failure> {
+fn labelled(rows: Partial, header: &Header) -> Result<MonthTable, ReadFailure> {
     let (labels, provenance) = (&header.rules.labels, Provenance::default());
     let meta = MonthMeta { month: header.month, etl_date: header.etl_date, labels, provenance };
-    rows.finish(meta).map_err(Failure::Overflow)
+    rows.finish(meta).map_err(ReadFailure::Overflow)
 }
 
 impl GroupColumns {
@@ -248,10 +248,10 @@ impl GroupColumns {
         reader: &Arc<R>,
         group: &RowGroupMetaData,
         columns: &'static [Column],
-    ) -> Result<GroupColumns, Failure> {
+    ) -> Result<GroupColumns, ReadFailure> {
         let columns = || held_by(columns, Output::MonthFile);
         let n_missing = usize::try_from(group.num_rows()).map_err(|_| damaged("a row group of fewer than no rows"))?;
-        let pages = |name: &str| -> Result<_, Failure> {
+        let pages = |name: &str| -> Result<_, ReadFailure> {
             let place = columns().position(|column| column.name == name);
             let place = place.filter(|place| *place < group.num_columns());
             let chunk = group.column(place.ok_or_else(|| damaged(format!("a row group without {name}")))?);
@@ -259,12 +259,13 @@ impl GroupColumns {
             if chunk.compression() != Compression::UNCOMPRESSED {
                 return Err(damaged(format!("column {name} is compressed")));
             }
-            let pages = SerializedPageReader::new(Arc::clone(reader), chunk, n_missing, None).map_err(Failure::of)?;
+            let pages =
+                SerializedPageReader::new(Arc::clone(reader), chunk, n_missing, None).map_err(ReadFailure::of)?;
             Ok((chunk.column_descr_ptr(), Box::new(pages) as Box<dyn PageReader>))
         };
         let seconds = |category: Category| {
             let (descriptor, pages) = pages(name_of_seconds(category))?;
-            Ok::<_, Failure>(ColumnReaderImpl::new(descriptor, pages))
+            Ok::<_, ReadFailure>(ColumnReaderImpl::new(descriptor, pages))
         };
         let other = |column: &'static Column| {
             let (descriptor, pages) = pages(column.name)?;
@@ -273,14 +274,14 @@ impl GroupColumns {
                 ColumnType::BigInt => OtherColumn::BigInts(ColumnReaderImpl::new(descriptor, pages)),
                 ColumnType::Text { .. } => OtherColumn::Texts(ColumnReaderImpl::new(descriptor, pages)),
             };
-            Ok::<_, Failure>((column, reader))
+            Ok::<_, ReadFailure>((column, reader))
         };
         let is_other = |column: &&Column| {
             !matches!(column.name, "Contract" | "Days") && column.name != DEVICES.name && column.category().is_none()
         };
         let counted = |_| {
             let (descriptor, pages) = pages(DEVICES.name)?;
-            Ok::<_, Failure>(ColumnReaderImpl::new(descriptor, pages))
+            Ok::<_, ReadFailure>(ColumnReaderImpl::new(descriptor, pages))
         };
         let devices = columns().find(|column| column.name == DEVICES.name).map(counted).transpose()?;
         let [movie, sport, child, relax, tv] = Category::ALL.map(seconds);
@@ -297,7 +298,7 @@ impl GroupColumns {
     }
 
     /// The next rows.
-    fn read(&mut self, n_rows: usize) -> Result<Partial, Failure> {
+    fn read(&mut self, n_rows: usize) -> Result<Partial, ReadFailure> {
         let mut contracts = Contracts::default();
         for text in read_values(&mut self.contracts, n_rows)? {
             contracts.push(text.as_utf8().map_err(|_| damaged("a contract is not UTF-8"))?);
@@ -314,7 +315,7 @@ impl GroupColumns {
         let counts = |counts: Vec<i32>| {
             let counts =
                 counts.into_iter().map(|count| u32::try_from(count).map_err(|_| damaged("fewer than no devices")));
-            Ok::<_, Failure>(DeviceRows { counts: counts.collect::<Result<_, _>>()?, ..DeviceRows::default() })
+            Ok::<_, ReadFailure>(DeviceRows { counts: counts.collect::<Result<_, _>>()?, ..DeviceRows::default() })
         };
         let devices = devices.map(counts).transpose()?;
         Ok(Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() })
@@ -322,7 +323,7 @@ impl GroupColumns {
 
     /// Reads the other columns of the rows that were read last and holds them against `expected`. The first row is the
     /// one at `n_before` in the file.
-    fn compare_others(&mut self, expected: &MonthTable, n_before: usize) -> Result<(), Failure> {
+    fn compare_others(&mut self, expected: &MonthTable, n_before: usize) -> Result<(), ReadFailure> {
         for (column, reader) in &mut self.others {
             let values = column.values(expected);
             let flaw = |row: usize, found: String| {
@@ -331,7 +332,7 @@ impl GroupColumns {
                     Cell::Text(text) => format!("`{text}`"),
                     Cell::Integer(number) => number.to_string(),
                 };
-                Failure::from(FileFlaw::Cell { row: n_before + row, column: column.name, found, expected })
+                ReadFailure::from(FileFlaw::Cell { row: n_before + row, column: column.name, found, expected })
             };
             match reader {
                 OtherColumn::Ints(reader) => {
@@ -369,11 +370,11 @@ fn excerpt(text: &[u8]) -> String {
     format!("`{shown}{}`", if text.chars().nth(MAX_CHARS).is_some() { "…" } else { "" })
 }
 
-fn read_values<T: DataType>(column: &mut ColumnReaderImpl<T>, n_rows: usize) -> Result<Vec<T::T>, Failure> {
+fn read_values<T: DataType>(column: &mut ColumnReaderImpl<T>, n_rows: usize) -> Result<Vec<T::T>, ReadFailure> {
     let mut values = Vec::new();
     while values.len() < n_rows {
         let n_missing = n_rows - values.len();
-        let (n_read, _, _) = column.read_records(n_missing, None, None, &mut values).map_err(Failure::of)?;
+        let (n_read, _, _) = column.read_records(n_missing, None, None, &mut values).map_err(ReadFailure::of)?;
         if n_read == 0 {
             return Err(damaged(format!("{n_missing} values are missing")));
         }
@@ -382,7 +383,7 @@ fn read_values<T: DataType>(column: &mut ColumnReaderImpl<T>, n_rows: usize) -> 
 }
 
 /// What the file says of itself, if this program wrote it.
-fn header<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R, checksum: Checksum) -> Result<Header, Failure> {
+fn header<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R, checksum: Checksum) -> Result<Header, ReadFailure> {
     if is_marked_as_list(metadata.file_metadata().key_value_metadata()) {
         return Err(FileFlaw::List.into());
     }
@@ -423,10 +424,10 @@ fn check_columns(found: &Type, expected: &[Column]) -> Result<(), FileFlaw> {
 }
 
 /// The checksum of the column chunks as they lie in the file.
-fn data_crc<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R) -> Result<u32, Failure> {
+fn data_crc<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R) -> Result<u32, ReadFailure> {
     let n_bytes = metadata.row_groups().iter().map(RowGroupMetaData::compressed_size).fold(0, i64::saturating_add);
     let mut missing = u64::try_from(n_bytes).map_err(|_| damaged("columns of fewer than no bytes"))?;
-    let mut input = reader.get_read(DATA_START).map_err(Failure::of)?;
+    let mut input = reader.get_read(DATA_START).map_err(ReadFailure::of)?;
     let mut buffer = vec![0; CHECKSUM_BYTES];
     let mut crc = 0;
     while missing > 0 {
@@ -438,52 +439,52 @@ fn data_crc<R: ChunkReader>(metadata: &ParquetMetaData, reader: &R) -> Result<u3
                 missing -= n_read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::Io(error)),
+            Err(error) => return Err(ReadFailure::Io(error)),
         }
     }
     Ok(crc)
 }
 
 /// Why a file cannot be read, without its name.
-pub(super) enum Failure {
+pub(super) enum ReadFailure {
     Io(io::Error),
     Flaw(FileFlaw),
     Overflow(Overflow),
 }
 
-impl Failure {
-    pub fn of(error: ParquetError) -> Failure {
+impl ReadFailure {
+    pub fn of(error: ParquetError) -> ReadFailure {
         match error {
             ParquetError::External(source) => match source.downcast::<io::Error>() {
-                Ok(error) => Failure::Io(*error),
-                Err(other) => Failure::Flaw(FileFlaw::Damaged(other.to_string())),
+                Ok(error) => ReadFailure::Io(*error),
+                Err(other) => ReadFailure::Flaw(FileFlaw::Damaged(other.to_string())),
             },
-            error => Failure::Flaw(FileFlaw::Damaged(error.to_string())),
+            error => ReadFailure::Flaw(FileFlaw::Damaged(error.to_string())),
         }
     }
 
     pub fn at(self, path: &Path) -> MonthFileError {
         let file = path.to_owned();
         match self {
-            Failure::Io(source) => MonthFileError::Read { file, source },
-            Failure::Flaw(flaw) => MonthFileError::Unusable { file, flaw },
-            Failure::Overflow(overflow) => MonthFileError::Overflow(overflow),
+            ReadFailure::Io(source) => MonthFileError::Read { file, source },
+            ReadFailure::Flaw(flaw) => MonthFileError::Unusable { file, flaw },
+            ReadFailure::Overflow(overflow) => MonthFileError::Overflow(overflow),
         }
     }
 }
 
-impl From<FileFlaw> for Failure {
-    fn from(flaw: FileFlaw) -> Failure {
-        Failure::Flaw(flaw)
+impl From<FileFlaw> for ReadFailure {
+    fn from(flaw: FileFlaw) -> ReadFailure {
+        ReadFailure::Flaw(flaw)
     }
 }
 
-pub(super) fn damaged(why: impl Into<String>) -> Failure {
-    Failure::Flaw(FileFlaw::Damaged(why.into()))
+pub(super) fn damaged(why: impl Into<String>) -> ReadFailure {
+    ReadFailure::Flaw(FileFlaw::Damaged(why.into()))
 }
 
 /// The checksum finds damage before a column is read. A file made to pass it could still make the Parquet library panic,
 /// which reports most contradictions as errors, but not all. Nothing is read of the file after a panic.
-pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, ReadFailure>) -> Result<T, ReadFailure> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged("its pages contradict each other")))
 }

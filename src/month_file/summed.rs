@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::metadata::{Entries, Header};
 use super::part_file::Between;
-use super::read::{Failure, damaged};
+use super::read::{ReadFailure, damaged};
 use super::summed_file::SummedFile;
 use super::{FileFlaw, GapPolicy, MonthFileError, TaskBytes, TaskList};
 use crate::engine::ledger::LedgerDetail;
@@ -89,7 +89,7 @@ impl SummedFolder {
     }
 
     /// Holds all rows against what the folder says of itself.
-    fn finish(&self) -> Result<(), Failure> {
+    fn finish(&self) -> Result<(), ReadFailure> {
         let sum = |count: fn(&SummedFile) -> usize| self.rows.streams().iter().map(count).sum::<usize>();
         let (n_read, n_counters, n_rows) = (sum(SummedFile::n_rows), sum(SummedFile::n_counters), self.check.n_rows());
         if n_read != n_rows {
@@ -114,7 +114,7 @@ impl RowStream for SummedFolder {
             return self.finish().map(|()| false).map_err(|failure| failure.at(&self.path));
         }
         let checked = self.check.check(self.rows.row());
-        checked.map(|()| true).map_err(|flaw| Failure::from(FileFlaw::from(flaw)).at(&self.path))
+        checked.map(|()| true).map_err(|flaw| ReadFailure::from(FileFlaw::from(flaw)).at(&self.path))
     }
 
     fn row(&self) -> Row<'_> {

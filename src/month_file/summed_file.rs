@@ -14,7 +14,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::part_file::{Between, PartFile};
-use super::read::{BATCH_ROWS, Failure, damaged, guarded};
+use super::read::{BATCH_ROWS, ReadFailure, damaged, guarded};
 use super::{FileFlaw, MonthFileError};
 use crate::engine::columns::name_of_seconds;
 use crate::engine::ledger::LedgerDetail;
@@ -52,8 +52,8 @@ impl SummedFile {
             PartFile::open(path, between).map_err(|source| MonthFileError::Read { file: path.to_owned(), source })?;
         let metadata = guarded(|| {
             ParquetMetaDataReader::new().parse_and_finish(&reader).map_err(|error| match error {
-                ParquetError::External(_) => Failure::of(error),
-                error => Failure::from(FileFlaw::NotParquet(error.to_string())),
+                ParquetError::External(_) => ReadFailure::of(error),
+                error => ReadFailure::from(FileFlaw::NotParquet(error.to_string())),
             })
         });
         Ok(SummedFile {
@@ -80,7 +80,7 @@ impl SummedFile {
     }
 
     /// Decodes the next rows, which may all be of counters; false when there are none.
-    fn fill(&mut self) -> Result<bool, Failure> {
+    fn fill(&mut self) -> Result<bool, ReadFailure> {
         loop {
             if let Some(group) = self.group.as_mut().filter(|group| group.n_missing > 0) {
                 let n_rows = group.n_missing.min(BATCH_ROWS);
@@ -117,7 +117,7 @@ impl RowStream for SummedFile {
 }
 
 impl GroupColumns {
-    fn new(reader: &Arc<PartFile>, group: &RowGroupMetaData) -> Result<GroupColumns, Failure> {
+    fn new(reader: &Arc<PartFile>, group: &RowGroupMetaData) -> Result<GroupColumns, ReadFailure> {
         let n_missing = usize::try_from(group.num_rows()).map_err(|_| damaged("a row group of fewer than no rows"))?;
         let columns = Columns { reader, group, n_rows: n_missing };
         let seconds = |category: Category| columns.open(name_of_seconds(category));
@@ -131,7 +131,7 @@ impl GroupColumns {
     }
 
     /// The next rows, those without a contract left out.
-    fn read(&mut self, n_rows: usize) -> Result<Partial, Failure> {
+    fn read(&mut self, n_rows: usize) -> Result<Partial, ReadFailure> {
         let (is_there, texts) = read_values(&mut self.contracts, n_rows)?;
         let mut contracts = Contracts::default();
         for text in texts {
@@ -160,7 +160,7 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    fn open<T: DataType>(&self, name: &str) -> Result<ColumnReaderImpl<T>, Failure> {
+    fn open<T: DataType>(&self, name: &str) -> Result<ColumnReaderImpl<T>, ReadFailure> {
         let mut columns = self.group.columns().iter();
         let chunk = columns.find(|chunk| chunk.column_path().parts() == [name]);
         let chunk = chunk.ok_or_else(|| damaged(format!("it has no column {name}")))?;
@@ -173,7 +173,7 @@ impl Columns<'_> {
             return Err(damaged(format!("column {name} is packed otherwise than with snappy")));
         }
         let pages =
-            SerializedPageReader::new(Arc::clone(self.reader), chunk, self.n_rows, None).map_err(Failure::of)?;
+            SerializedPageReader::new(Arc::clone(self.reader), chunk, self.n_rows, None).map_err(ReadFailure::of)?;
         Ok(ColumnReaderImpl::new(descriptor, Box::new(pages) as Box<dyn PageReader>))
     }
 }
@@ -182,12 +182,13 @@ impl Columns<'_> {
 fn read_values<T: DataType>(
     column: &mut ColumnReaderImpl<T>,
     n_rows: usize,
-) -> Result<(Vec<bool>, Vec<T::T>), Failure> {
+) -> Result<(Vec<bool>, Vec<T::T>), ReadFailure> {
     let (mut levels, mut values) = (Vec::new(), Vec::new());
     let mut n_read = 0;
     while n_read < n_rows {
         let n_missing = n_rows - n_read;
-        let (n_new, ..) = column.read_records(n_missing, Some(&mut levels), None, &mut values).map_err(Failure::of)?;
+        let (n_new, ..) =
+            column.read_records(n_missing, Some(&mut levels), None, &mut values).map_err(ReadFailure::of)?;
         if n_new == 0 {
             return Err(damaged(format!("{n_missing} values are missing")));
         }

@@ -337,7 +337,7 @@ impl Attempt {
         })));
     }
 
-    fn failure_of(&self, error: &Error) -> Option<Failure> {
+    fn failure_of(&self, error: &Error) -> Option<FailedRun> {
         let status = match error {
             Error::Data(_) => RunStatus::Refused,
             _ => RunStatus::Failed,
@@ -350,7 +350,7 @@ impl Attempt {
     }
 
     /// The run as one that did not publish, once its month is known.
-    fn failure(&self, status: RunStatus, exit_code: u8, message: String) -> Option<Failure> {
+    fn failure(&self, status: RunStatus, exit_code: u8, message: String) -> Option<FailedRun> {
         let known = self.record.as_ref()?;
         let refusal = Refusal {
             month: known.month,
@@ -379,17 +379,17 @@ impl Attempt {
             audience_pairs: Vec::new(),
             ..known.clone()
         };
-        Some(Failure { record, refusal })
+        Some(FailedRun { record, refusal })
     }
 }
 
 /// A run that did not publish, as it is written down.
-struct Failure {
+struct FailedRun {
     record: RunRecord,
     refusal: Refusal,
 }
 
-impl Failure {
+impl FailedRun {
     /// Records the run in the warehouse, unless that publishes it, or has.
     fn record_run(&self, book: &Book, step: Step) -> Result<(), WarehouseError> {
         match &book.warehouse {

@@ -22,7 +22,7 @@ pub(super) struct Queue<'a> {
     // before it is let go.
     arriving: Mutex<Arriving<'a>>,
     // The first in order of file and offset. Whoever holds this lock takes no other.
-    failure: Mutex<Option<Failure>>,
+    failure: Mutex<Option<FirstFailure>>,
     has_failed: AtomicBool,
     alone_bytes: u64,
 }
@@ -35,7 +35,7 @@ struct Arriving<'a> {
     inputs: Vec<InputFile>,
 }
 
-struct Failure {
+struct FirstFailure {
     uri: String,
     offset: u64,
     error: Error,
@@ -148,7 +148,7 @@ impl<'a> Queue<'a> {
     pub fn fail(&self, uri: &str, offset: u64, error: Error) {
         let mut first = lock(&self.failure);
         if first.as_ref().is_none_or(|first| (uri, offset) < (first.uri.as_str(), first.offset)) {
-            *first = Some(Failure { uri: uri.to_owned(), offset, error });
+            *first = Some(FirstFailure { uri: uri.to_owned(), offset, error });
         }
         self.has_failed.store(true, Ordering::Release);
     }

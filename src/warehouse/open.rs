@@ -2,7 +2,7 @@
 
 use super::mysql::{self, MysqlOptions, MysqlWarehouse};
 use super::{MartSchema, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl};
-use crate::check::{Check, Part, Verdict};
+use crate::check::{Area, Check, Verdict};
 
 /// What is needed besides the address.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ pub fn examine(url: &WarehouseUrl, options: &OpenOptions, mart: &MartSchema) -> 
 
 fn check_of(found: Result<String, WarehouseError>) -> Check {
     match found {
-        Ok(found) => Check::good(Part::Warehouse, "warehouse", found),
-        Err(error) => Check::bad(Part::Warehouse, "warehouse", Verdict::Failed, &error),
+        Ok(found) => Check::good(Area::Warehouse, "warehouse", found),
+        Err(error) => Check::bad(Area::Warehouse, "warehouse", Verdict::Failed, &error),
     }
 }

@@ -44,7 +44,7 @@ impl MonthModel {
         let mut model = MonthModel::empty(month);
         for (query, rows) in QUERIES.iter().zip(results) {
             for row in rows {
-                (query.take)(&mut model, &mut Row(row.into_iter())).ok_or(query.table)?;
+                (query.take)(&mut model, &mut Cells(row.into_iter())).ok_or(query.table)?;
             }
         }
         model.put_in_order();
@@ -95,7 +95,7 @@ struct Query {
     table: &'static str,
     sql: &'static str,
     /// Answers `None` to a row that is not as it must be.
-    take: fn(&mut MonthModel, &mut Row) -> Option<()>,
+    take: fn(&mut MonthModel, &mut Cells) -> Option<()>,
 }
 
 /// What is read of each month.
@@ -349,9 +349,9 @@ fn rules_to_show(text: &str) -> String {
 }
 
 /// The values of a row, taken from left to right.
-struct Row(std::vec::IntoIter<Value>);
+struct Cells(std::vec::IntoIter<Value>);
 
-impl Row {
+impl Cells {
     fn integer(&mut self) -> Option<i64> {
         match self.0.next()? {
             Value::Integer(number) => Some(number),

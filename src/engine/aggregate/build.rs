@@ -176,7 +176,7 @@ impl Gathered {
 /// A customer on the way to its row.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
-struct Row {
+struct SortRow {
     contract_id: u64,
     partition: u32,
     // Place among the profiles of its table.
@@ -184,14 +184,14 @@ struct Row {
 }
 
 /// All customers in contract order.
-fn sort_rows(tables: &[ProfileTable], texts: &Texts) -> HugePageVec<Row> {
-    let mut rows: HugePageVec<Row> = HugePageVec::zeroed(tables.iter().map(ProfileTable::n_profiles).sum());
+fn sort_rows(tables: &[ProfileTable], texts: &Texts) -> HugePageVec<SortRow> {
+    let mut rows: HugePageVec<SortRow> = HugePageVec::zeroed(tables.iter().map(ProfileTable::n_profiles).sum());
     let mut rest = &mut *rows;
-    let parts: Vec<&mut [Row]> =
+    let parts: Vec<&mut [SortRow]> =
         tables.iter().map(|table| rest.split_off_mut(..table.n_profiles()).unwrap_or_default()).collect();
     parts.into_par_iter().zip(tables).enumerate().for_each(|(partition, (part, table))| {
         for (row, (place, contract_id)) in part.iter_mut().zip(table.places()) {
-            *row = Row { contract_id, partition: partition as u32, place: place as u32 };
+            *row = SortRow { contract_id, partition: partition as u32, place: place as u32 };
         }
     });
     if texts.is_empty() {
@@ -216,12 +216,12 @@ impl Columns {
 
     fn fill(
         &mut self,
-        rows: &[Row],
+        rows: &[SortRow],
         tables: &[ProfileTable],
         texts: &Texts,
         wide_seconds: &ahash::AHashMap<u64, [i128; 5]>,
     ) -> Result<Contracts, Overflow> {
-        let n_text_bytes = |rows: &[Row]| rows.iter().map(|row| texts.get(row.contract_id).n_bytes()).sum();
+        let n_text_bytes = |rows: &[SortRow]| rows.iter().map(|row| texts.get(row.contract_id).n_bytes()).sum();
         let n_text_bytes: Vec<usize> = rows.par_chunks(ROWS_PER_TASK).map(n_text_bytes).collect();
         let mut text = vec![0; n_text_bytes.iter().sum()];
         let mut ends = vec![0; rows.len()];

@@ -6,7 +6,7 @@ use super::exact;
 use super::fast::{Format, Learned, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
 use super::record::{Reading, RecordFilter};
-use super::shape::{Field, Token, is_plain, is_plain_digits};
+use super::shape::{ShapeField, Token, is_plain, is_plain_digits};
 use super::sink::Sink;
 use super::tape::ExactReader;
 use crate::engine::devices::Devices;
@@ -88,7 +88,7 @@ pub(super) fn tokens(line: &[u8], reading: Reading) -> Option<Vec<Token>> {
     while let Some(byte) = text.get(walk.at) {
         walk.step(*byte)?;
     }
-    let roles = [Field::Contract, Field::App, Field::Seconds];
+    let roles = [ShapeField::Contract, ShapeField::App, ShapeField::Seconds];
     let is_complete = roles.iter().all(|role| walk.tokens.iter().filter(|token| token.field == *role).count() == 1);
     let has_source = reading.source == FieldPlace::Flat || walk.n_sources == 1;
     // A second `Mac` takes the place of the first, whatever it is.
@@ -138,10 +138,10 @@ impl<'a> Walk<'a> {
                     self.enter_key(content);
                 } else {
                     let field = match self.key() {
-                        b"Contract" if self.is_in_source() => Field::Contract,
-                        b"AppName" | b"Appname" if self.is_in_source() => Field::App,
-                        b"Mac" if self.reads_devices() => Field::Device,
-                        _ => Field::Text,
+                        b"Contract" if self.is_in_source() => ShapeField::Contract,
+                        b"AppName" | b"Appname" if self.is_in_source() => ShapeField::App,
+                        b"Mac" if self.reads_devices() => ShapeField::Device,
+                        _ => ShapeField::Text,
                     };
                     self.tokens.push(Token { start: start + 1, end: self.at - 1, field });
                 }
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
         let goes_on = start > 0 && matches!(self.text[start - 1], b'-' | b'+' | b'.' | b'e' | b'E');
         if ends_here && !goes_on && is_plain_digits(&self.text[start..self.at]) {
             let is_seconds = self.is_in_source() && self.key() == b"TotalDuration";
-            let field = if is_seconds { Field::Seconds } else { Field::Digits };
+            let field = if is_seconds { ShapeField::Seconds } else { ShapeField::Digits };
             self.tokens.push(Token { start, end: self.at, field });
         }
     }

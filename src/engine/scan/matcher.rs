@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code)]
 
-use super::shape::{BLOCK_BYTES, Field, MAX_BLOCKS, MAX_TEXT_BYTES, Shape};
+use super::shape::{BLOCK_BYTES, MAX_BLOCKS, MAX_TEXT_BYTES, Shape, ShapeField};
 use super::vector::Vector;
 
 /// What matches the lines of one shape.
@@ -84,15 +84,15 @@ impl Matcher {
                 wrong |= (masks.different & block.literal) | (masks.ends & block.plain);
                 let at = line.next.add(block.n_bytes);
                 match block.field {
-                    Field::Nothing => {}
-                    Field::Digits | Field::Seconds => {
+                    ShapeField::Nothing => {}
+                    ShapeField::Digits | ShapeField::Seconds => {
                         let (value, n_bytes) = digits(at.cast::<[u8; 8]>().read_unaligned())?;
-                        if block.field == Field::Seconds {
+                        if block.field == ShapeField::Seconds {
                             line.seconds = value;
                         }
                         *length = n_bytes;
                     }
-                    Field::Text | Field::Contract | Field::App | Field::Device => {
+                    ShapeField::Text | ShapeField::Contract | ShapeField::App | ShapeField::Device => {
                         // A field begins in its block, after at most 40 bytes.
                         let ends = masks.ends >> (block.n_bytes % BLOCK_BYTES);
                         *length = match ends {
@@ -100,9 +100,9 @@ impl Matcher {
                             _ => ends.trailing_zeros() as usize,
                         };
                         match block.field {
-                            Field::Contract => (line.contract, line.contract_bytes) = (at, *length),
-                            Field::App => (line.app, line.app_bytes) = (at, *length),
-                            Field::Device => (line.device, line.device_bytes) = (at, *length),
+                            ShapeField::Contract => (line.contract, line.contract_bytes) = (at, *length),
+                            ShapeField::App => (line.app, line.app_bytes) = (at, *length),
+                            ShapeField::Device => (line.device, line.device_bytes) = (at, *length),
                             _ => {}
                         }
                     }

@@ -43,7 +43,7 @@ impl RejectLimit {
 
 /// What is kept of a reject besides its text.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct KeptReject {
     offset: u64,
     /// End of its text among those of the batch.
     text_end: usize,
@@ -61,7 +61,7 @@ pub struct RejectBatch {
     /// Offset of the first reject, kept or not.
     first_offset: Option<u64>,
     first_offsets: FirstOffsets,
-    entries: Vec<Entry>,
+    entries: Vec<KeptReject>,
     /// The texts one after the other.
     text: Vec<u8>,
     is_cut: bool,
@@ -90,7 +90,7 @@ impl RejectBatch {
         self.is_cut |= self.entries.len() >= self.limit.n_rejects || n_bytes > self.limit.n_bytes;
         if !self.is_cut {
             self.text.extend_from_slice(raw);
-            self.entries.push(Entry { offset, text_end: self.text.len(), reason });
+            self.entries.push(KeptReject { offset, text_end: self.text.len(), reason });
         }
     }
 
@@ -116,13 +116,13 @@ impl RejectBatch {
     }
 
     fn n_bytes(&self) -> usize {
-        self.text.len() + self.entries.len() * size_of::<Entry>()
+        self.text.len() + self.entries.len() * size_of::<KeptReject>()
     }
 }
 
 /// What a reject takes in memory.
 fn n_bytes_of(raw: &[u8]) -> usize {
-    raw.len() + size_of::<Entry>()
+    raw.len() + size_of::<KeptReject>()
 }
 
 /// The first rejects of a month in order of file and offset, whatever the order in which they were
@@ -270,7 +270,7 @@ mod tests {
             let all = splits.iter().flat_map(|(file, split)| split.iter().map(|(at, n)| (files[*file].to_owned(), *at, *n)));
             let mut n_taken = 0;
             let expected: Vec<_> = all.take(n_rejects).take_while(|(.., n)| {
-                n_taken += n + size_of::<Entry>();
+                n_taken += n + size_of::<KeptReject>();
                 n_taken <= n_bytes
             }).collect();
             prop_assert_eq!(&kept(&splits, limit), &expected);

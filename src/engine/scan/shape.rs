@@ -50,7 +50,7 @@ pub const MAX_MATCH_BYTES: usize = MAX_BLOCKS * (BLOCK_BYTES + MAX_TEXT_BYTES) +
 /// What follows the known bytes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Field {
+pub enum ShapeField {
     /// Nothing: known bytes go on in the next block.
     Nothing = 1,
     /// Plain text of a string that is not read.
@@ -87,10 +87,10 @@ pub struct Block {
     /// Bytes that must be plain text.
     pub plain: u64,
     /// How many bytes come before the field, 0..=64, and at most 40 unless the field is
-    /// [`Field::Nothing`].
+    /// [`ShapeField::Nothing`].
     pub n_bytes: usize,
     /// What follows.
-    pub field: Field,
+    pub field: ShapeField,
 }
 
 /// The last known bytes of a line, 1..=8 of them.
@@ -147,8 +147,8 @@ pub struct Token {
     pub start: usize,
     /// Place after the last byte.
     pub end: usize,
-    /// What it is; never [`Field::Nothing`].
-    pub field: Field,
+    /// What it is; never [`ShapeField::Nothing`].
+    pub field: ShapeField,
 }
 
 /// How the content of a token differs from line to line.
@@ -200,10 +200,10 @@ impl<'a> Group<'a> {
             let Some((token, variation)) = content else { break };
             let content = &self.line[token.start..token.end];
             match (token.field, variation) {
-                (Field::Text | Field::Digits, Variation::Same) => {
+                (ShapeField::Text | ShapeField::Digits, Variation::Same) => {
                     run.extend(content.iter().map(|byte| Known::Literal(*byte)));
                 }
-                (Field::Text, Variation::SameLength) => run.extend(content.iter().map(|_| Known::Plain)),
+                (ShapeField::Text, Variation::SameLength) => run.extend(content.iter().map(|_| Known::Plain)),
                 (field, _) => push_blocks(&mut blocks, &std::mem::take(&mut run), field),
             }
         }
@@ -211,25 +211,25 @@ impl<'a> Group<'a> {
         let n_ending =
             run.iter().rev().take(ENDING_BYTES).take_while(|known| matches!(known, Known::Literal(_))).count();
         let ending = run.split_off(run.len() - n_ending);
-        push_blocks(&mut blocks, &run, Field::Nothing);
+        push_blocks(&mut blocks, &run, ShapeField::Nothing);
         (blocks.len() <= MAX_BLOCKS).then_some(Shape { blocks, ending: Ending::new(&ending) })
     }
 }
 
 /// Adds the blocks of a run of known bytes and the field after it.
-fn push_blocks(blocks: &mut Vec<Block>, run: &[Known], field: Field) {
-    let n_last = if field == Field::Nothing { BLOCK_BYTES } else { BYTES_BEFORE_FIELD };
+fn push_blocks(blocks: &mut Vec<Block>, run: &[Known], field: ShapeField) {
+    let n_last = if field == ShapeField::Nothing { BLOCK_BYTES } else { BYTES_BEFORE_FIELD };
     let (full, last) = run.split_at(run.len().saturating_sub(n_last));
-    blocks.extend(full.chunks(BLOCK_BYTES).map(|piece| Block::new(piece, Field::Nothing)));
+    blocks.extend(full.chunks(BLOCK_BYTES).map(|piece| Block::new(piece, ShapeField::Nothing)));
     // A CSV record begins with a field.
-    if !last.is_empty() || field != Field::Nothing {
+    if !last.is_empty() || field != ShapeField::Nothing {
         blocks.push(Block::new(last, field));
     }
 }
 
 impl Block {
     /// The block of at most [`BLOCK_BYTES`] known bytes.
-    pub fn new(piece: &[Known], field: Field) -> Block {
+    pub fn new(piece: &[Known], field: ShapeField) -> Block {
         let mut block = Block { bytes: [0; BLOCK_BYTES], literal: 0, plain: 0, n_bytes: piece.len(), field };
         for (i, known) in piece.iter().enumerate() {
             match known {

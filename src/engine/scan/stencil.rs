@@ -13,7 +13,7 @@
 #![allow(unsafe_code)]
 
 use super::matcher::{Line, Matcher, digits};
-use super::shape::{BLOCK_BYTES, Block, Field, Known};
+use super::shape::{BLOCK_BYTES, Block, Known, ShapeField};
 use super::vector::Vector;
 use crate::engine::rules::App;
 
@@ -61,19 +61,19 @@ impl Stencil {
             let run = back.as_mut().unwrap_or(&mut front);
             run.extend(block.known());
             match block.field {
-                Field::Nothing => {}
-                Field::Text => run.extend(std::iter::repeat_n(Known::Plain, *length)),
-                Field::App => run.extend(name.iter().map(|byte| Known::Literal(*byte))),
-                Field::Contract if is_front => {
+                ShapeField::Nothing => {}
+                ShapeField::Text => run.extend(std::iter::repeat_n(Known::Plain, *length)),
+                ShapeField::App => run.extend(name.iter().map(|byte| Known::Literal(*byte))),
+                ShapeField::Contract if is_front => {
                     contract = Some((run.len(), *length));
                     run.extend(std::iter::repeat_n(Known::Plain, *length));
                 }
-                Field::Device if is_front => {
+                ShapeField::Device if is_front => {
                     device = (run.len(), *length);
                     run.extend(std::iter::repeat_n(Known::Plain, *length));
                 }
-                Field::Seconds if is_front => back = Some(Vec::new()),
-                Field::Contract | Field::Device | Field::Seconds | Field::Digits => return None,
+                ShapeField::Seconds if is_front => back = Some(Vec::new()),
+                ShapeField::Contract | ShapeField::Device | ShapeField::Seconds | ShapeField::Digits => return None,
             }
         }
         let mut back = back?;
@@ -84,8 +84,8 @@ impl Stencil {
         }
         let mut pieces = front.chunks(BLOCK_BYTES);
         Some(Stencil {
-            front: std::array::from_fn(|_| Block::new(pieces.next().unwrap_or_default(), Field::Nothing)),
-            back: Block::new(&back, Field::Nothing),
+            front: std::array::from_fn(|_| Block::new(pieces.next().unwrap_or_default(), ShapeField::Nothing)),
+            back: Block::new(&back, ShapeField::Nothing),
             front_bytes: front.len(),
             contract_at,
             contract_bytes,

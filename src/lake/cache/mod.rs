@@ -27,7 +27,7 @@ use super::{DataFile, LakeError, LakeErrorKind};
 use crate::advice::{Access, IoKind};
 use crate::fs::lock::{TryLock, try_lock};
 use manifest::{Manifest, ManifestLine};
-pub(crate) use part::Part;
+pub(crate) use part::PartialFile;
 
 /// Space left free on the disk, in bytes.
 const SPARE_BYTES: u64 = 64 << 20;

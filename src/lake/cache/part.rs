@@ -40,7 +40,7 @@ struct Checkpoint {
 }
 
 /// A file on its way into the cache.
-pub(crate) struct Part<'a> {
+pub(crate) struct PartialFile<'a> {
     cache: &'a Cache,
     listed: &'a DataFile,
     file: File,
@@ -50,10 +50,10 @@ pub(crate) struct Part<'a> {
     crc32c: u32,
 }
 
-impl<'a> Part<'a> {
+impl<'a> PartialFile<'a> {
     /// Goes on where an earlier attempt at the same version of `listed` stopped, as far as its bytes are sound; else
     /// starts over.
-    pub fn resume(cache: &'a Cache, listed: &'a DataFile) -> Result<Part<'a>, LakeError> {
+    pub fn resume(cache: &'a Cache, listed: &'a DataFile) -> Result<PartialFile<'a>, LakeError> {
         let path = cache.part_path(&listed.uri);
         let failed = |error| cache.failed(&path, "opening a partial file", &error);
         let mut file = open_own(&path).map_err(failed)?;
@@ -73,7 +73,7 @@ impl<'a> Part<'a> {
         let (n_written, crc32c) = sound;
         file.set_len(n_written).and_then(|()| file.seek(SeekFrom::Start(n_written))).map_err(failed)?;
         let flusher = Flusher::new(FLUSH_BYTES);
-        Ok(Part { cache, listed, file, flusher, n_written, n_checkpointed: n_written, crc32c })
+        Ok(PartialFile { cache, listed, file, flusher, n_written, n_checkpointed: n_written, crc32c })
     }
 
     /// Removes what is there of `listed`.

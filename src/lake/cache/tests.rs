@@ -25,7 +25,7 @@ fn listed(cache: &Cache, name: &str, n_bytes: u64) -> DataFile {
 
 /// Puts `file` into the cache in one go, and returns it as it can be read.
 fn put(cache: &Cache, file: &DataFile, content: &[u8]) -> DataFile {
-    let mut part = Part::resume(cache, file).unwrap();
+    let mut part = PartialFile::resume(cache, file).unwrap();
     part.write(&[Bytes::copy_from_slice(&content[part.n_bytes() as usize..])]).unwrap();
     let local_modified_ms = part.finish().unwrap();
     let file = DataFile { local_modified_ms, ..file.clone() };
@@ -41,7 +41,7 @@ fn what_arrives_is_what_is_written() {
     let content: Vec<u8> = (0..(33 << 20) + 5_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let check = |n_batch: usize, n_piece: usize| {
         let file = listed(&cache, &format!("{n_batch}-{n_piece}.json"), content.len() as u64);
-        let mut part = Part::resume(&cache, &file).unwrap();
+        let mut part = PartialFile::resume(&cache, &file).unwrap();
         for batch in content.chunks(n_batch) {
             let pieces = batch.chunks(n_piece).map(Bytes::copy_from_slice);
             let batch: Vec<Bytes> = [Bytes::new()].into_iter().chain(pieces).chain([Bytes::new()]).collect();
@@ -132,7 +132,7 @@ fn what_a_killed_run_left_does_not_stop_an_ordinary_user() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path()).unwrap();
         let file = listed(&cache, "deep/20220401.json", content.len() as u64);
-        let mut part = Part::resume(&cache, &file).unwrap();
+        let mut part = PartialFile::resume(&cache, &file).unwrap();
         part.write(&[Bytes::from_static(b"01234")]).unwrap();
         part.checkpoint().unwrap();
         drop(part);
@@ -178,13 +178,13 @@ fn a_part_is_never_read_only() {
     let file = listed(&cache, "20220401.json", 3);
     // A place that cannot be taken: what a kill just before the rename would leave.
     let unfinished = DataFile { path: elsewhere.path().to_owned(), ..file.clone() };
-    let mut part = Part::resume(&cache, &unfinished).unwrap();
+    let mut part = PartialFile::resume(&cache, &unfinished).unwrap();
     part.write(&[Bytes::from_static(b"abc")]).unwrap();
     part.checkpoint().unwrap();
     part.finish().unwrap_err();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&cache.part_path(&file.uri)) & 0o200, 0o200);
-    let part = Part::resume(&cache, &file).unwrap();
+    let part = PartialFile::resume(&cache, &file).unwrap();
     assert_eq!(part.n_bytes(), 3);
     part.finish().unwrap();
     assert_eq!(mode(&file.path), 0o444);

@@ -10,7 +10,7 @@ use super::retry::Attempts;
 use super::{PullOptions, PullRequest};
 use crate::console::Progress;
 use crate::lake::arriving::FileFailure;
-use crate::lake::cache::{Cache, Part};
+use crate::lake::cache::{Cache, PartialFile};
 use crate::lake::source::{Entry, Fault, Source, SourceError};
 use crate::lake::{Caching, DataFile, LakeError, LakeErrorKind, Verify};
 use crate::units::counted;
@@ -53,21 +53,21 @@ impl FileProgress<'_> {
 }
 
 /// Why a file did not come.
-enum Failure {
+enum PullFailure {
     Source(SourceError),
     Lake(LakeError),
     Stopped,
 }
 
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Failure {
-        Failure::Source(error)
+impl From<SourceError> for PullFailure {
+    fn from(error: SourceError) -> PullFailure {
+        PullFailure::Source(error)
     }
 }
 
-impl From<LakeError> for Failure {
-    fn from(error: LakeError) -> Failure {
-        Failure::Lake(error)
+impl From<LakeError> for PullFailure {
+    fn from(error: LakeError) -> PullFailure {
+        PullFailure::Lake(error)
     }
 }
 
@@ -120,9 +120,9 @@ impl Shared {
             }
             let result = match self.obtain(file, source.as_ref()) {
                 Ok(file) => Ok(file),
-                Err(Failure::Source(error)) => Err(error.at(&uri)),
-                Err(Failure::Lake(error)) => Err(error),
-                Err(Failure::Stopped) => continue,
+                Err(PullFailure::Source(error)) => Err(error.at(&uri)),
+                Err(PullFailure::Lake(error)) => Err(error),
+                Err(PullFailure::Stopped) => continue,
             };
             let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.last_ms.fetch_max(elapsed_ms, Ordering::Relaxed);
@@ -139,7 +139,7 @@ impl Shared {
         self.stop.load(Ordering::Relaxed) || bound().as_deref().is_some_and(|bound| uri >= bound)
     }
 
-    fn obtain(&self, file: DataFile, source: Option<&(Arc<dyn Source>, String)>) -> Result<DataFile, Failure> {
+    fn obtain(&self, file: DataFile, source: Option<&(Arc<dyn Source>, String)>) -> Result<DataFile, PullFailure> {
         let cache =
             self.options.cache.as_ref().ok_or_else(|| {
                 LakeError::new(LakeErrorKind::Internal, &file.uri, "there is no cache to pull it into")
@@ -180,10 +180,10 @@ impl Shared {
         source: &dyn Source,
         path: &str,
         progress: &mut FileProgress<'_>,
-    ) -> Result<DataFile, Failure> {
+    ) -> Result<DataFile, PullFailure> {
         match self.pull_version(cache, &file, source, path, progress) {
-            Err(Failure::Source(error)) if error.kind == Fault::Changed => {
-                Part::discard(cache, &file);
+            Err(PullFailure::Source(error)) if error.kind == Fault::Changed => {
+                PartialFile::discard(cache, &file);
                 let now = source.stat(path)?;
                 if (now.n_bytes, now.modified_ms) == (file.n_bytes, file.modified_ms) {
                     return Err(error.into());
@@ -205,12 +205,12 @@ impl Shared {
         source: &dyn Source,
         path: &str,
         progress: &mut FileProgress<'_>,
-    ) -> Result<i64, Failure> {
+    ) -> Result<i64, PullFailure> {
         let mut attempts = Attempts::new(self.options.retry);
         loop {
             let mut reached = 0;
             let error = match self.attempt(cache, file, source, path, progress, &mut reached) {
-                Err(Failure::Source(error)) if error.kind == Fault::Transient => error,
+                Err(PullFailure::Source(error)) if error.kind == Fault::Transient => error,
                 result => return result,
             };
             let [jitter, ..] = crc32c::crc32c(file.uri.as_bytes()).to_le_bytes();
@@ -239,8 +239,8 @@ impl Shared {
         path: &str,
         progress: &mut FileProgress<'_>,
         reached: &mut u64,
-    ) -> Result<i64, Failure> {
-        let mut part = Part::resume(cache, file)?;
+    ) -> Result<i64, PullFailure> {
+        let mut part = PartialFile::resume(cache, file)?;
         *reached = part.n_bytes();
         progress.reach(*reached);
         let entry = Entry::of_file(file, path);
@@ -277,12 +277,12 @@ impl Shared {
 
     fn read(
         &self,
-        part: &mut Part<'_>,
+        part: &mut PartialFile<'_>,
         source: &dyn Source,
         entry: &Entry,
         uri: &str,
         progress: &mut FileProgress<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), PullFailure> {
         let mut chunks = source.open(entry, part.n_bytes())?;
         while let Some(batch) = chunks.next()? {
             let n_before = part.n_bytes();
@@ -290,7 +290,7 @@ impl Shared {
             progress.reach(part.n_bytes());
             self.pulled_bytes.fetch_add(part.n_bytes() - n_before, Ordering::Relaxed);
             if self.is_stopped(uri) {
-                return Err(Failure::Stopped);
+                return Err(PullFailure::Stopped);
             }
         }
         match part.n_bytes() {
@@ -301,11 +301,11 @@ impl Shared {
         }
     }
 
-    fn wait(&self, backoff: Duration, uri: &str) -> Result<(), Failure> {
+    fn wait(&self, backoff: Duration, uri: &str) -> Result<(), PullFailure> {
         let end = Instant::now() + backoff;
         loop {
             if self.is_stopped(uri) {
-                return Err(Failure::Stopped);
+                return Err(PullFailure::Stopped);
             }
             match end.saturating_duration_since(Instant::now()) {
                 Duration::ZERO => return Ok(()),

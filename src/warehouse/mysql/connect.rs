@@ -10,7 +10,7 @@ use std::time::Duration;
 use mysql::{ClientIdentity, Conn, DriverError, Error, LocalInfileHandler, OptsBuilder, SslOpts};
 
 use super::endpoint::Endpoint;
-use super::fault::{Failure, refuse_file};
+use super::fault::{StepFailure, refuse_file};
 use super::names::{QuotedNames, STAGING_PREFIX, quoted, random};
 use super::settings::Server;
 use super::url::{MysqlUrl, OptionFile, Secret, Target, TlsMode, check_database};
@@ -121,7 +121,7 @@ impl Connector {
     }
 
     /// A connection, logged in, with the settings that the server gave it.
-    pub(super) fn connect(&self) -> Result<Conn, Failure> {
+    pub(super) fn connect(&self) -> Result<Conn, StepFailure> {
         let mode = self.target.settings.tls.unwrap_or(match self.target.ca_file() {
             Some(_) => TlsMode::VerifyCa,
             None => TlsMode::Preferred,
@@ -131,7 +131,7 @@ impl Connector {
             (TlsMode::Preferred, Err(Error::DriverError(DriverError::TlsNotSupported))) => self.log_in(None),
             (_, tried) => tried,
         };
-        let conn = tried.map_err(|e| Failure::new(&self.endpoint, "connecting", &e))?;
+        let conn = tried.map_err(|e| StepFailure::new(&self.endpoint, "connecting", &e))?;
         self.own.lock().unwrap_or_else(PoisonError::into_inner).push(conn.connection_id());
         Ok(conn)
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use mysql::prelude::Queryable as _;
 
 use super::connect::{Connector, MysqlOptions};
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::lock::{self, Turn};
 use super::names::{STAGING_PREFIX, literal, quoted, random};
 use super::partition;
@@ -18,7 +18,7 @@ use super::session::Session;
 use super::settings::{LocalInfile, Server};
 use super::staging::{self, drop_leftovers};
 use super::url::MysqlUrl;
-use crate::check::{Check, Part, Verdict};
+use crate::check::{Area, Check, Verdict};
 use crate::warehouse::MartSchema;
 use crate::warehouse::meaning::LOCAL_INFILE_ADVICE;
 use crate::warehouse::schema::{self, Comments, Dialect};
@@ -55,15 +55,15 @@ pub fn examine(url: &MysqlUrl, mart_db: Option<&str>, options: &MysqlOptions, ma
 }
 
 fn good(what: &str, found: impl Into<String>) -> Check {
-    Check::good(Part::Warehouse, what, found)
+    Check::good(Area::Warehouse, what, found)
 }
 
 fn warning(what: &str, found: impl Into<String>, advice: impl Into<String>) -> Check {
     Check { verdict: Verdict::Warning, advice: Some(advice.into()), ..good(what, found) }
 }
 
-fn failed(what: &str, failure: Failure) -> Check {
-    Check::bad(Part::Warehouse, what, Verdict::Failed, &failure.error)
+fn failed(what: &str, failure: StepFailure) -> Check {
+    Check::bad(Area::Warehouse, what, Verdict::Failed, &failure.error)
 }
 
 fn local_infile(server: &Server) -> Check {
@@ -170,7 +170,7 @@ enum Rights {
 }
 
 /// Does once what a load does, with no row; `customers` are those that are there.
-fn try_rights(session: &mut Session<'_>, database: &str, customers: Option<&str>) -> Result<Rights, Failure> {
+fn try_rights(session: &mut Session<'_>, database: &str, customers: Option<&str>) -> Result<Rights, StepFailure> {
     let name = quoted(database);
     let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(database));
     if session.query_first::<u8>(TRYING, &sql)?.is_none() {
@@ -200,7 +200,7 @@ fn try_steps(
     session: &mut Session<'_>,
     [table, other, view]: [&str; 3],
     customers: Option<&str>,
-) -> Result<(), Failure> {
+) -> Result<(), StepFailure> {
     let dialect = Dialect::Mysql { collation: session.server.collation };
     let definition = schema::CUSTOMER_BEHAVIOR.definition(dialect, Comments::LeftOut);
     session.run_patiently(TRYING, &format!("CREATE TABLE {table} {definition}{}", partition::clause(&[])))?;

@@ -5,7 +5,7 @@
 //! A crash between the two leaves a month without customers, whose run still stands: the next drop or run ends that, and
 //! until then no mart is made of it.
 
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::partition::{self, PARTITIONED};
 use super::publish::exchange_and_commit;
 use super::session::Session;
@@ -18,7 +18,7 @@ use crate::warehouse::schema::{self, MART_RUN};
 const DOING: &str = "removing the month";
 
 /// See [`crate::warehouse::Warehouse::drop_month`]. The caller holds the lock.
-pub(super) fn drop_month(session: &mut Session<'_>, month: Month, mart: &MartSchema) -> Result<(), Failure> {
+pub(super) fn drop_month(session: &mut Session<'_>, month: Month, mart: &MartSchema) -> Result<(), StepFailure> {
     drop_leftovers(session)?;
     let mut recorder = session.another()?;
     recorder.patiently(|recorder| recorder.open_transaction(DOING, |recorder| remove_rows(recorder, month, mart)))?;
@@ -45,14 +45,14 @@ fn exchange_for_none(
     session: &mut Session<'_>,
     recorder: &mut Session<'_>,
     stagings: &[&Staging],
-) -> Result<(), Failure> {
+) -> Result<(), StepFailure> {
     let created = stagings.iter().try_for_each(|staging| staging.create(session));
     recorder.rolled_back(created)?;
     exchange_and_commit(session, recorder, stagings, [DOING, DOING]).into_result()
 }
 
 /// Removes the month from the mart and the days, and marks its runs, in the transaction that is open.
-fn remove_rows(recorder: &mut Session<'_>, month: Month, mart: &MartSchema) -> Result<(), Failure> {
+fn remove_rows(recorder: &mut Session<'_>, month: Month, mart: &MartSchema) -> Result<(), StepFailure> {
     let of_mart = mart.tables.iter().copied().chain([&MART_RUN]).map(schema::Table::delete_month);
     of_mart
         .chain([schema::DAILY_ACTIVITY.delete_month(), mark_dropped()])

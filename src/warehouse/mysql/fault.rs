@@ -20,16 +20,16 @@ pub(super) enum Chance {
 
 /// A failed step, with the chance that a repetition succeeds.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct StepFailure {
     pub error: WarehouseError,
     pub chance: Chance,
     /// The server's number for it.
     pub code: Option<u16>,
 }
 
-impl From<WarehouseError> for Failure {
-    fn from(error: WarehouseError) -> Failure {
-        Failure { error, chance: Chance::Lasting, code: None }
+impl From<WarehouseError> for StepFailure {
+    fn from(error: WarehouseError) -> StepFailure {
+        StepFailure { error, chance: Chance::Lasting, code: None }
     }
 }
 
@@ -48,9 +48,9 @@ pub(super) fn refuse_file(name: &[u8]) -> io::Error {
 #[error("the load was broken off")]
 pub(super) struct BrokenOff;
 
-impl Failure {
+impl StepFailure {
     /// Classifies an error of the client or the server that came up in step `doing`.
-    pub(super) fn new(endpoint: &Endpoint, doing: &'static str, error: &Error) -> Failure {
+    pub(super) fn new(endpoint: &Endpoint, doing: &'static str, error: &Error) -> StepFailure {
         let (words, meaning) = match error {
             Error::MySqlError(e) => {
                 (format!("{} (error {})", e.message, e.code), of_server(endpoint, e.code, &e.message))
@@ -67,12 +67,12 @@ impl Failure {
         let (chance, words) = (Chance::of(&meaning), endpoint.blot(&one_line(&words)));
         let code = if let Error::MySqlError(e) = error { Some(e.code) } else { None };
         let error = WarehouseError::step(endpoint.address.as_str(), doing, Fault::Said { words, meaning });
-        Failure { error, chance, code }
+        StepFailure { error, chance, code }
     }
 
     /// What was found in the database, or not.
-    pub(super) fn plain(endpoint: &Endpoint, doing: &'static str, fault: Fault) -> Failure {
-        Failure::from(WarehouseError::step(endpoint.address.as_str(), doing, fault))
+    pub(super) fn plain(endpoint: &Endpoint, doing: &'static str, fault: Fault) -> StepFailure {
+        StepFailure::from(WarehouseError::step(endpoint.address.as_str(), doing, fault))
     }
 
     pub(super) fn is_passing(&self) -> bool {
@@ -84,7 +84,7 @@ impl Failure {
     }
 
     /// With another meaning, where the server's number is one of `codes`.
-    pub(super) fn with_meaning_for(mut self, codes: &[u16], other: Meaning) -> Failure {
+    pub(super) fn with_meaning_for(mut self, codes: &[u16], other: Meaning) -> StepFailure {
         if let (Some(code), WarehouseError::Database { fault, .. }) = (self.code, &mut self.error)
             && codes.contains(&code)
             && let Fault::Said { meaning, .. } = &mut **fault
@@ -230,7 +230,7 @@ mod tests {
             Error::MySqlError(mysql::MySqlError { state: "HY000".to_owned(), code, message: message.to_owned() })
         };
         let check = |error: Error, words: &str, expected: Meaning, chance: Chance| {
-            let failure = Failure::new(&endpoint, "staging rows", &error);
+            let failure = StepFailure::new(&endpoint, "staging rows", &error);
             let Some(Fault::Said { words: found, meaning }) = failure.error.fault() else { panic!("{failure:?}") };
             assert!(found.contains(words), "{found}");
             assert!(!found.contains("hunter2") && !found.contains('\n'), "{found}");

@@ -14,7 +14,7 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, Error, LocalInfileHandler};
 
 use super::encode::{MAX_ROW_BYTES, names_of_sent, push_tsv, push_values, sent};
-use super::fault::{BrokenOff, Failure, refuse_file};
+use super::fault::{BrokenOff, StepFailure, refuse_file};
 use super::names::random;
 use super::session::Session;
 use super::settings::{LocalInfile, Server};
@@ -98,7 +98,7 @@ pub(super) fn load_range(
     source: &Source<'_>,
     rows: Range<usize>,
     counted: &Counted<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), StepFailure> {
     let now = Counted::new(counted.progress);
     let loaded = match session.server.local_infile {
         LocalInfile::Allowed => {

@@ -3,7 +3,7 @@
 use mysql::prelude::Queryable as _;
 use sha2::{Digest as _, Sha256};
 
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::names::literal;
 use super::session::Session;
 use super::settings::SERVER_WAIT_S;
@@ -17,8 +17,8 @@ const DOING: &str = "waiting for another viewmart";
 /// Runs `step` under the lock.
 pub(super) fn locked<'a, T>(
     session: &mut Session<'a>,
-    step: impl FnOnce(&mut Session<'a>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    step: impl FnOnce(&mut Session<'a>) -> Result<T, StepFailure>,
+) -> Result<T, StepFailure> {
     let name = take(session)?;
     let result = step(session);
     release(session, &name);
@@ -36,8 +36,8 @@ pub(super) enum Turn<T> {
 /// Runs `step` under the lock if nobody else has it.
 pub(super) fn try_locked<'a, T>(
     session: &mut Session<'a>,
-    step: impl FnOnce(&mut Session<'a>) -> Result<T, Failure>,
-) -> Result<Turn<T>, Failure> {
+    step: impl FnOnce(&mut Session<'a>) -> Result<T, StepFailure>,
+) -> Result<Turn<T>, StepFailure> {
     let name = name_of(session)?;
     if let Some(id) = try_once(session, &name)? {
         return Ok(Turn::Of(who(session, id)));
@@ -48,7 +48,7 @@ pub(super) fn try_locked<'a, T>(
 }
 
 /// Takes the lock of this warehouse and gives its name.
-fn take(session: &mut Session<'_>) -> Result<String, Failure> {
+fn take(session: &mut Session<'_>) -> Result<String, StepFailure> {
     let name = name_of(session)?;
     let longest = session.connector.turn_timeout;
     let mut wait = Waiting::new(longest);
@@ -69,7 +69,7 @@ fn release(session: &mut Session<'_>, name: &str) {
 }
 
 /// Waits a second for the lock. Gives the connection that has it instead, or 0 when that is not known.
-fn try_once(session: &mut Session<'_>, name: &str) -> Result<Option<u64>, Failure> {
+fn try_once(session: &mut Session<'_>, name: &str) -> Result<Option<u64>, StepFailure> {
     let sql = format!("SELECT GET_LOCK({0}, {SERVER_WAIT_S}), IS_USED_LOCK({0})", literal(name));
     let row: Option<(Option<u8>, Option<u64>)> = session.query_first(DOING, &sql)?;
     Ok(match row {
@@ -83,7 +83,7 @@ fn who(session: &mut Session<'_>, id: u64) -> String {
 }
 
 /// Names of locks are shared by the whole server and have at most 64 characters.
-fn name_of(session: &mut Session<'_>) -> Result<String, Failure> {
+fn name_of(session: &mut Session<'_>) -> Result<String, StepFailure> {
     let mut database = session.connector.database.clone();
     if session.server.folds_names {
         // Two spellings are one database.

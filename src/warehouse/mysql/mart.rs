@@ -3,7 +3,7 @@
 //! What is counted lies in tables whose names begin like those of staging tables, in the database of the warehouse: if
 //! they are left behind, they are removed in the same way. No reader knows them.
 
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::names::literal;
 use super::session::{Session, in_parallel};
 use super::staging::{and_tidied, drop_leftovers};
@@ -28,7 +28,7 @@ pub(super) fn publish(
     month: Month,
     script: &MartScript,
     parts: &Parts,
-) -> Result<(), Failure> {
+) -> Result<(), StepFailure> {
     drop_leftovers(session)?;
     let dialect = Dialect::Mysql { collation: session.server.collation };
     for table in &script.work_tables {
@@ -47,7 +47,7 @@ pub(super) fn publish(
 }
 
 /// Makes the passes, over as many parts of the customers at once as there are connections.
-fn count(session: &mut Session<'_>, month: Month, script: &MartScript, parts: &Parts) -> Result<(), Failure> {
+fn count(session: &mut Session<'_>, month: Month, script: &MartScript, parts: &Parts) -> Result<(), StepFailure> {
     let bounds = match &parts.bounds {
         Some(bounds) => bounds.clone(),
         None => even_bounds(session, month, parts.n_connections)?,
@@ -66,13 +66,13 @@ fn count(session: &mut Session<'_>, month: Month, script: &MartScript, parts: &P
 }
 
 /// Refuses a month whose tables contradict each other.
-fn check(session: &mut Session<'_>, month: Month, script: &MartScript) -> Result<(), Failure> {
+fn check(session: &mut Session<'_>, month: Month, script: &MartScript) -> Result<(), StepFailure> {
     let facts = session.values(DOING, &session.fill_month(&script.check, month))?;
     Ok(checks::refuse_mixed_month(session.address(), month, &facts)?)
 }
 
 /// Contracts that part the customers of a month evenly.
-fn even_bounds(session: &mut Session<'_>, month: Month, n_parts: usize) -> Result<Vec<String>, Failure> {
+fn even_bounds(session: &mut Session<'_>, month: Month, n_parts: usize) -> Result<Vec<String>, StepFailure> {
     let mut bounds = Vec::new();
     if n_parts < 2 {
         return Ok(bounds);
@@ -89,7 +89,7 @@ fn even_bounds(session: &mut Session<'_>, month: Month, n_parts: usize) -> Resul
 }
 
 /// Runs the statements in one transaction.
-fn fill(session: &mut Session<'_>, month: Month, script: &MartScript) -> Result<(), Failure> {
+fn fill(session: &mut Session<'_>, month: Month, script: &MartScript) -> Result<(), StepFailure> {
     session.transaction(DOING, |session| {
         script
             .deletes()

@@ -63,7 +63,7 @@ pub use endpoint::PRIVILEGES;
 pub use url::{FileOptions, MysqlUrl, OptionFile, Secret, Settings, TlsMode};
 
 use connect::Connector;
-use fault::{Chance, Failure};
+use fault::{Chance, StepFailure};
 use session::Session;
 use settings::{LocalInfile, Server};
 
@@ -107,13 +107,16 @@ impl MysqlWarehouse {
 
     /// Runs `step` on a connection under the lock that keeps a second viewmart out, again on a new connection when the
     /// old one broke or a deadlock was resolved at our cost, until `retry_for` is over.
-    fn locked<T>(&mut self, mut step: impl FnMut(&mut Session<'_>) -> Result<T, Failure>) -> Result<T, WarehouseError> {
+    fn locked<T>(
+        &mut self,
+        mut step: impl FnMut(&mut Session<'_>) -> Result<T, StepFailure>,
+    ) -> Result<T, WarehouseError> {
         self.with_retry(|session| lock::locked(session, &mut step))
     }
 
     fn with_retry<T>(
         &mut self,
-        mut step: impl FnMut(&mut Session<'_>) -> Result<T, Failure>,
+        mut step: impl FnMut(&mut Session<'_>) -> Result<T, StepFailure>,
     ) -> Result<T, WarehouseError> {
         let mut wait: Option<Waiting> = None;
         let mut pause = Duration::from_millis(200);
@@ -234,12 +237,12 @@ impl Warehouse for MysqlWarehouse {
             }
             session.run(DOING, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
             session.run(DOING, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
-            let rows: Result<Vec<_>, Failure> =
+            let rows: Result<Vec<_>, StepFailure> =
                 queries.iter().map(|sql| session.values(DOING, &session.fill_month(sql, month))).collect();
             let ended = session.run(DOING, "COMMIT");
             let rows = rows.map_err(|failure| match failure.code {
                 // A month was exchanged while it was read: the same works now.
-                Some(1412) => Failure { chance: Chance::Passing, ..failure },
+                Some(1412) => StepFailure { chance: Chance::Passing, ..failure },
                 _ => failure,
             })?;
             ended?;
@@ -254,7 +257,7 @@ impl Warehouse for MysqlWarehouse {
             let sql = format!("SELECT DATE_FORMAT(Month, '%Y-%m') FROM {table} ORDER BY Month");
             let months: Vec<String> = match session.query(DOING, &sql) {
                 // No such database, no such table: no mart was made yet.
-                Err(Failure { code: Some(1049 | 1146), .. }) => Vec::new(),
+                Err(StepFailure { code: Some(1049 | 1146), .. }) => Vec::new(),
                 months => months?,
             };
             let parse =

@@ -3,7 +3,7 @@
 //! An exchange takes all that a partition holds, and nobody checks the rows that come: a partition must hold its month
 //! and nothing else. What somebody changed about that is found before any work.
 
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::names::literal;
 use super::session::Session;
 use crate::engine::calendar::Month;
@@ -40,7 +40,7 @@ pub(super) fn clause(months: &[Month]) -> String {
 }
 
 /// Gives the month a partition, if it has none: readers see no difference.
-pub(super) fn add(session: &mut Session<'_>, table: &Table, month: Month) -> Result<(), Failure> {
+pub(super) fn add(session: &mut Session<'_>, table: &Table, month: Month) -> Result<(), StepFailure> {
     let doing = "adding a partition for the month";
     if exists(session, doing, table, month)? {
         return Ok(());
@@ -55,13 +55,13 @@ pub(super) fn exists(
     doing: &'static str,
     table: &Table,
     month: Month,
-) -> Result<bool, Failure> {
+) -> Result<bool, StepFailure> {
     let found = read(session, doing, table)?;
     Ok(found.iter().any(|partition| partition.name.as_ref() == Some(&name(Some(month)))))
 }
 
 /// Refuses a table whose partitions are other than a month each: it belongs to somebody else, or somebody changed it.
-pub(super) fn refuse_others(session: &mut Session<'_>, doing: &'static str, table: &Table) -> Result<(), Failure> {
+pub(super) fn refuse_others(session: &mut Session<'_>, doing: &'static str, table: &Table) -> Result<(), StepFailure> {
     let found = read(session, doing, table)?;
     let has_none = found.iter().any(|partition| partition.name.as_deref() == Some(NO_MONTH));
     if has_none && found.iter().all(Partition::is_as_made) {
@@ -101,7 +101,7 @@ impl Partition {
     }
 }
 
-fn read(session: &mut Session<'_>, doing: &'static str, table: &Table) -> Result<Vec<Partition>, Failure> {
+fn read(session: &mut Session<'_>, doing: &'static str, table: &Table) -> Result<Vec<Partition>, StepFailure> {
     let sql = format!(
         "SELECT PARTITION_NAME, PARTITION_METHOD, PARTITION_DESCRIPTION, SUBPARTITION_NAME \
          FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = '{}'",

@@ -3,7 +3,7 @@
 use mysql::prelude::Queryable as _;
 
 use super::connect::Connector;
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::names::literal;
 use super::partition::{self, PARTITIONED};
 use super::session::Session;
@@ -54,7 +54,7 @@ impl Look<'_> {
 ///
 /// # Errors
 /// What would stop a run: one of them is newer, or not ours, or belongs to another warehouse.
-pub(super) fn look<'a>(session: &mut Session<'_>, mart: &'a MartSchema) -> Result<Look<'a>, Failure> {
+pub(super) fn look<'a>(session: &mut Session<'_>, mart: &'a MartSchema) -> Result<Look<'a>, StepFailure> {
     refuse_same_database(session)?;
     let schemas = [Schema::of_warehouse(), Schema::of_mart(mart)];
     let mut look = |schema: &Schema<'_>| {
@@ -64,7 +64,7 @@ pub(super) fn look<'a>(session: &mut Session<'_>, mart: &'a MartSchema) -> Resul
             let dialect = Dialect::Mysql { collation: session.server.collation };
             session.refused(LOOKING, Fault::Misfit { name, dialect, misfit })
         })?;
-        Ok::<_, Failure>((found, standing))
+        Ok::<_, StepFailure>((found, standing))
     };
     let [(warehouse, standing), (mart_found, mart_standing)] = [look(&schemas[0])?, look(&schemas[1])?];
     for table in PARTITIONED.iter().filter(|table| warehouse.columns.contains_key(table.name)) {
@@ -79,7 +79,7 @@ pub(super) fn look<'a>(session: &mut Session<'_>, mart: &'a MartSchema) -> Resul
 
 /// See [`crate::warehouse::Warehouse::prepare`]. The caller holds the lock. Views and tables that are there are left
 /// alone: to replace one would stop its readers.
-pub(super) fn prepare(session: &mut Session<'_>, mart: &MartSchema, missing: Missing) -> Result<(), Failure> {
+pub(super) fn prepare(session: &mut Session<'_>, mart: &MartSchema, missing: Missing) -> Result<(), StepFailure> {
     // Both are looked at before either is touched.
     let Look { schemas, found, standings, id } = look(session, mart)?;
     if standings[0] == Standing::Empty && missing == Missing::Refuse {
@@ -106,7 +106,7 @@ pub(super) fn prepare(session: &mut Session<'_>, mart: &MartSchema, missing: Mis
 }
 
 /// A mart in the warehouse's own database, spelled otherwise.
-fn refuse_same_database(session: &Session<'_>) -> Result<(), Failure> {
+fn refuse_same_database(session: &Session<'_>) -> Result<(), StepFailure> {
     let Connector { database, mart_db, .. } = session.connector;
     if !session.server.folds_names || database.to_lowercase() != mart_db.to_lowercase() {
         return Ok(());
@@ -116,7 +116,7 @@ fn refuse_same_database(session: &Session<'_>) -> Result<(), Failure> {
 }
 
 /// A mart that was made from the warehouse with the number `other`.
-fn refuse_other_mart(session: &Session<'_>, id: Option<&str>, other: &str) -> Result<(), Failure> {
+fn refuse_other_mart(session: &Session<'_>, id: Option<&str>, other: &str) -> Result<(), StepFailure> {
     if id == Some(other) {
         return Ok(());
     }
@@ -128,7 +128,12 @@ fn refuse_other_mart(session: &Session<'_>, id: Option<&str>, other: &str) -> Re
 
 /// Makes what is missing in one database. A crash leaves some of it, which the next run completes: the version is
 /// written down last.
-fn bring_up_to_date(session: &mut Session<'_>, schema: &Schema<'_>, found: &Found, id: &str) -> Result<(), Failure> {
+fn bring_up_to_date(
+    session: &mut Session<'_>,
+    schema: &Schema<'_>,
+    found: &Found,
+    id: &str,
+) -> Result<(), StepFailure> {
     let dialect = Dialect::Mysql { collation: session.server.collation };
     let partitioned = PARTITIONED.map(|table| table.create(dialect));
     for statement in schema.upgrade(found, dialect) {
@@ -159,7 +164,7 @@ fn bring_up_to_date(session: &mut Session<'_>, schema: &Schema<'_>, found: &Foun
 }
 
 /// What a database holds; nothing where it does not exist.
-pub(super) fn read_found(session: &mut Session<'_>, database: Database) -> Result<Found, Failure> {
+pub(super) fn read_found(session: &mut Session<'_>, database: Database) -> Result<Found, StepFailure> {
     let name = literal(database_name(session.connector, database));
     let sql = format!(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {name} \
@@ -182,14 +187,14 @@ pub(super) fn read_found(session: &mut Session<'_>, database: Database) -> Resul
 }
 
 /// The number of the warehouse that a database is, or is the mart of, where it has one.
-fn read_id(session: &mut Session<'_>, found: &Found, database: Database) -> Result<Option<String>, Failure> {
+fn read_id(session: &mut Session<'_>, found: &Found, database: Database) -> Result<Option<String>, StepFailure> {
     if !found.columns.contains_key(schema::WAREHOUSE_ID.name) {
         return Ok(None);
     }
     select_id(session, database)
 }
 
-fn select_id(session: &mut Session<'_>, database: Database) -> Result<Option<String>, Failure> {
+fn select_id(session: &mut Session<'_>, database: Database) -> Result<Option<String>, StepFailure> {
     let sql = format!("SELECT Id FROM {}", database.qualify(schema::WAREHOUSE_ID.name));
     session.query_first(LOOKING, &session.fill(&sql))
 }
@@ -201,7 +206,7 @@ fn database_name(connector: &Connector, database: Database) -> &str {
     }
 }
 
-fn create_database(session: &mut Session<'_>, database: Database) -> Result<(), Failure> {
+fn create_database(session: &mut Session<'_>, database: Database) -> Result<(), StepFailure> {
     let doing = "creating the databases";
     let name = database_name(session.connector, database);
     let sql = format!("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(name));

@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use mysql::prelude::Queryable as _;
 
 use super::encode;
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::load::{self, Counted, Source};
 use super::names::literal;
 use super::partition::{self, PARTITIONED};
@@ -65,7 +65,7 @@ pub(super) struct Load<'a> {
 }
 
 /// Stages, checks and publishes a month. The caller holds the lock.
-pub(super) fn load(session: &mut Session<'_>, load: &Load<'_>, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn load(session: &mut Session<'_>, load: &Load<'_>, progress: &Progress) -> Result<(), StepFailure> {
     drop_leftovers(session)?;
     refuse_rivals(session, load)?;
     let [devices, customers] = PARTITIONED.map(|of| Staging::new(session, of, load.table.month));
@@ -88,7 +88,7 @@ pub(super) fn load(session: &mut Session<'_>, load: &Load<'_>, progress: &Progre
 }
 
 /// Refuses a month that another run has made just so. The caller holds the lock: none does so any more.
-fn refuse_rivals(session: &mut Session<'_>, load: &Load<'_>) -> Result<(), Failure> {
+fn refuse_rivals(session: &mut Session<'_>, load: &Load<'_>) -> Result<(), StepFailure> {
     let doing = "looking for other runs";
     let Some(sql) = load.rivals.select(load.record) else { return Ok(()) };
     match session.query_first(doing, &session.fill_month(&sql, load.table.month))? {
@@ -102,7 +102,7 @@ fn stage_customers(
     staging: &Staging,
     load: &Load<'_>,
     counted: &Counted<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), StepFailure> {
     staging.create(session)?;
     let source = Source { table: load.table, columns: COLUMNS, staging: &staging.name };
     stage(session, &source, &checks::customer_sums(load.table), load.n_connections, counted)
@@ -114,7 +114,7 @@ fn stage_devices<'a>(
     session: &mut Session<'_>,
     staging: &'a Staging,
     load: &Load<'_>,
-) -> Result<Option<&'a Staging>, Failure> {
+) -> Result<Option<&'a Staging>, StepFailure> {
     let table = load.table;
     match table.counts_devices() {
         Devices::Counted => {
@@ -150,7 +150,7 @@ fn stage(
     sums: &[checks::Sum],
     n_connections: usize,
     counted: &Counted<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), StepFailure> {
     let Source { table, columns, staging } = *source;
     session.run_patiently("creating the staging table", &encode::set_constants(staging, table, columns))?;
     let ranges = ranges(table.n_rows(), n_connections);
@@ -180,7 +180,7 @@ fn stage(
 }
 
 /// `LOAD DATA LOCAL` makes warnings of values it had to change: rows must arrive unchanged.
-fn refuse_warnings(session: &mut Session<'_>) -> Result<(), Failure> {
+fn refuse_warnings(session: &mut Session<'_>) -> Result<(), StepFailure> {
     let n_warnings = session.conn.warnings();
     if n_warnings == 0 {
         return Ok(());
@@ -191,7 +191,7 @@ fn refuse_warnings(session: &mut Session<'_>) -> Result<(), Failure> {
     Err(session.refused(doing, Fault::ChangedRows { n_warnings, first }))
 }
 
-fn query_sums(session: &mut Session<'_>, sql: &str, n_sums: usize) -> Result<Vec<i128>, Failure> {
+fn query_sums(session: &mut Session<'_>, sql: &str, n_sums: usize) -> Result<Vec<i128>, StepFailure> {
     let doing = "checking the staged rows";
     let row: Option<mysql::Row> = session.query_first(doing, sql)?;
     let sum = |place: usize| {
@@ -203,7 +203,7 @@ fn query_sums(session: &mut Session<'_>, sql: &str, n_sums: usize) -> Result<Vec
     (0..n_sums).map(sum).collect()
 }
 
-fn publish(session: &mut Session<'_>, stagings: &[&Staging], load: &Load<'_>) -> Result<(), Failure> {
+fn publish(session: &mut Session<'_>, stagings: &[&Staging], load: &Load<'_>) -> Result<(), StepFailure> {
     let Load { table, record, .. } = *load;
     for staging in stagings {
         partition::add(session, staging.table, table.month)?;
@@ -232,13 +232,13 @@ fn publish(session: &mut Session<'_>, stagings: &[&Staging], load: &Load<'_>) ->
 pub(super) enum Publication {
     Done,
     /// The month is as it was.
-    Undone(Failure),
+    Undone(StepFailure),
     /// Nobody knows whether the month is as it was: the next run or drop makes the tables agree.
-    Unknown(Failure),
+    Unknown(StepFailure),
 }
 
 impl Publication {
-    pub fn into_result(self) -> Result<(), Failure> {
+    pub fn into_result(self) -> Result<(), StepFailure> {
         match self {
             Publication::Done => Ok(()),
             Publication::Undone(failure) | Publication::Unknown(failure) => Err(failure),
@@ -273,7 +273,7 @@ pub(super) fn exchange_and_commit(
 }
 
 /// `daily_activity` of the month, in the transaction that is open.
-fn replace_days(session: &mut Session<'_>, table: &MonthTable) -> Result<(), Failure> {
+fn replace_days(session: &mut Session<'_>, table: &MonthTable) -> Result<(), StepFailure> {
     // Names are filled in before any value is: an app may be called `{mart}`.
     let name = session.qualified(&schema::DAILY_ACTIVITY);
     let month = table.month.first_day();
@@ -323,7 +323,7 @@ fn forget_run(session: &Session<'_>, record: &RunRecord) -> Vec<String> {
 
 /// Adds a run and what belongs to it, in the transaction that is open. It stands once, under the number with which it was
 /// announced.
-pub(super) fn record_run(session: &mut Session<'_>, record: &RunRecord) -> Result<(), Failure> {
+pub(super) fn record_run(session: &mut Session<'_>, record: &RunRecord) -> Result<(), StepFailure> {
     let run_table = session.qualified(&schema::ETL_RUN);
     let announced = format!("Status = '{}' AND ExitCode = {TORN_EXIT_CODE}", RunStatus::Interrupted.name());
     let select = format!("SELECT MAX(Id) FROM {run_table} WHERE {} AND {announced}", same_run(record));

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use mysql::prelude::Queryable as _;
 
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::session::Session;
 use super::{MysqlWarehouse, values_of};
 use crate::engine::calendar::Month;
@@ -29,19 +29,24 @@ pub(super) fn for_each_row(
             each(row)
         });
         // A second try would give the rows of the first once more.
-        streamed.map_err(|failure| if n_rows == 0 { failure } else { Failure::from(failure.error) })
+        streamed.map_err(|failure| if n_rows == 0 { failure } else { StepFailure::from(failure.error) })
     })
 }
 
-fn stream(session: &mut Session<'_>, month: Month, devices: Devices, each: &mut RowSink<'_>) -> Result<(), Failure> {
+fn stream(
+    session: &mut Session<'_>,
+    month: Month,
+    devices: Devices,
+    each: &mut RowSink<'_>,
+) -> Result<(), StepFailure> {
     let endpoint = &session.connector.endpoint;
-    let failed = |error| Failure::new(endpoint, DOING, &error);
+    let failed = |error| StepFailure::new(endpoint, DOING, &error);
     let sql = session.fill_month(&month_sql(COLUMNS, devices), month);
     let columns = columns_read(COLUMNS, devices);
     for row in session.conn.query_iter(sql).map_err(failed)? {
         let values = values_of(row.map_err(failed)?);
         let cells = read(&columns, &values)
-            .map_err(|what| Failure::plain(endpoint, DOING, Fault::CustomerRow { what: endpoint.blot(&what) }))?;
+            .map_err(|what| StepFailure::plain(endpoint, DOING, Fault::CustomerRow { what: endpoint.blot(&what) }))?;
         if each(CustomerRow::new(&cells)) == ControlFlow::Break(()) {
             break;
         }

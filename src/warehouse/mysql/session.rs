@@ -7,7 +7,7 @@ use mysql::Conn;
 use mysql::prelude::{FromRow, Queryable as _};
 
 use super::connect::Connector;
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::settings::{self, Server};
 use crate::engine::calendar::Month;
 use crate::warehouse::schema::Table;
@@ -22,7 +22,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Connects.
-    pub fn open(connector: &'a Connector) -> Result<Session<'a>, Failure> {
+    pub fn open(connector: &'a Connector) -> Result<Session<'a>, StepFailure> {
         let mut conn = connector.connect()?;
         let server = settings::begin(&connector.endpoint, &mut conn)?;
         connector.found(&server);
@@ -30,12 +30,12 @@ impl<'a> Session<'a> {
     }
 
     /// Another connection to the same server.
-    pub fn another(&self) -> Result<Session<'a>, Failure> {
+    pub fn another(&self) -> Result<Session<'a>, StepFailure> {
         Session::open(self.connector)
     }
 
     /// Several more.
-    pub fn others(&self, n: usize) -> Result<Vec<Session<'a>>, Failure> {
+    pub fn others(&self, n: usize) -> Result<Vec<Session<'a>>, StepFailure> {
         (0..n).map(|_| self.another()).collect()
     }
 
@@ -60,32 +60,32 @@ impl<'a> Session<'a> {
     }
 
     /// The failure of a step in the words of the client or the server.
-    pub fn failed(&self, doing: &'static str, error: &mysql::Error) -> Failure {
-        Failure::new(&self.connector.endpoint, doing, error)
+    pub fn failed(&self, doing: &'static str, error: &mysql::Error) -> StepFailure {
+        StepFailure::new(&self.connector.endpoint, doing, error)
     }
 
     /// The failure of a step because of what was found in the database, or not.
-    pub fn refused(&self, doing: &'static str, fault: Fault) -> Failure {
-        Failure::plain(&self.connector.endpoint, doing, fault)
+    pub fn refused(&self, doing: &'static str, fault: Fault) -> StepFailure {
+        StepFailure::plain(&self.connector.endpoint, doing, fault)
     }
 
     /// Runs a statement without rows.
-    pub fn run(&mut self, doing: &'static str, sql: &str) -> Result<(), Failure> {
+    pub fn run(&mut self, doing: &'static str, sql: &str) -> Result<(), StepFailure> {
         self.conn.query_drop(sql).map_err(|error| self.failed(doing, &error))
     }
 
     /// The first row of a query.
-    pub fn query_first<T: FromRow>(&mut self, doing: &'static str, sql: &str) -> Result<Option<T>, Failure> {
+    pub fn query_first<T: FromRow>(&mut self, doing: &'static str, sql: &str) -> Result<Option<T>, StepFailure> {
         self.conn.query_first(sql).map_err(|error| self.failed(doing, &error))
     }
 
     /// All rows of a query.
-    pub fn query<T: FromRow>(&mut self, doing: &'static str, sql: &str) -> Result<Vec<T>, Failure> {
+    pub fn query<T: FromRow>(&mut self, doing: &'static str, sql: &str) -> Result<Vec<T>, StepFailure> {
         self.conn.query(sql).map_err(|error| self.failed(doing, &error))
     }
 
     /// All rows of a query, whatever they hold.
-    pub fn values(&mut self, doing: &'static str, sql: &str) -> Result<Vec<Vec<Value>>, Failure> {
+    pub fn values(&mut self, doing: &'static str, sql: &str) -> Result<Vec<Vec<Value>>, StepFailure> {
         super::query(&mut self.conn, sql).map_err(|error| self.failed(doing, &error))
     }
 
@@ -93,8 +93,8 @@ impl<'a> Session<'a> {
     pub fn transaction(
         &mut self,
         doing: &'static str,
-        step: impl FnOnce(&mut Session<'a>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        step: impl FnOnce(&mut Session<'a>) -> Result<(), StepFailure>,
+    ) -> Result<(), StepFailure> {
         self.open_transaction(doing, |session| {
             step(session)?;
             session.run(doing, "COMMIT")
@@ -105,14 +105,14 @@ impl<'a> Session<'a> {
     pub fn open_transaction(
         &mut self,
         doing: &'static str,
-        step: impl FnOnce(&mut Session<'a>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        step: impl FnOnce(&mut Session<'a>) -> Result<(), StepFailure>,
+    ) -> Result<(), StepFailure> {
         let result = self.run(doing, "START TRANSACTION").and_then(|()| step(self));
         self.rolled_back(result)
     }
 
     /// The result of what an open transaction waited for, which is over where that failed.
-    pub fn rolled_back<T>(&mut self, result: Result<T, Failure>) -> Result<T, Failure> {
+    pub fn rolled_back<T>(&mut self, result: Result<T, StepFailure>) -> Result<T, StepFailure> {
         if result.is_err() {
             let _ = self.conn.query_drop("ROLLBACK");
         }
@@ -125,8 +125,8 @@ impl<'a> Session<'a> {
 pub(super) fn in_parallel<'a, I: Send, T: Send>(
     sessions: &mut [Session<'a>],
     inputs: impl IntoIterator<Item = I>,
-    job: impl Fn(&mut Session<'a>, I) -> Result<T, Failure> + Sync,
-) -> Result<Vec<T>, Failure> {
+    job: impl Fn(&mut Session<'a>, I) -> Result<T, StepFailure> + Sync,
+) -> Result<Vec<T>, StepFailure> {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for (session, input) in sessions.iter_mut().zip(inputs) {

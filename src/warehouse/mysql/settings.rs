@@ -7,7 +7,7 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, DriverError, Error};
 
 use super::endpoint::Endpoint;
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::names::literal;
 use crate::warehouse::Fault;
 
@@ -171,8 +171,8 @@ pub(super) fn wait_in_server(longest: Duration) -> String {
 const ISOLATION: [&str; 2] = ["transaction_isolation", "tx_isolation"];
 
 /// Gives a new connection the settings of a session of ours and looks whether it has them.
-pub(super) fn begin(endpoint: &Endpoint, conn: &mut Conn) -> Result<Server, Failure> {
-    let failed = |e: Error| Failure::new(endpoint, CONNECTING, &e);
+pub(super) fn begin(endpoint: &Endpoint, conn: &mut Conn) -> Result<Server, StepFailure> {
+    let failed = |e: Error| StepFailure::new(endpoint, CONNECTING, &e);
     // First of all, so that the answers here are whole and no transaction is begun.
     conn.query_drop(FIRST).map_err(failed)?;
     // One that `init_connect` began goes on when nobody ends it. As `completion_type` may be, a mere
@@ -186,7 +186,7 @@ pub(super) fn begin(endpoint: &Endpoint, conn: &mut Conn) -> Result<Server, Fail
     let found = variables(conn, &names).map_err(failed)?;
     let server = server(&found).ok_or_else(|| failed(DriverError::UnexpectedPacket.into()))?;
     if let Some(fault) = server.too_old() {
-        return Err(Failure::plain(endpoint, CONNECTING, fault));
+        return Err(StepFailure::plain(endpoint, CONNECTING, fault));
     }
     // Reads of a month for its mart need no locks on its rows. Statement-based binary logs need them.
     let has = |name: &str, value: &str| found.get(name).is_some_and(|found| found == value);
@@ -230,12 +230,16 @@ fn as_sql(value: &str) -> String {
 }
 
 /// A proxy in between may answer for the server.
-fn refuse_unset(endpoint: &Endpoint, wanted: &[(&str, &str)], found: &BTreeMap<String, String>) -> Result<(), Failure> {
+fn refuse_unset(
+    endpoint: &Endpoint,
+    wanted: &[(&str, &str)],
+    found: &BTreeMap<String, String>,
+) -> Result<(), StepFailure> {
     let unset = wanted.iter().find(|(name, value)| found.get(*name).is_none_or(|found| found != value));
     let Some((name, value)) = unset else { return Ok(()) };
     let found = found.get(*name).map_or("unknown", String::as_str).to_owned();
     let fault = Fault::Unset { name: (*name).to_owned(), found, wanted: (*value).to_owned() };
-    Err(Failure::plain(endpoint, CONNECTING, fault))
+    Err(StepFailure::plain(endpoint, CONNECTING, fault))
 }
 
 /// None when it is not even known which version it is.

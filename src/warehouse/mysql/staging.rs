@@ -4,7 +4,7 @@
 //! added to it: the servers exchange tables of the same definition only. Whether they would is tried with an empty
 //! partition before any row is loaded.
 
-use super::fault::{Chance, Failure};
+use super::fault::{Chance, StepFailure};
 use super::names::{STAGING_PREFIX, literal, quoted, random};
 use super::partition;
 use super::session::Session;
@@ -15,7 +15,7 @@ use crate::warehouse::schema::Table;
 const CREATING: &str = "creating the staging table";
 
 /// Makes the empty table `staging` (quoted, with its database) like `table`, and tries the exchange.
-pub(super) fn create(session: &mut Session<'_>, table: &str, staging: &str) -> Result<(), Failure> {
+pub(super) fn create(session: &mut Session<'_>, table: &str, staging: &str) -> Result<(), StepFailure> {
     session.run_patiently(CREATING, &format!("CREATE TABLE {staging} LIKE {table}"))?;
     session.run_patiently(CREATING, &format!("ALTER TABLE {staging} REMOVE PARTITIONING"))?;
     let exchange = Exchange { table, held: None, staging };
@@ -39,19 +39,19 @@ pub(super) struct Staging {
 
 impl Staging {
     /// For a month of `table`, under a name that no other staging table has.
-    pub fn new(session: &Session<'_>, table: &'static Table, month: Month) -> Result<Staging, Failure> {
+    pub fn new(session: &Session<'_>, table: &'static Table, month: Month) -> Result<Staging, StepFailure> {
         let name = format!("{STAGING_PREFIX}{}", random(session.address())?);
         let name = format!("{}.{}", session.connector.endpoint.names.warehouse, quoted(&name));
         Ok(Staging { table, home: session.qualified(table), month, name })
     }
 
     /// Makes it, empty.
-    pub fn create(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+    pub fn create(&self, session: &mut Session<'_>) -> Result<(), StepFailure> {
         create(session, &self.home, &self.name)
     }
 
     /// Drops it, where it is there.
-    pub fn drop(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+    pub fn drop(&self, session: &mut Session<'_>) -> Result<(), StepFailure> {
         session.run("dropping the staging table", &format!("DROP TABLE IF EXISTS {}", self.name))
     }
 
@@ -62,7 +62,7 @@ impl Staging {
 
 /// Drops the staging tables, and the views that tried the account's rights, of runs that did not come to their end. The
 /// caller holds the lock.
-pub(super) fn drop_leftovers(session: &mut Session<'_>) -> Result<(), Failure> {
+pub(super) fn drop_leftovers(session: &mut Session<'_>) -> Result<(), StepFailure> {
     let doing = "removing what a broken-off run left";
     let connector = session.connector;
     let names = &connector.endpoint.names;
@@ -84,7 +84,7 @@ pub(super) fn drop_leftovers(session: &mut Session<'_>) -> Result<(), Failure> {
 
 /// The result of a step after whose end its tables were dropped, with the result of that. Whatever a broken connection or a
 /// reader leaves of them is dropped by the next run; the result of this one does not depend on it.
-pub(super) fn and_tidied(result: Result<(), Failure>, dropped: Result<(), Failure>) -> Result<(), Failure> {
+pub(super) fn and_tidied(result: Result<(), StepFailure>, dropped: Result<(), StepFailure>) -> Result<(), StepFailure> {
     result.and(match dropped {
         Err(failure) if failure.chance == Chance::Lasting => Err(failure),
         _ => Ok(()),
@@ -96,7 +96,7 @@ pub(super) fn exchange_all(
     session: &mut Session<'_>,
     stagings: &[&Staging],
     doing: &'static str,
-) -> Result<(), Failure> {
+) -> Result<(), StepFailure> {
     let mut made = Vec::new();
     for staging in stagings {
         if let Err(failure) = staging.exchange().make(session, doing) {
@@ -109,7 +109,7 @@ pub(super) fn exchange_all(
 }
 
 /// Gives readers the old month again, the last exchange first, on a new connection if need be.
-pub(super) fn revert_exchange(session: &mut Session<'_>, exchanged: &[&Staging]) -> Result<(), Failure> {
+pub(super) fn revert_exchange(session: &mut Session<'_>, exchanged: &[&Staging]) -> Result<(), StepFailure> {
     let doing = "taking the month back";
     exchanged.iter().rev().try_for_each(|staging| match staging.exchange().make(session, doing) {
         Err(failure) if failure.is_passing() => staging.exchange().make(&mut session.another()?, doing),
@@ -138,12 +138,12 @@ const ROW_FORMATS: [&str; 3] = ["DYNAMIC", "COMPACT", "REDUNDANT"];
 
 impl Exchange<'_> {
     /// Makes it as soon as no reader is in its way.
-    fn make(&self, session: &mut Session<'_>, doing: &'static str) -> Result<(), Failure> {
+    fn make(&self, session: &mut Session<'_>, doing: &'static str) -> Result<(), StepFailure> {
         session.patiently(|session| self.tried(session, doing)).map_err(|failure| self.explained(failure))
     }
 
     /// What to do where the server says that the two differ: by what it says they differ in.
-    fn explained(&self, failure: Failure) -> Failure {
+    fn explained(&self, failure: StepFailure) -> StepFailure {
         let table = self.table.to_owned();
         let repair = repair(&table, self.held, &failure.error.to_string());
         failure.with_meaning_for(DIFFERS, Meaning::TableChanged { table, repair })
@@ -151,7 +151,7 @@ impl Exchange<'_> {
 
     /// Tries it. A partition keeps the row format that was the server's when it was made, which no view shows to an
     /// ordinary account: where it is another one, the staging table gets it.
-    fn tried(&self, session: &mut Session<'_>, doing: &'static str) -> Result<(), Failure> {
+    fn tried(&self, session: &mut Session<'_>, doing: &'static str) -> Result<(), StepFailure> {
         let Exchange { table, held, staging } = self;
         let unchecked = if session.server.exchanges_without_validation() { " WITHOUT VALIDATION" } else { "" };
         let exchange = format!(

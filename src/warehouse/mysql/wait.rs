@@ -9,7 +9,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable as _;
 
 use super::connect::Connector;
-use super::fault::Failure;
+use super::fault::StepFailure;
 use super::names::literal;
 use super::session::Session;
 use super::settings::Server;
@@ -22,7 +22,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl<'a> Session<'a> {
     /// Runs a step of one statement, or of one transaction that it begins anew, until no lock of another is in its way, or
     /// the time for that is over.
-    pub fn patiently<T>(&mut self, mut step: impl FnMut(&mut Session<'a>) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub fn patiently<T>(
+        &mut self,
+        mut step: impl FnMut(&mut Session<'a>) -> Result<T, StepFailure>,
+    ) -> Result<T, StepFailure> {
         let connector = self.connector;
         let mut wait = Waiting::new(connector.lock_timeout);
         loop {
@@ -40,7 +43,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a statement without rows that is a transaction by itself, as soon as no lock of another is in its way.
-    pub fn run_patiently(&mut self, doing: &'static str, sql: &str) -> Result<(), Failure> {
+    pub fn run_patiently(&mut self, doing: &'static str, sql: &str) -> Result<(), StepFailure> {
         self.patiently(|session| session.run(doing, sql))
     }
 }
@@ -53,7 +56,7 @@ fn held_up(error: &WarehouseError, holders: &Holders) -> String {
     format!("{at}: {doing}: another session holds what is needed: {holders}")
 }
 
-fn given_up(failure: Failure, holders: &Holders, waited: Duration) -> Failure {
+fn given_up(failure: StepFailure, holders: &Holders, waited: Duration) -> StepFailure {
     let error = match failure.error {
         WarehouseError::Database { at, doing, fault } => {
             let fault = Fault::Held {
@@ -66,7 +69,7 @@ fn given_up(failure: Failure, holders: &Holders, waited: Duration) -> Failure {
         }
         other => other,
     };
-    Failure::from(error)
+    StepFailure::from(error)
 }
 
 /// A connection of somebody else.

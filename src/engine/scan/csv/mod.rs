@@ -23,14 +23,14 @@ use std::borrow::Cow;
 pub use super::chunk::{Chunk, ChunkEnd};
 pub use layout::{Columns, CsvLayout, HeaderError, MAX_HEADER_BYTES, is_blank_file};
 pub use quote::{QuoteState, QuoteTransition, first_record_start};
-use record::{Field, read_record};
+use record::{FieldSpan, read_record};
 pub(super) use record::{MAX_NULL_BYTES, is_null};
 
 use super::exact::Malformed;
 use super::fast::{Format, Learned, Scanner};
 use super::integer::integer;
 use super::record::{Fields, MAX_LINE_BYTES, Reading, RecordFilter};
-use super::shape::{Field as Content, Token, is_plain, is_plain_digits};
+use super::shape::{ShapeField, Token, is_plain, is_plain_digits};
 use super::sink::{Sink, route};
 use super::tape::ExactReader;
 use crate::engine::devices::Devices;
@@ -95,7 +95,7 @@ impl CsvReader {
         let CsvLayout { delimiter, n_fields, columns, id: id_place, .. } = self.layout;
         let id_place = id_place.filter(|_| filter.reading.ids == Ids::Unique);
         let device_place = self.layout.device_of(filter.reading);
-        let (mut contract, mut app, mut seconds) = (Field::default(), Field::default(), Field::default());
+        let (mut contract, mut app, mut seconds) = (FieldSpan::default(), FieldSpan::default(), FieldSpan::default());
         let (mut id, mut device) = (None, None);
         let record = read_record(window, start, delimiter, |place, field| {
             if Some(place) == id_place {
@@ -243,11 +243,11 @@ pub(super) fn tokens(line: &[u8], layout: CsvLayout, reading: Reading) -> Option
             return None;
         }
         let role = match () {
-            () if is_seconds => Content::Seconds,
-            () if place == contract => Content::Contract,
-            () if place == app => Content::App,
-            () if Some(place) == device => Content::Device,
-            () => Content::Text,
+            () if is_seconds => ShapeField::Seconds,
+            () if place == contract => ShapeField::Contract,
+            () if place == app => ShapeField::App,
+            () if Some(place) == device => ShapeField::Device,
+            () => ShapeField::Text,
         };
         tokens.push(Token { start, end: start + content.len(), field: role });
         at += field.len() + 1;

@@ -17,7 +17,7 @@ pub(in crate::engine::scan) fn is_null(field: &[u8]) -> bool {
 
 /// The content of a field, in the window.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Field {
+pub(super) struct FieldSpan {
     start: usize,
     end: usize,
     /// Whether quotes in it are doubled.
@@ -26,7 +26,7 @@ pub(super) struct Field {
     is_quoted: bool,
 }
 
-impl Field {
+impl FieldSpan {
     /// The field's bytes, unless it is one of the words that stand for nothing. In quotes they are text.
     pub(super) fn value<'a>(&self, window: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         (self.is_quoted || !is_null(&window[self.start..self.end])).then(|| self.bytes(window))
@@ -43,7 +43,7 @@ impl Field {
         Cow::Owned(single)
     }
 
-    /// As [`Field::bytes`], with memory that is used again.
+    /// As [`FieldSpan::bytes`], with memory that is used again.
     pub(super) fn bytes_in<'a>(&self, window: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
         let content = &window[self.start..self.end];
         if !self.has_doubled_quote {
@@ -92,7 +92,12 @@ impl Record {
 
 /// Reads the record that begins at `start` and calls `field` with the place of every field, from 0,
 /// and the field.
-pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field: impl FnMut(usize, Field)) -> Record {
+pub(super) fn read_record(
+    window: &[u8],
+    start: usize,
+    delimiter: u8,
+    mut field: impl FnMut(usize, FieldSpan),
+) -> Record {
     let mut record =
         Record { n_fields: 0, is_well_formed: true, end: window.len(), next: window.len(), open_quote: None };
     let mut at = start;
@@ -115,7 +120,7 @@ pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field:
             let end = field_end(window, at, delimiter);
             let content = without_return(window, at..end, delimiter);
             record.is_well_formed &= memchr::memchr(b'"', &window[content.clone()]).is_none();
-            (Field { start: content.start, end: content.end, has_doubled_quote: false, is_quoted: false }, end)
+            (FieldSpan { start: content.start, end: content.end, has_doubled_quote: false, is_quoted: false }, end)
         };
         field(record.n_fields, content);
         record.n_fields += 1;
@@ -131,8 +136,8 @@ pub(super) fn read_record(window: &[u8], start: usize, delimiter: u8, mut field:
 
 /// Reads on from just after an opening quote. Gives the content, and where the closing quote ends
 /// if there is one.
-fn read_quoted(window: &[u8], start: usize) -> (Field, Option<usize>) {
-    let mut content = Field { start, end: window.len(), has_doubled_quote: false, is_quoted: true };
+fn read_quoted(window: &[u8], start: usize) -> (FieldSpan, Option<usize>) {
+    let mut content = FieldSpan { start, end: window.len(), has_doubled_quote: false, is_quoted: true };
     let mut from = start;
     while let Some(quote) = memchr::memchr(b'"', &window[from..]) {
         let quote = from + quote;
