@@ -13,11 +13,11 @@ use viewmart::console::Progress;
 use viewmart::engine::month::MonthTable;
 use viewmart::mart;
 use viewmart::mart::months::TableState;
-use viewmart::warehouse::Warehouse as _;
 use viewmart::warehouse::mysql::MysqlWarehouse;
+use viewmart::warehouse::{Meaning, Warehouse as _};
 
 use super::fixture::{
-    Server, assert_finished, assert_message, assert_one_of, clock, flavours, load_and_build, odd, options, shared,
+    Server, assert_finished, assert_one_of, clock, flavours, load_and_build, meaning_of, odd, options, shared,
 };
 use super::made::{random_month, with_devices};
 use super::proxy::{Moment, POINTS, Proxy};
@@ -243,7 +243,7 @@ fn a_full_disk_publishes_nothing() {
             file.set_len(n_bytes - (8 << 20)).unwrap();
         }
         let error = load_and_build(&server.url("full"), &random_month("2022-04", 200_000, 1), 1).unwrap_err();
-        assert_message(&error, "full", "free disk space");
+        assert_eq!(meaning_of(&error), &Meaning::ServerFull);
         let url = format!("mysql://root@127.0.0.1:{}/full", server.port);
         super::program::assert_refused(&random_month("2022-04", 200_000, 1), &url, "", &["full", "free disk space"]);
         assert_finished(&server, "full", &small);

@@ -15,7 +15,7 @@ use viewmart::engine::month::MonthTable;
 use viewmart::engine::rules::Category;
 use viewmart::mart;
 use viewmart::warehouse::mysql::{MysqlOptions, MysqlUrl, MysqlWarehouse, OptionFile};
-use viewmart::warehouse::{Missing, RunClock, Value, Warehouse, WarehouseError, schema};
+use viewmart::warehouse::{Fault, Meaning, Missing, RunClock, Value, Warehouse, WarehouseError, schema};
 
 /// A server started by a script of the repository.
 #[derive(Clone, Copy, Debug)]
@@ -255,6 +255,17 @@ pub fn n_staging_tables(server: &Server, database: &str) -> u64 {
     server.root().query_first(sql).unwrap().unwrap()
 }
 
+/// What the words of the server or the client were taken to mean.
+#[track_caller]
+pub fn meaning_of(error: &WarehouseError) -> &Meaning {
+    assert_message(error, "", "");
+    match error.fault() {
+        Some(Fault::Said { meaning, .. }) => meaning,
+        _ => panic!("nobody said {error}"),
+    }
+}
+
+/// Both are one line, with these words in them: names of objects and statements that help.
 #[track_caller]
 pub fn assert_message(error: &WarehouseError, why: &str, advice: &str) {
     let (text, found) = (error.to_string(), error.advice().unwrap_or_default().into_owned());

@@ -9,8 +9,8 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, params};
 use viewmart::console::Progress;
 use viewmart::engine::month::MonthTable;
-use viewmart::warehouse::Warehouse as _;
 use viewmart::warehouse::mysql::{MysqlOptions, MysqlWarehouse, PRIVILEGES};
+use viewmart::warehouse::{Fault, Warehouse as _};
 
 use super::fixture::{
     Server, assert_message, assert_one_of, assert_rows, clock, flavours, load_and_build, n_staging_tables, options,
@@ -44,13 +44,10 @@ fn a_run_that_never_ends_is_named() {
         let options = MysqlOptions { turn_timeout: Duration::from_secs(1), ..options() };
         let mut waiting = MysqlWarehouse::open(&server.url(spelling), None, options).unwrap();
         let error = waiting.load(&random_month("2022-04", 10, 1), clock(), &Progress::hidden()).unwrap_err();
-        let holder = format!("connection {} of root@", root.connection_id());
-        assert_message(
-            &error,
-            &holder,
-            &format!("wait for that run; if it is none, or hangs, end it with KILL {}", root.connection_id()),
-        );
-        assert_message(&error, "has been working on this warehouse for more than 1 s", "");
+        let id = u64::from(root.connection_id());
+        let is_it = |fault| matches!(fault, &Fault::NoTurn { connection, waited_s: 1, .. } if connection == id);
+        assert!(error.fault().is_some_and(is_it), "{error:?}");
+        assert_message(&error, &format!("connection {id} of root@"), &format!("KILL {id}"));
     }
 }
 
@@ -73,8 +70,9 @@ fn a_reader_that_stays_is_named_and_the_month_stands() {
         let mut impatient = MysqlWarehouse::open(&server.url("stayed"), None, impatient).unwrap();
         let error = impatient.load(&months[1], clock(), &Progress::hidden()).unwrap_err();
         let id = reader.connection_id();
-        assert_message(&error, "waited 1 s for another session: ", &format!("end it with KILL {id},"));
-        assert_message(&error, &format!("connection {id} of root@"), "");
+        let is_it = |fault| matches!(fault, &Fault::Held { connection: Some(found), waited_s: 1, .. } if found == u64::from(id));
+        assert!(error.fault().is_some_and(is_it), "{error:?}");
+        assert_message(&error, &format!("connection {id} of root@"), &format!("KILL {id},"));
         assert_rows(&mut warehouse, &months[0]);
         assert_one_of(&server, "stayed", [&months[0], &months[0]]);
         assert_eq!(n_staging_tables(&server, "stayed"), 0);

@@ -12,9 +12,11 @@ use viewmart::engine::rules::Category;
 use viewmart::mart;
 use viewmart::warehouse::mysql::{MysqlOptions, MysqlWarehouse};
 use viewmart::warehouse::rows::columns_of_row;
-use viewmart::warehouse::{CustomerRow, Missing, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
+use viewmart::warehouse::{CustomerRow, Meaning, Missing, RunClock, SqliteWarehouse, Value, Warehouse, WarehouseError};
 
-use super::fixture::{assert_message, assert_rows, clock, everything, flavours, n_staging_tables, odd, options};
+use super::fixture::{
+    assert_message, assert_rows, clock, everything, flavours, meaning_of, n_staging_tables, odd, options,
+};
 use super::made::{hostile_month, month_table, random_month, with_devices};
 
 #[test]
@@ -173,7 +175,7 @@ fn without_local_infile_rows_go_in_by_insert() {
         other.ledger.unmapped_app = BTreeMap::from([("😀".repeat(500), 7)]);
         other.activity.clear();
         let error = warehouse.load(&other, clock(), &Progress::hidden()).unwrap_err();
-        assert_message(&error, "recording the run failed", "SET GLOBAL max_allowed_packet");
+        assert_eq!(meaning_of(&error), &Meaning::PacketTooLarge);
         server.root().query_drop("SET GLOBAL max_allowed_packet = 67108864").unwrap();
         let mut warehouse = MysqlWarehouse::open(&server.url("inserted"), None, options()).unwrap();
         assert_rows(&mut warehouse, &table);
