@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// `text` for HTML, between tags and in quoted attributes: markup loses its meaning, and what cannot be seen can be.
+/// `text` for HTML, between tags and in quoted attributes: markup loses its meaning, and what cannot be seen can be, which
+/// the crates that escape HTML leave as it is.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {

@@ -138,7 +138,7 @@ pub struct MysqlUrl {
 }
 
 impl MysqlUrl {
-    /// Reads an address.
+    /// Reads an address. It is split by hand: what is no address is read too, for the password that no message may repeat.
     ///
     /// # Errors
     /// [`WarehouseError::Address`] for anything else, and for an address with a password, which everyone on the
