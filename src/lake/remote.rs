@@ -6,7 +6,7 @@ use super::cache::Cache;
 use super::day::Place;
 use super::input::HdfsUri;
 use super::select::{Found, Suspect};
-use super::source::{Entry, EntryKind, Fault, Source};
+use super::source::{Entry, EntryKind, Source, SourceFault};
 use super::{LakeError, LakeErrorKind, names};
 
 /// Folders below each other, beyond which something is wrong.
@@ -74,7 +74,7 @@ impl Walk {
     fn start(&mut self, input: &HdfsUri, source: &dyn Source) -> Result<Vec<Entry>, LakeError> {
         match source.stat(&input.path) {
             Ok(entry) => Ok(vec![entry]),
-            Err(error) if error.kind == Fault::Missing && has_wildcards(&input.path) => {
+            Err(error) if error.kind == SourceFault::Missing && has_wildcards(&input.path) => {
                 let matches = source.glob(&input.path).map_err(|error| error.at(&input.to_string()))?;
                 if matches.is_empty() {
                     let what = "matches no file or folder";
@@ -91,7 +91,7 @@ impl Walk {
     fn list(&mut self, uri: &HdfsUri, source: &dyn Source, is_data: bool) -> Result<Vec<Entry>, LakeError> {
         let children = match source.list(&uri.path) {
             Ok(children) => children,
-            Err(error) if error.kind == Fault::Denied && !is_data => {
+            Err(error) if error.kind == SourceFault::Denied && !is_data => {
                 self.n_left_out += 1;
                 self.warnings.push(format!("{uri} was left out: this user may not list this folder"));
                 return Ok(Vec::new());

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::lake::ends::END_BYTES;
-use crate::lake::source::{Chunks, Entry, EntryKind, Fault, SourceError};
+use crate::lake::source::{Chunks, Entry, EntryKind, SourceError, SourceFault};
 
 /// Files by path, each with its content and time, and folders that may not be listed.
 #[derive(Default)]
@@ -39,12 +39,12 @@ impl InMemory {
 
 impl Source for InMemory {
     fn stat(&self, path: &str) -> Result<Entry, SourceError> {
-        self.entry(path).ok_or_else(|| SourceError::new(Fault::Missing, "is not there"))
+        self.entry(path).ok_or_else(|| SourceError::new(SourceFault::Missing, "is not there"))
     }
 
     fn list(&self, path: &str) -> Result<Vec<Entry>, SourceError> {
         if self.closed.contains(path) {
-            return Err(SourceError::new(Fault::Denied, "permission denied"));
+            return Err(SourceError::new(SourceFault::Denied, "permission denied"));
         }
         let below = format!("{path}/");
         let names: BTreeSet<&str> = self

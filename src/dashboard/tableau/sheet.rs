@@ -141,7 +141,7 @@ pub(super) enum Filter {
 
 /// A line of a style: rule, attribute, value, and the field it holds for.
 #[derive(Clone, Debug)]
-pub(super) struct Format {
+pub(super) struct StyleRule {
     pub(super) rule: &'static str,
     pub(super) attr: &'static str,
     pub(super) value: &'static str,
@@ -161,7 +161,7 @@ pub(super) struct Sheet {
     /// Labels of the marks.
     pub(super) texts: Vec<Shelf>,
     pub(super) filters: Vec<Filter>,
-    pub(super) formats: Vec<Format>,
+    pub(super) formats: Vec<StyleRule>,
 }
 
 impl Sheet {

@@ -3,7 +3,7 @@
 use super::datasource::{Connection, FORMAT_VERSION, USER_NAMESPACE, manifest};
 use super::field::{TILES, category_hours, category_users, total_hours, total_users};
 use super::ident;
-use super::sheet::{Filter, Format, How, Pill, Sheet, Shelf};
+use super::sheet::{Filter, How, Pill, Sheet, Shelf, StyleRule};
 use super::xml::{Element, element};
 use crate::ENGINE;
 use crate::engine::calendar::Month;
@@ -26,18 +26,18 @@ fn each(field: &str) -> Pill {
     Pill::new(field, How::Each)
 }
 
-fn format(rule: &'static str, attr: &'static str, value: &'static str) -> Format {
-    Format { rule, attr, value, of: Shelf::Empty, scope: None }
+fn format(rule: &'static str, attr: &'static str, value: &'static str) -> StyleRule {
+    StyleRule { rule, attr, value, of: Shelf::Empty, scope: None }
 }
 
 /// The name of an axis, which Tableau would otherwise take from the field.
-fn axis_title(of: Shelf, scope: &'static str, value: &'static str) -> Format {
-    Format { of, scope: Some(scope), ..format("axis", "title", value) }
+fn axis_title(of: Shelf, scope: &'static str, value: &'static str) -> StyleRule {
+    StyleRule { of, scope: Some(scope), ..format("axis", "title", value) }
 }
 
 /// Leaves out the name of the field above its values: the title of the sheet says it.
-fn no_field_label(scope: &'static str) -> Format {
-    Format { scope: Some(scope), ..format("worksheet", "display-field-labels", "false") }
+fn no_field_label(scope: &'static str) -> StyleRule {
+    StyleRule { scope: Some(scope), ..format("worksheet", "display-field-labels", "false") }
 }
 
 /// The four sheets. A live connection sees every month of the table, so its sheets keep to one.
@@ -99,7 +99,7 @@ fn users_by_active_days() -> Sheet {
         filters: Vec::new(),
         formats: vec![
             axis_title(Shelf::Pill(users), "rows", "Users"),
-            Format { of: Shelf::Pill(share), ..format("cell", "text-format", "p0.0%") },
+            StyleRule { of: Shelf::Pill(share), ..format("cell", "text-format", "p0.0%") },
         ],
     }
 }

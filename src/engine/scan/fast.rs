@@ -76,7 +76,7 @@ impl Backend {
 }
 
 /// What differs between the formats.
-pub(super) trait Format {
+pub(super) trait RecordFormat {
     /// Cache lines that a record mostly touches, at most: what is prefetched for each.
     const PREFETCH_LINES: usize;
     /// Whether text may be a word that stands for nothing: a short contract is then looked at.
@@ -127,7 +127,7 @@ impl Scanner {
     /// Scans the records of `window` that begin in `records`, the first of them at its start; gives
     /// where the first begins that was not read. Besides what ends plain text anyway, `STOP`
     /// ends it. `learned` holds for the same `STOP` and the same kind of `format` only.
-    pub(super) fn scan<const STOP: u8, F: Format, S: Sink>(
+    pub(super) fn scan<const STOP: u8, F: RecordFormat, S: Sink>(
         &self,
         window: &[u8],
         records: Range<usize>,
@@ -153,7 +153,7 @@ impl Scanner {
     /// # Safety
     /// The processor has what `V` names.
     #[inline(always)]
-    unsafe fn scan_matching<V: Vector, F: Format, S: Sink>(
+    unsafe fn scan_matching<V: Vector, F: RecordFormat, S: Sink>(
         &self,
         window: &[u8],
         mut at: usize,
@@ -305,7 +305,7 @@ struct Scan<'a, F, S> {
     sink: &'a mut S,
 }
 
-impl<F: Format, S: Sink> Scan<'_, F, S> {
+impl<F: RecordFormat, S: Sink> Scan<'_, F, S> {
     /// # Safety
     /// The processor has the features named.
     #[cfg(target_arch = "x86_64")]
@@ -360,7 +360,7 @@ impl<F: Format, S: Sink> Scan<'_, F, S> {
 /// begin.
 #[cold]
 #[inline(never)]
-fn learn(window: &[u8], records: Range<usize>, format: &impl Format) -> Vec<Matcher> {
+fn learn(window: &[u8], records: Range<usize>, format: &impl RecordFormat) -> Vec<Matcher> {
     let samples = (0..N_SAMPLES).filter_map(|i| {
         let from = records.start + records.len() / N_SAMPLES * i;
         let start = if i == 0 { from } else { from + memchr::memchr(b'\n', window.get(from..records.end)?)? + 1 };

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::exact;
-use super::fast::{Format, Learned, Scanner};
+use super::fast::{Learned, RecordFormat, Scanner};
 use super::lines::{BYTE_ORDER_MARK, first_line_start, read_line, without_return};
 use super::record::{Reading, RecordFilter};
 use super::shape::{ShapeField, Token, is_plain, is_plain_digits};
@@ -58,7 +58,7 @@ struct Lines<'a> {
     reading: Reading,
 }
 
-impl Format for Lines<'_> {
+impl RecordFormat for Lines<'_> {
     const PREFETCH_LINES: usize = 3;
     const HAS_NULLS: bool = false;
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::*;
 use crate::engine::calendar::Day;
 use crate::lake::input::HdfsUri;
-use crate::lake::source::{Chunks, Entry, EntryKind, Fault, SourceError};
+use crate::lake::source::{Chunks, Entry, EntryKind, SourceError, SourceFault};
 use crate::lake::{Compression, Format};
 
 /// What goes wrong in one call of `open`, in request of the calls.
@@ -22,7 +22,7 @@ enum Mishap {
     /// The stream ends after so many bytes, as if that were all.
     End(usize),
     /// The answer is this failure.
-    Refuse(Fault),
+    Refuse(SourceFault),
     /// The source has a bug.
     Panic,
     /// The file is replaced by this content before it is read.
@@ -67,7 +67,7 @@ impl Faulty {
 impl Source for Faulty {
     fn stat(&self, path: &str) -> Result<Entry, SourceError> {
         let files = self.files.lock().unwrap();
-        let (content, modified_ms) = files.get(path).ok_or_else(|| SourceError::new(Fault::Missing, "gone"))?;
+        let (content, modified_ms) = files.get(path).ok_or_else(|| SourceError::new(SourceFault::Missing, "gone"))?;
         let n_bytes = content.len() as u64;
         Ok(Entry {
             path: path.to_owned(),
@@ -98,7 +98,7 @@ impl Source for Faulty {
         match mishap {
             Some(Mishap::Break(n)) => {
                 content.truncate(n);
-                end = Err(SourceError::new(Fault::Transient, "broken"));
+                end = Err(SourceError::new(SourceFault::Transient, "broken"));
             }
             Some(Mishap::End(n)) => content.truncate(n),
             Some(Mishap::Panic) => panic!("a bug, on purpose"),
@@ -277,13 +277,13 @@ fn broken_streams_are_taken_up_where_they_broke() {
     check(&[End(2500)], Ok(&[0, 2500]));
     check(&[Break(5000)], Ok(&[0]));
     check(&[Break(10), Break(10), Break(10), Break(10), Break(10), Break(10)], Ok(&[0, 10, 20, 30, 40, 50, 60]));
-    check(&[Refuse(Fault::Transient), Break(1), Refuse(Fault::Transient)], Ok(&[0, 0, 1, 1]));
+    check(&[Refuse(SourceFault::Transient), Break(1), Refuse(SourceFault::Transient)], Ok(&[0, 0, 1, 1]));
     check(
         &[Break(7), Break(0), Break(0), Break(0)],
         Err("broken (gave up after 3 attempts; 7 of 5000 bytes are in the cache)"),
     );
-    check(&[Refuse(Fault::Permanent)], Err("refused"));
-    check(&[Refuse(Fault::Missing)], Err("refused"));
+    check(&[Refuse(SourceFault::Permanent)], Err("refused"));
+    check(&[Refuse(SourceFault::Missing)], Err("refused"));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn a_file_that_changes_is_started_over_once() {
     check(&[ReplaceLate(content(7, 5000))], Ok(&[0, 0]));
     check(&[ReplaceLate(content(7, 5000)), ReplaceLate(content(8, 6000))], Err("changed while it was pulled"));
     // Still open for writing: nothing new to see.
-    check(&[Refuse(Fault::Changed)], Err("refused"));
+    check(&[Refuse(SourceFault::Changed)], Err("refused"));
 }
 
 #[test]

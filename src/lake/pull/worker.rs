@@ -11,7 +11,7 @@ use super::{PullOptions, PullRequest};
 use crate::console::Progress;
 use crate::lake::arriving::FileFailure;
 use crate::lake::cache::{Cache, PartialFile};
-use crate::lake::source::{Entry, Fault, Source, SourceError};
+use crate::lake::source::{Entry, Source, SourceError, SourceFault};
 use crate::lake::{Caching, DataFile, LakeError, LakeErrorKind, Verify};
 use crate::units::counted;
 
@@ -182,7 +182,7 @@ impl Shared {
         progress: &mut FileProgress<'_>,
     ) -> Result<DataFile, PullFailure> {
         match self.pull_version(cache, &file, source, path, progress) {
-            Err(PullFailure::Source(error)) if error.kind == Fault::Changed => {
+            Err(PullFailure::Source(error)) if error.kind == SourceFault::Changed => {
                 PartialFile::discard(cache, &file);
                 let now = source.stat(path)?;
                 if (now.n_bytes, now.modified_ms) == (file.n_bytes, file.modified_ms) {
@@ -210,7 +210,7 @@ impl Shared {
         loop {
             let mut reached = 0;
             let error = match self.attempt(cache, file, source, path, progress, &mut reached) {
-                Err(PullFailure::Source(error)) if error.kind == Fault::Transient => error,
+                Err(PullFailure::Source(error)) if error.kind == SourceFault::Transient => error,
                 result => return result,
             };
             let [jitter, ..] = crc32c::crc32c(file.uri.as_bytes()).to_le_bytes();
@@ -256,7 +256,7 @@ impl Shared {
         if (now.n_bytes, now.modified_ms) != (file.n_bytes, file.modified_ms) {
             let what =
                 format!("changed while it was pulled: it had {} bytes and has {} now", file.n_bytes, now.n_bytes);
-            return Err(SourceError::new(Fault::Changed, what)
+            return Err(SourceError::new(SourceFault::Changed, what)
                 .advise("run again when nothing writes to it any more")
                 .into());
         }
@@ -264,13 +264,13 @@ impl Shared {
         if now.looks_open && now.n_bytes > 0 {
             let what =
                 format!("is still being written: its {} bytes are whole blocks, and it was not closed", now.n_bytes);
-            return Err(SourceError::new(Fault::Changed, what)
+            return Err(SourceError::new(SourceFault::Changed, what)
                 .advise("run again when its writer has closed it; if nobody writes to it, `hdfs dfs -touch -m` says so")
                 .into());
         }
         if part.n_bytes() < file.n_bytes {
             let what = format!("the stream ended at byte {}", part.n_bytes());
-            return Err(SourceError::new(Fault::Transient, what).into());
+            return Err(SourceError::new(SourceFault::Transient, what).into());
         }
         Ok(part.finish()?)
     }
@@ -295,7 +295,7 @@ impl Shared {
         }
         match part.n_bytes() {
             n if n > entry.n_bytes => {
-                Err(SourceError::new(Fault::Changed, format!("has {n} bytes, more than were listed")).into())
+                Err(SourceError::new(SourceFault::Changed, format!("has {n} bytes, more than were listed")).into())
             }
             _ => Ok(()),
         }

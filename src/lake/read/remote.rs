@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::lake::DataFile;
 use crate::lake::pull::{Attempts, RetryPolicy};
-use crate::lake::source::{Chunks, Entry, Fault, Source, SourceError};
+use crate::lake::source::{Chunks, Entry, Source, SourceError, SourceFault};
 
 /// What is left of a file from some byte on.
 pub(super) struct RemoteStream {
@@ -54,16 +54,16 @@ impl RemoteStream {
             Some(chunks) => chunks,
             None => self.chunks.insert(self.source.open(&self.entry, self.position)?),
         };
-        chunks
-            .next()?
-            .ok_or_else(|| SourceError::new(Fault::Transient, format!("the stream ended at byte {}", self.position)))
+        chunks.next()?.ok_or_else(|| {
+            SourceError::new(SourceFault::Transient, format!("the stream ended at byte {}", self.position))
+        })
     }
 
     /// Waits before the next attempt, or gives up.
     fn wait_after(&mut self, error: SourceError) -> io::Result<()> {
         self.chunks = None;
         let backoff = match error.kind {
-            Fault::Transient => self.attempts.fail(self.position, self.entry.path.len() as u8),
+            SourceFault::Transient => self.attempts.fail(self.position, self.entry.path.len() as u8),
             _ => None,
         };
         let Some(backoff) = backoff else { return Err(io::Error::other(error)) };
@@ -86,7 +86,7 @@ mod tests {
         fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
             let next: Vec<u8> = self.0.drain(..self.0.len().min(3)).collect();
             if next.is_empty() {
-                Err(SourceError::new(Fault::Transient, "broken"))
+                Err(SourceError::new(SourceFault::Transient, "broken"))
             } else {
                 Ok(Some(vec![next.into()]))
             }
@@ -95,7 +95,7 @@ mod tests {
 
     impl Source for Brittle {
         fn stat(&self, _: &str) -> Result<Entry, SourceError> {
-            Err(SourceError::new(Fault::Missing, "gone"))
+            Err(SourceError::new(SourceFault::Missing, "gone"))
         }
 
         fn list(&self, _: &str) -> Result<Vec<Entry>, SourceError> {

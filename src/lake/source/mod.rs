@@ -69,7 +69,7 @@ pub(crate) trait Chunks: Send {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct SourceError {
-    pub kind: Fault,
+    pub kind: SourceFault,
     /// One readable line.
     pub what: String,
     pub advice: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) struct SourceError {
 
 /// What to do about a failure of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum SourceFault {
     /// Try again: the next attempt may work.
     Transient,
     /// The file is not as it was listed.
@@ -94,22 +94,22 @@ pub(crate) enum Fault {
     Permanent,
 }
 
-impl Fault {
+impl SourceFault {
     fn kind(self) -> LakeErrorKind {
         match self {
-            Fault::Transient => LakeErrorKind::Unreachable,
-            Fault::Changed => LakeErrorKind::Changed,
-            Fault::Missing => LakeErrorKind::NotFound,
-            Fault::Denied => LakeErrorKind::Denied,
-            Fault::Misconfigured => LakeErrorKind::Input,
-            Fault::Unsupported => LakeErrorKind::Unsupported,
-            Fault::Permanent => LakeErrorKind::Io,
+            SourceFault::Transient => LakeErrorKind::Unreachable,
+            SourceFault::Changed => LakeErrorKind::Changed,
+            SourceFault::Missing => LakeErrorKind::NotFound,
+            SourceFault::Denied => LakeErrorKind::Denied,
+            SourceFault::Misconfigured => LakeErrorKind::Input,
+            SourceFault::Unsupported => LakeErrorKind::Unsupported,
+            SourceFault::Permanent => LakeErrorKind::Io,
         }
     }
 }
 
 impl SourceError {
-    pub fn new(kind: Fault, what: impl Into<String>) -> SourceError {
+    pub fn new(kind: SourceFault, what: impl Into<String>) -> SourceError {
         SourceError { kind, what: what.into(), advice: None }
     }
 

@@ -82,7 +82,7 @@ pub(super) fn transactions(server: &Server, table: &MonthTable, rows: Range<usiz
 }
 
 /// What is loaded, and where to.
-pub(super) struct Source<'a> {
+pub(super) struct StagedRows<'a> {
     pub table: &'a MonthTable,
     /// Those of its columns that the staging table has.
     pub columns: &'a [Column],
@@ -95,7 +95,7 @@ pub(super) struct Source<'a> {
 /// The server's own count of warnings is an error here: `LOAD DATA LOCAL` turns errors of data into warnings.
 pub(super) fn load_range(
     session: &mut Session<'_>,
-    source: &Source<'_>,
+    source: &StagedRows<'_>,
     rows: Range<usize>,
     counted: &Counted<'_>,
 ) -> Result<(), StepFailure> {
@@ -125,7 +125,7 @@ enum Message {
 /// Loads the rows as the file `offered`.
 fn load_infile(
     conn: &mut Conn,
-    source: &Source<'_>,
+    source: &StagedRows<'_>,
     rows: Range<usize>,
     offered: &str,
     counted: &Counted<'_>,
@@ -193,7 +193,7 @@ fn hand_out(full: &Receiver<Message>, give_back: &Sender<Vec<u8>>, writer: &mut 
 }
 
 fn encode_rows(
-    source: &Source<'_>,
+    source: &StagedRows<'_>,
     rows: Range<usize>,
     filled: &SyncSender<Message>,
     empty: &Receiver<Vec<u8>>,
@@ -220,7 +220,7 @@ fn encode_rows(
 /// The way without `LOAD DATA LOCAL`: `INSERT` statements of many rows, several times slower.
 fn insert_rows(
     session: &mut Session<'_>,
-    source: &Source<'_>,
+    source: &StagedRows<'_>,
     rows: Range<usize>,
     counted: &Counted<'_>,
 ) -> Result<(), Error> {
@@ -305,7 +305,7 @@ mod tests {
         (0..N_BUFFERS).for_each(|_| give_back.send(Vec::new()).unwrap());
         let (table, counted) = (&table, &counted);
         thread::scope(|scope| {
-            let source = Source { table, columns: COLUMNS, staging: "" };
+            let source = StagedRows { table, columns: COLUMNS, staging: "" };
             scope.spawn(move || encode_rows(&source, 0..table.n_rows(), &filled, &empty, counted));
             take(full, give_back)
         })

@@ -60,7 +60,7 @@ mod wait;
 pub use connect::MysqlOptions;
 pub use doctor::examine;
 pub use endpoint::PRIVILEGES;
-pub use url::{FileOptions, MysqlUrl, OptionFile, Secret, Settings, TlsMode};
+pub use url::{FileOptions, MysqlUrl, OptionFile, Secret, TlsMode, UrlSettings};
 
 use connect::Connector;
 use fault::{Chance, StepFailure};

@@ -33,7 +33,7 @@ use mysql::prelude::Queryable as _;
 
 use super::encode;
 use super::fault::StepFailure;
-use super::load::{self, Counted, Source};
+use super::load::{self, Counted, StagedRows};
 use super::names::literal;
 use super::partition::{self, PARTITIONED};
 use super::session::{Session, in_parallel};
@@ -104,7 +104,7 @@ fn stage_customers(
     counted: &Counted<'_>,
 ) -> Result<(), StepFailure> {
     staging.create(session)?;
-    let source = Source { table: load.table, columns: COLUMNS, staging: &staging.name };
+    let source = StagedRows { table: load.table, columns: COLUMNS, staging: &staging.name };
     stage(session, &source, &checks::customer_sums(load.table), load.n_connections, counted)
 }
 
@@ -119,7 +119,7 @@ fn stage_devices<'a>(
     match table.counts_devices() {
         Devices::Counted => {
             staging.create(session)?;
-            let source = Source { table, columns: DEVICE_COLUMNS, staging: &staging.name };
+            let source = StagedRows { table, columns: DEVICE_COLUMNS, staging: &staging.name };
             // They are no rows of their own to those who wait.
             let progress = Progress::hidden();
             stage(session, &source, &checks::device_sums(table), load.n_connections, &Counted::new(&progress))?;
@@ -146,12 +146,12 @@ fn ranges(n_rows: usize, n: usize) -> Vec<Range<usize>> {
 /// Loads all rows, then adds them up in the database, over `n_connections` at once in both; they must come to `sums`.
 fn stage(
     session: &mut Session<'_>,
-    source: &Source<'_>,
+    source: &StagedRows<'_>,
     sums: &[checks::Sum],
     n_connections: usize,
     counted: &Counted<'_>,
 ) -> Result<(), StepFailure> {
-    let Source { table, columns, staging } = *source;
+    let StagedRows { table, columns, staging } = *source;
     session.run_patiently("creating the staging table", &encode::set_constants(staging, table, columns))?;
     let ranges = ranges(table.n_rows(), n_connections);
     let n_ranges = ranges.len();

@@ -74,7 +74,7 @@ impl TlsMode {
 
 /// Settings that stand in the address as `?name=value` or in an option file. `None`: not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct UrlSettings {
     /// `ssl-mode`.
     pub tls: Option<TlsMode>,
     /// `ssl-ca`: a PEM file with the authorities to trust.
@@ -87,7 +87,7 @@ pub struct Settings {
     pub socket: Option<PathBuf>,
 }
 
-impl Settings {
+impl UrlSettings {
     /// Takes `name = value`; `Ok(false)` when the name is none of ours.
     fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
@@ -109,8 +109,8 @@ impl Settings {
     }
 
     /// These settings, and where one is not given, that of `other`.
-    fn or(self, other: Settings) -> Settings {
-        Settings {
+    fn or(self, other: UrlSettings) -> UrlSettings {
+        UrlSettings {
             tls: self.tls.or(other.tls),
             ca_file: self.ca_file.or(other.ca_file),
             cert_file: self.cert_file.or(other.cert_file),
@@ -134,7 +134,7 @@ pub struct MysqlUrl {
     /// The database of the warehouse.
     pub database: String,
     /// TLS and socket.
-    pub settings: Settings,
+    pub settings: UrlSettings,
 }
 
 impl MysqlUrl {
@@ -176,7 +176,7 @@ impl MysqlUrl {
         };
         let database = percent_decoded(database)?;
         check_database(&database)?;
-        let mut settings = Settings::default();
+        let mut settings = UrlSettings::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !settings.set(&name.replace('_', "-"), &percent_decoded(value)?)? {
@@ -254,7 +254,7 @@ pub struct FileOptions {
     /// `port`.
     pub port: Option<u16>,
     /// TLS and socket.
-    pub settings: Settings,
+    pub settings: UrlSettings,
 }
 
 impl OptionFile {
@@ -361,7 +361,7 @@ pub(super) struct Target {
     pub password: Option<Secret>,
     pub host: String,
     pub port: u16,
-    pub settings: Settings,
+    pub settings: UrlSettings,
 }
 
 impl Target {
@@ -369,7 +369,7 @@ impl Target {
     pub(super) fn new(url: &MysqlUrl, password: Option<&Secret>, file: FileOptions) -> Target {
         // An address that names a host means this host, not a socket that a file gives for another one.
         let file_settings = match url.host {
-            Some(_) => Settings { socket: None, ..file.settings },
+            Some(_) => UrlSettings { socket: None, ..file.settings },
             None => file.settings,
         };
         let user = url.user.clone().or(file.user).or_else(|| std::env::var("USER").ok());

@@ -27,7 +27,7 @@ use record::{FieldSpan, read_record};
 pub(super) use record::{MAX_NULL_BYTES, is_null};
 
 use super::exact::Malformed;
-use super::fast::{Format, Learned, Scanner};
+use super::fast::{Learned, RecordFormat, Scanner};
 use super::integer::integer;
 use super::record::{Fields, MAX_LINE_BYTES, Reading, RecordFilter};
 use super::shape::{ShapeField, Token, is_plain, is_plain_digits};
@@ -207,7 +207,7 @@ struct Records<'a> {
     reading: Reading,
 }
 
-impl Format for Records<'_> {
+impl RecordFormat for Records<'_> {
     const PREFETCH_LINES: usize = 2;
     const HAS_NULLS: bool = true;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdfs_native::HdfsError;
 
-use crate::lake::source::{Fault, SourceError};
+use crate::lake::source::{SourceError, SourceFault};
 
 /// Longest text that is taken over from a server, in characters.
 const MAX_TEXT_CHARS: usize = 300;
@@ -26,29 +26,30 @@ pub(crate) fn explain(error: &HdfsError, server: &str) -> SourceError {
                     "check host and port (the RPC port of a NameNode is often 8020 or 9000, not the 9870 of its web pages) and that it runs"
                 }
             };
-            SourceError::new(Fault::Transient, format!("the NameNode of {server} cannot be reached: {text}"))
+            SourceError::new(SourceFault::Transient, format!("the NameNode of {server} cannot be reached: {text}"))
                 .advise(advice)
         }
         HdfsError::GSSAPIError(_, _, text) => kerberos(text),
         HdfsError::SASLError(text) => kerberos(text),
         HdfsError::NoSASLMechanism => kerberos("the server offers no way to log in that this client knows"),
         HdfsError::UnsupportedErasureCodingPolicy(policy) => SourceError::new(
-            Fault::Unsupported,
+            SourceFault::Unsupported,
             format!("uses the erasure coding policy {policy}, which cannot be read"),
         )
         .advise("copy it to a folder with replication or an RS policy"),
         HdfsError::UnsupportedFeature(text) if text.contains("encryption zone") => {
-            SourceError::new(Fault::Unsupported, "lies in an encryption zone, which cannot be read")
+            SourceError::new(SourceFault::Unsupported, "lies in an encryption zone, which cannot be read")
                 .advise("copy it to a folder outside of the zone")
         }
-        HdfsError::InvalidArgument(text) if text.contains("No NameNode hosts") => {
-            SourceError::new(Fault::Misconfigured, format!("{server} is not a nameservice of the Hadoop configuration"))
-                .advise("give the cluster's configuration with --hadoop-conf or HADOOP_CONF_DIR, or name host and port")
-        }
+        HdfsError::InvalidArgument(text) if text.contains("No NameNode hosts") => SourceError::new(
+            SourceFault::Misconfigured,
+            format!("{server} is not a nameservice of the Hadoop configuration"),
+        )
+        .advise("give the cluster's configuration with --hadoop-conf or HADOOP_CONF_DIR, or name host and port"),
         HdfsError::ChecksumError | HdfsError::DataTransferError(_) | HdfsError::InvalidRPCResponse(_) => {
-            SourceError::new(Fault::Transient, one_line(&error.to_string()))
+            SourceError::new(SourceFault::Transient, one_line(&error.to_string()))
         }
-        _ => SourceError::new(Fault::Permanent, one_line(&error.to_string())),
+        _ => SourceError::new(SourceFault::Permanent, one_line(&error.to_string())),
     }
 }
 
@@ -62,15 +63,15 @@ pub(crate) fn explain_block(error: &HdfsError, server: &str, position: u64) -> S
                 true => format!("the block at byte {position} has no live replica"),
                 false => format!("no DataNode delivers the block at byte {position}; tried {}", nodes.join(", ")),
             };
-            SourceError::new(Fault::Transient, what).advise(advice)
+            SourceError::new(SourceFault::Transient, what).advise(advice)
         }
         HdfsError::ChecksumError => SourceError::new(
-            Fault::Transient,
+            SourceFault::Transient,
             format!("the block at byte {position} is damaged in every replica that was tried"),
         )
         .advise(advice),
         HdfsError::IOError(error) => {
-            SourceError::new(Fault::Transient, format!("reading the block at byte {position} failed: {error}"))
+            SourceError::new(SourceFault::Transient, format!("reading the block at byte {position} failed: {error}"))
                 .advise(advice)
         }
         _ => explain(error, server),
@@ -79,23 +80,26 @@ pub(crate) fn explain_block(error: &HdfsError, server: &str, position: u64) -> S
 
 /// A server that says nothing.
 pub(crate) fn silent(server: &str, limit: Duration) -> SourceError {
-    SourceError::new(Fault::Transient, format!("the NameNode of {server} gave no answer within {} s", limit.as_secs()))
-        .advise("check that it runs and that host and port are right, then run again")
+    SourceError::new(
+        SourceFault::Transient,
+        format!("the NameNode of {server} gave no answer within {} s", limit.as_secs()),
+    )
+    .advise("check that it runs and that host and port are right, then run again")
 }
 
 /// A stream without data.
 pub(crate) fn stalled(position: u64, limit: Duration) -> SourceError {
-    SourceError::new(Fault::Transient, format!("no data came for {} s at byte {position}", limit.as_secs()))
+    SourceError::new(SourceFault::Transient, format!("no data came for {} s at byte {position}", limit.as_secs()))
         .advise("check the DataNodes and the network, then run again")
 }
 
 fn missing() -> SourceError {
-    SourceError::new(Fault::Missing, "no such file or folder")
+    SourceError::new(SourceFault::Missing, "no such file or folder")
         .advise("check the path, which starts at the root of the file system")
 }
 
 fn kerberos(text: &str) -> SourceError {
-    SourceError::new(Fault::Denied, format!("Kerberos: {}", one_line(text))).advise(KERBEROS_ADVICE)
+    SourceError::new(SourceFault::Denied, format!("Kerberos: {}", one_line(text))).advise(KERBEROS_ADVICE)
 }
 
 fn rpc(class: &str, text: &str, server: &str) -> SourceError {
@@ -106,24 +110,24 @@ fn rpc(class: &str, text: &str, server: &str) -> SourceError {
         "AccessControlException" | "AuthorizationException"
             if text.contains("SIMPLE authentication is not enabled") =>
         {
-            SourceError::new(Fault::Denied, format!("{server} wants Kerberos, and none is configured"))
+            SourceError::new(SourceFault::Denied, format!("{server} wants Kerberos, and none is configured"))
                 .advise(KERBEROS_ADVICE)
         }
         "AccessControlException" | "AuthorizationException" => {
             let text = text.strip_prefix("Permission denied: ").unwrap_or(&text);
-            SourceError::new(Fault::Denied, format!("permission denied: {text}"))
+            SourceError::new(SourceFault::Denied, format!("permission denied: {text}"))
                 .advise("ask the owner for the right to read it, or give another user with --hdfs-user")
         }
         "InvalidToken" | "SaslException" | "GSSException" => kerberos(&text),
-        "StandbyException" => SourceError::new(Fault::Transient, format!("no NameNode of {server} is active"))
+        "StandbyException" => SourceError::new(SourceFault::Transient, format!("no NameNode of {server} is active"))
             .advise("wait for the failover, or see `hdfs haadmin -getAllServiceState`"),
-        "SafeModeException" => SourceError::new(Fault::Transient, format!("{server} is in safe mode: {text}"))
+        "SafeModeException" => SourceError::new(SourceFault::Transient, format!("{server} is in safe mode: {text}"))
             .advise("wait until it has left it (`hdfs dfsadmin -safemode wait`), then run again"),
         _ if text.contains("safe mode") => {
-            SourceError::new(Fault::Transient, format!("{server} is in safe mode: {text}"))
+            SourceError::new(SourceFault::Transient, format!("{server} is in safe mode: {text}"))
                 .advise("wait until it has left it (`hdfs dfsadmin -safemode wait`), then run again")
         }
-        _ => SourceError::new(Fault::Transient, format!("{server} answered {name}: {text}")),
+        _ => SourceError::new(SourceFault::Transient, format!("{server} answered {name}: {text}")),
     }
 }
 
@@ -156,18 +160,18 @@ mod tests {
 
     #[test]
     fn errors_are_one_readable_line() {
-        let check = |error: HdfsError, fault: Fault, what: &str| {
+        let check = |error: HdfsError, fault: SourceFault, what: &str| {
             let explained = explain(&error, "hdfs://nn:9000");
             assert_eq!((explained.kind, explained.what.as_str()), (fault, what));
         };
         let trace = "File does not exist: /x\n\tat org.apache.hadoop.hdfs.server.namenode.INodeFile.valueOf(INodeFile.java:87)\n";
-        check(rpc_error("java.io.FileNotFoundException", trace), Fault::Missing, "no such file or folder");
+        check(rpc_error("java.io.FileNotFoundException", trace), SourceFault::Missing, "no such file or folder");
         check(
             rpc_error(
                 "org.apache.hadoop.security.AccessControlException",
                 "Permission denied: user=eve, access=READ, inode=\"/x\":hdfs:hdfs:-rw-------\n\tat org.apache",
             ),
-            Fault::Denied,
+            SourceFault::Denied,
             "permission denied: user=eve, access=READ, inode=\"/x\":hdfs:hdfs:-rw-------",
         );
         check(
@@ -175,7 +179,7 @@ mod tests {
                 "org.apache.hadoop.security.AccessControlException",
                 "SIMPLE authentication is not enabled.  Available:[TOKEN, KERBEROS]",
             ),
-            Fault::Denied,
+            SourceFault::Denied,
             "hdfs://nn:9000 wants Kerberos, and none is configured",
         );
         check(
@@ -183,20 +187,20 @@ mod tests {
                 "org.apache.hadoop.ipc.StandbyException",
                 "Operation category READ is not supported in state standby",
             ),
-            Fault::Transient,
+            SourceFault::Transient,
             "no NameNode of hdfs://nn:9000 is active",
         );
         check(
             HdfsError::IOError(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
-            Fault::Transient,
+            SourceFault::Transient,
             "the NameNode of hdfs://nn:9000 cannot be reached: connection refused",
         );
         check(
             rpc_error("a.b.C$Odd", &"x".repeat(1000)),
-            Fault::Transient,
+            SourceFault::Transient,
             &format!("hdfs://nn:9000 answered Odd: {}…", "x".repeat(300)),
         );
-        check(rpc_error("a.b.Odd", "\n \n"), Fault::Transient, "hdfs://nn:9000 answered Odd: no reason given");
+        check(rpc_error("a.b.Odd", "\n \n"), SourceFault::Transient, "hdfs://nn:9000 answered Odd: no reason given");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use hdfs_native::{Client, ClientBuilder, HdfsError};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::{Chunks, Entry, EntryKind, Fault, Source, SourceError};
+use super::{Chunks, Entry, EntryKind, Source, SourceError, SourceFault};
 use crate::lake::input::HdfsUri;
 use crate::lake::read::mapped::LARGE_PAGE_BYTES;
 use crate::lake::{LakeError, LakeErrorKind};
@@ -247,7 +247,7 @@ fn answer<T>(receive: &Receiver<Result<T, SourceError>>, limit: Duration, server
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => Err(fault::silent(server, limit)),
         Err(RecvTimeoutError::Disconnected) => Err(SourceError::new(
-            Fault::Permanent,
+            SourceFault::Permanent,
             "the HDFS client failed unexpectedly, perhaps at a name that is not UTF-8",
         )),
     }
@@ -344,7 +344,7 @@ impl Reading {
                     format!("changed while it was pulled: it had {} bytes and has {length} now", self.entry.n_bytes)
                 }
             };
-            return Err(SourceError::new(Fault::Changed, what).advise("run again when its writer has closed it"));
+            return Err(SourceError::new(SourceFault::Changed, what).advise("run again when its writer has closed it"));
         }
         // Both fit, or the reader could not have told its length.
         let mut stream = Box::pin(reader.read_range_stream(self.offset as usize, (length - self.offset) as usize));
@@ -425,7 +425,9 @@ impl Chunks for Arriving {
             Err(RecvTimeoutError::Timeout) if self.last.elapsed() < self.limit => Ok(Some(Vec::new())),
             Err(RecvTimeoutError::Timeout) => Err(fault::stalled(self.position, self.limit)),
             Err(RecvTimeoutError::Disconnected) if self.n_left == 0 => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(SourceError::new(Fault::Transient, "the stream ended early")),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(SourceError::new(SourceFault::Transient, "the stream ended early"))
+            }
         }
     }
 }
@@ -483,7 +485,7 @@ mod tests {
         let limit = Duration::from_millis(1);
         let (send, receive) = channel();
         network.handle.spawn(async move { drop(send.send(Ok(()))) });
-        let said_nothing = |error: SourceError| assert_eq!(error.kind, Fault::Transient, "{}", error.what);
+        let said_nothing = |error: SourceError| assert_eq!(error.kind, SourceFault::Transient, "{}", error.what);
         said_nothing(answer(&receive, limit, "hdfs://nn").unwrap_err());
         let (send, receive) = channel();
         let room = Arc::new(Semaphore::new(MAX_BATCHES));
