@@ -193,27 +193,27 @@ fn name_months(expr: &Expr, month: Month, named: &mut Vec<Month>) {
     }
 }
 
-type Parts<'i, 'a> = BTreeMap<Month, Scope<'i, 'a>>;
+type Parts<'i, 'a> = BTreeMap<Month, AskedMonth<'i, 'a>>;
 
 /// All customers of the months in `named`, oldest first, and where each month stands among them.
 fn place<'i, 'a>(named: &[&'i Index<'a>]) -> (Universe<'a>, Parts<'i, 'a>) {
     if let [index] = named[..] {
-        let parts = BTreeMap::from([(index.table.month, Scope { index, places: None })]);
+        let parts = BTreeMap::from([(index.table.month, AskedMonth { index, places: None })]);
         return (Universe::One(index.table), parts);
     }
     let (universe, places) = Universe::of(named.iter().map(|index| index.table).collect());
-    let part = |(index, places): (&&'i Index<'a>, _)| (index.table.month, Scope { index, places: Some(places) });
+    let part = |(index, places): (&&'i Index<'a>, _)| (index.table.month, AskedMonth { index, places: Some(places) });
     (universe, named.iter().zip(places).map(part).collect())
 }
 
 /// A month that is asked.
-struct Scope<'i, 'a> {
+struct AskedMonth<'i, 'a> {
     index: &'i Index<'a>,
     /// The place of each row among all customers, ascending, or that they are the same.
     places: Option<Vec<u32>>,
 }
 
-impl Scope<'_, '_> {
+impl AskedMonth<'_, '_> {
     /// Rows of the month as places among all customers.
     fn placed(&self, rows: RoaringBitmap) -> RoaringBitmap {
         match &self.places {
@@ -246,7 +246,7 @@ struct Asked<'t, 'i, 'a> {
 }
 
 impl Asked<'_, '_, '_> {
-    fn part(&self, month: Month) -> Result<&Scope<'_, '_>, EvaluateError> {
+    fn part(&self, month: Month) -> Result<&AskedMonth<'_, '_>, EvaluateError> {
         self.parts
             .get(&month)
             .ok_or_else(|| EvaluateError::MissingMonth { wanted: month, given: self.parts.keys().copied().collect() })
