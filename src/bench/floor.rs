@@ -53,7 +53,7 @@ pub fn find(cache: &Path, n_threads: usize) -> Option<Floor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Row;
+    use super::super::ThreadTimes;
     use super::*;
 
     #[test]
@@ -61,7 +61,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("new/cache");
         assert_eq!(find(&cache, 1), None);
-        let row = |threads, floor_s| Row { threads, floor_s, engine_s: 1.0 };
+        let row = |threads, floor_s| ThreadTimes { threads, floor_s, engine_s: 1.0 };
         let measured = Measured {
             month: "2022-04".parse().unwrap(),
             files: 1,
