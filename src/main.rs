@@ -12,6 +12,11 @@ use viewmart::interrupt::{self, Telling};
 use viewmart::timing::today;
 use viewmart::{console, pipeline};
 
+/// That of musl lets one thread in at a time.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let variables = Variables::of_process();
     let cli = match Cli::try_parse() {
