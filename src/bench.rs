@@ -3,6 +3,7 @@
 //! The limit is what it takes to look at every byte once: counting line ends over the mapped files, and for compressed
 //! files unpacking them and counting. Counts are checked before and after any clock is read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -22,8 +23,6 @@ use crate::lake::{Compression, DataFile, LakeError, ReadyFiles, sort_for_scan};
 use crate::threads;
 use crate::transform::{self, TransformOptions};
 use crate::units::{grouped, size};
-
-pub mod floor;
 
 /// Bytes that a thread counts at a time.
 const WINDOW_BYTES: usize = 16 << 20;
@@ -180,6 +179,11 @@ impl Measured {
     /// Bytes as stored per second.
     fn bytes_per_s(&self, seconds: f64) -> u64 {
         if seconds > 0.0 { (self.bytes as f64 / seconds).round() as u64 } else { 0 }
+    }
+
+    /// Bytes per second that each number of threads looks at.
+    pub fn floors(&self) -> BTreeMap<usize, u64> {
+        self.rows.iter().map(|row| (row.threads, self.bytes_per_s(row.floor_s))).collect()
     }
 
     /// For machines.

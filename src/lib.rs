@@ -48,6 +48,7 @@ cfg_if::cfg_if! {
         pub mod console;
         mod contract_list;
         pub mod error;
+        pub mod floor;
         pub mod fs;
         pub mod interrupt;
         pub mod redact;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::attempt::Attempt;
 use crate::artifacts;
-use crate::bench::{Measured, floor};
+use crate::bench::Measured;
 use crate::cli::plan::{ConsolePlan, EnginePlan, LakePlan, Messages, MissingDays, PartsPlan, WarehousePlan};
 use crate::console::{self, Bars, Progress, Unit};
 use crate::diff::DiffSide;
@@ -30,7 +30,7 @@ use crate::units::date_runs;
 use crate::warehouse::{
     Beside, Missing, OpenOptions, RunWarning, SqliteWarehouse, Warehouse, WarehouseError, WarehouseUrl,
 };
-use crate::{gate, mart};
+use crate::{floor, gate, mart};
 
 /// What a day lacks that has a file or not.
 const NO_RECORD: &str = "no record of";
@@ -325,7 +325,7 @@ pub(super) fn choose_published_month(warehouse: &mut dyn Warehouse, asked: Optio
 /// Keeps the machine's limit for the reports of runs. That of compressed files is another one.
 pub(super) fn keep_floor(measured: &Measured, files: &[DataFile], cache: &Path) {
     if is_plain(files)
-        && let Err(error) = floor::keep(measured, cache)
+        && let Err(error) = floor::keep(measured.bytes, measured.floors(), cache)
     {
         console::say(format_args!("warning: reports cannot compare with this: {error}"));
     }

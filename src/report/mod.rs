@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::bench::floor::Floor;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::DeviceSummary;
 use crate::engine::ledger::{AppSums, DayLedger, FileLedger, Ledger};
 use crate::engine::rules::RulesStamp;
+use crate::floor::Floor;
 use crate::lake::Skipped;
 use crate::timing::StageTiming;
 

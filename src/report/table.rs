@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::Report;
-use crate::bench::floor::Floor;
 use crate::engine::devices::DeviceSummary;
 use crate::engine::ledger::Reason;
 use crate::engine::rules::Category;
+use crate::floor::Floor;
 use crate::timing::StageTiming;
 use crate::units::{counted, date_runs, grouped, hours, most_frequent, percent, size};
 

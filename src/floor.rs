@@ -7,7 +7,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Measured;
 use crate::fs::atomic::{self, StagedFile};
 use crate::fs::error::OutputError;
 
@@ -30,15 +29,14 @@ struct Kept {
     bytes_per_s: BTreeMap<usize, u64>,
 }
 
-/// Keeps what was measured in `cache`, which is made where it is missing.
+/// Keeps in `cache`, which is made where it is missing, how fast a lake of `n_bytes` was looked at by each number of threads.
 ///
 /// # Errors
 /// [`OutputError`].
-pub fn keep(measured: &Measured, cache: &Path) -> Result<(), OutputError> {
+pub fn keep(n_bytes: u64, bytes_per_s: BTreeMap<usize, u64>, cache: &Path) -> Result<(), OutputError> {
     let failed = |source: io::Error| OutputError::Io { path: cache.to_owned(), doing: "making the folder", source };
     fs::create_dir_all(cache).map_err(failed)?;
-    let bytes_per_s = measured.rows.iter().map(|row| (row.threads, measured.bytes_per_s(row.floor_s))).collect();
-    let kept = Kept { engine: crate::ENGINE.to_owned(), bytes: measured.bytes, bytes_per_s };
+    let kept = Kept { engine: crate::ENGINE.to_owned(), bytes: n_bytes, bytes_per_s };
     let mut file = StagedFile::create(&cache.join(NAME))?;
     file.write_with(|w| serde_json::to_writer(w, &kept).map_err(io::Error::from))?;
     atomic::publish(vec![file]).map(drop)
@@ -53,7 +51,6 @@ pub fn find(cache: &Path, n_threads: usize) -> Option<Floor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ThreadTimes;
     use super::*;
 
     #[test]
@@ -61,18 +58,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("new/cache");
         assert_eq!(find(&cache, 1), None);
-        let row = |threads, floor_s| ThreadTimes { threads, floor_s, engine_s: 1.0 };
-        let measured = Measured {
-            month: "2022-04".parse().unwrap(),
-            files: 1,
-            bytes: 1000,
-            line_ends: 10,
-            records: 10,
-            n_runs: 1,
-            backend: "scalar",
-            rows: vec![row(1, 0.5), row(2, 0.25), row(4, 0.0)],
-        };
-        keep(&measured, &cache).unwrap();
+        keep(1000, BTreeMap::from([(1, 2000), (2, 4000), (4, 0)]), &cache).unwrap();
         let floor = |bytes_per_s| Some(Floor { measured_bytes: 1000, bytes_per_s });
         assert_eq!([1, 2, 3, 4].map(|n| find(&cache, n)), [floor(2000), floor(4000), None, None]);
         fs::write(cache.join(NAME), "{").unwrap();
