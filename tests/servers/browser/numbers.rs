@@ -221,7 +221,11 @@ fn expected(connection: &Connection, month: Month) -> Value {
         );
     }
     tiles.insert("daily".into(), json!([["count", average_day], ["percent", average_day, users]]));
-    tiles.insert("active".into(), json!([["tenths", of("SUM(Activeness)"), users], ["count", n_days]]));
+    let active_days = of("SUM(Activeness)");
+    tiles.insert(
+        "active".into(),
+        json!([["tenths", active_days, users], ["count", n_days], ["tenths", active_days, users * days_with_data]]),
+    );
     let median = place((users + 1) / 2);
     tiles.insert("median".into(), json!([["hours", median], ["any"], ["tenths", median, days_with_data]]));
     tiles.insert("tenth".into(), json!([["percent", tenth_seconds, all], ["count", tenth]]));
