@@ -86,7 +86,7 @@ fn check(folder: &Folder, bytes: &[u8]) {
             assert_eq!(table.ledger.n_seconds(), total);
             assert_eq!(table.ledger.read, table.ledger.kept + table.ledger.n_rejected());
         }
-        Err(error) => assert_told(&error),
+        Err(error) => assert_told(&Error::from(error)),
     }
     let merged = Merge::open(&[month, folder.path("sound.parquet")], &MergeOptions::default());
     match merged.map(|merge| merge.write(&mut Vec::new())) {
