@@ -104,8 +104,8 @@ pub(super) fn tested(index: &Index<'_>, field: TextField, test: &TextTest) -> Ro
                 TextTest::Like(pattern) => pattern.split(['%', '_']).next().unwrap_or_default(),
             };
             // Contracts are in order: those with the prefix stand together.
-            let first = first_row(&table.contracts, |contract| contract < prefix);
-            let end = first_row(&table.contracts, |contract| contract < prefix || contract.starts_with(prefix));
+            let first = table.contracts.first_row(|contract| contract < prefix);
+            let end = table.contracts.first_row(|contract| contract < prefix || contract.starts_with(prefix));
             let mut rows = rows_where(end - first, |row| holds(table.contracts.get(first + row)));
             if first > 0 {
                 rows = rows.iter().map(|row| row + first as u32).collect();
@@ -113,20 +113,6 @@ pub(super) fn tested(index: &Index<'_>, field: TextField, test: &TextTest) -> Ro
             rows
         }
     }
-}
-
-/// The first row for which `is_before` does not hold; those for which it does stand in front.
-fn first_row(contracts: &Contracts, is_before: impl Fn(&str) -> bool) -> usize {
-    let (mut first, mut end) = (0, contracts.len());
-    while first < end {
-        let middle = first + (end - first) / 2;
-        if is_before(contracts.get(middle)) {
-            first = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    first
 }
 
 /// A pattern of `like`, in which `%` is any text and `_` one character.
@@ -192,11 +178,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
 /// When the file cannot be read or is not UTF-8.
 pub(super) fn listed(contracts: &Contracts, path: &Path) -> Result<(RoaringBitmap, usize), csv::Error> {
     let wanted = contract_list::read(path)?;
-    let row_of = |wanted: &String| {
-        let row = first_row(contracts, |contract| contract < wanted.as_str());
-        (row < contracts.len() && contracts.get(row) == wanted).then_some(row as u32)
-    };
-    let mut rows: Vec<u32> = wanted.iter().filter_map(row_of).collect();
+    let mut rows: Vec<u32> = wanted.iter().filter_map(|contract| Some(contracts.find(contract)? as u32)).collect();
     rows.sort_unstable();
     Ok((rows.into_iter().collect(), wanted.len()))
 }

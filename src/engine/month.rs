@@ -135,6 +135,26 @@ impl Contracts {
         &self.text[start..self.ends[row]]
     }
 
+    /// The first row for which `is_before` does not hold; those for which it does must stand in front.
+    pub fn first_row(&self, is_before: impl Fn(&str) -> bool) -> usize {
+        let (mut first, mut end) = (0, self.len());
+        while first < end {
+            let middle = first.midpoint(end);
+            if is_before(self.get(middle)) {
+                first = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        first
+    }
+
+    /// The row of `contract`, where the rows are in contract order.
+    pub fn find(&self, contract: &str) -> Option<usize> {
+        let row = self.first_row(|other| other < contract);
+        (row < self.len() && self.get(row) == contract).then_some(row)
+    }
+
     /// All contracts in row order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         (0..self.len()).map(|row| self.get(row))

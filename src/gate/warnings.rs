@@ -160,15 +160,7 @@ const NULL_WORDS: [&str; 15] = [
 
 /// Customers who are none, but a word for a value that is missing; they are in no file of the sample.
 pub fn null_contracts(contracts: &Contracts) -> Vec<&'static str> {
-    let has = |word: &&str| {
-        let (mut low, mut high) = (0, contracts.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if contracts.get(middle) < *word { low = middle + 1 } else { high = middle }
-        }
-        low < contracts.len() && contracts.get(low) == *word
-    };
-    NULL_WORDS.into_iter().filter(has).collect()
+    NULL_WORDS.into_iter().filter(|word| contracts.find(word).is_some()).collect()
 }
 
 /// The warning for customers of such names.

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 
 use super::metadata::{Entries, LIST_KEY};
 use super::part_file::Between;
@@ -47,14 +47,17 @@ pub fn find_months(inputs: &[PathBuf]) -> Result<BTreeMap<Month, Vec<PathBuf>>, 
 
 /// The month that a file says it is of; none of what is no month file.
 fn told_month(path: &Path) -> Option<Month> {
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&File::open(path).ok()?).ok()?;
-    Entries::of(metadata.file_metadata()).told_month()
+    Entries::of(metadata(path)?.file_metadata()).told_month()
 }
 
 /// Whether a file is a list of customers that `viewmart audience` wrote.
 pub fn is_list(path: &Path) -> bool {
-    let metadata = File::open(path).ok().and_then(|file| ParquetMetaDataReader::new().parse_and_finish(&file).ok());
-    metadata.is_some_and(|metadata| is_marked_as_list(metadata.file_metadata().key_value_metadata()))
+    metadata(path).is_some_and(|metadata| is_marked_as_list(metadata.file_metadata().key_value_metadata()))
+}
+
+/// What a file says of itself; none of what is not Parquet or cannot be read.
+fn metadata(path: &Path) -> Option<ParquetMetaData> {
+    ParquetMetaDataReader::new().parse_and_finish(&File::open(path).ok()?).ok()
 }
 
 /// Whether metadata are those of a list.

@@ -223,14 +223,12 @@ pub(super) fn accept(
     gate::check_balance(&made.table)?;
     let missing = gate::missing_days(month, detail, today());
     check_days(lake.missing_days, &lake.inputs.join(", "), NO_RECORD, month, &missing)?;
-    if lake.options.list.duplicates == Duplicates::Refuse {
-        let pairs = lake::equal_files(&listing.files)?;
-        tell(gate::equal_files(&pairs, EQUAL_BYTES, &detail.n_records())?, warnings);
-    }
     let similar_apps = plan.rules.record.similar_apps(made.table.ledger.unmapped_app.keys());
     let evidence =
         Evidence::of_scan(&listing.files, &made.rejects, plan.rules.record.source).with_similar_apps(similar_apps);
     if lake.options.list.duplicates == Duplicates::Refuse {
+        let pairs = lake::equal_files(&listing.files)?;
+        tell(gate::equal_files(&pairs, EQUAL_BYTES, &detail.n_records())?, warnings);
         tell(gate::equal_ledgers(detail, &evidence), warnings);
     }
     tell(gate::warn_of_null_contracts(&gate::null_contracts(&made.table.contracts)), warnings);
