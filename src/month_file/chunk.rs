@@ -49,7 +49,7 @@ impl Chunk {
 
 /// The same date in every row.
 fn dates(date: i32, rows: Range<usize>, descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
-    let mut pages = Pages::new(descriptor, Encoding::RLE_DICTIONARY);
+    let mut pages = Pages::new(descriptor, Encoding::RLE_DICTIONARY, 0);
     pages.dictionary(1, date.to_le_bytes().to_vec())?;
     for rows in pieces(rows) {
         pages.data(rows.len(), |page| repeated_code(rows.len(), page))?;
@@ -59,7 +59,7 @@ fn dates(date: i32, rows: Range<usize>, descriptor: ColumnDescPtr) -> ParquetRes
 
 /// Texts, ascending.
 fn texts(contracts: &Contracts, rows: Range<usize>, descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
-    let mut pages = Pages::new(descriptor, Encoding::DELTA_BYTE_ARRAY);
+    let mut pages = Pages::new(descriptor, Encoding::DELTA_BYTE_ARRAY, size_of::<u64>() * rows.len());
     // They are sorted: the first and the last are the least and the greatest.
     let text = |row: usize| Some(ByteArray::from(contracts.get(row)));
     let statistics = Statistics::byte_array(text(rows.start), text(rows.end - 1), None, Some(0), false);
@@ -71,7 +71,7 @@ fn texts(contracts: &Contracts, rows: Range<usize>, descriptor: ColumnDescPtr) -
 }
 
 fn big_ints(values: &[i64], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
-    let mut pages = Pages::new(descriptor, Encoding::DELTA_BINARY_PACKED);
+    let mut pages = Pages::new(descriptor, Encoding::DELTA_BINARY_PACKED, size_of::<u32>() * values.len());
     for values in values.chunks(PAGE_ROWS) {
         pages.data(values.len(), |page| delta_binary_packed(values, page))?;
     }
@@ -83,7 +83,7 @@ fn big_ints(values: &[i64], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
 fn bytes(numbers: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
     let least = numbers.iter().min().copied().unwrap_or_default();
     let greatest = numbers.iter().max().copied().unwrap_or_default();
-    let mut pages = Pages::new(descriptor, Encoding::RLE_DICTIONARY);
+    let mut pages = Pages::new(descriptor, Encoding::RLE_DICTIONARY, numbers.len());
     let dictionary = (0..=greatest).flat_map(|number| i32::from(number).to_le_bytes()).collect();
     pages.dictionary(u32::from(greatest) + 1, dictionary)?;
     pages.codes(numbers, greatest)?;
@@ -92,7 +92,7 @@ fn bytes(numbers: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
 
 /// Masks of days, of which a month has 31, or counts: none is negative as `i32`.
 fn plain_ints(numbers: &[u32], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
-    let mut pages = Pages::new(descriptor, Encoding::PLAIN);
+    let mut pages = Pages::new(descriptor, Encoding::PLAIN, size_of::<u32>() * numbers.len() + PAGE_ROWS);
     for numbers in numbers.chunks(PAGE_ROWS) {
         pages.data(numbers.len(), |page| plain(numbers, page))?;
     }
@@ -103,7 +103,7 @@ fn plain_ints(numbers: &[u32], descriptor: ColumnDescPtr) -> ParquetResult<Chunk
 
 /// Texts of which `codes` gives the places among `names`.
 fn labels(names: &[&str], codes: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
-    let mut pages = Pages::new(descriptor, Encoding::RLE_DICTIONARY);
+    let mut pages = Pages::new(descriptor, Encoding::RLE_DICTIONARY, codes.len());
     let mut dictionary = Vec::new();
     for name in names {
         dictionary.extend_from_slice(&(name.len() as u32).to_le_bytes());
@@ -135,8 +135,9 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(descriptor: ColumnDescPtr, encoding: Encoding) -> Pages {
-        let sink = TrackedWrite::new(Vec::new());
+    /// Pages of about `n_bytes` in all. To grow on the way would copy them, into memory that is fresh each time.
+    fn new(descriptor: ColumnDescPtr, encoding: Encoding, n_bytes: usize) -> Pages {
+        let sink = TrackedWrite::new(Vec::with_capacity(n_bytes));
         Pages { sink, descriptor, encoding, dictionary_at: None, data_at: 0, n_values: 0, n_data_pages: 0 }
     }
 

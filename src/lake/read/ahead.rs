@@ -29,8 +29,9 @@ const PIECE_BYTES: u64 = 2 << 20;
 /// Threads that ask. Asking takes pages and fills the queue of the disk, which may be full.
 const N_READERS: usize = 2;
 
-/// How long readers wait for the scan.
-const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// How long readers wait for the scan, which in that time does not come near the end of [`AHEAD_BYTES`]. Each time they
+/// wake they take a processor from it.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How far a scan has come.
 #[derive(Debug, Default)]
