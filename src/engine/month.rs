@@ -116,6 +116,20 @@ impl Contracts {
         Contracts { text, ends }
     }
 
+    /// The rows of `parts` one after the other.
+    pub fn concat<'a>(parts: impl Iterator<Item = &'a Contracts> + Clone) -> Contracts {
+        let mut contracts = Contracts {
+            text: String::with_capacity(parts.clone().map(|part| part.text.len()).sum()),
+            ends: Vec::with_capacity(parts.clone().map(Contracts::len).sum()),
+        };
+        for part in parts {
+            let start = contracts.text.len();
+            contracts.text.push_str(&part.text);
+            contracts.ends.extend(part.ends.iter().map(|end| start + end));
+        }
+        contracts
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.ends.len()

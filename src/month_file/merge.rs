@@ -207,8 +207,15 @@ impl Merge {
     pub fn into_table(self) -> Result<MonthTable, MonthFileError> {
         let provenance = self.provenance();
         let Merge { month, etl_date, rules, ledger, parts, devices, .. } = self;
-        let mut rows = MergedRows::new(parts);
-        let partial = take_rows(&mut rows, usize::MAX, devices, Names::LeftOut)?;
+        let partial = match <[PartRows; 1]>::try_from(parts) {
+            Ok([PartRows::File(file)]) => {
+                let whole = file.into_partial()?;
+                let counts = whole.devices.map(|devices| devices.counts).unwrap_or_default();
+                Partial { devices: devices.map(|devices| DeviceRows { counts, ..devices }), ..whole }
+            }
+            Ok(folder) => take_rows(&mut MergedRows::new(folder.into()), usize::MAX, devices, Names::LeftOut)?,
+            Err(parts) => take_rows(&mut MergedRows::new(parts), usize::MAX, devices, Names::LeftOut)?,
+        };
         let meta = MonthMeta { month, etl_date, labels: &rules.labels, provenance };
         Ok(Partial { ledger, ..partial }.finish(meta)?)
     }

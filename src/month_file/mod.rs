@@ -23,6 +23,7 @@ mod devices;
 mod encode;
 mod error;
 mod find;
+mod group;
 mod merge;
 mod metadata;
 mod part_file;

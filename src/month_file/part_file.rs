@@ -5,9 +5,10 @@
 //! was replaced between two pages is noticed by what the system says of it.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, BufReader, Read as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -56,33 +57,46 @@ impl Stamp {
 pub(super) struct PartFile {
     path: PathBuf,
     stamp: Stamp,
-    kept: Option<File>,
+    kept: Option<Arc<File>>,
 }
 
 impl PartFile {
     pub fn open(path: &Path, between: Between) -> io::Result<PartFile> {
         let file = File::open(path)?;
         let stamp = Stamp::of(&file.metadata()?);
-        let kept = (between == Between::Open).then_some(file);
+        let kept = (between == Between::Open).then(|| Arc::new(file));
         Ok(PartFile { path: path.to_owned(), stamp, kept })
     }
 
-    fn file(&self) -> io::Result<File> {
+    fn file(&self) -> io::Result<Arc<File>> {
         if let Some(kept) = &self.kept {
-            return kept.try_clone();
+            return Ok(Arc::clone(kept));
         }
         let file = File::open(&self.path)?;
         if Stamp::of(&file.metadata()?) != self.stamp {
             return Err(io::Error::other("it was replaced or changed while it was read"));
         }
-        Ok(file)
+        Ok(Arc::new(file))
     }
 
     /// The file, to be read from byte `start` on.
-    fn file_at(&self, start: u64) -> io::Result<File> {
-        let mut file = self.file()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(file)
+    fn file_at(&self, start: u64) -> io::Result<FileAt> {
+        Ok(FileAt { file: self.file()?, at: start })
+    }
+}
+
+/// A file from some byte on. Each has a place of its own, so that several threads can read one file.
+#[derive(Debug)]
+pub(super) struct FileAt {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl io::Read for FileAt {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n_read = self.file.read_at(buffer, self.at)?;
+        self.at += n_read as u64;
+        Ok(n_read)
     }
 }
 
@@ -114,9 +128,9 @@ impl Length for PartFile {
 }
 
 impl ChunkReader for PartFile {
-    type T = BufReader<File>;
+    type T = BufReader<FileAt>;
 
-    fn get_read(&self, start: u64) -> Result<BufReader<File>, ParquetError> {
+    fn get_read(&self, start: u64) -> Result<BufReader<FileAt>, ParquetError> {
         Ok(BufReader::new(self.file_at(start)?))
     }
 

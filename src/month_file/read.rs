@@ -5,30 +5,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::Compression;
-use parquet::column::page::PageReader;
-use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
-use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
+use rayon::prelude::*;
 
 use super::devices::{DeviceReader, named};
 use super::find::is_marked_as_list;
+use super::group::{GroupColumns, labelled};
 use super::metadata::{Entries, Header};
 use super::part_file::{Between, PartFile};
-use super::{FileFlaw, MonthFileError, days_since_epoch, schema};
-use crate::engine::columns::{
-    COLUMNS, Cell, Column, ColumnType, DEVICES, Output, held_by, name_of_seconds, of_month_file,
-};
+use super::{FileFlaw, MonthFileError, schema};
+use crate::engine::columns::{COLUMNS, Column, DEVICES, of_month_file};
 use crate::engine::devices::{DeviceRows, RowDevices};
 use crate::engine::ledger::LedgerDetail;
-use crate::engine::month::{Contracts, MonthMeta, MonthTable, Provenance};
+use crate::engine::month::{Contracts, MonthTable};
 use crate::engine::partial::{Overflow, Partial, Row, RowCheck, RowStream, activity};
-use crate::engine::rules::Category;
 
 /// The columns lie behind the four bytes with which every Parquet file begins.
 const DATA_START: u64 = 4;
@@ -68,25 +62,6 @@ pub(super) struct FileRows<R> {
     names: Option<DeviceReader>,
     /// The devices of the row at hand.
     devices: Contracts,
-}
-
-/// The columns of a row group while they are read.
-struct GroupColumns {
-    n_missing: usize,
-    contracts: ColumnReaderImpl<ByteArrayType>,
-    days: ColumnReaderImpl<Int32Type>,
-    seconds: [ColumnReaderImpl<Int64Type>; Category::ALL.len()],
-    /// Where devices were counted.
-    devices: Option<ColumnReaderImpl<Int32Type>>,
-    /// The columns that follow from those.
-    others: Vec<(&'static Column, OtherColumn)>,
-}
-
-/// A column that is only compared.
-enum OtherColumn {
-    Ints(ColumnReaderImpl<Int32Type>),
-    BigInts(ColumnReaderImpl<Int64Type>),
-    Texts(ColumnReaderImpl<ByteArrayType>),
 }
 
 impl FileRows<PartFile> {
@@ -148,20 +123,24 @@ impl<R: ChunkReader + 'static> FileRows<R> {
     /// Decodes the next rows; false when there are none, and then all rows agree with what the file says of itself.
     fn fill(&mut self) -> Result<bool, ReadFailure> {
         loop {
-            if let Some(group) = self.group.as_mut().filter(|group| group.n_missing > 0) {
-                let n_rows = group.n_missing.min(BATCH_ROWS);
-                group.n_missing -= n_rows;
-                self.batch = labelled(group.read(n_rows)?, &self.header)?;
+            if let Some(group) = &mut self.group
+                && let Some(batch) = group.next(&self.header, self.check.n_rows())?
+            {
                 self.n_reached = 0;
-                self.n_pairs += pairs_in(&self.batch);
-                let n_before = self.check.n_rows();
-                return group.compare_others(&self.batch, n_before).map(|()| true);
+                self.n_pairs += pairs_in(batch.devices.as_ref());
+                self.batch = batch;
+                return Ok(true);
             }
             let Some(group) = self.metadata.row_groups().get(self.n_groups) else { break };
             let columns = of_month_file(self.batch.counts_devices());
             self.group = Some(GroupColumns::new(&self.reader, group, columns)?);
             self.n_groups += 1;
         }
+        self.check_end().map(|()| false)
+    }
+
+    /// Holds all rows, which were checked, against what the file says of itself.
+    fn check_end(&self) -> Result<(), ReadFailure> {
         let Header { n_rows, ledger, days, devices, .. } = &self.header;
         let found = self.check.n_rows() as u64;
         if found != *n_rows {
@@ -177,8 +156,54 @@ impl<R: ChunkReader + 'static> FileRows<R> {
             let why = format!("is of other devices than the {} in the column {}", self.n_pairs, DEVICES.name);
             return Err(FileFlaw::Metadata { key: "devices", why }.into());
         }
-        Ok(false)
+        Ok(())
     }
+}
+
+impl<R: ChunkReader + 'static> FileRows<R> {
+    /// All rows at once, in memory, of a file of which no row was reached: its row groups are read side by side. The
+    /// ledger stays behind, as do the names of devices.
+    pub fn into_partial(mut self) -> Result<Partial, MonthFileError> {
+        let path = std::mem::take(&mut self.path);
+        self.read_groups().map_err(|failure| failure.at(&path))
+    }
+
+    fn read_groups(&mut self) -> Result<Partial, ReadFailure> {
+        let n_rows = |group: &RowGroupMetaData| usize::try_from(group.num_rows()).unwrap_or_default();
+        let before = |n_before: &mut usize, group| {
+            *n_before = n_before.saturating_add(n_rows(group));
+            Some((group, *n_before - n_rows(group)))
+        };
+        let groups: Vec<_> = self.metadata.row_groups().iter().scan(0, before).collect();
+        let (reader, header, columns) = (&self.reader, &self.header, of_month_file(self.batch.counts_devices()));
+        let read =
+            |(group, n_before)| guarded(|| read_group(GroupColumns::new(reader, group, columns)?, header, n_before));
+        let groups: Vec<_> = groups.into_par_iter().map(read).collect();
+        let devices = self.header.devices.is_some().then(DeviceRows::default);
+        let mut parts = vec![Partial { devices, ..Partial::default() }];
+        // In their order, so that the flaw that is told is the first.
+        for group in groups {
+            let (part, check) = group?;
+            let first = part.contracts.iter().next();
+            first.map_or(Ok(()), |first| self.check.append(first, check)).map_err(FileFlaw::from)?;
+            self.n_pairs += pairs_in(part.devices.as_ref());
+            parts.push(part);
+        }
+        self.check_end()?;
+        Ok(Partial::concat(parts))
+    }
+}
+
+/// The rows of a row group, the first of which is the one at `n_before` in the file.
+fn read_group(mut columns: GroupColumns, header: &Header, n_before: usize) -> Result<(Partial, RowCheck), ReadFailure> {
+    let mut check = RowCheck::after(header.month, n_before);
+    let mut batches = Vec::new();
+    while let Some(batch) = columns.next(header, check.n_rows())? {
+        (0..batch.n_rows()).try_for_each(|row| check.check(row_of(&batch, row))).map_err(FileFlaw::from)?;
+        let MonthTable { contracts, days, seconds, devices, .. } = batch;
+        batches.push(Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() });
+    }
+    Ok((Partial::concat(batches), check))
 }
 
 impl<R: ChunkReader + 'static> RowStream for FileRows<R> {
@@ -224,8 +249,8 @@ fn count_in(table: &MonthTable, row: usize) -> u32 {
     table.devices.as_ref().and_then(|devices| devices.counts.get(row)).copied().unwrap_or_default()
 }
 
-fn pairs_in(table: &MonthTable) -> u64 {
-    table.devices.iter().flat_map(|devices| &devices.counts).map(|count| u64::from(*count)).sum()
+fn pairs_in(devices: Option<&DeviceRows>) -> u64 {
+    devices.iter().flat_map(|devices| &devices.counts).map(|count| u64::from(*count)).sum()
 }
 
 fn row_of(table: &MonthTable, row: usize) -> Row<'_> {
@@ -234,152 +259,6 @@ fn row_of(table: &MonthTable, row: usize) -> Row<'_> {
         days: table.days[row],
         seconds: std::array::from_fn(|category| table.seconds[category][row]),
     }
-}
-
-/// Rows with the labels that they must have.
-fn labelled(rows: Partial, header: &Header) -> Result<MonthTable, ReadFailure> {
-    let (labels, provenance) = (&header.rules.labels, Provenance::default());
-    let meta = MonthMeta { month: header.month, etl_date: header.etl_date, labels, provenance };
-    rows.finish(meta).map_err(ReadFailure::Overflow)
-}
-
-impl GroupColumns {
-    fn new<R: ChunkReader + 'static>(
-        reader: &Arc<R>,
-        group: &RowGroupMetaData,
-        columns: &'static [Column],
-    ) -> Result<GroupColumns, ReadFailure> {
-        let columns = || held_by(columns, Output::MonthFile);
-        let n_missing = usize::try_from(group.num_rows()).map_err(|_| damaged("a row group of fewer than no rows"))?;
-        let pages = |name: &str| -> Result<_, ReadFailure> {
-            let place = columns().position(|column| column.name == name);
-            let place = place.filter(|place| *place < group.num_columns());
-            let chunk = group.column(place.ok_or_else(|| damaged(format!("a row group without {name}")))?);
-            // Other writers of our schema are refused before; none of ours compresses.
-            if chunk.compression() != Compression::UNCOMPRESSED {
-                return Err(damaged(format!("column {name} is compressed")));
-            }
-            let pages =
-                SerializedPageReader::new(Arc::clone(reader), chunk, n_missing, None).map_err(ReadFailure::of)?;
-            Ok((chunk.column_descr_ptr(), Box::new(pages) as Box<dyn PageReader>))
-        };
-        let seconds = |category: Category| {
-            let (descriptor, pages) = pages(name_of_seconds(category))?;
-            Ok::<_, ReadFailure>(ColumnReaderImpl::new(descriptor, pages))
-        };
-        let other = |column: &'static Column| {
-            let (descriptor, pages) = pages(column.name)?;
-            let reader = match column.column_type {
-                ColumnType::Date | ColumnType::Int => OtherColumn::Ints(ColumnReaderImpl::new(descriptor, pages)),
-                ColumnType::BigInt => OtherColumn::BigInts(ColumnReaderImpl::new(descriptor, pages)),
-                ColumnType::Text { .. } => OtherColumn::Texts(ColumnReaderImpl::new(descriptor, pages)),
-            };
-            Ok::<_, ReadFailure>((column, reader))
-        };
-        let is_other = |column: &&Column| {
-            !matches!(column.name, "Contract" | "Days") && column.name != DEVICES.name && column.category().is_none()
-        };
-        let counted = |_| {
-            let (descriptor, pages) = pages(DEVICES.name)?;
-            Ok::<_, ReadFailure>(ColumnReaderImpl::new(descriptor, pages))
-        };
-        let devices = columns().find(|column| column.name == DEVICES.name).map(counted).transpose()?;
-        let [movie, sport, child, relax, tv] = Category::ALL.map(seconds);
-        let (contract, contract_pages) = pages("Contract")?;
-        let (days, days_pages) = pages("Days")?;
-        Ok(GroupColumns {
-            n_missing,
-            contracts: ColumnReaderImpl::new(contract, contract_pages),
-            days: ColumnReaderImpl::new(days, days_pages),
-            seconds: [movie?, sport?, child?, relax?, tv?],
-            devices,
-            others: columns().filter(is_other).map(other).collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// The next rows.
-    fn read(&mut self, n_rows: usize) -> Result<Partial, ReadFailure> {
-        let mut contracts = Contracts::default();
-        for text in read_values(&mut self.contracts, n_rows)? {
-            contracts.push(text.as_utf8().map_err(|_| damaged("a contract is not UTF-8"))?);
-        }
-        let days = read_values(&mut self.days, n_rows)?.into_iter().map(i32::cast_unsigned).collect();
-        let mut seconds = <[_; Category::ALL.len()]>::default();
-        for (column, seconds) in self.seconds.iter_mut().zip(&mut seconds) {
-            *seconds = read_values(column, n_rows)?.into();
-        }
-        let devices = match &mut self.devices {
-            None => None,
-            Some(column) => Some(read_values(column, n_rows)?),
-        };
-        let counts = |counts: Vec<i32>| {
-            let counts =
-                counts.into_iter().map(|count| u32::try_from(count).map_err(|_| damaged("fewer than no devices")));
-            Ok::<_, ReadFailure>(DeviceRows { counts: counts.collect::<Result<_, _>>()?, ..DeviceRows::default() })
-        };
-        let devices = devices.map(counts).transpose()?;
-        Ok(Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() })
-    }
-
-    /// Reads the other columns of the rows that were read last and holds them against `expected`. The first row is the
-    /// one at `n_before` in the file.
-    fn compare_others(&mut self, expected: &MonthTable, n_before: usize) -> Result<(), ReadFailure> {
-        for (column, reader) in &mut self.others {
-            let values = column.values(expected);
-            let flaw = |row: usize, found: String| {
-                let expected = match values.cell(row) {
-                    Cell::Date(date) => date.to_string(),
-                    Cell::Text(text) => format!("`{text}`"),
-                    Cell::Integer(number) => number.to_string(),
-                };
-                ReadFailure::from(FileFlaw::Cell { row: n_before + row, column: column.name, found, expected })
-            };
-            match reader {
-                OtherColumn::Ints(reader) => {
-                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
-                        let is_right = match values.cell(row) {
-                            Cell::Date(date) => found == days_since_epoch(date),
-                            cell => cell == Cell::Integer(found.into()),
-                        };
-                        is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
-                    }
-                }
-                OtherColumn::BigInts(reader) => {
-                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
-                        let is_right = values.cell(row) == Cell::Integer(found);
-                        is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
-                    }
-                }
-                OtherColumn::Texts(reader) => {
-                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
-                        let is_right = matches!(values.cell(row), Cell::Text(text) if text.as_bytes() == found.data());
-                        is_right.then_some(()).ok_or_else(|| flaw(row, excerpt(found.data())))?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A text as a message shows it.
-fn excerpt(text: &[u8]) -> String {
-    const MAX_CHARS: usize = 60;
-    let text = String::from_utf8_lossy(text);
-    let shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
-    format!("`{shown}{}`", if text.chars().nth(MAX_CHARS).is_some() { "…" } else { "" })
-}
-
-fn read_values<T: DataType>(column: &mut ColumnReaderImpl<T>, n_rows: usize) -> Result<Vec<T::T>, ReadFailure> {
-    let mut values = Vec::new();
-    while values.len() < n_rows {
-        let n_missing = n_rows - values.len();
-        let (n_read, _, _) = column.read_records(n_missing, None, None, &mut values).map_err(ReadFailure::of)?;
-        if n_read == 0 {
-            return Err(damaged(format!("{n_missing} values are missing")));
-        }
-    }
-    Ok(values)
 }
 
 /// What the file says of itself, if this program wrote it.

@@ -105,14 +105,27 @@ fn flaw_of(bytes: &[u8]) -> FileFlaw {
     }
 }
 
-/// Reads all rows; gives their number.
+/// Reads all rows one after the other, and as a whole, which comes to the same; gives their number.
 fn rows_of(bytes: &[u8], checksum: Checksum) -> Result<usize, MonthFileError> {
-    let mut rows = FileRows::new(PathBuf::from("month.parquet"), bytes::Bytes::copy_from_slice(bytes), checksum)?;
-    let mut n_rows = 0;
-    while rows.advance()? {
-        n_rows += 1;
+    let open = || FileRows::new(PathBuf::from("month.parquet"), bytes::Bytes::copy_from_slice(bytes), checksum);
+    let stream = || {
+        let (mut rows, mut partial) = (open()?, Partial::default());
+        while rows.advance()? {
+            partial = Partial::concat(vec![partial, Partial::from_rows([rows.row()], LedgerDetail::default())]);
+        }
+        Ok(partial)
+    };
+    let found: Result<Partial, MonthFileError> = stream();
+    match (found, open().and_then(FileRows::into_partial)) {
+        (Ok(found), whole) => {
+            assert_eq!(whole.unwrap(), found);
+            Ok(found.n_rows())
+        }
+        (Err(error), whole) => {
+            assert_eq!(whole.unwrap_err().to_string(), error.to_string());
+            Err(error)
+        }
     }
-    Ok(n_rows)
 }
 
 #[test]

@@ -104,6 +104,27 @@ impl Partial {
         Partial { contracts, days: days.into(), seconds: seconds.map(Into::into), devices: None, ledger }
     }
 
+    /// The rows of `parts` one after the other, which must be their order. Ledgers and the names of devices are left out.
+    pub fn concat(parts: Vec<Partial>) -> Partial {
+        let n_rows = parts.iter().map(Partial::n_rows).sum();
+        let seconds = Category::ALL.map(|category| category as usize);
+        let ((days, seconds), contracts) = rayon::join(
+            || {
+                let seconds =
+                    seconds.map(|place| join_columns(n_rows, parts.iter().map(|part| &part.seconds[place][..])));
+                (join_columns(n_rows, parts.iter().map(|part| &part.days[..])), seconds)
+            },
+            || Contracts::concat(parts.iter().map(|part| &part.contracts)),
+        );
+        let devices: Option<Vec<&DeviceRows>> = parts.iter().map(|part| part.devices.as_ref()).collect();
+        let devices = devices.filter(|parts| !parts.is_empty()).map(|parts| DeviceRows {
+            counts: parts.iter().flat_map(|part| &part.counts).copied().collect(),
+            names: Contracts::default(),
+            n_records: parts.iter().map(|part| part.n_records).sum(),
+        });
+        Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() }
+    }
+
     /// Number of customers.
     pub fn n_rows(&self) -> usize {
         self.contracts.len()
@@ -163,6 +184,18 @@ impl Partial {
             provenance: meta.provenance,
         })
     }
+}
+
+/// Columns one after the other, `n_values` in all.
+fn join_columns<'a, T: bytemuck::Pod>(n_values: usize, columns: impl Iterator<Item = &'a [T]>) -> HugePageVec<T> {
+    let mut joined = HugePageVec::zeroed(n_values);
+    let mut rest = &mut *joined;
+    for column in columns {
+        if let Some(place) = rest.split_off_mut(..column.len()) {
+            place.copy_from_slice(column);
+        }
+    }
+    joined
 }
 
 /// The columns that follow from seconds, days and label rules.

@@ -107,6 +107,8 @@ impl Partial {
 #[derive(Clone, Debug)]
 pub struct RowCheck {
     month: Month,
+    /// The first row that it checks, and the one after the last.
+    first_row: usize,
     n_rows: usize,
     /// The contract of the last row.
     before: String,
@@ -117,7 +119,34 @@ pub struct RowCheck {
 impl RowCheck {
     /// For rows of `month`, none of which was checked yet.
     pub fn new(month: Month) -> RowCheck {
-        RowCheck { month, n_rows: 0, before: String::new(), seconds: [0; Category::ALL.len()], users: [0; 31] }
+        RowCheck::after(month, 0)
+    }
+
+    /// For rows of `month` after so many others, which another one checks.
+    pub fn after(month: Month, n_before: usize) -> RowCheck {
+        RowCheck {
+            month,
+            first_row: n_before,
+            n_rows: n_before,
+            before: String::new(),
+            seconds: [0; Category::ALL.len()],
+            users: [0; 31],
+        }
+    }
+
+    /// Takes over what `later` checked: the rows after these, of which the first is of `contract`.
+    ///
+    /// # Errors
+    /// [`Flaw::Unsorted`].
+    pub fn append(&mut self, contract: &str, later: RowCheck) -> Result<(), Flaw> {
+        if self.n_rows > self.first_row && self.before.as_str() >= contract {
+            return Err(Flaw::Unsorted { row: later.first_row });
+        }
+        self.before = later.before;
+        self.n_rows += later.n_rows - later.first_row;
+        self.seconds.iter_mut().zip(later.seconds).for_each(|(sum, seconds)| *sum += seconds);
+        self.users.iter_mut().zip(later.users).for_each(|(sum, users)| *sum += users);
+        Ok(())
     }
 
     /// Checks the next row.
@@ -127,7 +156,7 @@ impl RowCheck {
     pub fn check(&mut self, row: Row<'_>) -> Result<(), Flaw> {
         let Row { contract, days, seconds } = row;
         let row = self.n_rows;
-        if row > 0 && self.before.as_str() >= contract {
+        if row > self.first_row && self.before.as_str() >= contract {
             return Err(Flaw::Unsorted { row });
         }
         if contract.trim().is_empty() || contract.chars().count() > MAX_CONTRACT_CHARS {
@@ -148,7 +177,7 @@ impl RowCheck {
         Ok(())
     }
 
-    /// Number of rows that were checked.
+    /// Number of rows that were checked, and of those before them.
     pub fn n_rows(&self) -> usize {
         self.n_rows
     }
