@@ -9,7 +9,9 @@ use parquet::data_type::{ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::ColumnDescPtr;
 
+use super::chunk::Chunk;
 use super::metadata::Header;
 use super::read::{BATCH_ROWS, ReadFailure, damaged};
 use super::{FileFlaw, days_since_epoch};
@@ -29,11 +31,19 @@ pub(super) struct GroupColumns {
     /// Where devices were counted.
     devices: Option<ColumnReaderImpl<Int32Type>>,
     /// The columns that follow from those.
-    others: Vec<(&'static Column, OtherColumn)>,
+    others: Vec<OtherColumn>,
 }
 
 /// A column that is only compared.
-enum OtherColumn {
+struct OtherColumn {
+    column: &'static Column,
+    descriptor: ColumnDescPtr,
+    /// Where it begins in the file, and its length.
+    bytes: (u64, u64),
+    values: OtherValues,
+}
+
+enum OtherValues {
     Ints(ColumnReaderImpl<Int32Type>),
     BigInts(ColumnReaderImpl<Int64Type>),
     Texts(ColumnReaderImpl<ByteArrayType>),
@@ -64,27 +74,29 @@ impl GroupColumns {
             }
             let pages =
                 SerializedPageReader::new(Arc::clone(reader), chunk, n_missing, None).map_err(ReadFailure::of)?;
-            Ok((chunk.column_descr_ptr(), Box::new(pages) as Box<dyn PageReader>))
+            Ok((chunk, Box::new(pages) as Box<dyn PageReader>))
         };
         let seconds = |category: Category| {
-            let (descriptor, pages) = pages(name_of_seconds(category))?;
-            Ok::<_, ReadFailure>(ColumnReaderImpl::new(descriptor, pages))
+            let (chunk, pages) = pages(name_of_seconds(category))?;
+            Ok::<_, ReadFailure>(ColumnReaderImpl::new(chunk.column_descr_ptr(), pages))
         };
         let other = |column: &'static Column| {
-            let (descriptor, pages) = pages(column.name)?;
-            let reader = match column.column_type {
-                ColumnType::Date | ColumnType::Int => OtherColumn::Ints(ColumnReaderImpl::new(descriptor, pages)),
-                ColumnType::BigInt => OtherColumn::BigInts(ColumnReaderImpl::new(descriptor, pages)),
-                ColumnType::Text { .. } => OtherColumn::Texts(ColumnReaderImpl::new(descriptor, pages)),
+            let (chunk, pages) = pages(column.name)?;
+            let descriptor = chunk.column_descr_ptr();
+            let values = match column.column_type {
+                ColumnType::Date | ColumnType::Int => OtherValues::Ints(ColumnReaderImpl::new(descriptor, pages)),
+                ColumnType::BigInt => OtherValues::BigInts(ColumnReaderImpl::new(descriptor, pages)),
+                ColumnType::Text { .. } => OtherValues::Texts(ColumnReaderImpl::new(descriptor, pages)),
             };
-            Ok::<_, ReadFailure>((column, reader))
+            let descriptor = chunk.column_descr_ptr();
+            Ok::<_, ReadFailure>(OtherColumn { column, descriptor, bytes: chunk.byte_range(), values })
         };
         let is_other = |column: &&Column| {
             !matches!(column.name, "Contract" | "Days") && column.name != DEVICES.name && column.category().is_none()
         };
         let counted = |_| {
-            let (descriptor, pages) = pages(DEVICES.name)?;
-            Ok::<_, ReadFailure>(ColumnReaderImpl::new(descriptor, pages))
+            let (chunk, pages) = pages(DEVICES.name)?;
+            Ok::<_, ReadFailure>(ColumnReaderImpl::new(chunk.column_descr_ptr(), pages))
         };
         let devices = columns().find(|column| column.name == DEVICES.name).map(counted).transpose()?;
         let [movie, sport, child, relax, tv] = Category::ALL.map(seconds);
@@ -92,8 +104,8 @@ impl GroupColumns {
         let (days, days_pages) = pages("Days")?;
         Ok(GroupColumns {
             n_missing,
-            contracts: ColumnReaderImpl::new(contract, contract_pages),
-            days: ColumnReaderImpl::new(days, days_pages),
+            contracts: ColumnReaderImpl::new(contract.column_descr_ptr(), contract_pages),
+            days: ColumnReaderImpl::new(days.column_descr_ptr(), days_pages),
             seconds: [movie?, sport?, child?, relax?, tv?],
             devices,
             others: columns().filter(is_other).map(other).collect::<Result<_, _>>()?,
@@ -109,7 +121,8 @@ impl GroupColumns {
         }
         self.n_missing -= n_rows;
         let batch = labelled(self.read(n_rows)?, header)?;
-        self.compare_others(&batch, n_before).map(|()| Some(batch))
+        self.others.iter_mut().try_for_each(|other| other.compare(&batch, n_before))?;
+        Ok(Some(batch))
     }
 
     fn read(&mut self, n_rows: usize) -> Result<Partial, ReadFailure> {
@@ -135,40 +148,76 @@ impl GroupColumns {
         Ok(Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() })
     }
 
-    /// Reads the other columns of the rows that were read last and holds them against `expected`. The first row is the
-    /// one at `n_before` in the file.
-    fn compare_others(&mut self, expected: &MonthTable, n_before: usize) -> Result<(), ReadFailure> {
-        for (column, reader) in &mut self.others {
-            let values = column.values(expected);
-            let flaw = |row: usize, found: String| {
-                let expected = match values.cell(row) {
-                    Cell::Date(date) => date.to_string(),
-                    Cell::Text(text) => format!("`{text}`"),
-                    Cell::Integer(number) => number.to_string(),
-                };
-                ReadFailure::from(FileFlaw::Cell { row: n_before + row, column: column.name, found, expected })
+    /// All rows with their labels, which are those of the file. The first is the one at `n_before` in the file.
+    pub fn read_whole<R: ChunkReader>(
+        &mut self,
+        reader: &R,
+        header: &Header,
+        n_before: usize,
+    ) -> Result<MonthTable, ReadFailure> {
+        let mut batches = Vec::new();
+        while self.n_missing > 0 {
+            let n_rows = self.n_missing.min(BATCH_ROWS);
+            self.n_missing -= n_rows;
+            batches.push(self.read(n_rows)?);
+        }
+        let rows = labelled(Partial::concat(batches), header)?;
+        for other in &mut self.others {
+            if !other.is_written_as(&rows, reader)? {
+                other.compare(&rows, n_before)?;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl OtherColumn {
+    /// Whether its bytes are those that are written for `expected`. They are, but in a file that is wrong or that another
+    /// version has cut into pages otherwise; and to write them costs a fraction of reading their values.
+    fn is_written_as<R: ChunkReader>(&self, expected: &MonthTable, reader: &R) -> Result<bool, ReadFailure> {
+        let (start, n_bytes) = self.bytes;
+        let written = match expected.n_rows() {
+            0 => return Ok(false),
+            n_rows => Chunk::new(&self.column.values(expected), 0..n_rows, Arc::clone(&self.descriptor)),
+        };
+        let written = written.map_err(ReadFailure::of)?.bytes;
+        if written.len() as u64 != n_bytes {
+            return Ok(false);
+        }
+        reader.get_bytes(start, written.len()).map(|found| found == written).map_err(ReadFailure::of)
+    }
+
+    /// Reads its next values and holds them against `expected`, whose first row is the one at `n_before` in the file.
+    fn compare(&mut self, expected: &MonthTable, n_before: usize) -> Result<(), ReadFailure> {
+        let (name, values) = (self.column.name, self.column.values(expected));
+        let flaw = |row: usize, found: String| {
+            let expected = match values.cell(row) {
+                Cell::Date(date) => date.to_string(),
+                Cell::Text(text) => format!("`{text}`"),
+                Cell::Integer(number) => number.to_string(),
             };
-            match reader {
-                OtherColumn::Ints(reader) => {
-                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
-                        let is_right = match values.cell(row) {
-                            Cell::Date(date) => found == days_since_epoch(date),
-                            cell => cell == Cell::Integer(found.into()),
-                        };
-                        is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
-                    }
+            ReadFailure::from(FileFlaw::Cell { row: n_before + row, column: name, found, expected })
+        };
+        match &mut self.values {
+            OtherValues::Ints(reader) => {
+                for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
+                    let is_right = match values.cell(row) {
+                        Cell::Date(date) => found == days_since_epoch(date),
+                        cell => cell == Cell::Integer(found.into()),
+                    };
+                    is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
                 }
-                OtherColumn::BigInts(reader) => {
-                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
-                        let is_right = values.cell(row) == Cell::Integer(found);
-                        is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
-                    }
+            }
+            OtherValues::BigInts(reader) => {
+                for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
+                    let is_right = values.cell(row) == Cell::Integer(found);
+                    is_right.then_some(()).ok_or_else(|| flaw(row, found.to_string()))?;
                 }
-                OtherColumn::Texts(reader) => {
-                    for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
-                        let is_right = matches!(values.cell(row), Cell::Text(text) if text.as_bytes() == found.data());
-                        is_right.then_some(()).ok_or_else(|| flaw(row, excerpt(found.data())))?;
-                    }
+            }
+            OtherValues::Texts(reader) => {
+                for (row, found) in read_values(reader, expected.n_rows())?.into_iter().enumerate() {
+                    let is_right = matches!(values.cell(row), Cell::Text(text) if text.as_bytes() == found.data());
+                    is_right.then_some(()).ok_or_else(|| flaw(row, excerpt(found.data())))?;
                 }
             }
         }

@@ -176,9 +176,15 @@ impl<R: ChunkReader + 'static> FileRows<R> {
         };
         let groups: Vec<_> = self.metadata.row_groups().iter().scan(0, before).collect();
         let (reader, header, columns) = (&self.reader, &self.header, of_month_file(self.batch.counts_devices()));
-        let read =
-            |(group, n_before)| guarded(|| read_group(GroupColumns::new(reader, group, columns)?, header, n_before));
-        let groups: Vec<_> = groups.into_par_iter().map(read).collect();
+        let read = |group, n_before| {
+            let rows = GroupColumns::new(reader, group, columns)?.read_whole(&**reader, header, n_before)?;
+            let mut check = RowCheck::after(header.month, n_before);
+            (0..rows.n_rows()).try_for_each(|row| check.check(row_of(&rows, row))).map_err(FileFlaw::from)?;
+            let MonthTable { contracts, days, seconds, devices, .. } = rows;
+            Ok((Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() }, check))
+        };
+        let groups: Vec<_> =
+            groups.into_par_iter().map(|(group, n_before)| guarded(|| read(group, n_before))).collect();
         let devices = self.header.devices.is_some().then(DeviceRows::default);
         let mut parts = vec![Partial { devices, ..Partial::default() }];
         // In their order, so that the flaw that is told is the first.
@@ -192,18 +198,6 @@ impl<R: ChunkReader + 'static> FileRows<R> {
         self.check_end()?;
         Ok(Partial::concat(parts))
     }
-}
-
-/// The rows of a row group, the first of which is the one at `n_before` in the file.
-fn read_group(mut columns: GroupColumns, header: &Header, n_before: usize) -> Result<(Partial, RowCheck), ReadFailure> {
-    let mut check = RowCheck::after(header.month, n_before);
-    let mut batches = Vec::new();
-    while let Some(batch) = columns.next(header, check.n_rows())? {
-        (0..batch.n_rows()).try_for_each(|row| check.check(row_of(&batch, row))).map_err(FileFlaw::from)?;
-        let MonthTable { contracts, days, seconds, devices, .. } = batch;
-        batches.push(Partial { contracts, days, seconds, devices, ledger: LedgerDetail::default() });
-    }
-    Ok((Partial::concat(batches), check))
 }
 
 impl<R: ChunkReader + 'static> RowStream for FileRows<R> {
