@@ -92,7 +92,7 @@ fn bytes(numbers: &[u8], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
 
 /// Masks of days, of which a month has 31, or counts: none is negative as `i32`.
 fn plain_ints(numbers: &[u32], descriptor: ColumnDescPtr) -> ParquetResult<Chunk> {
-    let mut pages = Pages::new(descriptor, Encoding::PLAIN, size_of::<u32>() * numbers.len() + PAGE_ROWS);
+    let mut pages = Pages::new(descriptor, Encoding::PLAIN, size_of_val(numbers) + PAGE_ROWS);
     for numbers in numbers.chunks(PAGE_ROWS) {
         pages.data(numbers.len(), |page| plain(numbers, page))?;
     }
