@@ -9,56 +9,39 @@ use std::sync::OnceLock;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use jiff::civil::date;
 use viewmart::audience::list::{self, Names, Order, Selection, Sheet};
 use viewmart::audience::{Index, Question, evaluate, parse};
-use viewmart::engine::aggregate::build::MonthBuilder;
-use viewmart::engine::aggregate::collect::{Collector, FileId};
-use viewmart::engine::calendar::{Day, Month};
 use viewmart::engine::columns::{COLUMNS, Column};
-use viewmart::engine::ledger::InputFile;
-use viewmart::engine::month::{MonthMeta, MonthTable, Provenance};
-use viewmart::engine::rules::{App, Category, Rules};
-use viewmart::engine::scan::contract::PackedContract;
-use viewmart::engine::scan::reject::{RejectBatch, RejectLimit};
-use viewmart::engine::scan::sink::Sink;
+use viewmart::engine::month::MonthTable;
+use viewmart::engine::partial::Row;
+use viewmart::engine::rules::{Category, Rules};
 use viewmart::month_file::{self, Merge};
+
+#[path = "../tests/support/made.rs"]
+mod made;
+use made::Made;
 
 fn main() {
     divan::main();
 }
 
 const N_CONTRACTS: u64 = 1_920_000;
-const N_RECORDS_PER_DAY: u64 = 400_000;
-const N_DAYS: u8 = 30;
+const N_RECORDS_PER_CONTRACT: u64 = 6;
 
-/// A month in which each customer has six records or so, spread over its days and categories.
+/// A month in which each customer has six records, spread over its days and categories.
 fn make_month() -> MonthTable {
     let rules = Rules::preset("default").expect("a built-in preset");
-    let apps: Vec<App> = rules.record.apps().map(|(_, app)| app).collect();
-    let (mut builder, mut collector) = (MonthBuilder::new(&rules.record), Collector::default());
-    let mut files = Vec::new();
-    for number in 1..=N_DAYS {
-        let day = Day::new(number).expect("a day");
-        // 64 bytes a record: records without any bytes are no sound ledger.
-        let n_bytes = 64 * N_RECORDS_PER_DAY;
-        files.push(InputFile::whole(format!("file:///{number}"), day, n_bytes, String::new()));
-        let mut rejects = RejectBatch::new(RejectLimit::new(0));
-        let mut sink = collector.split(FileId(u32::from(number) - 1), day, builder.context(), &mut rejects);
-        for i in 0..N_RECORDS_PER_DAY {
-            let random = (i + N_RECORDS_PER_DAY * u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let contract = format!("HN{:07}", (random >> 20) % N_CONTRACTS);
-            let packed = PackedContract::new(contract.as_bytes()).expect("nine characters pack");
-            let app = apps[(random >> 8) as usize % apps.len()];
-            sink.kept_packed(packed, app, ((random >> 40) % 20_000) as u32);
+    let contracts: Vec<String> = (0..N_CONTRACTS).map(|n| format!("HN{n:07}")).collect();
+    let rows = contracts.iter().zip(0_u64..).map(|(contract, n)| {
+        let (mut days, mut seconds) = (0, [0; Category::ALL.len()]);
+        for record in 0..N_RECORDS_PER_CONTRACT {
+            let random = (n * N_RECORDS_PER_CONTRACT + record).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            days |= 1 << ((random >> 20) % 30);
+            seconds[(random >> 8) as usize % Category::ALL.len()] += ((random >> 40) % 20_000) as i64;
         }
-        drop(sink);
-        builder.aggregate(&mut [&mut collector]);
-    }
-    let provenance = Provenance { input_files: N_DAYS.into(), input_bytes: 0, ..Provenance::of(&rules) };
-    let month = Month::new(2022, 4).expect("a month");
-    let meta = MonthMeta { month, etl_date: date(2022, 5, 1), labels: &rules.labels, provenance };
-    builder.into_partial(vec![collector], files).and_then(|partial| partial.finish(meta)).expect("sums fit")
+        Row { contract, days, seconds }
+    });
+    Made::of("2022-04", &rules).table(rows)
 }
 
 /// The month, and its file in the folder for temporary files.
@@ -86,13 +69,13 @@ fn open(bencher: Bencher) {
 }
 
 /// A question, and what it means for one row.
-type Row = fn(&MonthTable, usize) -> bool;
+type Test = fn(&MonthTable, usize) -> bool;
 
 const FIRST_HALF: u32 = (1 << 15) - 1;
 /// Days 2, 3, 9, 10, 16, 17, 23, 24 and 30 of April 2022.
 const WEEKEND: u32 = 1 << 1 | 1 << 2 | 1 << 8 | 1 << 9 | 1 << 15 | 1 << 16 | 1 << 22 | 1 << 23 | 1 << 29;
 
-const QUESTIONS: [(&str, Row); 7] = [
+const QUESTIONS: [(&str, Test); 7] = [
     ("tv and not movie", |table, row| {
         seconds(table, row, Category::Tv) > 0 && seconds(table, row, Category::Movie) == 0
     }),
@@ -122,7 +105,7 @@ fn seconds(table: &MonthTable, row: usize, category: Category) -> i64 {
     table.seconds[category as usize][row]
 }
 
-fn count_rows(table: &MonthTable, holds: Row) -> u64 {
+fn count_rows(table: &MonthTable, holds: Test) -> u64 {
     (0..table.n_rows()).filter(|row| holds(table, *row)).count() as u64
 }
 
@@ -130,7 +113,7 @@ fn texts() -> impl Iterator<Item = &'static str> {
     QUESTIONS.iter().map(|(text, _)| *text)
 }
 
-fn row_test(text: &str) -> Row {
+fn row_test(text: &str) -> Test {
     QUESTIONS.iter().find(|(other, _)| *other == text).expect("one of them").1
 }
 

@@ -18,7 +18,15 @@
 // A table of cases is as long as it has cases.
 #![cfg_attr(test, allow(clippy::too_many_lines))]
 
+// What tests outside of the package share with those inside names it.
+#[cfg(test)]
+extern crate self as viewmart;
+
 pub mod engine;
+
+#[cfg(test)]
+#[path = "../tests/support/made.rs"]
+mod made;
 
 cfg_if::cfg_if! {
     if #[cfg(feature = "program")] {

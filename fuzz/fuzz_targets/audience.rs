@@ -6,34 +6,26 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use viewmart::audience::{Expr, Index, Question, evaluate, named, parse_with};
-use viewmart::engine::devices::DeviceRows;
-use viewmart::engine::ledger::LedgerDetail;
-use viewmart::engine::month::{MonthMeta, MonthTable, Provenance};
-use viewmart::engine::partial::{Partial, Row};
+use viewmart::engine::month::MonthTable;
+use viewmart::engine::partial::Row;
 use viewmart::engine::rules::Rules;
+
+#[path = "../../tests/support/made.rs"]
+mod made;
+use made::{Made, with_devices};
 
 /// Two months that share half of their customers.
 static MONTHS: LazyLock<[MonthTable; 2]> = LazyLock::new(|| [month("2022-03", 100), month("2022-04", 0)]);
 
 fn month(name: &str, first_contract: u32) -> MonthTable {
     let rules = Rules::preset("default").expect("a built-in preset");
-    let provenance = Provenance::of(&rules);
     let contracts: Vec<String> = (first_contract..first_contract + 200).map(|n| format!("HN{n:03}")).collect();
     let rows = contracts.iter().zip(0_u32..).map(|(contract, n)| Row {
         contract,
         days: n.wrapping_mul(0x9e37_79b9) >> 2 | 1,
         seconds: std::array::from_fn(|category| i64::from(n * 977 % 5 * n) * category as i64),
     });
-    let meta = MonthMeta {
-        month: name.parse().expect("a month"),
-        etl_date: "2022-05-01".parse().expect("a day"),
-        labels: &rules.labels,
-        provenance,
-    };
-    let mut table = Partial::from_rows(rows, LedgerDetail::default()).finish(meta).expect("sums fit");
-    let counts = (0..table.n_rows() as u32).map(|row| row % 7).collect();
-    table.devices = Some(DeviceRows { counts, ..DeviceRows::default() });
-    table
+    with_devices(Made::of(name, &rules).table(rows))
 }
 
 fn reads_a_file(expr: &Expr) -> bool {

@@ -6,46 +6,28 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use viewmart::engine::calendar::Day;
-use viewmart::engine::ledger::{AppSums, FileLedger, InputFile, LedgerDetail, RecordCounts};
-use viewmart::engine::month::{MonthMeta, MonthTable, Provenance};
-use viewmart::engine::partial::{Partial, Row};
-use viewmart::engine::rules::{Category, Rules};
+use viewmart::engine::month::MonthTable;
+use viewmart::engine::partial::Row;
+use viewmart::engine::rules::Rules;
 use viewmart::error::Error;
 use viewmart::month_file::{self, Merge, MergeOptions};
 
 mod folder;
+#[path = "../../tests/support/made.rs"]
+mod made;
 mod panics;
 use folder::Folder;
+use made::Made;
 
-/// Bytes of the one data file; each part has half of them.
-const FILE_BYTES: u64 = 100;
-
-/// Both parts of a month, as the program writes them.
+/// Both parts of a month, each of half the bytes of its file, as the program writes them.
 static PARTS: LazyLock<[Vec<u8>; 2]> =
     LazyLock::new(|| [written(&part(&["A", "B", "Đà"], 0..50)), written(&part(&["B", "CONTRACT"], 50..100))]);
 
 /// The month of these customers: each has a record of Tv on the first day.
-fn part(contracts: &[&str], bytes: Range<u64>) -> MonthTable {
+fn part(contracts: &[&str], bytes_read: Range<u64>) -> MonthTable {
     let rules = Rules::preset("seed").expect("a built-in preset");
-    let n_rows = contracts.len() as u64;
-    let day = Day::new(1).expect("a day");
-    let mut counts = RecordCounts { read: n_rows, kept: n_rows, ..RecordCounts::default() };
-    counts.seconds[Category::Tv as usize] = i128::from(n_rows) * 60;
-    let whole = InputFile::whole("file:///lake/20220401.json".to_owned(), day, FILE_BYTES, "7".to_owned());
-    let file = InputFile { ranges: Vec::from([bytes]), ..whole };
-    let sums = AppSums { category: Some(Category::Tv), records: n_rows, seconds: i128::from(n_rows) * 60 };
-    let ledger =
-        LedgerDetail { files: Vec::from([FileLedger { file, counts }]), apps: [("CHANNEL".to_owned(), sums)].into() };
-    let rows = contracts.iter().map(|contract| Row { contract, days: 1, seconds: [0, 0, 0, 0, 60] });
-    let provenance = Provenance {
-        input_files: 1,
-        input_bytes: FILE_BYTES / 2,
-        ..Provenance::of(&rules)
-    };
-    let month = "2022-04".parse().expect("a month");
-    let meta = MonthMeta { month, etl_date: "2022-05-01".parse().expect("a day"), labels: &rules.labels, provenance };
-    Partial::from_rows(rows, ledger).finish(meta).expect("sums fit")
+    let made = Made { bytes_read, ..Made::of("2022-04", &rules) };
+    made.table(contracts.iter().map(|contract| Row { contract, days: 1, seconds: [0, 0, 0, 0, 60] }))
 }
 
 fn written(table: &MonthTable) -> Vec<u8> {

@@ -13,10 +13,10 @@ use super::parse;
 use super::retention::{Cohort, cohorts};
 use super::rows::Pattern;
 use crate::engine::columns::COLUMNS_WITH_DEVICES;
-use crate::engine::devices::DeviceRows;
 use crate::engine::month::MonthTable;
+use crate::engine::partial::Row;
 use crate::engine::rules::{Category, Rules};
-use crate::warehouse::fixture::month_table;
+use crate::made::{Made, with_device_counts};
 
 mod sqlite;
 
@@ -28,13 +28,9 @@ fn table(month: &str, people: &[Person]) -> MonthTable {
     people.sort();
     people.dedup_by(|a, b| a.0 == b.0);
     let rules = Rules::preset("default").expect("it is built in");
-    let customers: Vec<_> = people.iter().map(|(contract, seconds, _)| (contract.as_str(), *seconds, 1)).collect();
-    let mut table = month_table(month, &rules, &customers);
-    table.days = people.iter().map(|(_, _, mask)| *mask).collect();
-    table.activeness = people.iter().map(|(_, _, mask)| mask.count_ones() as u8).collect();
+    let rows = people.iter().map(|(contract, seconds, days)| Row { contract, days: *days, seconds: *seconds });
     let counts = people.iter().map(|(_, _, mask)| mask % 5).collect();
-    table.devices = Some(DeviceRows { counts, ..DeviceRows::default() });
-    table
+    with_device_counts(Made::of(month, &rules).table(rows), counts)
 }
 
 fn answer(text: &str, tables: &[MonthTable]) -> Result<Vec<String>, EvaluateError> {

@@ -16,18 +16,17 @@ use crate::engine::columns::{COLUMNS, Output, held_by, with_one_more};
 use crate::engine::month::MonthTable;
 use crate::engine::rules::Rules;
 use crate::fs::atomic::{self, StagedFile};
+use crate::made::{Customer, month_table};
 use crate::month_file;
-use crate::month_file::tests::month_of;
-use crate::warehouse::fixture::month_table;
 use crate::warehouse::{Missing, OpenOptions, RunClock, SqliteWarehouse, Warehouse as _, WarehouseUrl};
 
 /// Contract, seconds and active days.
 type Customers = BTreeMap<String, ([i64; 5], u8)>;
 
 fn table(customers: &Customers) -> MonthTable {
-    let customers: Vec<_> =
-        customers.iter().map(|(contract, (seconds, days))| (contract.as_str(), (1 << days) - 1, *seconds)).collect();
-    month_of(&customers)
+    let customers: Vec<Customer<'_>> =
+        customers.iter().map(|(contract, (seconds, days))| (contract.as_str(), *seconds, *days)).collect();
+    month_table("2022-04", &Rules::preset("seed").unwrap(), &customers)
 }
 
 /// The difference of two months, and the list of what differs.

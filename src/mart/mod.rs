@@ -239,8 +239,8 @@ mod tests {
     use crate::console::Progress;
     use crate::engine::ledger::Reason;
     use crate::engine::month::MonthTable;
-    use crate::engine::rules::Rules;
-    use crate::warehouse::fixture::{Customer, month_table, with_devices};
+    use crate::engine::rules::{Category, Rules};
+    use crate::made::{Customer, month_table, with_device_counts, with_devices};
     use crate::warehouse::{
         Beside, Meaning, Rivals, RunAudience, RunAudiencePair, RunClock, RunRecord, SqliteWarehouse,
     };
@@ -344,9 +344,10 @@ mod tests {
         );
         check(&tables::DEVICE_DISTRIBUTION, &[]);
         check(&tables::WATCH_TIME_SUMMARY, &[&format!("4|70|20|30|30|1|30|{}", share(30.0, 70.0))]);
-        let later: Vec<String> = (3..=30).map(|day| format!("2022-04-{day:02}|1|0|0|0|0|0|0|0")).collect();
-        let mut days = vec!["2022-04-01|4|4|40|0|0|0|0|40", "2022-04-02|3|4|0|5|5|0|20|30"];
-        days.extend(later.iter().map(String::as_str));
+        let between: Vec<String> = (3..30).map(|day| format!("2022-04-{day:02}|1|1|0|0|0|0|0|0")).collect();
+        let mut days = vec!["2022-04-01|4|4|0|0|0|0|0|0", "2022-04-02|3|6|10|5|5|0|20|40"];
+        days.extend(between.iter().map(String::as_str));
+        days.push("2022-04-30|1|1|30|0|0|0|0|30");
         check(&tables::DAILY_AUDIENCE, &days);
         check(
             &tables::DATA_QUALITY,
@@ -354,7 +355,7 @@ mod tests {
                 "bad_duration||0",
                 "duplicate_id||0",
                 "excluded||0",
-                "kept||8",
+                "kept||38",
                 "long_contract||0",
                 "malformed||1",
                 "negative_duration||0",
@@ -521,8 +522,7 @@ mod tests {
         let contracts: Vec<String> = (0..counts.len()).map(|n| format!("{n:02}")).collect();
         let customers: Vec<Customer<'_>> =
             contracts.iter().map(|contract| (contract.as_str(), [1, 0, 0, 0, 0], 1)).collect();
-        let mut table = with_devices(month_table("2022-04", &rules, &customers));
-        table.devices.as_mut().unwrap().counts = counts.to_vec();
+        let table = with_device_counts(month_table("2022-04", &rules, &customers), counts.to_vec());
         let mut warehouse = loaded(folder.path(), &[table]);
         let share = |n: f64| format!("{:?}", n / 12.0);
         let band = |name: &str, n: u32, devices: u32| format!("{name}|{n}|{}|{devices}", share(n.into()));
@@ -614,9 +614,10 @@ mod tests {
         let rules = Rules::preset("seed").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let large = 6_000_000_000_000_000_000;
-        let customers = [("A", [0, 0, 0, 0, large], 1), ("B", [0, 0, 0, 0, -large], 1), ("C", [0, 0, 0, 0, large], 1)];
+        let customers = ["A", "B", "C"].map(|contract| (contract, [0, 0, 0, 0, 1], 1));
         let mut warehouse = loaded(folder.path(), &[]);
-        let table = month_table("2022-04", &rules, &customers);
+        let mut table = month_table("2022-04", &rules, &customers);
+        table.seconds[Category::Tv as usize] = [large, -large, large].into_iter().collect();
         let clock = RunClock { started: "2022-05-01T00:00:00Z".parse().unwrap() };
         let error = warehouse.load(&table, clock, &Progress::hidden()).unwrap_err();
         assert!(matches!(error.fault(), Some(Fault::Overflow { .. })), "{error}");

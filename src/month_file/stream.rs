@@ -195,7 +195,7 @@ mod tests {
         let of = |key: &str| counters[key].clone();
         assert_eq!([of("task"), of("rows")], [3, 4]);
         assert_eq!([of("format"), of("month"), of("rules_name")], ["2", "2022-04", "seed"]);
-        assert_eq!(counters["ledger"]["read"], 6);
+        assert_eq!(counters["ledger"]["read"], 10);
         assert_eq!(counters["inputs"][0]["uri"], "file:///lake/20220401.json");
         let users: Vec<u64> =
             counters["days"].as_array().unwrap().iter().map(|day| day["active_users"].as_u64().unwrap()).collect();

@@ -14,7 +14,7 @@ use crate::engine::ledger::{AppSums, FileLedger, InputFile, LedgerDetail, Reason
 use crate::engine::month::{Contracts, MonthMeta, Provenance};
 use crate::engine::partial::{Partial, Row, RowStream};
 use crate::engine::rules::{Category, Rules};
-use crate::warehouse::fixture::HOSTILE_CONTRACTS;
+use crate::made::{HOSTILE_CONTRACTS, Made};
 
 mod merge;
 mod summed;
@@ -30,50 +30,10 @@ fn rules() -> Rules {
     Rules::preset("seed").unwrap()
 }
 
-/// The month of these customers, in order: a record for each of their days, with all their seconds in the last one; and
-/// of three rejected records two of an app without category.
 pub(crate) fn month_of(customers: &[Customer<'_>]) -> MonthTable {
     let rules = rules();
-    let mut counts: BTreeMap<Day, RecordCounts> = BTreeMap::new();
-    let mut apps: BTreeMap<String, AppSums> = BTreeMap::new();
-    let mut app = |name: &str, category, records, seconds| {
-        let sums = apps.entry(name.to_owned()).or_insert(AppSums { category, records: 0, seconds: 0 });
-        sums.records += records;
-        sums.seconds += i128::from(seconds);
-    };
-    for (_, days, seconds) in customers {
-        let of_customer: Vec<Day> = month().days().filter(|day| days >> day.index() & 1 == 1).collect();
-        let last = *of_customer.last().unwrap();
-        for day in of_customer {
-            let counts = counts.entry(day).or_default();
-            (counts.read, counts.kept) = (counts.read + 1, counts.kept + 1);
-            app("CHANNEL", Some(Category::Tv), 1, 0);
-        }
-        for (category, seconds) in Category::ALL.into_iter().zip(seconds) {
-            counts.get_mut(&last).unwrap().seconds[category as usize] += i128::from(*seconds);
-            let name = rules.record.apps.iter().find(|(_, of)| **of == category).unwrap().0;
-            app(if category == Category::Tv { "CHANNEL" } else { name }, Some(category), 0, *seconds);
-        }
-    }
-    let first = counts.entry(Day::new(1).unwrap()).or_default();
-    first.read += 3;
-    first.rejected[Reason::Malformed as usize] = 1;
-    first.rejected[Reason::UnmappedApp as usize] = 2;
-    app("\u{fffd}\"X", None, 2, -7);
-    let file = |(day, counts): (Day, RecordCounts)| FileLedger {
-        file: InputFile::whole(format!("file:///lake/202204{:02}.json", day.number()), day, 100, "7".to_owned()),
-        counts,
-    };
-    let ledger = LedgerDetail { files: counts.into_iter().map(file).collect(), apps };
-    let rows = customers.iter().map(|(contract, days, seconds)| Row { contract, days: *days, seconds: *seconds });
-    let provenance = Provenance {
-        engine: "viewmart test".to_owned(),
-        input_files: ledger.files.len() as u64,
-        input_bytes: 100 * ledger.files.len() as u64,
-        ..Provenance::of(&rules)
-    };
-    let meta = MonthMeta { month: month(), etl_date: "2022-05-01".parse().unwrap(), labels: &rules.labels, provenance };
-    Partial::from_rows(rows, ledger).finish(meta).unwrap()
+    let made = Made { unmapped: &[("\u{fffd}\"X", 2, -7)], ..Made::of("2022-04", &rules) };
+    made.table(customers.iter().map(|(contract, days, seconds)| Row { contract, days: *days, seconds: *seconds }))
 }
 
 fn written(table: &MonthTable, group_rows: usize) -> Vec<u8> {

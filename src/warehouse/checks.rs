@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::engine::columns::with_one_more;
     use crate::engine::rules::Rules;
-    use crate::warehouse::fixture::{Customer, month_table};
+    use crate::made::{Customer, month_table};
 
     fn table(customers: &[Customer<'_>]) -> MonthTable {
         month_table("2022-04", &Rules::preset("seed").unwrap(), customers)
@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn sums_of_every_part_of_a_month_must_fit() {
         let check = |customers: &[Customer<'_>], expected: Option<&str>| {
+            // Such a month is not made.
             let mut table = table(&[]);
-            // The fixture would add up in 64 bits.
             table.seconds =
                 std::array::from_fn(|category| customers.iter().map(|(_, seconds, _)| seconds[category]).collect());
             let found = refuse_overflow("sqlite:w", &table).map_err(|error| error.to_string());

@@ -16,8 +16,6 @@ mod beside;
 mod checks;
 pub mod error;
 mod fault;
-#[cfg(test)]
-pub(crate) mod fixture;
 mod meaning;
 pub mod mysql;
 mod open;

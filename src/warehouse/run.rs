@@ -14,7 +14,7 @@ use crate::engine::calendar::{Day, Month};
 use crate::engine::devices::Devices;
 use crate::engine::hex::hex;
 use crate::engine::ledger::{AppSums, Ids, InputFile, Ledger, Reason};
-use crate::engine::month::{DayActivity, MonthTable, Provenance};
+use crate::engine::month::{MonthTable, Provenance};
 use crate::engine::rules::Category;
 
 /// Most characters of what is said of an audience: more than people read, and what any server takes in one text.
@@ -127,7 +127,7 @@ pub struct RunDay {
     pub reason: Option<Reason>,
     /// How many.
     pub records: u64,
-    /// Files of the day that hold such a record; 0 where that is not known.
+    /// Files of the day that hold such a record.
     pub files: u64,
 }
 
@@ -154,8 +154,7 @@ pub struct RunWarning {
 }
 
 impl RunRecord {
-    /// A run that published `table`, as far as the table tells: a month that was read from a file of an older version
-    /// knows its kept records by day and its apps without a category alone.
+    /// A run that published `table`.
     pub fn of_table(table: &MonthTable, started: Timestamp) -> RunRecord {
         RunRecord {
             month: table.month,
@@ -268,10 +267,6 @@ impl RunRecord {
 
 /// What became of the records of each day.
 fn days_of(table: &MonthTable) -> Vec<RunDay> {
-    if table.detail.files.is_empty() {
-        let kept = |day: &DayActivity| RunDay { day: day.day, reason: None, records: day.records, files: 0 };
-        return table.activity.iter().map(kept).collect();
-    }
     let mut days: BTreeMap<(Day, Option<Reason>), RunDay> = BTreeMap::new();
     for file in &table.detail.files {
         let rejected = Reason::ALL.map(|reason| (Some(reason), file.counts.n_rejected_for(reason)));
@@ -288,25 +283,13 @@ fn days_of(table: &MonthTable) -> Vec<RunDay> {
 
 /// Records and seconds of each app.
 fn apps_of(table: &MonthTable) -> Vec<RunApp> {
-    let unmapped = || {
-        let app = |(app, records): (&String, &u64)| RunApp {
-            app: app.clone(),
-            category: None,
-            records: *records,
-            seconds: 0,
-        };
-        table.ledger.unmapped_app.iter().map(app).collect()
-    };
     let app = |(app, sums): (&String, &AppSums)| RunApp {
         app: app.clone(),
         category: sums.category,
         records: sums.records,
         seconds: sums.seconds,
     };
-    match table.detail.apps.is_empty() {
-        true => unmapped(),
-        false => table.detail.apps.iter().map(app).collect(),
-    }
+    table.detail.apps.iter().map(app).collect()
 }
 
 /// What tells these inputs, in the order of the ledger, from others: a hash of place, size, tag, day, bytes read and, where
@@ -347,7 +330,7 @@ mod tests {
     use super::*;
     use crate::engine::ledger::{FileLedger, RecordCounts};
     use crate::engine::rules::Rules;
-    use crate::warehouse::fixture::month_table;
+    use crate::made::month_table;
 
     fn record() -> RunRecord {
         let table = month_table("2022-04", &Rules::preset("default").unwrap(), &[("A", [1, 0, 0, 0, 2], 2)]);
@@ -371,13 +354,13 @@ mod tests {
         assert_eq!(value("Month"), &text("2022-04-01"));
         assert_eq!(value("Started"), &text("2022-05-01 01:02:03.004"));
         assert_eq!(value("Finished"), &text("2022-05-01 01:02:04.000"));
-        assert_eq!(value("RecordsKept"), &Value::Integer(2));
+        assert_eq!(value("RecordsKept"), &Value::Integer(3));
         assert_eq!(value("Rejected_unmapped_app"), &Value::Integer(2));
         assert_eq!(value("Rejected_excluded"), &Value::Integer(0));
         assert_eq!(value("Status"), &text("refused"));
         assert_eq!(value("ExitCode"), &Value::Integer(4));
         assert_eq!(value("Message"), &text("too many"));
-        assert_eq!(value("InputsSha256"), &text(""));
+        assert_eq!(value("InputsSha256"), &text(&record.inputs_sha256));
     }
 
     #[test]
@@ -390,7 +373,7 @@ mod tests {
         };
         table.detail.files = vec![file("file:///a", 2, 0), file("file:///b", 3, 1), file("file:///c", 0, 2)];
         let sums = AppSums { category: Some(Category::Tv), records: 5, seconds: 7 };
-        table.detail.apps.insert("KPLUS".into(), sums);
+        table.detail.apps = BTreeMap::from([("KPLUS".into(), sums)]);
         let of = |table: &MonthTable| RunRecord::of_table(table, Timestamp::UNIX_EPOCH);
         let record = of(&table);
         let day = Day::new(3).unwrap();
@@ -409,6 +392,7 @@ mod tests {
     fn details_are_rows_of_their_tables() {
         let mut record = record();
         record.days.clear();
+        record.apps.retain(|app| app.category.is_none());
         record.days.push(RunDay { day: Day::new(3).unwrap(), reason: None, records: 5, files: 2 });
         record.days.push(RunDay { day: Day::new(3).unwrap(), reason: Some(Reason::NoApp), records: 1, files: 1 });
         record.warnings.push(RunWarning { kind: "packing".into(), text: "gzip under .json".into() });

@@ -9,10 +9,11 @@ use viewmart::dashboard::tableau::{
     Connection, Contracts, RowFormat, Subject, TableRows, datasource, package, workbook,
 };
 use viewmart::engine::calendar::Month;
-use viewmart::engine::ledger::{Ledger, LedgerDetail};
-use viewmart::engine::month::{Contracts as ContractColumn, MonthTable, Provenance};
+use viewmart::engine::month::MonthTable;
 use viewmart::engine::rules::Rules;
 use viewmart::warehouse::ServerAddress;
+
+use crate::support::made::{Customer, month_table};
 
 /// Contracts that text formats trip over, in byte order.
 const HOSTILE: [&str; 14] =
@@ -24,40 +25,10 @@ fn month() -> Month {
 
 /// One row per hostile contract, with seconds up to the limit of 64 bits.
 fn table() -> MonthTable {
-    let rules = Rules::preset("default").expect("the built-in rules");
-    let mut contracts = ContractColumn::default();
-    let mut seconds: [Vec<i64>; 5] = Default::default();
-    let (mut total, mut most_watch, mut taste, mut activeness) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (row, contract) in HOSTILE.into_iter().enumerate() {
-        contracts.push(contract);
-        let first = if row == 0 { i64::MAX / 2 } else { 60 * row as i64 };
-        let of_row = [first, 0, row as i64, 0, 86_400];
-        for (column, seconds) in seconds.iter_mut().zip(of_row) {
-            column.push(seconds);
-        }
-        total.push(of_row.iter().sum());
-        most_watch
-            .push(rules.labels.most_watched(&of_row).map_or(MonthTable::NOTHING_WATCHED, |category| category as u8));
-        taste.push(rules.labels.taste(&of_row));
-        activeness.push(row as u8 + 1);
-    }
-    MonthTable {
-        month: month(),
-        etl_date: "2022-05-01".parse().expect("a date"),
-        contracts,
-        seconds: seconds.map(Into::into),
-        total: total.into(),
-        most_watch,
-        taste,
-        days: activeness.iter().map(|n_days| (1 << n_days) - 1).collect(),
-        activeness,
-        taste_labels: rules.labels.taste_labels(),
-        devices: None,
-        activity: Vec::new(),
-        ledger: Ledger::default(),
-        detail: LedgerDetail::default(),
-        provenance: Provenance::of(&rules),
-    }
+    let seconds = |row: usize| [if row == 0 { i64::MAX / 2 } else { 60 * row as i64 }, 0, row as i64, 0, 86_400];
+    let customers: Vec<Customer<'_>> =
+        HOSTILE.into_iter().enumerate().map(|(row, contract)| (contract, seconds(row), row as u8 + 1)).collect();
+    month_table("2022-04", &Rules::preset("default").expect("the built-in rules"), &customers)
 }
 
 /// What the checker must find in every archive: rows, sums and the contracts themselves.

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;
 
+pub mod made;
 pub mod ordinary;
 
 /// An empty folder in which the binary runs, free of the settings of whoever runs the tests.

@@ -415,8 +415,8 @@ impl Cells {
 mod tests {
     use super::*;
     use crate::console::Progress;
+    use crate::made::month_table;
     use crate::mart;
-    use crate::warehouse::fixture::month_table;
     use crate::warehouse::{Missing, RunClock, SqliteWarehouse};
 
     const CLOCK: RunClock = RunClock { started: jiff::Timestamp::UNIX_EPOCH };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::console::Progress;
 use crate::engine::rules::Rules;
+use crate::made::{Customer, month_table};
 use crate::mart;
-use crate::warehouse::fixture::{Customer, month_table};
 use crate::warehouse::{Missing, RunClock, SqliteWarehouse, Value};
 
 /// A customer's seconds and active days.

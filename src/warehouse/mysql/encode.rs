@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::engine::columns::with_one_more;
     use crate::engine::rules::Rules;
-    use crate::warehouse::fixture::month_table;
+    use crate::made::month_table;
 
     #[test]
     fn escapes() {

@@ -268,7 +268,7 @@ fn insert_bytes(max_packet_bytes: u64) -> usize {
 mod tests {
     use super::*;
     use crate::engine::rules::Rules;
-    use crate::warehouse::fixture::month_table;
+    use crate::made::month_table;
 
     fn month() -> MonthTable {
         let customers: Vec<(String, [i64; 5], u8)> = (0..20_000).map(|i| (format!("C{i:07}"), [i; 5], 1)).collect();

@@ -235,11 +235,11 @@ mod tests {
     use super::*;
     use crate::console::Progress;
     use crate::engine::rules::Rules;
+    use crate::made::{Customer, month_table, with_devices};
     use crate::mart;
-    use crate::warehouse::fixture::{Customer, month_table, with_devices};
     use crate::warehouse::{Dialect, RunClock, SqliteWarehouse, Value, Warehouse as _};
 
-    const CONTRACTS: [&str; 12] = ["\0", "\0\0", " ", "'", "A", "A ", "a", "{month}", "\\", "É", "é", "😀"];
+    const CONTRACTS: [&str; 12] = ["\0", "\0\0", " A", "'", "A", "A ", "a", "{month}", "\\", "É", "é", "😀"];
 
     fn loaded(folder: &Path) -> SqliteWarehouse {
         let mut warehouse = SqliteWarehouse::open(&folder.join("warehouse.db"), None).unwrap();

@@ -61,7 +61,7 @@ mod tests {
     use crate::console::Progress;
     use crate::dashboard::tableau::{RowSource, TableRows};
     use crate::engine::rules::Rules;
-    use crate::warehouse::fixture::month_table;
+    use crate::made::month_table;
     use crate::warehouse::{Missing, RunClock, Warehouse};
 
     const CONTRACTS: [&str; 9] = ["\u{0}", "A1", "A1 ", "\\N", "a'b", "a1", "e\u{301}", "é", "\u{1f600}"];

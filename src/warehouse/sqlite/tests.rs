@@ -10,7 +10,7 @@ use super::*;
 use crate::engine::columns::with_one_more;
 use crate::engine::devices::Devices;
 use crate::engine::rules::Rules;
-use crate::warehouse::fixture::{Customer, HOSTILE_CONTRACTS, month_table};
+use crate::made::{Customer, HOSTILE_CONTRACTS, month_table};
 use crate::warehouse::{CustomerRow, Meaning, RunClock, schema};
 
 const APRIL: &[Customer<'_>] =
@@ -62,16 +62,18 @@ fn every_table_and_view_holds_what_it_should() {
     ];
     assert_eq!(rows(&mut warehouse, ALL), expected);
     let days = rows(&mut warehouse, "SELECT * FROM {warehouse}.daily_activity");
-    assert_eq!(days[..2], ["2022-04-01|2022-04-01|3|3|10|0|0|0|0|10", "2022-04-01|2022-04-02|2|3|0|7|7|0|5|19"]);
-    assert_eq!((days.len(), days[29].as_str()), (30, "2022-04-01|2022-04-30|1|0|0|0|0|0|0|0"));
+    assert_eq!(days[..2], ["2022-04-01|2022-04-01|3|3|0|0|0|0|0|0", "2022-04-01|2022-04-02|2|3|10|0|0|0|5|15"]);
+    assert_eq!((days.len(), days[29].as_str()), (30, "2022-04-01|2022-04-30|1|2|0|7|7|0|0|14"));
     let run = rows(&mut warehouse, "SELECT * FROM {warehouse}.etl_run").remove(0);
     let run: Vec<&str> = run.split('|').collect();
     assert_eq!(run[..3], ["1", "2022-04-01", "2022-05-01 01:02:03.004"]);
     assert!(run[3] > run[2], "{run:?}");
-    assert_eq!(run[4..11], ["default", &rules().sha256, "viewmart test", "2", "1000", "9", "6"]);
+    assert_eq!(run[4..11], ["default", &rules().sha256, "viewmart test", "30", "3000", "38", "35"]);
     assert_eq!(run[11..20], ["1", "0", "0", "0", "0", "0", "0", "2", "0"]);
-    assert_eq!(run[20..], ["published", "0", "", &rules().to_toml(), "", "0"]);
-    assert_eq!(rows(&mut warehouse, "SELECT * FROM {warehouse}.etl_run_app"), ["1|X||2|0"]);
+    assert_eq!(run[20..24], ["published", "0", "", &rules().to_toml()]);
+    assert_eq!((run[24].len(), run[25]), (64, "0"));
+    let apps = ["1|BHD|Movie|1|10", "1|CHANNEL|Tv|32|5", "1|CHILD|Child|1|7", "1|SPORT|Sport|1|7", "1|X||2|0"];
+    assert_eq!(rows(&mut warehouse, "SELECT * FROM {warehouse}.etl_run_app"), apps);
     let seed = "SELECT Contract, MovieDuration, SportDuration, ChilDuration, RelaxDuration, TvDuration, \
                 TotalDuration, MostWatch, Tase, Activeness, Date FROM {warehouse}.customer_behavior_seed";
     let expected = expected.map(|row| row.replacen("2022-04-01|", "", 1));
@@ -107,7 +109,7 @@ fn a_rerun_replaces_its_month_and_no_other() {
     assert_eq!(rows(&mut warehouse, ALL)[0], "2022-04-01|Z|1|2|3|4|5|15|Tv|Relax_Movie_Child_Sport_Tv|9|2022-05-01");
     assert_eq!(rows(&mut warehouse, ALL)[1..], once[3..]);
     let runs = "SELECT Id, Month, RecordsKept FROM {warehouse}.etl_run";
-    let expected = ["1|2022-05-01|4", "2|2022-04-01|6", "3|2022-04-01|6", "4|2022-04-01|2"];
+    let expected = ["1|2022-05-01|4", "2|2022-04-01|35", "3|2022-04-01|35", "4|2022-04-01|13"];
     assert_eq!(rows(&mut warehouse, runs), expected);
     // A month without customers is a month too.
     load(&mut warehouse, &month_table("2022-04", &rules(), &[])).unwrap();
@@ -193,7 +195,7 @@ fn rows_that_contradict_the_ledger_are_not_published() {
     );
     check(
         |table| table.activity[0].records += 1,
-        "the number of records of daily_activity is 7 in the database, but 6 in the ledger; nothing was published",
+        "the number of records of daily_activity is 36 in the database, but 35 in the ledger; nothing was published",
     );
     check(
         |table| table.ledger.seconds[0] = 1 << 64,

@@ -8,12 +8,13 @@ use rusqlite::{Connection, Row, params};
 use serde_json::{Map, Value, json};
 
 use crate::support::Workplace;
+use crate::support::made::{Made, row};
 use viewmart::console::Progress;
 use viewmart::dashboard::html::{RenderOptions, render};
 use viewmart::dashboard::model::DashboardModel;
 use viewmart::engine::calendar::{Day, Month};
-use viewmart::engine::ledger::{Ledger, LedgerDetail, Reason};
-use viewmart::engine::month::{Contracts, DayActivity, MonthTable, Provenance};
+use viewmart::engine::ledger::Reason;
+use viewmart::engine::month::MonthTable;
 use viewmart::engine::rules::{Category, Rules};
 use viewmart::mart;
 use viewmart::warehouse::{RunClock, SqliteWarehouse, Warehouse as _};
@@ -95,10 +96,16 @@ fn write_expected(warehouse: &Path, months: &[Month], file: &Path) {
     fs::write(file, Value::from(expected).to_string()).expect("the numbers are written");
 }
 
-/// Customers with everything the page distinguishes: nothing watched, one category, all, ties, odd names.
+/// Customers with everything the page distinguishes: nothing watched, one category, all, ties, odd names. The last two days
+/// of the month were lost.
 fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
     let rules = Rules::preset("default").expect("the default rules");
-    let month: Month = name.parse().expect("a month");
+    let made = Made {
+        rejected: &[(Reason::NegativeDuration, 17)],
+        unmapped: &[("APP", 5, 0), ("<i>BIG</i>", 7, 0)],
+        ..Made::of(name, &rules)
+    };
+    let n_days = made.month.n_days() - 2;
     let mut state = seed;
     let mut random = |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -106,70 +113,17 @@ fn month_table(name: &str, n_customers: u64, seed: u64) -> MonthTable {
     };
     let mut names: Vec<String> = (0..n_customers).map(|i| format!("HND{i:06}")).collect();
     names.extend(["0", "<b>&amp;", "Trẻ em", "'\"", "a_b"].map(str::to_owned));
-    names.sort_unstable();
-    let mut contracts = Contracts::default();
-    let mut seconds: [Vec<i64>; 5] = Default::default();
-    let mut activeness = Vec::new();
-    let mut days: Vec<DayActivity> =
-        month.days().map(|day| DayActivity { day, active_users: 0, records: 0, seconds: [0; 5] }).collect();
-    for name in &names {
-        contracts.push(name);
-        let active = 1 + random(u64::from(month.n_days())) as usize;
-        activeness.push(active as u8);
-        for (category, column) in seconds.iter_mut().enumerate() {
-            let wanted = [25, 3, 15, 6, 95][category];
+    let customer = |name: &String| {
+        let active = 1 + random(u64::from(n_days)) as u8;
+        let seconds = [25, 3, 15, 6, 95].map(|wanted| {
             let amount = if random(100) < wanted { (random(2_000) * random(2_000) * random(3) / 3) as i64 } else { 0 };
-            column.push(amount * if name == "0" { 1_000 } else { 1 });
-            days[active - 1].seconds[category] += column[column.len() - 1];
-        }
-        for day in &mut days[..active] {
-            day.active_users += 1;
-            day.records += 1;
-        }
-    }
-    // The last days of the month were lost; what was watched on them counts for the last one left.
-    let lost = days.split_off(days.len() - 2);
-    for day in lost {
-        let last = days.last_mut().expect("a day");
-        last.records += day.records;
-        for (sum, seconds) in last.seconds.iter_mut().zip(day.seconds) {
-            *sum += seconds;
-        }
-    }
-    activeness.iter_mut().for_each(|active| *active = days.len().min(usize::from(*active)) as u8);
-    let row = |i: usize| -> [i64; 5] { std::array::from_fn(|category| seconds[category][i]) };
-    let rows: Vec<[i64; 5]> = (0..names.len()).map(row).collect();
-    let mut ledger = Ledger { kept: days.iter().map(|day| day.records).sum(), ..Ledger::default() };
-    ledger.rejected[Reason::NegativeDuration as usize] = 17;
-    ledger.rejected[Reason::UnmappedApp as usize] = 12;
-    ledger.unmapped_app = [("APP".to_owned(), 5), ("<i>BIG</i>".to_owned(), 7)].into();
-    ledger.read = ledger.kept + 29;
-    ledger.seconds = std::array::from_fn(|category| seconds[category].iter().map(|s| i128::from(*s)).sum());
-    MonthTable {
-        month,
-        etl_date: "2022-05-01".parse().expect("a date"),
-        total: rows.iter().map(|row| row.iter().sum()).collect(),
-        most_watch: rows
-            .iter()
-            .map(|row| rules.labels.most_watched(row).map_or(MonthTable::NOTHING_WATCHED, |category| category as u8))
-            .collect(),
-        taste: rows.iter().map(|row| rules.labels.taste(row)).collect(),
-        taste_labels: rules.labels.taste_labels(),
-        provenance: Provenance {
-            engine: "viewmart test".to_owned(),
-            input_files: days.len() as u64,
-            input_bytes: 123_456_789,
-            ..Provenance::of(&rules)
-        },
-        contracts,
-        seconds: seconds.map(Into::into),
-        days: activeness.iter().map(|n_days| (1 << n_days) - 1).collect(),
-        activeness,
-        devices: None,
-        activity: days,
-        ledger,
-        detail: LedgerDetail::default(),
-    }
+            amount * if name == "0" { 1_000 } else { 1 }
+        });
+        (seconds, active)
+    };
+    let watched: Vec<([i64; 5], u8)> = names.iter().map(customer).collect();
+    let customers = names.iter().zip(watched).map(|(name, (seconds, active))| row(&(name, seconds, active)));
+    made.table(customers)
 }
 
 fn expected(connection: &Connection, month: Month) -> Value {

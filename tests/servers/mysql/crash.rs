@@ -19,8 +19,9 @@ use viewmart::warehouse::{Meaning, Warehouse as _};
 use super::fixture::{
     Server, assert_finished, assert_one_of, clock, flavours, load_and_build, meaning_of, odd, options, shared,
 };
-use super::made::{random_month, with_devices};
+use super::made::random_month;
 use super::proxy::{Moment, POINTS, Proxy};
+use crate::support::made::with_devices;
 
 /// On two servers: a reader is an account with settings of its own.
 #[test]

@@ -16,9 +16,10 @@ use super::fixture::{
     Server, assert_message, assert_one_of, assert_rows, clock, flavours, load_and_build, n_staging_tables, options,
     take_lock,
 };
-use super::made::{random_month, with_devices};
+use super::made::random_month;
 use super::program::{PASSWORD, account, assert_customers, grant, load, load_command};
 use crate::support::Workplace;
+use crate::support::made::with_devices;
 
 #[test]
 fn two_runs_at_once_wait_for_each_other() {

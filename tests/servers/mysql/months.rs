@@ -8,7 +8,7 @@ use viewmart::mart::{self, months};
 use viewmart::warehouse::{Missing, SqliteWarehouse, Value, Warehouse};
 
 use super::fixture::{clock, everything, flavours, n_staging_tables};
-use super::made::{month_table, random_month};
+use super::made::{month_of, random_month};
 
 fn load_two_months(warehouse: &mut dyn Warehouse) -> [Month; 2] {
     [("2022-04", 300), ("2022-05", 200)].map(|(month, n_customers)| {
@@ -63,22 +63,22 @@ fn a_month_goes_from_warehouse_and_mart_and_no_other() {
 }
 
 /// A month of those customers of a hundred whose number is divided by one of `divisors`.
-fn month_of(month: &str, divisors: &[u64]) -> MonthTable {
+fn divided(month: &str, divisors: &[u64]) -> MonthTable {
     let customer = |n: &u64| divisors.iter().any(|divisor| n.is_multiple_of(*divisor));
-    let rows = (0..100).filter(customer).map(|n| {
+    let customers = (0..100).filter(customer).map(|n| {
         let seconds = std::array::from_fn(|category| ((n + divisors[0]) % (category as u64 + 2)) as i64 * 60);
-        (format!("C{n:02}"), (seconds, (n * divisors[0] % 28 + 1) as u8))
+        (format!("C{n:02}"), seconds, (n * divisors[0] % 28 + 1) as u8)
     });
-    month_table(month, rows.collect())
+    month_of(month, customers)
 }
 
 #[test]
 fn movement_is_the_same_on_every_server() {
     let months = [
-        month_of("2022-01", &[7]),
-        month_of("2022-02", &[2, 5]),
-        month_of("2022-03", &[3]),
-        month_of("2022-04", &[2, 3, 7]),
+        divided("2022-01", &[7]),
+        divided("2022-02", &[2, 5]),
+        divided("2022-03", &[3]),
+        divided("2022-04", &[2, 3, 7]),
     ];
     let fill = |warehouse: &mut dyn Warehouse| {
         mart::prepare(warehouse, Missing::Create).unwrap();
