@@ -1,7 +1,7 @@
 //! `viewmart bench`: the engine against this machine's own limit, by thread count.
 //!
 //! The limit is what it takes to look at every byte once: counting line ends over the mapped files, and for compressed
-//! files unpacking them and counting. Counts are checked before and after any clock is read.
+//! files decompressing them and counting. Counts are checked before and after any clock is read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,8 +27,8 @@ use crate::units::{grouped, size};
 /// Bytes that a thread counts at a time.
 const WINDOW_BYTES: usize = 16 << 20;
 
-/// The same of unpacked bytes, as the engine does.
-const UNPACKED_BYTES: usize = 256 << 10;
+/// The same of decompressed bytes, as the engine does.
+const CONTENT_BYTES: usize = 256 << 10;
 
 /// Medians of one thread count.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -161,11 +161,11 @@ fn line_ends_mapped(file: &DataFile) -> Result<u64, LakeError> {
 }
 
 fn line_ends_compressed(file: &DataFile) -> Result<u64, LakeError> {
-    let mut unpacked = compressed::open(file)?;
-    let (mut window, mut at) = (vec![0; HISTORY_BYTES + UNPACKED_BYTES], 0);
+    let mut decompressed = compressed::open(file)?;
+    let (mut window, mut at) = (vec![0; HISTORY_BYTES + CONTENT_BYTES], 0);
     let mut n_line_ends = 0;
     loop {
-        let end = unpacked.unpack(&mut window, at)?;
+        let end = decompressed.decompress(&mut window, at)?;
         n_line_ends += memchr::memchr_iter(b'\n', window.get(at..end).unwrap_or_default()).count() as u64;
         if end < window.len() {
             return Ok(n_line_ends);

@@ -52,20 +52,20 @@ impl Diagnosis {
     }
 
     /// The same as [`Diagnosis::next_for`] where the fields are read from `source`.
-    pub fn next_with_fields(&self, uri: &str, packing: Compression, source: FieldPlace) -> String {
-        let next = self.next_for(uri, packing);
+    pub fn next_with_fields(&self, uri: &str, compression: Compression, source: FieldPlace) -> String {
+        let next = self.next_for(uri, compression);
         match source {
             FieldPlace::Source => next,
             FieldPlace::Flat => WRAPPED_SOURCE.iter().fold(next, |next, (from, to)| next.replace(from, to)),
         }
     }
 
-    /// What to do next with the file of this name in the lake, whose bytes are packed so.
-    pub fn next_for(&self, uri: &str, packing: Compression) -> String {
+    /// What to do next with the file of this name in the lake, whose bytes are compressed so.
+    pub fn next_for(&self, uri: &str, compression: Compression) -> String {
         if !self.next.contains("FILE") {
             return self.next.to_owned();
         }
-        // The tools of these commands read files of this machine, and unpack nothing.
+        // The tools of these commands read files of this machine, and decompress nothing.
         let uri = uri.strip_prefix("file://").unwrap_or(uri);
         let (get, file, put) = match uri.rsplit_once('/') {
             Some((folder, name)) if folder.contains("://") => {
@@ -74,8 +74,8 @@ impl Diagnosis {
             }
             _ => (String::new(), uri, ""),
         };
-        let (unpack, file) = unpacked(file, packing);
-        format!("{get}{unpack}{}{put}", self.next.replace("FILE", &quoted(file)))
+        let (decompress, file) = decompressed(file, compression);
+        format!("{get}{decompress}{}{put}", self.next.replace("FILE", &quoted(file)))
     }
 }
 
@@ -83,9 +83,9 @@ impl Diagnosis {
 const WRAPPED_SOURCE: [(&str, &str); 4] =
     [(" and wrap the documents", ""), (" | {_source: .}'", "'"), ("._source.", "."), ("._source |=", ". |=")];
 
-/// What unpacks a file, to be read before what is done to it then, and its name then.
-fn unpacked(file: &str, packing: Compression) -> (String, &str) {
-    let (ending, tool, remove) = match packing {
+/// What decompresses a file, to be read before what is done to it then, and its name then.
+fn decompressed(file: &str, compression: Compression) -> (String, &str) {
+    let (ending, tool, remove) = match compression {
         Compression::None => return (String::new(), file),
         Compression::Gzip => (".gz", "gzip", ""),
         Compression::Zstd => (".zst", "zstd", " --rm"),
@@ -94,9 +94,9 @@ fn unpacked(file: &str, packing: Compression) -> (String, &str) {
     let stem = stem.filter(|(_, last)| last.eq_ignore_ascii_case(ending)).map(|(stem, _)| stem);
     let word = quoted(file);
     match stem {
-        Some(stem) => (format!("unpack it ({tool} -d{remove} {word}), then "), stem),
+        Some(stem) => (format!("decompress it ({tool} -d{remove} {word}), then "), stem),
         // The tools take no file of another ending, but what they read.
-        None => (format!("unpack it ({tool} -dc < {word} > {word}.new && mv {word}.new {word}), then "), file),
+        None => (format!("decompress it ({tool} -dc < {word} > {word}.new && mv {word}.new {word}), then "), file),
     }
 }
 

@@ -352,9 +352,9 @@ impl Judge<'_> {
     }
 }
 
-/// The bytes of a file, unpacked where that is known.
+/// The bytes of a file, decompressed where that is known.
 fn n_content_bytes(file: &FileLedger) -> u64 {
-    match file.counts.bytes.unpacked {
+    match file.counts.bytes.content {
         0 => file.file.n_bytes_read(),
         n_bytes => n_bytes,
     }

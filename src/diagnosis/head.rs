@@ -7,7 +7,7 @@ use super::{Recogniser, is_base64, text};
 
 /// From the specific to the general: the first that matches counts.
 pub(super) const HEADS: [Recogniser; 47] = [
-    (is_packed, COMPRESSED),
+    (is_compressed, COMPRESSED),
     (|head| head.starts_with(b"BZh"), BZIP2),
     (|head| head.starts_with(b"\xfd7zXZ\0"), XZ),
     (|head| head.starts_with(b"\x04\x22\x4d\x18"), LZ4),
@@ -56,7 +56,7 @@ pub(super) const HEADS: [Recogniser; 47] = [
     (is_base64, BASE64),
 ];
 
-fn is_packed(head: &[u8]) -> bool {
+fn is_compressed(head: &[u8]) -> bool {
     head.starts_with(b"\x1f\x8b") || head.starts_with(b"\x28\xb5\x2f\xfd")
 }
 

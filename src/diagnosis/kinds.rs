@@ -89,28 +89,30 @@ const fn kind(what: &'static str, next: &'static str) -> Diagnosis {
 // Files that are no text.
 
 pub(super) const COMPRESSED: Diagnosis = kind(
-    "gzip or Zstandard data that is packed once more, or lies behind other bytes",
-    "unpack it by hand to see what it is: gzip -dc FILE | head, zstd -dc FILE | head",
+    "gzip or Zstandard data that is compressed once more, or lies behind other bytes",
+    "decompress it by hand to see what it is: gzip -dc FILE | head, zstd -dc FILE | head",
 );
-pub(super) const BZIP2: Diagnosis =
-    kind("bzip2 data; packed files are read as gzip and Zstandard", "repack it: bzip2 -dc FILE | gzip > FILE.gz");
+pub(super) const BZIP2: Diagnosis = kind(
+    "bzip2 data; compressed files are read as gzip and Zstandard",
+    "recompress it: bzip2 -dc FILE | gzip > FILE.gz",
+);
 pub(super) const XZ: Diagnosis =
-    kind("xz data; packed files are read as gzip and Zstandard", "repack it: xz -dc FILE | gzip > FILE.gz");
+    kind("xz data; compressed files are read as gzip and Zstandard", "recompress it: xz -dc FILE | gzip > FILE.gz");
 pub(super) const LZ4: Diagnosis =
-    kind("lz4 data; packed files are read as gzip and Zstandard", "repack it: lz4 -dc FILE | gzip > FILE.gz");
+    kind("lz4 data; compressed files are read as gzip and Zstandard", "recompress it: lz4 -dc FILE | gzip > FILE.gz");
 pub(super) const LZO: Diagnosis =
-    kind("lzo data; packed files are read as gzip and Zstandard", "repack it: lzop -dc FILE | gzip > FILE.gz");
+    kind("lzo data; compressed files are read as gzip and Zstandard", "recompress it: lzop -dc FILE | gzip > FILE.gz");
 pub(super) const SNAPPY: Diagnosis = kind(
-    "snappy data; packed files are read as gzip and Zstandard",
+    "snappy data; compressed files are read as gzip and Zstandard",
     "write the files with gzip or Zstandard, in Spark .option(\"compression\", \"zstd\")",
 );
 pub(super) const ZIP: Diagnosis = kind(
     "a zip archive (or an Excel workbook)",
-    "unpack it: unzip -p FILE > FILE.new && mv FILE.new FILE; save a workbook as CSV",
+    "extract it: unzip -p FILE > FILE.new && mv FILE.new FILE; save a workbook as CSV",
 );
-pub(super) const SEVEN_ZIP: Diagnosis = kind("a 7z archive", "unpack it: 7z x FILE");
-pub(super) const RAR: Diagnosis = kind("a rar archive", "unpack it: unrar x FILE");
-pub(super) const TAR: Diagnosis = kind("a tar archive", "unpack it: tar -xf FILE");
+pub(super) const SEVEN_ZIP: Diagnosis = kind("a 7z archive", "extract it: 7z x FILE");
+pub(super) const RAR: Diagnosis = kind("a rar archive", "extract it: unrar x FILE");
+pub(super) const TAR: Diagnosis = kind("a tar archive", "extract it: tar -xf FILE");
 pub(super) const PARQUET: Diagnosis = kind(
     "a Parquet file",
     "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('/dev/stdin')) TO '/dev/stdout' (FORMAT json)\" < FILE > FILE.new && mv FILE.new FILE",
@@ -138,8 +140,8 @@ pub(super) const PICKLE: Diagnosis = kind(
     "write it as NDJSON, in Python pandas.read_pickle(...).to_json(..., orient='records', lines=True)",
 );
 pub(super) const COMPRESS: Diagnosis = kind(
-    "data packed by compress; packed files are read as gzip and Zstandard",
-    "repack it: gzip -dc < FILE | gzip > FILE.gz",
+    "compress data (.Z); compressed files are read as gzip and Zstandard",
+    "recompress it: gzip -dc < FILE | gzip > FILE.gz",
 );
 pub(super) const BASE64: Diagnosis = kind("text in base64", "decode it: base64 -d FILE > FILE.new && mv FILE.new FILE");
 pub(super) const UTF16: Diagnosis =
@@ -217,7 +219,7 @@ pub(super) const TEXT_SEQUENCE: Diagnosis = kind(
 );
 pub(super) const JSON_TEXT: Diagnosis = kind(
     "JSON that is a text itself, with all quotes escaped",
-    "unpack the text: jq -c fromjson FILE > FILE.new && mv FILE.new FILE",
+    "parse the text: jq -c fromjson FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const COMMA_BEHIND: Diagnosis = kind(
     "a record with a comma behind it, as the lines of a JSON array have",
@@ -250,7 +252,7 @@ pub(super) const FIELDS: Diagnosis = kind(
 );
 pub(super) const SOURCE_IS_TEXT: Diagnosis = kind(
     "a record whose `_source` is a text that holds the object",
-    "unpack the text: jq -c '._source |= fromjson' FILE > FILE.new && mv FILE.new FILE",
+    "parse the text: jq -c '._source |= fromjson' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const SOURCE_IS_ARRAY: Diagnosis = kind(
     "a record whose `_source` is an array that holds the object",
@@ -258,7 +260,7 @@ pub(super) const SOURCE_IS_ARRAY: Diagnosis = kind(
 );
 pub(super) const TEXT_IN_OBJECT: Diagnosis = kind(
     "a record in a text of another object, as log shippers and containers write it",
-    "unpack it: jq -c 'first(.[] | strings | select(ltrimstr(\" \") | startswith(\"{\"))) | fromjson' FILE > FILE.new && mv FILE.new FILE",
+    "parse it: jq -c 'first(.[] | strings | select(ltrimstr(\" \") | startswith(\"{\"))) | fromjson' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const ENVELOPE: Diagnosis = kind(
     "a record within another object, as message queues write it",

@@ -92,25 +92,25 @@ fn nothing_is_said_of_good_data() {
 #[test]
 fn a_command_fits_the_name_of_the_file() {
     use Compression::{Gzip, None, Zstd};
-    let check = |file: &str, packing, expected: &str| assert_eq!(PRETTY_JSON.next_for(file, packing), expected);
+    let check = |file: &str, compression, expected: &str| assert_eq!(PRETTY_JSON.next_for(file, compression), expected);
     let write = |file: &str| format!("write one record a line: jq -c . {file} > {file}.new && mv {file}.new {file}");
     check("lake/20220401.json", None, &write("lake/20220401.json"));
     check("a b.json", None, &write("'a b.json'"));
     check("it's.json", None, &write("'it'\\''s.json'"));
-    // How it is packed decides, not the ending.
-    let unpacked = |how: &str, file: &str| format!("unpack it ({how}), then {}", write(file));
-    check("x.json.gz", Gzip, &unpacked("gzip -d x.json.gz", "x.json"));
-    check("x.json.ZST", Zstd, &unpacked("zstd -d --rm x.json.ZST", "x.json"));
+    // How it is compressed decides, not the ending.
+    let decompressed = |how: &str, file: &str| format!("decompress it ({how}), then {}", write(file));
+    check("x.json.gz", Gzip, &decompressed("gzip -d x.json.gz", "x.json"));
+    check("x.json.ZST", Zstd, &decompressed("zstd -d --rm x.json.ZST", "x.json"));
     check("x.json.gz", None, &write("x.json.gz"));
-    check("x.json", Gzip, &unpacked("gzip -dc < x.json > x.json.new && mv x.json.new x.json", "x.json"));
-    check("x.gz", Zstd, &unpacked("zstd -dc < x.gz > x.gz.new && mv x.gz.new x.gz", "x.gz"));
+    check("x.json", Gzip, &decompressed("gzip -dc < x.json > x.json.new && mv x.json.new x.json", "x.json"));
+    check("x.gz", Zstd, &decompressed("zstd -dc < x.gz > x.gz.new && mv x.gz.new x.gz", "x.gz"));
     // What lies in HDFS is worked on here.
     let get =
         |uri: &str, then: &str| format!("get it (hdfs dfs -get {uri}), then {then}; then put it back in its place");
     check("file:///l/1.json", None, &write("/l/1.json"));
     check("hdfs://nn/l/1.json", None, &get("hdfs://nn/l/1.json", &write("1.json")));
     check("hdfs://nn/l/a b.json", None, &get("'hdfs://nn/l/a b.json'", &write("'a b.json'")));
-    check("viewfs://c/1.json.gz", Gzip, &get("viewfs://c/1.json.gz", &unpacked("gzip -d 1.json.gz", "1.json")));
+    check("viewfs://c/1.json.gz", Gzip, &get("viewfs://c/1.json.gz", &decompressed("gzip -d 1.json.gz", "1.json")));
     assert_eq!(
         PARQUET.next_for("l m/1.json", None),
         "write it as NDJSON, in Spark df.write.json(...), or: duckdb -c \"COPY (FROM read_parquet('/dev/stdin')) TO \
@@ -129,10 +129,10 @@ fn a_command_fits_the_name_of_the_file() {
         "drop the action lines: jq -c 'select(length > 1 or ([has(\"index\", \"create\", \"update\", \"delete\")] | any | not))' x",
     );
     // What is not about one file names none.
-    for (packing, file) in [(None, "B09a/20220401.json"), (Gzip, "20220401.json.gz")] {
-        assert_eq!(CSV_AS_NDJSON.next_for(file, packing), "rename it to .csv, or give --format csv");
+    for (compression, file) in [(None, "B09a/20220401.json"), (Gzip, "20220401.json.gz")] {
+        assert_eq!(CSV_AS_NDJSON.next_for(file, compression), "rename it to .csv, or give --format csv");
         assert_eq!(
-            FRACTION.read_leniently().next_for(file, packing),
+            FRACTION.read_leniently().next_for(file, compression),
             "read it as it is with a rules file that has extends = \"default\", [record] and types = \"lenient\" \
              (--rules RULES.toml)"
         );

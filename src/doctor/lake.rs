@@ -77,7 +77,7 @@ struct Look<'a> {
     rejects: Rejects,
     /// What files are that are something else, by name.
     known: BTreeMap<String, Diagnosis>,
-    /// The files that could be read, packed as they say themselves.
+    /// The files that could be read, compressed as they say themselves.
     files: Vec<DataFile>,
     /// Size and both ends of each file, as one number; files are named by their place in the listing.
     prints: Vec<(usize, [u8; 32])>,
@@ -305,7 +305,7 @@ fn has_hidden_zeros(ends: &Ends) -> bool {
     ends.file.compression == Compression::None && !ends.is_whole && !is_read && n_zeros >= MIN_ZEROS
 }
 
-/// Days whose files have far fewer or far more bytes than those of others, where all are written and packed alike.
+/// Days whose files have far fewer or far more bytes than those of others, where all are written and compressed alike.
 fn odd_days_by_size(listing: &Listing) -> impl Iterator<Item = String> {
     let kinds: BTreeSet<_> = listing.files.iter().map(|file| (file.format as u8, file.compression as u8)).collect();
     let mut by_day: BTreeMap<Day, u64> = BTreeMap::new();

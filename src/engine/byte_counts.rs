@@ -8,8 +8,9 @@ use crate::engine::scan::record::MAX_LINE_BYTES;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ByteCounts {
-    /// Bytes of packed files once unpacked; of plain files their size says it.
-    pub unpacked: u64,
+    /// Bytes of compressed files once decompressed; of plain files their size says it.
+    #[serde(rename = "unpacked")]
+    pub content: u64,
     /// Those of malformed records of [`ByteCounts::MIN_LONG`] and more.
     pub long_malformed: u64,
     /// Those of the longest malformed record of them.
@@ -46,7 +47,7 @@ impl ByteCounts {
 
     /// Adds those of other records.
     pub fn add(&mut self, other: &ByteCounts) {
-        self.unpacked = self.unpacked.saturating_add(other.unpacked);
+        self.content = self.content.saturating_add(other.content);
         self.long_malformed = self.long_malformed.saturating_add(other.long_malformed);
         self.longest_malformed = self.longest_malformed.max(other.longest_malformed);
         self.nul = self.nul.saturating_add(other.nul);

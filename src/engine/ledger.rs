@@ -266,7 +266,7 @@ pub struct InputFile {
     /// Which of its stored bytes were read: ascending, apart from each other. A compressed file is
     /// read whole.
     pub ranges: Vec<Range<u64>>,
-    /// What is odd about it, each in a few words, such as packing that belies its ending.
+    /// What is odd about it, each in a few words, such as compression that belies its ending.
     pub facts: BTreeSet<String>,
     /// What became of records with an `_id` that was there before on that day. Where each counts
     /// once, all files of the day were read together.
@@ -295,7 +295,7 @@ impl InputFile {
         }
     }
 
-    /// Notes something odd at a place, counted unpacked; the first place is remembered.
+    /// Notes something odd at a place, counted decompressed; the first place is remembered.
     pub fn note_first(&mut self, fact: Fact, offset: u64) {
         let first = self.place_of(fact).map_or(offset, |first| first.min(offset));
         self.facts.retain(|known| !known.starts_with(fact.text()));
@@ -318,17 +318,17 @@ impl InputFile {
         self.facts.iter().map(String::as_str).filter(move |fact| !fact.starts_with(READ_AS) && !has_place(fact))
     }
 
-    /// The first place where this is odd, unpacked.
+    /// The first place where this is odd, decompressed.
     pub fn place_of(&self, fact: Fact) -> Option<u64> {
         self.facts.iter().find_map(|known| known.strip_prefix(fact.text())?.parse().ok())
     }
 
-    /// Where the quote stands, unpacked, that is still open at its end.
+    /// Where the quote stands, decompressed, that is still open at its end.
     pub fn open_quote(&self) -> Option<u64> {
         self.place_of(Fact::OpenQuote)
     }
 
-    /// Where the quote stands, unpacked, that opens the first field with rows of the file in it, other than the one that
+    /// Where the quote stands, decompressed, that opens the first field with rows of the file in it, other than the one that
     /// is open at its end.
     pub fn swallowed_rows(&self) -> Option<u64> {
         self.place_of(Fact::SwallowedRows).filter(|place| self.open_quote() != Some(*place))

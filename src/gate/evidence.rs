@@ -9,7 +9,7 @@ use crate::engine::ledger::{Fact, FileLedger, InputFile, Reason};
 use crate::engine::rules::FieldPlace;
 use crate::engine::scan::lines::without_return;
 use crate::engine::scan::reject::{MAX_RAW_BYTES, Reject, Rejects};
-use crate::lake::read::{compressed, packing};
+use crate::lake::read::{compressed, magic};
 use crate::lake::{Compression, DataFile, Format};
 use crate::units::in_one_line;
 
@@ -48,13 +48,13 @@ pub struct Example {
     pub reason: Reason,
     /// The file, as the user named it.
     pub file: String,
-    /// How its bytes are packed, whatever its name says.
-    pub packing: Compression,
+    /// How its bytes are compressed, whatever its name says.
+    pub compression: Compression,
     /// Its line, counted from 1, where the file could be read again.
     pub line: Option<u64>,
     /// Where it should have its fields.
     pub source: FieldPlace,
-    /// Its first byte, unpacked.
+    /// Its first byte, decompressed.
     pub offset: u64,
     /// The start of its text.
     pub excerpt: String,
@@ -130,7 +130,7 @@ impl<'a> Evidence<'a> {
         place(self.name(file), line, offset)
     }
 
-    /// The names of those of `files` whose last record is cut off: it is malformed, and ends where the file does. Packed
+    /// The names of those of `files` whose last record is cut off: it is malformed, and ends where the file does. Compressed
     /// files do not tell; a stream that is cut off is an error.
     pub(super) fn cut_off(&self, files: &[&FileLedger]) -> Vec<String> {
         let Some(rejects) = self.rejects else { return Vec::new() };
@@ -187,7 +187,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn example(&self, file: &DataFile, of: &InputFile, reject: &Reject<'_>) -> Example {
-        let file = &packing::as_packed(file.clone()).0;
+        let file = &magic::as_stored(file.clone()).0;
         let of_file = || match (reject.reason, self.source) {
             (Reason::Malformed, _) | (Reason::NoContract, FieldPlace::Flat) => self.diagnosis_of(file),
             _ => None,
@@ -204,7 +204,7 @@ impl<'a> Evidence<'a> {
         Example {
             reason: reject.reason,
             file: file.uri.clone(),
-            packing: file.compression,
+            compression: file.compression,
             source: self.source,
             line: line_of(file, reject.offset),
             offset: reject.offset,
@@ -217,7 +217,7 @@ impl<'a> Evidence<'a> {
 impl Example {
     /// What to do about it.
     pub fn next(&self) -> Option<String> {
-        self.diagnosis.map(|diagnosis| diagnosis.next_with_fields(&self.file, self.packing, self.source))
+        self.diagnosis.map(|diagnosis| diagnosis.next_with_fields(&self.file, self.compression, self.source))
     }
 }
 
@@ -252,12 +252,12 @@ fn excerpt(raw: &[u8]) -> String {
     if raw.len() > 4 * EXCERPT_CHARS + 4 { shown + "…" } else { shown }
 }
 
-/// The file from its start, unpacked; none where it can no longer be read.
+/// The file from its start, decompressed; none where it can no longer be read.
 fn open(file: &DataFile) -> Option<compressed::CompressedFile> {
-    compressed::open(&packing::as_packed(file.clone()).0).ok()
+    compressed::open(&magic::as_stored(file.clone()).0).ok()
 }
 
-/// The first bytes of the file, unpacked; none where it can no longer be read.
+/// The first bytes of the file, decompressed; none where it can no longer be read.
 fn head(file: &DataFile) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     open(file)?.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;

@@ -40,7 +40,7 @@ pub fn equal_files(
     Ok(warnings)
 }
 
-/// What files of one day have in common that seem to hold the same records, however they are written and packed.
+/// What files of one day have in common that seem to hold the same records, however they are written and compressed.
 type Counts = (Day, u64, u64, [u64; Reason::ALL.len()], [i128; Category::ALL.len()]);
 
 /// A warning for files of which an earlier one of the day has as many records, as many of them kept and rejected for each

@@ -63,7 +63,7 @@ pub struct GenerateOptions {
     pub seed: u64,
     /// Format of the records.
     pub format: Format,
-    /// Packing of the files.
+    /// Compression of the files.
     pub compression: Compression,
     /// Faults.
     pub dirt: Dirt,
@@ -87,7 +87,7 @@ impl GenerateOptions {
         })
     }
 
-    /// About how many bytes of NDJSON this makes before packing: the length of a progress bar.
+    /// About how many bytes of NDJSON this makes before compression: the length of a progress bar.
     pub fn expected_bytes(&self) -> u64 {
         let n_days = u64::from(self.n_days.unwrap_or(self.month.n_days()));
         let records = self.n_contracts * n_days * calibration::MILLIRECORDS_PER_CONTRACT_DAY / 1_000;
@@ -103,13 +103,13 @@ impl GenerateOptions {
             Format::Ndjson => "json",
             Format::Csv => "csv",
         };
-        let packing = match self.compression {
+        let compression = match self.compression {
             Compression::None => "",
             Compression::Gzip => ".gz",
             Compression::Zstd => ".zst",
         };
         let month = self.month.first_day();
-        format!("{:04}{:02}{:02}.{format}{packing}", month.year(), month.month(), day.number())
+        format!("{:04}{:02}{:02}.{format}{compression}", month.year(), month.month(), day.number())
     }
 }
 
@@ -120,7 +120,7 @@ pub struct GenerateSummary {
     pub files: Vec<PathBuf>,
     /// Records in all of them.
     pub n_records: u64,
-    /// Their bytes before packing.
+    /// Their bytes before compression.
     pub n_bytes: u64,
     /// Their bytes on the disk.
     pub n_stored_bytes: u64,
@@ -128,7 +128,7 @@ pub struct GenerateSummary {
     pub elapsed_s: f64,
 }
 
-/// Writes the month, a file a day. `progress` advances by bytes before packing, up to about
+/// Writes the month, a file a day. `progress` advances by bytes before compression, up to about
 /// [`GenerateOptions::expected_bytes`].
 ///
 /// Each file appears under its name once it is whole.
@@ -258,39 +258,39 @@ fn output(path: &Path, doing: &'static str, source: io::Error) -> Error {
 struct DayFile {
     buffer: Vec<u8>,
     n_bytes: u64,
-    packer: Packer,
+    compressor: Compressor,
 }
 
-enum Packer {
+enum Compressor {
     None(NamedTempFile),
     Gzip(Box<flate2::write::GzEncoder<Pieces>>),
     Zstd(zstd::Encoder<'static, Pieces>),
 }
 
-/// Gathers small writes of a packer.
+/// Gathers small writes of a compressor.
 type Pieces = io::BufWriter<NamedTempFile>;
 
 impl DayFile {
     fn create(folder: &Path, compression: Compression) -> io::Result<DayFile> {
         let file = new_part(folder, NEW_FILE_MODE)?;
         let pieces = |file| io::BufWriter::with_capacity(WRITE_BYTES, file);
-        let packer = match compression {
-            Compression::None => Packer::None(file),
+        let compressor = match compression {
+            Compression::None => Compressor::None(file),
             Compression::Gzip => {
-                Packer::Gzip(Box::new(flate2::write::GzEncoder::new(pieces(file), flate2::Compression::new(6))))
+                Compressor::Gzip(Box::new(flate2::write::GzEncoder::new(pieces(file), flate2::Compression::new(6))))
             }
-            Compression::Zstd => Packer::Zstd(zstd::Encoder::new(pieces(file), 3)?),
+            Compression::Zstd => Compressor::Zstd(zstd::Encoder::new(pieces(file), 3)?),
         };
-        Ok(DayFile { buffer: Vec::with_capacity(WRITE_BYTES + MAX_LINE_BYTES), n_bytes: 0, packer })
+        Ok(DayFile { buffer: Vec::with_capacity(WRITE_BYTES + MAX_LINE_BYTES), n_bytes: 0, compressor })
     }
 
     /// Writes the first [`WRITE_BYTES`] of the buffer and keeps the rest: every write begins at a multiple of it.
     fn write_piece(&mut self, progress: &Progress) -> io::Result<()> {
         let n = self.buffer.len().min(WRITE_BYTES);
-        match &mut self.packer {
-            Packer::None(file) => file.write_all(&self.buffer[..n])?,
-            Packer::Gzip(packer) => packer.write_all(&self.buffer[..n])?,
-            Packer::Zstd(packer) => packer.write_all(&self.buffer[..n])?,
+        match &mut self.compressor {
+            Compressor::None(file) => file.write_all(&self.buffer[..n])?,
+            Compressor::Gzip(compressor) => compressor.write_all(&self.buffer[..n])?,
+            Compressor::Zstd(compressor) => compressor.write_all(&self.buffer[..n])?,
         }
         self.buffer.copy_within(n.., 0);
         self.buffer.truncate(self.buffer.len() - n);
@@ -299,16 +299,16 @@ impl DayFile {
         Ok(())
     }
 
-    /// Gives the file its name. Bytes before packing and on the disk.
+    /// Gives the file its name. Bytes before compression and on the disk.
     fn finish(mut self, path: &Path, progress: &Progress) -> io::Result<(u64, u64)> {
         while !self.buffer.is_empty() {
             self.write_piece(progress)?;
         }
         let whole = |pieces: Pieces| pieces.into_inner().map_err(io::IntoInnerError::into_error);
-        let file = match self.packer {
-            Packer::None(file) => file,
-            Packer::Gzip(packer) => whole(packer.finish()?)?,
-            Packer::Zstd(packer) => whole(packer.finish()?)?,
+        let file = match self.compressor {
+            Compressor::None(file) => file,
+            Compressor::Gzip(compressor) => whole(compressor.finish()?)?,
+            Compressor::Zstd(compressor) => whole(compressor.finish()?)?,
         };
         let n_stored_bytes = file.as_file().metadata()?.len();
         if let Some(permissions) = target::permissions(path) {
@@ -338,22 +338,22 @@ mod tests {
         generate(options, &Progress::hidden()).unwrap()
     }
 
-    /// Unpacked content of every file by name without packing.
+    /// Decompressed content of every file by name without compression.
     fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         let mut contents = BTreeMap::new();
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            let packed = fs::read(&path).unwrap();
+            let compressed = fs::read(&path).unwrap();
             let mut bytes = Vec::new();
             let name = if let Some(name) = name.strip_suffix(".gz") {
-                flate2::read::MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut bytes).unwrap();
+                flate2::read::MultiGzDecoder::new(compressed.as_slice()).read_to_end(&mut bytes).unwrap();
                 name.to_owned()
             } else if let Some(name) = name.strip_suffix(".zst") {
-                bytes = zstd::decode_all(packed.as_slice()).unwrap();
+                bytes = zstd::decode_all(compressed.as_slice()).unwrap();
                 name.to_owned()
             } else {
-                bytes = packed;
+                bytes = compressed;
                 name
             };
             contents.insert(name, bytes);

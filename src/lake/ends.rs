@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::read::compressed::{self, CompressedFile};
-use super::read::packing;
+use super::read::magic;
 use super::{Compression, DataFile, Lake, LakeError, LakeErrorKind};
 
 /// Bytes that are looked at of either end of a file.
@@ -12,11 +12,11 @@ pub const END_BYTES: usize = 64 << 10;
 /// Both ends of a file.
 #[derive(Clone, Debug)]
 pub struct Ends {
-    /// The file, packed as its first bytes say.
+    /// The file, compressed as its first bytes say.
     pub file: DataFile,
-    /// What is odd about its packing.
+    /// What is odd about its compression.
     pub fact: Option<&'static str>,
-    /// Its first bytes, unpacked.
+    /// Its first bytes, decompressed.
     pub head: Vec<u8>,
     /// Whether that is all of it, read to a sound end.
     pub is_whole: bool,
@@ -52,7 +52,7 @@ impl Lake {
             Some(start) if !is_small => first(open(&plain, start)?, END_BYTES)?,
             _ => stored[stored.len().saturating_sub(END_BYTES)..].to_vec(),
         };
-        let (file, fact) = packing::as_start_says(file.clone(), &stored);
+        let (file, fact) = magic::as_start_says(file.clone(), &stored);
         if file.compression == Compression::None {
             return Ok(Ends { file, fact, head: stored, is_whole: is_small, tail });
         }
@@ -61,14 +61,14 @@ impl Lake {
         Ok(Ends { file, fact, head, is_whole, tail })
     }
 
-    /// A file of this lake as its first bytes say it is packed, read where it lies.
+    /// A file of this lake as its first bytes say it is compressed, read where it lies.
     ///
     /// # Errors
     /// It cannot be opened or read.
-    pub fn as_packed(&self, file: &DataFile) -> Result<DataFile, LakeError> {
+    pub fn as_stored(&self, file: &DataFile) -> Result<DataFile, LakeError> {
         let plain = DataFile { compression: Compression::None, ..file.clone() };
-        let start = first(self.opener(file)?(&plain, 0)?, packing::START_BYTES)?;
-        Ok(packing::as_start_says(file.clone(), &start).0)
+        let start = first(self.opener(file)?(&plain, 0)?, magic::START_BYTES)?;
+        Ok(magic::as_start_says(file.clone(), &start).0)
     }
 
     /// What opens `file` at a byte: in HDFS where it lies, else on this machine.

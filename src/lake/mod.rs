@@ -78,7 +78,7 @@ impl Format {
     }
 }
 
-/// How the bytes of a file are packed.
+/// How the bytes of a file are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// Not at all: such files are memory-mapped.
@@ -107,7 +107,7 @@ pub struct DataFile {
     pub local_modified_ms: i64,
     /// How its records are written.
     pub format: Format,
-    /// How its bytes are packed.
+    /// How its bytes are compressed.
     pub compression: Compression,
 }
 

@@ -1,4 +1,4 @@
-//! What a name says about a data file: whether it is one, its day and how it is written and packed.
+//! What a name says about a data file: whether it is one, its day and how it is written and compressed.
 //!
 //! These rules know names only, so that a local folder and HDFS obey the same ones.
 
@@ -73,7 +73,7 @@ pub fn left_out_ending(name: &str) -> Option<(&str, LeftOut)> {
     LEFT_OUT_ENDINGS.iter().find_map(|(ending, kind)| Some((strip_ending(name, ending)?, *kind)))
 }
 
-/// The name without the endings that say how it is packed and written.
+/// The name without the endings that say how it is compressed and written.
 pub fn without_endings(name: &str) -> &str {
     let name = split_compression(name).0;
     ENDINGS.iter().find_map(|(ending, _)| strip_ending(name, ending)).unwrap_or(name)
@@ -95,7 +95,7 @@ pub fn without_copy_mark(stem: &str) -> &str {
         .map_or(stem, without_copy_mark)
 }
 
-/// How a file of this name is packed, by its last ending.
+/// How a file of this name is compressed, by its last ending.
 pub fn compression_of(name: &str) -> Compression {
     split_compression(name).1
 }

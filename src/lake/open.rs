@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::input::{HdfsUri, Input};
 use super::names;
 use super::read::compressed::{self, CompressedFile};
-use super::read::packing;
+use super::read::magic;
 use super::source::hdfs::conf::HadoopConf;
 use super::source::{Source, hdfs};
 use super::task::TaskRange;
@@ -80,9 +80,9 @@ impl Opener {
 }
 
 impl RangeFile {
-    /// What is odd about the file, as its name belies its packing.
+    /// What is odd about the file, as its name belies its compression.
     pub(crate) fn fact(&self) -> Option<&'static str> {
-        packing::fact(self.file.compression, names::compression_of(&self.file.uri))
+        magic::fact(self.file.compression, names::compression_of(&self.file.uri))
     }
 
     /// The content of the file from byte `offset` on, which is not 0 in plain files alone.

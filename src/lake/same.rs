@@ -19,7 +19,7 @@ const END_BYTES: u64 = 4096;
 /// What fails when a file cannot be compared.
 const COMPARING: &str = "comparing it with another file of its day";
 
-/// Refuses two files of one folder whose names differ in packing, format or the mark of a copy alone. Empty files are no
+/// Refuses two files of one folder whose names differ in compression, format or the mark of a copy alone. Empty files are no
 /// data twice.
 pub(super) fn refuse_by_name(files: &[DataFile]) -> Result<(), LakeError> {
     let mut first: BTreeMap<(&str, Day, String), &DataFile> = BTreeMap::new();
@@ -30,7 +30,7 @@ pub(super) fn refuse_by_name(files: &[DataFile]) -> Result<(), LakeError> {
         if let Some(other) = first.insert((folder, file.day, stem), file)
             && other.uri != file.uri
         {
-            return Err(twice(other, file, "their names differ in packing, format or the mark of a copy alone"));
+            return Err(twice(other, file, "their names differ in compression, format or the mark of a copy alone"));
         }
     }
     Ok(())

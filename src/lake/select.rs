@@ -199,7 +199,7 @@ impl Sorted {
             let what =
                 "its ending is not one of a data file (.json, .jsonl, .ndjson, .csv, each also with .gz or .zst)";
             return Err(LakeError::new(LakeErrorKind::Name, uri, what)
-                .advise("unpack or convert it, begin its name with `_` to leave it out, or give --format"));
+                .advise("extract or convert it, begin its name with `_` to leave it out, or give --format"));
         }
         let files = self.by_month.remove(&month).unwrap_or_default();
         if options.duplicates == Duplicates::Refuse {

@@ -30,7 +30,7 @@ pub struct TaskRange {
     pub uri: String,
     /// The first byte.
     pub start: u64,
-    /// How many bytes; packed and CSV files are taken whole.
+    /// How many bytes; compressed and CSV files are taken whole.
     pub length: u64,
     /// Size of the file.
     pub file_bytes: u64,
@@ -39,7 +39,7 @@ pub struct TaskRange {
     /// The day of its records.
     #[serde(with = "as_text")]
     pub day: Date,
-    /// `ndjson` or `csv`, with `.gz` or `.zst` behind it where it is packed.
+    /// `ndjson` or `csv`, with `.gz` or `.zst` behind it where it is compressed.
     pub format: String,
 }
 
@@ -70,15 +70,15 @@ impl TaskRange {
         Day::of(self.day)
     }
 
-    /// How the records are written, and how the file is packed.
+    /// How the records are written, and how the file is compressed.
     pub fn format(&self) -> Option<(Format, Compression)> {
-        let (name, packing) = self.format.split_once('.').unwrap_or((&self.format, ""));
+        let (name, compression) = self.format.split_once('.').unwrap_or((&self.format, ""));
         let format = match name {
             "ndjson" => Format::Ndjson,
             "csv" => Format::Csv,
             _ => return None,
         };
-        let compression = match packing {
+        let compression = match compression {
             "" => Compression::None,
             "gz" => Compression::Gzip,
             "zst" => Compression::Zstd,
@@ -90,12 +90,12 @@ impl TaskRange {
 
 fn format_name(format: Format, compression: Compression) -> String {
     let name = format.name();
-    let packing = match compression {
+    let compression = match compression {
         Compression::None => "",
         Compression::Gzip => ".gz",
         Compression::Zstd => ".zst",
     };
-    format!("{name}{packing}")
+    format!("{name}{compression}")
 }
 
 /// Days as `YYYY-MM-DD`.
@@ -122,7 +122,7 @@ pub enum TaskSize {
     Tasks(u64),
 }
 
-/// Cuts the files of `listing`, packed as it says, into tasks of about the same size, in order: plain NDJSON anywhere, other files only
+/// Cuts the files of `listing`, compressed as it says, into tasks of about the same size, in order: plain NDJSON anywhere, other files only
 /// between each other.
 pub fn plan(listing: &Listing, size: TaskSize) -> Vec<Task> {
     let total: u64 = listing.files.iter().map(|file| file.n_bytes).sum();
@@ -190,7 +190,7 @@ fn parse(text: &str) -> Result<Task, String> {
                 format!("the format `{}` is none of ndjson and csv, plain, .gz or .zst", range.format.escape_debug())
             }
             _ if !is_within => "its range ends behind its file".to_owned(),
-            _ if !is_splittable && !range.is_whole() => "packed and CSV files are read whole".to_owned(),
+            _ if !is_splittable && !range.is_whole() => "compressed and CSV files are read whole".to_owned(),
             _ if range.tag.parse::<i64>().is_err() => format!("its tag `{}` is no time", range.tag.escape_debug()),
             _ if !known.insert(&range.uri) => "it has two ranges in one task".to_owned(),
             _ => continue,

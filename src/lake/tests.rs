@@ -141,9 +141,9 @@ fn both_ends_of_a_remote_file_are_read_where_it_lies() {
     check("20220401.json", b"", b"", b"", true);
     check("20220401.json", &long, &long[..END_BYTES], &long[4 * END_BYTES..], false);
     check("20220401.json", &long[..2 * END_BYTES], &long[..2 * END_BYTES], &long[END_BYTES..2 * END_BYTES], true);
-    let packed = zstd::encode_all(&long[..], 1).unwrap();
-    check("20220401.json.zst", &packed, &long[..2 * END_BYTES], &packed, false);
-    check("belied-20220401.json", &packed, &long[..2 * END_BYTES], &packed, false);
+    let compressed = zstd::encode_all(&long[..], 1).unwrap();
+    check("20220401.json.zst", &compressed, &long[..2 * END_BYTES], &compressed, false);
+    check("belied-20220401.json", &compressed, &long[..2 * END_BYTES], &compressed, false);
 }
 
 #[test]
@@ -152,12 +152,12 @@ fn a_remote_file_says_itself_how_it_is_packed() {
         let folder = tempfile::tempdir().unwrap();
         let lake = lake(folder.path(), files(&[(&format!("/log/{name}"), content, 1)]));
         let listing = lake.list().unwrap();
-        assert_eq!(lake.as_packed(&listing.files[0]).unwrap().compression, expected, "{name}");
+        assert_eq!(lake.as_stored(&listing.files[0]).unwrap().compression, expected, "{name}");
     };
-    let packed = zstd::encode_all(&b"{}"[..], 1).unwrap();
-    check("20220401.json", &packed, Compression::Zstd);
-    check("20220401.json.zst", &packed, Compression::Zstd);
-    check("20220401.json.gz", &packed, Compression::Zstd);
+    let compressed = zstd::encode_all(&b"{}"[..], 1).unwrap();
+    check("20220401.json", &compressed, Compression::Zstd);
+    check("20220401.json.zst", &compressed, Compression::Zstd);
+    check("20220401.json.gz", &compressed, Compression::Zstd);
     check("20220401.json.gz", b"{}", Compression::None);
     check("20220401.json.gz", b"", Compression::Gzip);
     check("20220401.json", b"{}", Compression::None);

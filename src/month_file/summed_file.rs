@@ -170,7 +170,7 @@ impl Columns<'_> {
             return Err(damaged(format!("its column {name} is {found}, not one {expected} a row")));
         }
         if !matches!(chunk.compression(), Compression::UNCOMPRESSED | Compression::SNAPPY) {
-            return Err(damaged(format!("column {name} is packed otherwise than with snappy")));
+            return Err(damaged(format!("column {name} is compressed otherwise than with snappy")));
         }
         let pages =
             SerializedPageReader::new(Arc::clone(self.reader), chunk, self.n_rows, None).map_err(ReadFailure::of)?;

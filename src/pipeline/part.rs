@@ -40,7 +40,7 @@ pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
         refuse_equal_files(&lake, &listing)?;
     }
     // What the first bytes say beats the name, wherever the file lies.
-    let files = listing.files.iter().map(|file| lake.as_packed(file)).collect::<Result<_, _>>()?;
+    let files = listing.files.iter().map(|file| lake.as_stored(file)).collect::<Result<_, _>>()?;
     Ok(Outcome::Tasks(task::plan(&Listing { files, ..listing }, plan.size)))
 }
 

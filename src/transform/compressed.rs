@@ -11,15 +11,15 @@ use crate::error::Error;
 use crate::lake::read::compressed::{self, CompressedFile, HISTORY_BYTES};
 use crate::lake::{Compression, DataFile, Format};
 
-use super::input::{FileMeta, Input, InputChunk, UNPACKED_BYTES, header_error};
+use super::input::{CONTENT_BYTES, FileMeta, Input, InputChunk, header_error};
 
 /// A compressed file that is being scanned.
 pub(super) struct CompressedInput {
     source: CompressedFile,
     file: FileMeta,
     format: Format,
-    /// How its bytes are packed in the lake, wherever they are unpacked.
-    packing: Compression,
+    /// How its bytes are compressed in the lake, wherever they are decompressed.
+    compression: Compression,
     /// Bytes in which the records begin.
     range: Range<u64>,
     layout: Option<CsvLayout>,
@@ -71,8 +71,8 @@ impl Input for CompressedInput {
         }
     }
 
-    fn n_unpacked_bytes(&self) -> Option<u64> {
-        (self.packing != Compression::None).then_some(self.base + self.n_filled as u64)
+    fn n_content_bytes(&self) -> Option<u64> {
+        (self.compression != Compression::None).then_some(self.base + self.n_filled as u64)
     }
 
     fn consume(&mut self, next: usize, open_quote: Option<u64>) {
@@ -105,7 +105,7 @@ impl CompressedInput {
             source,
             file: meta,
             format: file.format,
-            packing: file.compression,
+            compression: file.compression,
             layout: None,
             buffer: Vec::new(),
             start: 0,
@@ -137,7 +137,7 @@ impl CompressedInput {
         result
     }
 
-    /// Unpacks until there is something to scan; false at the end.
+    /// Decompresses until there is something to scan; false at the end.
     fn advance(&mut self) -> Result<bool, Error> {
         if self.record == Record::TooLong {
             return Ok(true);
@@ -159,7 +159,7 @@ impl CompressedInput {
         Ok(false)
     }
 
-    /// Drops what has been scanned and unpacks more. The first bytes of a CSV file are its header.
+    /// Drops what has been scanned and decompresses more. The first bytes of a CSV file are its header.
     fn fill(&mut self) -> Result<(), Error> {
         let n_left = self.n_filled - self.at;
         let end = self.start + self.n_filled;
@@ -169,16 +169,16 @@ impl CompressedInput {
         (self.start, self.n_filled, self.at) = (n_kept - n_left, n_left, 0);
         let is_header = self.base == 0 && self.format == Format::Csv && self.layout.is_none();
         // A record that goes on is not looked at again for each of many small parts.
-        let n_buffer = n_kept + UNPACKED_BYTES.max(n_left);
+        let n_buffer = n_kept + CONTENT_BYTES.max(n_left);
         self.buffer.resize(n_buffer.max(self.buffer.len()), 0);
-        let end = self.source.unpack(self.buffer.get_mut(..n_buffer).unwrap_or_default(), n_kept)?;
+        let end = self.source.decompress(self.buffer.get_mut(..n_buffer).unwrap_or_default(), n_kept)?;
         self.n_filled = end - self.start;
         self.ended = end < n_buffer;
         if is_header && self.ended && is_blank_file(self.filled()) {
             self.at = self.n_filled;
         } else if is_header && self.n_filled > 0 {
             let (layout, n_bytes) = CsvLayout::from_header(self.filled())
-                .map_err(|error| header_error(&self.file.uri, self.packing, &error, self.filled()))?;
+                .map_err(|error| header_error(&self.file.uri, self.compression, &error, self.filled()))?;
             self.layout = Some(layout);
             self.at = n_bytes;
         }

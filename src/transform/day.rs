@@ -8,7 +8,7 @@ use crate::engine::ledger::{Ids, InputFile};
 use crate::engine::scan::unique::SeenIds;
 use crate::error::Error;
 use crate::lake::DataFile;
-use crate::lake::read::packing;
+use crate::lake::read::magic;
 
 use super::input::{FileMeta, Input, InputChunk};
 use super::{open, queue};
@@ -39,7 +39,7 @@ pub(super) fn inputs(mut files: Vec<DataFile>) -> (Vec<Box<dyn Input>>, Vec<Inpu
     let mut days: Vec<VecDeque<(FileMeta, DataFile)>> = Vec::new();
     let mut of_ledger = Vec::new();
     for (file, id) in files.into_iter().zip(0..) {
-        let (file, fact) = packing::as_packed(file);
+        let (file, fact) = magic::as_stored(file);
         of_ledger.push(InputFile { ids: Ids::Unique, ..queue::input_file(&file, fact) });
         let meta = FileMeta { uri: file.uri.as_str().into(), id: FileId(id), day: file.day };
         match days.last_mut().filter(|day| day.front().is_some_and(|(first, _)| first.day == file.day)) {
@@ -111,9 +111,9 @@ impl Input for DayInput {
         }
     }
 
-    fn n_unpacked_bytes(&self) -> Option<u64> {
+    fn n_content_bytes(&self) -> Option<u64> {
         match &self.state {
-            State::Open(input) => input.n_unpacked_bytes(),
+            State::Open(input) => input.n_content_bytes(),
             State::Closed(_) | State::Empty => None,
         }
     }

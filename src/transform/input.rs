@@ -44,13 +44,13 @@ pub(super) fn alone_bytes(files: &[DataFile], n_threads: usize) -> u64 {
     (n_bytes / (4 * n_threads.max(1) as u64)).clamp(ALONE_BYTES, MAX_ALONE_BYTES)
 }
 
-/// Bytes of a compressed file that are unpacked before they are scanned: they stay in the cache of
+/// Bytes of a compressed file that are decompressed before they are scanned: they stay in the cache of
 /// the processor's cores, what is moved between two of them is little, and a CSV header fits.
-pub(super) const UNPACKED_BYTES: usize = 2 << 20;
+pub(super) const CONTENT_BYTES: usize = 2 << 20;
 
 const _: () = assert!(WINDOW_TAIL_BYTES > 2 * MAX_MATCH_BYTES);
 const _: () = assert!(MAX_WINDOW_TAIL_BYTES > MAX_LINE_BYTES + BYTE_ORDER_MARK.len() + "\r\n".len());
-const _: () = assert!(UNPACKED_BYTES > MAX_HEADER_BYTES);
+const _: () = assert!(CONTENT_BYTES > MAX_HEADER_BYTES);
 
 /// The file that chunks come from.
 #[derive(Clone, Debug)]
@@ -93,8 +93,8 @@ pub(super) trait Input: Send {
     /// inputs of a file one says so.
     fn open_quote(&self) -> Option<u64>;
 
-    /// When there are no more chunks: the bytes of a packed file once unpacked.
-    fn n_unpacked_bytes(&self) -> Option<u64> {
+    /// When there are no more chunks: the bytes of a compressed file once decompressed.
+    fn n_content_bytes(&self) -> Option<u64> {
         None
     }
 
@@ -106,15 +106,19 @@ pub(super) trait Input: Send {
 
 /// A header error as the run reports it.
 ///
-/// `start` are the first bytes of the file, unpacked.
-pub(super) fn header_error(uri: &str, packing: Compression, error: &HeaderError, start: &[u8]) -> DataError {
+/// `start` are the first bytes of the file, decompressed.
+pub(super) fn header_error(uri: &str, compression: Compression, error: &HeaderError, start: &[u8]) -> DataError {
     let file = uri.to_owned();
     match error {
         HeaderError::Lacks { missing, found } => {
             let diagnosis = diagnosis::of_csv_head(start);
             let this = diagnosis.map_or_else(String::new, |diagnosis| format!("; this is {}", diagnosis.what));
             let what = format!("has no column {}; it has {}{this}", names(missing), names(found));
-            DataError::Header { file, what, next: diagnosis.map(|diagnosis| diagnosis.next_for(uri, packing).into()) }
+            DataError::Header {
+                file,
+                what,
+                next: diagnosis.map(|diagnosis| diagnosis.next_for(uri, compression).into()),
+            }
         }
         HeaderError::Repeats { columns } => DataError::Header {
             file,

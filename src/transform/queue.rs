@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::engine::aggregate::collect::FileId;
 use crate::engine::ledger::InputFile;
 use crate::error::Error;
-use crate::lake::read::packing;
+use crate::lake::read::magic;
 use crate::lake::{Arrival, DataFile, FileFailure, FileStream, ReadyFiles};
 
 use super::input::Input;
@@ -102,7 +102,7 @@ impl<'a> Queue<'a> {
             if !self.matters(&file.uri, 0) {
                 continue;
             }
-            let (file, fact) = packing::as_packed(file);
+            let (file, fact) = magic::as_stored(file);
             let id = arriving.number(&file, fact);
             // The others wait for the splits, but not for a file of which there is nothing for
             // them.

@@ -18,7 +18,7 @@ struct RangeInput {
 enum State {
     Fresh,
     Open(Box<CompressedInput>),
-    Done { open_quote: Option<u64>, n_bytes_read: u64, n_unpacked_bytes: Option<u64> },
+    Done { open_quote: Option<u64>, n_bytes_read: u64, n_content_bytes: Option<u64> },
 }
 
 /// One input for each range that has a byte.
@@ -81,7 +81,7 @@ impl Input for RangeInput {
             self.state = State::Done {
                 open_quote: input.open_quote(),
                 n_bytes_read: input.n_bytes_read(),
-                n_unpacked_bytes: input.n_unpacked_bytes(),
+                n_content_bytes: input.n_content_bytes(),
             };
         }
         match &self.state {
@@ -96,11 +96,11 @@ impl Input for RangeInput {
         }
     }
 
-    fn n_unpacked_bytes(&self) -> Option<u64> {
+    fn n_content_bytes(&self) -> Option<u64> {
         match &self.state {
             State::Fresh => None,
-            State::Open(input) => input.n_unpacked_bytes(),
-            State::Done { n_unpacked_bytes, .. } => *n_unpacked_bytes,
+            State::Open(input) => input.n_content_bytes(),
+            State::Done { n_content_bytes, .. } => *n_content_bytes,
         }
     }
 

@@ -131,8 +131,8 @@ impl Worker {
                 if let Some(offset) = input.open_quote() {
                     shared.queue.note(input.file().id, |file| file.note_first(Fact::OpenQuote, offset));
                 }
-                if let Some(n_bytes) = input.n_unpacked_bytes() {
-                    self.collector.add_unpacked(input.file().id, n_bytes);
+                if let Some(n_bytes) = input.n_content_bytes() {
+                    self.collector.add_content(input.file().id, n_bytes);
                 }
                 break;
             };

@@ -395,7 +395,7 @@ mod tests {
         record.apps.retain(|app| app.category.is_none());
         record.days.push(RunDay { day: Day::new(3).unwrap(), reason: None, records: 5, files: 2 });
         record.days.push(RunDay { day: Day::new(3).unwrap(), reason: Some(Reason::NoApp), records: 1, files: 1 });
-        record.warnings.push(RunWarning { kind: "packing".into(), text: "gzip under .json".into() });
+        record.warnings.push(RunWarning { kind: "compression".into(), text: "gzip under .json".into() });
         let long = |end: &str| "é".repeat(500) + end;
         for (app, category, records) in [
             (long("x"), None, 2),
@@ -437,7 +437,7 @@ mod tests {
                 row([text(&("é".repeat(499) + "…")), text(""), Value::Integer(6), most]),
             ]
         );
-        assert_eq!(warnings.1, [[Value::Integer(1), text("packing"), text("gzip under .json")]]);
+        assert_eq!(warnings.1, [[Value::Integer(1), text("compression"), text("gzip under .json")]]);
         let numbers = [3, 9, 4].map(Value::Integer);
         let cut = text(&"é".repeat(MAX_AUDIENCE_CHARS));
         let of_kids: Vec<Value> =

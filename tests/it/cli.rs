@@ -94,9 +94,9 @@ fn check_hidden(work: &Workplace, arguments: &[&str], code: i32) {
 fn a_lake_that_cannot_be_read_exits_3_and_nothing_is_published() {
     let work = Workplace::new();
     one_day(&work);
-    let packed = gzip(record("A", "VOD", 5).repeat(50).as_bytes());
-    work.write("truncated/20220401.json.gz", &packed[..packed.len() - 9]);
-    let mut damaged = packed.clone();
+    let compressed = gzip(record("A", "VOD", 5).repeat(50).as_bytes());
+    work.write("truncated/20220401.json.gz", &compressed[..compressed.len() - 9]);
+    let mut damaged = compressed.clone();
     *damaged.iter_mut().rev().nth(6).unwrap() ^= 0xff;
     work.write("damaged/20220401.json.gz", damaged);
     work.write("not-gzip/20220401.json.gz", [1; 40]);
@@ -276,10 +276,10 @@ fn bench_counts_before_it_measures() {
     let report = |threads: &str| work.run(["transform", "lake", "--threads", threads]).ok().stdout;
     assert!(report("2").contains("\nfloor "), "{}", report("2"));
     assert!(!report("3").contains("\nfloor "), "{}", report("3"));
-    // Files that have to be unpacked first have another floor.
-    work.write("packed/20220401.json.gz", work.read("lake/20220401.json"));
-    let packed = work.run(["transform", "packed", "--threads", "2", "--out", "packed-out"]).ok().stdout;
-    assert!(!packed.contains("\nfloor "), "{packed}");
+    // Files that have to be decompressed first have another floor.
+    work.write("compressed/20220401.json.gz", work.read("lake/20220401.json"));
+    let compressed = work.run(["transform", "compressed", "--threads", "2", "--out", "compressed-out"]).ok().stdout;
+    assert!(!compressed.contains("\nfloor "), "{compressed}");
 }
 
 #[test]

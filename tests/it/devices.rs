@@ -45,7 +45,7 @@ fn device(numbers: &mut Numbers) -> String {
     }
 }
 
-/// Files of NDJSON and CSV, plain and packed, with records that are rejected among them.
+/// Files of NDJSON and CSV, plain and compressed, with records that are rejected among them.
 fn write_lake(work: &Workplace, seed: u64) -> Expected {
     let (mut numbers, mut expected) = (Numbers(seed), Expected::default());
     for day in 1..=5 {

@@ -65,8 +65,8 @@ fn a_lake_that_a_run_would_refuse_is_told() {
     let truncated = |work: &Workplace| {
         all(work, ndjson);
         fs::remove_file(work.path("lake/20220415.json")).unwrap();
-        let packed = gzip(ndjson(ODD).as_bytes());
-        work.write("lake/20220415.json.gz", &packed[..packed.len() / 2]);
+        let compressed = gzip(ndjson(ODD).as_bytes());
+        work.write("lake/20220415.json.gz", &compressed[..compressed.len() / 2]);
     };
     let words = ["failed   reading", "lake/20220415.json.gz: the gzip stream ends too early"];
     check("a truncated file", truncated, &[], 3, &words);
@@ -137,7 +137,7 @@ fn what_is_odd_about_a_lake_is_told() {
         work.write("lake/x/20220405.json.gz", gzip(ndjson(5).as_bytes()));
     };
     let words = ["warning  files", "as many records and seconds, as if they were the same data twice"];
-    check("the same, packed", in_gzip, &[], 0, &words);
+    check("the same, compressed", in_gzip, &[], 0, &words);
     // A tenth of a long file is rejected: a run refuses it, of however few records the ends show that.
     let tenth = |work: &Workplace| {
         all(work, long);

@@ -36,7 +36,7 @@ fn the_layout_of_a_lake_changes_nothing() {
         work.write(format!("plain/{compact}-{n}.json").as_str(), content);
         work.write(format!("folders/day={day}/hour={n}/part.ndjson").as_str(), content);
         work.write(
-            format!("packed/log_{day}_{n}.json.gz").as_str(),
+            format!("compressed/log_{day}_{n}.json.gz").as_str(),
             [gzip(first.as_bytes()), gzip(second.as_bytes())].concat(),
         );
         work.write(
@@ -62,7 +62,7 @@ fn the_layout_of_a_lake_changes_nothing() {
     let check = |inputs: &[&str]| assert!(month(&work, inputs) == (rows.clone(), file.clone()), "{inputs:?}");
     let check_rows = |inputs: &[&str]| assert_eq!(month(&work, inputs).0, rows, "{inputs:?}");
     check_rows(&["folders"]);
-    check_rows(&["packed"]);
+    check_rows(&["compressed"]);
     check_rows(&["frames"]);
     check_rows(&["mixed"]);
     check(&["plain/2022*.json"]);
@@ -91,7 +91,7 @@ fn a_file_that_cannot_be_read_to_its_end_stops_the_run() {
     check("20220401.json.gz", &[&gz[..], b"more"].concat(), &["lake/20220401.json.gz"]);
     check("20220401.json.zst", &zst[..zst.len() - 1], &["lake/20220401.json.zst", "ends too early"]);
     check("20220401.json.gz", &[1; 40], &["lake/20220401.json.gz", "is damaged"]);
-    check("20220401.json.gz", &gzip(&gz), &["lake/20220401.json.gz", "packed twice"]);
+    check("20220401.json.gz", &gzip(&gz), &["lake/20220401.json.gz", "compressed twice"]);
     check("20220401.json.gz", b"", &["lake/20220401.json.gz", "the file is empty"]);
 }
 

@@ -1,4 +1,4 @@
-//! Losses that a count of records hides: rows within a field, a record as long as many, the same data in another packing.
+//! Losses that a count of records hides: rows within a field, a record as long as many, the same data in another compression.
 
 use std::fs;
 
@@ -36,12 +36,12 @@ fn rows_between_two_stray_quotes_are_no_field() {
     let passes = Warned([303, 303, 51_625, 10], &["lake/20220415.csv: a quoted field in it holds whole rows"]);
     let flags = ["--max-reject-ratio", "1"];
     check_with("let pass", |work| odd_csv(work, stray_pair(ODD, 89)), "lake", &flags, &passes);
-    let packed = |work: &Workplace| {
+    let compressed = |work: &Workplace| {
         month(work, csv_name, csv);
         fs::remove_file(work.path("lake/20220415.csv")).unwrap();
         work.write("lake/20220415.csv.zst", zstd(stray_pair(ODD, 89).as_bytes()));
     };
-    check("packed", packed, &Refused(4, &["lake/20220415.csv.zst, line 4, byte 111"]));
+    check("compressed", compressed, &Refused(4, &["lake/20220415.csv.zst, line 4, byte 111"]));
     let with_titles = |day: u32| {
         let titled = |(n, row): (usize, &str)| match n {
             0 => format!("Title,{row}\n"),
@@ -98,12 +98,12 @@ fn a_malformed_record_that_is_as_long_as_many_is_told() {
         "several objects on one line",
     ];
     check("without line ends", |work| odd(work, joined(ODD, 100_000)), &Refused(4, &words));
-    let packed = |work: &Workplace| {
+    let compressed = |work: &Workplace| {
         month(work, |day| json_name(day) + ".gz", |day| gzip(ndjson(day).as_bytes()));
-        // Packed it is as small as any.
+        // Compressed it is as small as any.
         work.write("lake/20220415.json.gz", gzip(joined(ODD, 100_000).as_bytes()));
     };
-    check("packed", packed, &Refused(4, &["of the bytes of lake/20220415.json.gz (101.", " kB of 103."]));
+    check("compressed", compressed, &Refused(4, &["of the bytes of lake/20220415.json.gz (101.", " kB of 103."]));
     let much = |day: u32| ndjson(day).repeat(if day == ODD { 1000 } else { 800 });
     let among_many = |work: &Workplace| {
         all(work, much);
@@ -162,14 +162,18 @@ fn an_archive_is_no_data_though_its_lines_are_records() {
     let archive = tar("20220415.json", &ndjson(ODD).repeat(50));
     let words = [
         "what should be text is none: lake/20220415.json (a tar archive)",
-        "next: unpack it: tar -xf lake/20220415.json",
+        "next: extract it: tar -xf lake/20220415.json",
     ];
     check("tar", |work| odd(work, &archive), &Refused(4, &words));
-    let packed = |work: &Workplace| {
+    let compressed = |work: &Workplace| {
         month(work, |day| json_name(day) + ".gz", |day| gzip(ndjson(day).as_bytes()));
         work.write("lake/20220415.json.gz", gzip(&archive));
     };
-    check("tar in gzip", packed, &Refused(4, &["what should be text is none: lake/20220415.json.gz (a tar archive)"]));
+    check(
+        "tar in gzip",
+        compressed,
+        &Refused(4, &["what should be text is none: lake/20220415.json.gz (a tar archive)"]),
+    );
     let stored = [&b"PK\x03\x04\x14\0\0\0\0\0"[..], ndjson(ODD).repeat(50).as_bytes()].concat();
     check("zip", |work| odd(work, &stored), &Refused(4, &["lake/20220415.json (a zip archive"]));
 }
@@ -195,7 +199,7 @@ fn a_file_that_is_packed_in_another_way_is_no_damaged_one() {
     check_start("csv.zst", b"BZh91AY&SY", "it is bzip2, not Zstandard");
     check_start("csv.zst", b"PAR1\x15\x04", "it is a Parquet file, not Zstandard");
     check_start("json.gz", b"\xff\xfe{\0\"\0_\0", "it is UTF-16 text, not gzip");
-    check_start("json.gz", b"\x1f\x9d\x90\x01", "it is packed by compress (.Z), not gzip");
+    check_start("json.gz", b"\x1f\x9d\x90\x01", "it is compress data (.Z), not gzip");
     check_start("json.gz", b"\x01\x02\x03", "the gzip stream is damaged");
 }
 

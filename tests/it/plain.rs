@@ -76,10 +76,10 @@ fn month(listing: &Listing, rules: &Rules, etl_date: Date) -> MonthTable {
 
 fn read(file: &DataFile, filter: &RecordFilter, sink: &mut Customers) {
     let mut bytes = vec![0; 1 << 16];
-    let mut packed = compressed::open(file).unwrap();
+    let mut content = compressed::open(file).unwrap();
     let mut n_read = 0;
     loop {
-        let n = packed.fill(&mut bytes[n_read..]).unwrap();
+        let n = content.fill(&mut bytes[n_read..]).unwrap();
         n_read += n;
         if n_read < bytes.len() {
             break;

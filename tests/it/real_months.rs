@@ -314,12 +314,12 @@ fn a_quote_that_is_never_closed_is_refused_with_its_place() {
     let flags = ["--max-reject-ratio", "1"];
     let passes = Warned([292, 291, 49_575, 10], &["lake/20220415.csv: a quote in it is never closed"]);
     check_with("let pass", |work| odd_csv(work, stray_quote(ODD, 1, 1)), "lake", &flags, &passes);
-    let packed = |work: &Workplace| {
+    let compressed = |work: &Workplace| {
         month(work, csv_name, csv);
         fs::remove_file(work.path("lake/20220415.csv")).unwrap();
         work.write("lake/20220415.csv.zst", zstd(stray_quote(ODD, 1, 1).as_bytes()));
     };
-    check("packed", packed, &Refused(4, &["lake/20220415.csv.zst, line 3, byte 80"]));
+    check("compressed", compressed, &Refused(4, &["lake/20220415.csv.zst, line 3, byte 80"]));
 }
 
 #[test]
@@ -618,17 +618,17 @@ fn odd_months_are_published_with_a_warning() {
     check_with("all days wanted", |work| odd(work, ""), "lake", &flags, &Refused(3, &words));
     let words = ["warning: lake/20220415.json: it is gzip, which its name does not say"];
     check("gzip", |work| odd(work, gzip(ndjson(ODD).as_bytes())), &Warned([300, 300, 51_150, 10], &words));
-    let packed = |work: &Workplace, name: &str, content: &[u8]| {
+    let compressed = |work: &Workplace, name: &str, content: &[u8]| {
         month(work, |day| format!("202204{day:02}.json.gz"), |day| gzip(ndjson(day).as_bytes()));
         work.write(&format!("lake/{name}"), content);
     };
-    let words = ["warning: lake/20220415.json.gz: it is not packed, though its name says gzip"];
-    let plain = |work: &Workplace| packed(work, "20220415.json.gz", ndjson(ODD).as_bytes());
+    let words = ["warning: lake/20220415.json.gz: it is not compressed, though its name says gzip"];
+    let plain = |work: &Workplace| compressed(work, "20220415.json.gz", ndjson(ODD).as_bytes());
     check("plain text", plain, &Warned([300, 300, 51_150, 10], &words));
     let padded = [gzip(ndjson(ODD).as_bytes()), vec![0; 512]].concat();
-    check("padding", |work| packed(work, "20220415.json.gz", &padded), &WHOLE);
+    check("padding", |work| compressed(work, "20220415.json.gz", &padded), &WHOLE);
     let words = ["lake/20220415.json.gz: the gzip stream ends too early: the file is empty"];
-    check("0 bytes", |work| packed(work, "20220415.json.gz", b""), &Refused(3, &words));
+    check("0 bytes", |work| compressed(work, "20220415.json.gz", b""), &Refused(3, &words));
     let unmapped = |day: u32| {
         let app = |n| if day < 6 && n == 1 { "NEW" } else { APPS[n as usize - 1] };
         lines(day, |day, n| changed(day, n, "AppName", json!(app(n))))

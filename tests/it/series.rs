@@ -403,12 +403,12 @@ fn a_dry_run_takes_the_warehouse_as_it_is() {
     assert_eq!(other, ["2022-01 format_changed planned", "2022-02 format_changed planned"]);
     assert_eq!(fates_of(&work, "all", &[])[0], "2022-01 mart_missing mart_built");
     // One of the first release says nothing of what its months were made of.
-    for (name, packed) in [
+    for (name, compressed) in [
         ("warehouse.db", &include_bytes!("../data/first-release/warehouse.db.gz")[..]),
         ("mart.db", &include_bytes!("../data/first-release/mart.db.gz")[..]),
     ] {
         let mut file = Vec::new();
-        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut file).unwrap();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(compressed), &mut file).unwrap();
         work.write(&format!("old/{name}"), &file);
     }
     write_months(&work, &["2022-04"], 30);

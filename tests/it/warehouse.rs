@@ -233,12 +233,12 @@ fn a_write_ahead_log_is_turned_off_or_lived_with() {
 
 /// The warehouse and mart that version 0.1.0 made of April, in the folder `shared`.
 fn write_first_release(work: &Workplace) {
-    for (file, packed) in [
+    for (file, compressed) in [
         ("warehouse.db", &include_bytes!("../data/first-release/warehouse.db.gz")[..]),
         ("mart.db", &include_bytes!("../data/first-release/mart.db.gz")[..]),
     ] {
         let mut content = Vec::new();
-        flate2::read::GzDecoder::new(packed).read_to_end(&mut content).unwrap();
+        flate2::read::GzDecoder::new(compressed).read_to_end(&mut content).unwrap();
         work.write(&format!("shared/{file}"), content);
     }
 }

@@ -118,9 +118,9 @@ impl Collector {
         DeviceSink { sink, found: pairs, contract_id: 0 }
     }
 
-    /// Counts the bytes of a packed file that was unpacked.
-    pub fn add_unpacked(&mut self, file: FileId, n_bytes: u64) {
-        self.files.entry(file).or_default().bytes.unpacked += n_bytes;
+    /// Counts the bytes of a compressed file that was decompressed.
+    pub fn add_content(&mut self, file: FileId, n_bytes: u64) {
+        self.files.entry(file).or_default().bytes.content += n_bytes;
     }
 
     /// Kept records that wait to be aggregated.

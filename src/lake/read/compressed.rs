@@ -1,4 +1,4 @@
-//! Files as a stream of bytes, unpacked: gzip with any number of members, Zstandard with any number of frames, or plain.
+//! Files as a stream of bytes, decompressed: gzip with any number of members, Zstandard with any number of frames, or plain.
 //! A plain file may be read from any byte on, and one in HDFS where it lies.
 
 use std::fs::File;
@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::gzip::{GARBAGE, GzipMembers};
 use super::inflate;
+use super::magic;
 use super::mapped::check_as_listed;
-use super::packing;
 use super::remote::RemoteStream;
 use crate::lake::source::{Source, SourceError};
 use crate::lake::{Compression, DataFile, LakeError, LakeErrorKind};
@@ -17,13 +17,13 @@ use crate::lake::{Compression, DataFile, LakeError, LakeErrorKind};
 /// Bytes read from the disk at once.
 const READ_BUFFER_BYTES: usize = 256 << 10;
 
-/// Bytes unpacked at once for readers with a buffer of their own.
+/// Bytes decompressed at once for readers with a buffer of their own.
 const CONTENT_BYTES: usize = 64 << 10;
 
-/// What of the content must lie in front of what [`CompressedFile::unpack`] adds to it.
+/// What of the content must lie in front of what [`CompressedFile::decompress`] adds to it.
 pub const HISTORY_BYTES: usize = inflate::HISTORY_BYTES;
 
-/// The unpacked content of a data file. A stream that is cut short, followed by anything else or damaged is an error,
+/// The decompressed content of a data file. A stream that is cut short, followed by anything else or damaged is an error,
 /// never an early end.
 pub struct CompressedFile {
     stream: Stream,
@@ -33,7 +33,7 @@ pub struct CompressedFile {
     /// Its first bytes, as stored.
     start: Arc<OnceLock<Vec<u8>>>,
     is_begun: bool,
-    /// For readers with a buffer of their own: unpacked, and read up to `at`.
+    /// For readers with a buffer of their own: decompressed, and read up to `at`.
     content: Vec<u8>,
     at: usize,
 }
@@ -65,7 +65,7 @@ pub fn open_at(file: &DataFile, offset: u64) -> Result<CompressedFile, LakeError
     }
     let bytes = Arc::clone(&opened);
     let read = move |buffer: &mut [u8]| (&*bytes).read(buffer);
-    unpack(file, read, Box::new(move |file| check_as_listed(&opened, file)))
+    decompress(file, read, Box::new(move |file| check_as_listed(&opened, file)))
 }
 
 /// The same of a file at `path` of `source`, without pulling it.
@@ -93,11 +93,11 @@ pub(crate) fn open_remote(
     };
     check(file)?;
     let mut stream = RemoteStream::new(file, Arc::clone(source), path, offset);
-    unpack(file, move |buffer: &mut [u8]| stream.read(buffer), Box::new(check))
+    decompress(file, move |buffer: &mut [u8]| stream.read(buffer), Box::new(check))
 }
 
 /// The content of `file`, whose stored bytes `read` gives.
-fn unpack(
+fn decompress(
     file: &DataFile,
     read: impl FnMut(&mut [u8]) -> io::Result<usize> + Send + 'static,
     check: Check,
@@ -118,10 +118,10 @@ fn unpack(
 }
 
 impl Stream {
-    /// Unpacks into `window` from `at` on until it is full or the content ends, and gives the place behind.
-    fn unpack(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
+    /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place behind.
+    fn decompress(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
         let read: &mut dyn Read = match self {
-            Stream::Gzip(members) => return members.unpack(window, at),
+            Stream::Gzip(members) => return members.decompress(window, at),
             Stream::Plain(stored) => stored,
             Stream::Zstd(frames) => frames,
         };
@@ -138,7 +138,7 @@ impl Stream {
 }
 
 impl CompressedFile {
-    /// What is at hand of `file`, unpacked already.
+    /// What is at hand of `file`, decompressed already.
     pub(crate) fn of_content(file: &DataFile, content: Vec<u8>) -> CompressedFile {
         let listed = DataFile { compression: Compression::None, ..file.clone() };
         CompressedFile {
@@ -153,16 +153,16 @@ impl CompressedFile {
         }
     }
 
-    /// Unpacks into `window` from `at` on until it is full or the content ends, and gives the place behind. In front of
-    /// `at` lies what was unpacked before, or the last [`HISTORY_BYTES`] of it. A place before the end of the window means
+    /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place behind. In front of
+    /// `at` lies what was decompressed before, or the last [`HISTORY_BYTES`] of it. A place before the end of the window means
     /// the end of the content, which is reached only if the whole file was sound and is still as it was listed.
-    pub fn unpack(&mut self, window: &mut [u8], at: usize) -> Result<usize, LakeError> {
-        let end = self.stream.unpack(window, at).map_err(|error| self.explain(&error))?;
+    pub fn decompress(&mut self, window: &mut [u8], at: usize) -> Result<usize, LakeError> {
+        let end = self.stream.decompress(window, at).map_err(|error| self.explain(&error))?;
         if end < window.len() {
             self.check_unchanged()?;
         }
-        let is_packed = self.listed.compression != Compression::None;
-        if !std::mem::replace(&mut self.is_begun, true) && is_packed {
+        let is_compressed = self.listed.compression != Compression::None;
+        if !std::mem::replace(&mut self.is_begun, true) && is_compressed {
             self.refuse_packed_twice(window.get(at..end).unwrap_or_default())?;
         }
         Ok(end)
@@ -188,7 +188,7 @@ impl CompressedFile {
             content.drain(..content.len().saturating_sub(HISTORY_BYTES));
             self.at = content.len();
             content.resize(self.at + CONTENT_BYTES, 0);
-            let end = self.unpack(&mut content, self.at)?;
+            let end = self.decompress(&mut content, self.at)?;
             content.truncate(end);
             self.content = content;
         }
@@ -209,16 +209,16 @@ impl CompressedFile {
         self.n_read.load(Ordering::Relaxed)
     }
 
-    /// Refuses a file whose content, which begins with `start`, is packed again.
+    /// Refuses a file whose content, which begins with `start`, is compressed again.
     fn refuse_packed_twice(&self, start: &[u8]) -> Result<(), LakeError> {
-        match packing::of_start(start) {
+        match magic::of_start(start) {
             None => Ok(()),
             Some(_) => Err(LakeError::new(
                 LakeErrorKind::Unsupported,
                 &self.listed.uri,
-                "it is packed twice: what it unpacks to is gzip or Zstandard again",
+                "it is compressed twice: what it decompresses to is gzip or Zstandard again",
             )
-            .advise("unpack it once and put the result in its place")),
+            .advise("decompress it once and put the result in its place")),
         }
     }
 
@@ -238,10 +238,10 @@ impl CompressedFile {
             return LakeError::io(&self.listed.uri, "reading it", error);
         }
         if !self.is_begun
-            && let Some(what) = self.start.get().and_then(|start| packing::other_kind(start))
+            && let Some(what) = self.start.get().and_then(|start| magic::other_kind(start))
         {
             return LakeError::new(LakeErrorKind::Unsupported, &self.listed.uri, format!("it is {what}, not {kind}"))
-                .advise("unpack or convert it to NDJSON or CSV, plain or packed with gzip or Zstandard");
+                .advise("extract or convert it to NDJSON or CSV, plain or compressed with gzip or Zstandard");
         }
         if error.to_string() == GARBAGE {
             let at = self.n_bytes_read();
@@ -292,7 +292,7 @@ struct Counted<R> {
 impl<R: FnMut(&mut [u8]) -> io::Result<usize>> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = (self.read)(buffer)?;
-        self.start.get_or_init(|| buffer.get(..n.min(packing::START_BYTES)).unwrap_or_default().to_vec());
+        self.start.get_or_init(|| buffer.get(..n.min(magic::START_BYTES)).unwrap_or_default().to_vec());
         self.n_read.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
@@ -327,20 +327,20 @@ mod tests {
     use super::*;
     use crate::lake::{ListOptions, list};
 
-    fn unpack(name: &str, content: &[u8]) -> Result<Vec<u8>, String> {
+    fn decompress(name: &str, content: &[u8]) -> Result<Vec<u8>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         let listing = list(&[path.display().to_string()], &ListOptions::default()).unwrap();
         let mut file = open(&listing.files[0]).unwrap();
         let mut buffer = [0; 777];
-        let mut unpacked = Vec::new();
+        let mut decompressed = Vec::new();
         loop {
             let n = file.fill(&mut buffer).map_err(|error| error.to_string())?;
-            unpacked.extend_from_slice(&buffer[..n]);
+            decompressed.extend_from_slice(&buffer[..n]);
             if n < buffer.len() {
                 assert_eq!(file.n_bytes_read(), content.len() as u64);
-                return Ok(unpacked);
+                return Ok(decompressed);
             }
         }
     }
@@ -367,7 +367,7 @@ mod tests {
         let (one, two) = (lines(0), lines(300));
         let both = [one.clone(), two.clone()].concat();
         let check = |name: &str, parts: &[&[u8]], expected: &[u8]| {
-            assert_eq!(unpack(name, &parts.concat()).as_deref(), Ok(expected), "{name}");
+            assert_eq!(decompress(name, &parts.concat()).as_deref(), Ok(expected), "{name}");
         };
         check("20220401.json", &[&one, &two], &both);
         check("20220401.json", &[], b"");
@@ -381,15 +381,15 @@ mod tests {
 
     #[test]
     fn a_stream_cut_anywhere_is_an_error() {
-        type Pack = fn(&[u8]) -> Vec<u8>;
-        for (name, pack) in [("20220401.json.gz", gzip as Pack), ("20220401.json.zst", zstd as Pack)] {
-            let (one, two) = (pack(&lines(0)), pack(&lines(300)));
+        type Compress = fn(&[u8]) -> Vec<u8>;
+        for (name, compress) in [("20220401.json.gz", gzip as Compress), ("20220401.json.zst", zstd as Compress)] {
+            let (one, two) = (compress(&lines(0)), compress(&lines(300)));
             let whole = [one.clone(), two].concat();
             for n_kept in (0..whole.len()).filter(|n| *n != one.len()) {
                 if n_kept % 7 != 0 && (40..one.len() - 40).contains(&n_kept) {
                     continue; // Inside of a stream every seventh byte will do.
                 }
-                let message = unpack(name, &whole[..n_kept]).unwrap_err();
+                let message = decompress(name, &whole[..n_kept]).unwrap_err();
                 assert!(message.contains("stream ends too early"), "{name} cut at {n_kept}: {message}");
             }
         }
@@ -402,8 +402,8 @@ mod tests {
             encoder.long_distance_matching(true).unwrap();
             encoder.window_log(log).unwrap();
             encoder.write_all(&lines(0)).unwrap();
-            match (unpack("20220401.json.zst", &encoder.finish().unwrap()), expected) {
-                (Ok(unpacked), Ok(())) => assert_eq!(unpacked, lines(0)),
+            match (decompress("20220401.json.zst", &encoder.finish().unwrap()), expected) {
+                (Ok(decompressed), Ok(())) => assert_eq!(decompressed, lines(0)),
                 (Err(message), Err(text)) => assert!(message.contains(text), "{log}: {message}"),
                 (found, _) => panic!("{log}: {found:?}"),
             }
@@ -415,28 +415,28 @@ mod tests {
 
     #[test]
     fn damage_and_garbage_are_errors() {
-        type Pack = fn(&[u8]) -> Vec<u8>;
-        for (name, pack) in [("20220401.json.gz", gzip as Pack), ("20220401.json.zst", zstd as Pack)] {
-            let sound = pack(&lines(0));
+        type Compress = fn(&[u8]) -> Vec<u8>;
+        for (name, compress) in [("20220401.json.gz", gzip as Compress), ("20220401.json.zst", zstd as Compress)] {
+            let sound = compress(&lines(0));
             for at in [sound.len() / 2, sound.len() - 3, sound.len() - 1] {
                 let mut damaged = sound.clone();
                 damaged[at] ^= 0x10;
-                unpack(name, &damaged).unwrap_err();
+                decompress(name, &damaged).unwrap_err();
             }
             for garbage in [b"{\"n\":1}\n".as_slice(), b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0x", b"\n"] {
-                let message = unpack(name, &[&sound, garbage].concat()).unwrap_err();
+                let message = decompress(name, &[&sound, garbage].concat()).unwrap_err();
                 assert!(message.contains("20220401.json"), "{message}");
             }
-            unpack(name, &lines(0)).unwrap_err();
-            let message = unpack(name, &pack(&pack(&lines(0)))).unwrap_err();
-            assert!(message.contains("packed twice"), "{message}");
-            let message = unpack(name, b"").unwrap_err();
+            decompress(name, &lines(0)).unwrap_err();
+            let message = decompress(name, &compress(&compress(&lines(0)))).unwrap_err();
+            assert!(message.contains("compressed twice"), "{message}");
+            let message = decompress(name, b"").unwrap_err();
             assert!(message.contains("the file is empty"), "{message}");
         }
         let padded = [&gzip(&lines(0))[..], &[0; 512]].concat();
-        assert_eq!(unpack("20220401.json.gz", &padded), Ok(lines(0)));
+        assert_eq!(decompress("20220401.json.gz", &padded), Ok(lines(0)));
         let garbage = [&gzip(&lines(0))[..], b"{}"].concat();
-        let message = unpack("20220401.json.gz", &garbage).unwrap_err();
+        let message = decompress("20220401.json.gz", &garbage).unwrap_err();
         assert!(message.contains("other bytes follow behind its gzip stream"), "{message}");
         {}
     }

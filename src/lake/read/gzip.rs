@@ -31,8 +31,8 @@ impl<R: Read> GzipMembers<R> {
         GzipMembers { bits: Bits::new(read), inflate: Inflate::new(), checksum: Hasher::new(), place: Place::Start }
     }
 
-    /// As [`Inflate::unpack`], to the end of the last member.
-    pub fn unpack(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
+    /// As [`Inflate::decompress`], to the end of the last member.
+    pub fn decompress(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
         while at < window.len() {
             match self.place {
                 Place::Start => {
@@ -40,7 +40,7 @@ impl<R: Read> GzipMembers<R> {
                     self.begin_member(first)?;
                 }
                 Place::Member => {
-                    let end = self.inflate.unpack(&mut self.bits, window, at)?;
+                    let end = self.inflate.decompress(&mut self.bits, window, at)?;
                     self.checksum.update(&window[at..end]);
                     at = end;
                     if at < window.len() {
@@ -140,17 +140,17 @@ mod tests {
     use super::*;
     use crate::lake::read::inflate::HISTORY_BYTES;
 
-    fn unpack(stream: &[u8]) -> Result<Vec<u8>, String> {
+    fn decompress(stream: &[u8]) -> Result<Vec<u8>, String> {
         let (mut members, mut content) = (GzipMembers::new(stream), vec![0; HISTORY_BYTES]);
-        let end = members.unpack(&mut content, 0).map_err(|error| error.to_string())?;
+        let end = members.decompress(&mut content, 0).map_err(|error| error.to_string())?;
         content.truncate(end);
         Ok(content)
     }
 
     fn member(header: &[u8]) -> Vec<u8> {
-        let mut packer = flate2::write::DeflateEncoder::new(header.to_vec(), flate2::Compression::default());
-        packer.write_all(b"content").unwrap();
-        let mut member = packer.finish().unwrap();
+        let mut compressor = flate2::write::DeflateEncoder::new(header.to_vec(), flate2::Compression::default());
+        compressor.write_all(b"content").unwrap();
+        let mut member = compressor.finish().unwrap();
         member.extend(crc32fast::hash(b"content").to_le_bytes());
         member.extend(7_u32.to_le_bytes());
         member
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn headers_are_passed_over() {
         let check = |header: &[u8], expected: Result<&[u8], &str>| {
-            let found = unpack(&member(header));
+            let found = decompress(&member(header));
             assert_eq!(found.as_deref().map_err(String::as_str), expected, "{}", header.escape_ascii());
         };
         let sound: Result<&[u8], &str> = Ok(b"content");
@@ -183,7 +183,7 @@ mod tests {
             let mut stream = sound.clone();
             let place = stream.len() - from_end;
             stream[place] ^= 1;
-            assert_eq!(unpack(&stream).unwrap_err(), expected);
+            assert_eq!(decompress(&stream).unwrap_err(), expected);
         };
         check(8, "its checksum differs");
         check(5, "its checksum differs");

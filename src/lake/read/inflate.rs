@@ -1,7 +1,7 @@
 //! DEFLATE (RFC 1951), straight into the window where it is scanned.
 //!
-//! Libraries unpack into a window of their own and copy from there, or want the whole content in memory. Here what was
-//! unpacked before lies in front of what comes next, and all of it in the second-level cache.
+//! Libraries decompress into a window of their own and copy from there, or want the whole content in memory. Here what was
+//! decompressed before lies in front of what comes next, and all of it in the second-level cache.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ use super::huffman::{
     LITERAL_ENTRIES, MAX_CODE_BITS, code_bits, fill_distances, fill_lengths, fill_literals, n_bits, value,
 };
 
-/// How far back a match reaches at most: what of the content must lie in front of what is unpacked next.
+/// How far back a match reaches at most: what of the content must lie in front of what is decompressed next.
 pub(super) const HISTORY_BYTES: usize = 32 << 10;
 
 /// Room for the largest step of [`Inflate::decode_fast`]: two literals and a match, copied by chunks.
@@ -20,7 +20,7 @@ const STEP_BYTES: usize = 3 + 258 + CHUNK_BYTES;
 /// Bytes that are copied at once.
 const CHUNK_BYTES: usize = 64;
 
-/// A stream that is being unpacked.
+/// A stream that is being decompressed.
 pub(super) struct Inflate {
     literals: Box<[Entry; LITERAL_ENTRIES]>,
     distances: Box<[Entry; DISTANCE_ENTRIES]>,
@@ -79,9 +79,9 @@ impl Inflate {
         self.n_bytes
     }
 
-    /// Unpacks into `window` from `at` on, and gives the place behind: the end of the window, or a lower one where the
-    /// stream ends. In front of `at` lies what was unpacked before, or the last [`HISTORY_BYTES`] of it.
-    pub fn unpack<R: Read>(&mut self, bits: &mut Bits<R>, window: &mut [u8], from: usize) -> io::Result<usize> {
+    /// Decompresses into `window` from `at` on, and gives the place behind: the end of the window, or a lower one where the
+    /// stream ends. In front of `at` lies what was decompressed before, or the last [`HISTORY_BYTES`] of it.
+    pub fn decompress<R: Read>(&mut self, bits: &mut Bits<R>, window: &mut [u8], from: usize) -> io::Result<usize> {
         let mut at = from;
         while at < window.len() {
             let start = at;

@@ -1,4 +1,4 @@
-//! Bytes of a file on this machine: mapped, or unpacked as a stream.
+//! Bytes of a file on this machine: mapped, or decompressed as a stream.
 
 pub mod ahead;
 mod bits;
@@ -6,8 +6,8 @@ pub mod compressed;
 mod gzip;
 mod huffman;
 mod inflate;
+pub(crate) mod magic;
 pub mod mapped;
-pub(crate) mod packing;
 mod remote;
 #[allow(unsafe_code)]
 mod sigbus;

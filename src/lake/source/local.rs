@@ -511,8 +511,8 @@ mod tests {
         let input = folder.path().display().to_string();
         let options = ListOptions { format: Some(crate::lake::Format::Csv), ..ListOptions::default() };
         let listing = list(&[input], &options).unwrap();
-        let packed: Vec<_> = listing.files.iter().map(|file| (file.format, file.compression)).collect();
+        let compressed: Vec<_> = listing.files.iter().map(|file| (file.format, file.compression)).collect();
         use crate::lake::{Compression, Format};
-        assert_eq!(packed, [(Format::Csv, Compression::None), (Format::Csv, Compression::Gzip)]);
+        assert_eq!(compressed, [(Format::Csv, Compression::None), (Format::Csv, Compression::Gzip)]);
     }
 }

@@ -62,16 +62,16 @@ fn line(id: &str, contract: &str) -> String {
     format!("{{\"_id\":{id},\"_source\":{{\"Contract\":\"{contract}\",\"AppName\":\"VOD\",\"TotalDuration\":5}}}}\n")
 }
 
-/// Writes files of `(day, folder, is packed, text)` and holds what is made of them in any order against the plain way.
+/// Writes files of `(day, folder, is compressed, text)` and holds what is made of them in any order against the plain way.
 fn check(files: &[(u32, usize, bool, String)], n_threads: &[usize]) {
     let folder = tempfile::tempdir().unwrap();
     let mut texts = BTreeMap::new();
-    for (place, (day, region, is_packed, text)) in files.iter().enumerate() {
+    for (place, (day, region, is_compressed, text)) in files.iter().enumerate() {
         let region = folder.path().join(["north", "south", "east"][*region]);
         std::fs::create_dir_all(&region).unwrap();
         let path = region.join(format!("202204{day:02}-{place}.json"));
         texts.insert(path.display().to_string(), text.clone());
-        match is_packed {
+        match is_compressed {
             true => std::fs::write(path.with_extension("json.gz"), gzip(text.as_bytes())).unwrap(),
             false => std::fs::write(path, text).unwrap(),
         }
@@ -98,7 +98,7 @@ proptest! {
             1..7,
         ),
     ) {
-        let files: Vec<_> = files.into_iter().map(|(day, region, is_packed, lines)| {
+        let files: Vec<_> = files.into_iter().map(|(day, region, is_compressed, lines)| {
             let text = lines.into_iter().map(|(kind, n)| match kind {
                 0 => line("null", "A"),
                 1 => line("\"\"", "B"),
@@ -109,7 +109,7 @@ proptest! {
                 6 => line("0", "E").replace("\"_id\":0,", ""),
                 _ => line(&format!("\"i{n}\""), &format!("F{}", n % 3)),
             });
-            (day, region, is_packed, text.collect::<String>())
+            (day, region, is_compressed, text.collect::<String>())
         }).collect();
         check(&files, &[1, 2, 8]);
     }

@@ -345,7 +345,7 @@ fn the_tasks_of_a_lake_are_scanned_where_it_lies() {
     work.write("log/20220401.json", day(1, 3 * N_BLOCK + 1234));
     work.write("log/20220402.json.gz", crate::support::gzip(day(2, N_BLOCK).as_bytes()));
     work.write("log/20220403.json", "");
-    // Its name belies how it is packed.
+    // Its name belies how it is compressed.
     work.write("log/20220404.json", crate::support::gzip(day(4, 1000).as_bytes()));
     cluster.script(&["put", work.path("log").to_str().unwrap(), "/"]);
     run(&work, &cluster, &[&["transform", "hdfs:///log"], &ETL_DATE[..]].concat()).ok();

@@ -16,13 +16,13 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// The content, unpacked so many bytes at a time.
-fn unpack(stream: &[u8], n_piece: usize, n_chunk: usize) -> Result<Vec<u8>, String> {
+/// The content, decompressed so many bytes at a time.
+fn decompress(stream: &[u8], n_piece: usize, n_chunk: usize) -> Result<Vec<u8>, String> {
     let (mut bits, mut inflate) = (Bits::new(Pieces(stream, n_piece)), Inflate::new());
     let (mut window, mut at) = (vec![0; HISTORY_BYTES + n_chunk], 0);
     let mut content = Vec::new();
     loop {
-        let end = inflate.unpack(&mut bits, &mut window, at).map_err(|error| error.to_string())?;
+        let end = inflate.decompress(&mut bits, &mut window, at).map_err(|error| error.to_string())?;
         content.extend_from_slice(&window[at..end]);
         if end < window.len() {
             assert_eq!(inflate.n_bytes(), content.len() as u64);
@@ -48,7 +48,7 @@ fn expect(stream: &[u8]) -> Option<Vec<u8>> {
     flate2::bufread::DeflateDecoder::new(stream).read_to_end(&mut content).ok().map(|_| content)
 }
 
-/// Contents that are packed in different ways: as they are, by short codes, by long ones, by matches near and far.
+/// Contents that are compressed in different ways: as they are, by short codes, by long ones, by matches near and far.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let bytes = |n_kinds: u8, n_most: usize| prop::collection::vec(0..n_kinds, 0..n_most);
     let lines = bytes(200, 600).prop_map(|numbers| {
@@ -72,7 +72,7 @@ proptest! {
         n_piece in 1..400_usize, n_chunk in 500..70_000_usize,
     ) {
         let stream = deflate(&content, level, n_part);
-        prop_assert_eq!(unpack(&stream, n_piece, n_chunk), Ok(content));
+        prop_assert_eq!(decompress(&stream, n_piece, n_chunk), Ok(content));
     }
 
     #[test]
@@ -85,14 +85,14 @@ proptest! {
         for (place, bit) in flips {
             stream[place.index(n_bytes)] ^= 1 << bit;
         }
-        prop_assert_eq!(unpack(&stream, 100, n_chunk).ok(), expect(&stream));
+        prop_assert_eq!(decompress(&stream, 100, n_chunk).ok(), expect(&stream));
     }
 }
 
 #[test]
 fn each_kind_of_damage_has_its_name() {
     let check = |stream: &[u8], expected: Result<&[u8], &str>| {
-        let found = unpack(stream, 1, 500);
+        let found = decompress(stream, 1, 500);
         assert_eq!(found.as_deref().map_err(String::as_str), expected, "{stream:02x?}");
         assert_eq!(found.ok(), expect(stream), "{stream:02x?}");
     };

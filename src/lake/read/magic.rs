@@ -1,4 +1,4 @@
-//! How the bytes of a file are packed, as they say themselves: that beats its name.
+//! How the bytes of a file are compressed, as they say themselves: that beats its name.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,7 +13,7 @@ const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// Bytes at the start of a file that say it.
 pub(crate) const START_BYTES: usize = 8;
 
-/// How bytes are packed that begin so; `None` for those of no known packing.
+/// How bytes are compressed that begin so; `None` for those of no known compression.
 pub(super) fn of_start(start: &[u8]) -> Option<Compression> {
     // A frame that is to be skipped may come first.
     let is_skipped = start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == *b"\x2a\x4d\x18";
@@ -24,14 +24,14 @@ pub(super) fn of_start(start: &[u8]) -> Option<Compression> {
     }
 }
 
-/// What a file is that is neither packed as we unpack it nor text, by its first bytes.
+/// What a file is that is neither compressed as we decompress it nor text, by its first bytes.
 pub(super) fn other_kind(start: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 12] = [
         (b"PK\x03\x04", "a zip archive"),
         (b"PK\x05\x06", "a zip archive"),
         (b"\xfd7zXZ\0", "xz"),
         (b"BZh", "bzip2"),
-        (b"\x1f\x9d", "packed by compress (.Z)"),
+        (b"\x1f\x9d", "compress data (.Z)"),
         (b"\x04\x22\x4d\x18", "lz4"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         (b"Rar!\x1a\x07", "a rar archive"),
@@ -49,9 +49,9 @@ fn is_text(start: &[u8]) -> bool {
     start.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..))
 }
 
-/// The file as its first bytes say it is packed, and the fact that its name says otherwise. A file that cannot be read is
+/// The file as its first bytes say it is compressed, and the fact that its name says otherwise. A file that cannot be read is
 /// left to whoever opens it.
-pub(crate) fn as_packed(file: DataFile) -> (DataFile, Option<&'static str>) {
+pub(crate) fn as_stored(file: DataFile) -> (DataFile, Option<&'static str>) {
     let mut start = Vec::new();
     match File::open(&file.path).and_then(|opened| opened.take(START_BYTES as u64).read_to_end(&mut start)) {
         Ok(_) => as_start_says(file, &start),
@@ -76,14 +76,14 @@ pub(crate) fn as_start_says(mut file: DataFile, start: &[u8]) -> (DataFile, Opti
     (file, fact)
 }
 
-/// What is odd about a file that is packed otherwise than its name says.
+/// What is odd about a file that is compressed otherwise than its name says.
 pub(crate) fn fact(actual: Compression, named: Compression) -> Option<&'static str> {
     Some(match (actual, named) {
         (actual, named) if actual == named => return None,
         (Compression::Gzip, _) => "it is gzip, which its name does not say",
         (Compression::Zstd, _) => "it is Zstandard, which its name does not say",
-        (Compression::None, Compression::Gzip) => "it is not packed, though its name says gzip",
-        (Compression::None, _) => "it is not packed, though its name says Zstandard",
+        (Compression::None, Compression::Gzip) => "it is not compressed, though its name says gzip",
+        (Compression::None, _) => "it is not compressed, though its name says Zstandard",
     })
 }
 
