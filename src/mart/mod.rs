@@ -25,66 +25,54 @@ struct MartPart {
     table: &'static Table,
     reads: Reads,
     rows: &'static str,
+    /// Placeholders of a SELECT that serves several tables, and what they stand for.
+    filled: &'static [(&'static str, &'static str)],
 }
+
+impl MartPart {
+    const fn of(table: &'static Table, reads: Reads, rows: &'static str) -> MartPart {
+        MartPart { table, reads, rows, filled: &[] }
+    }
+
+    fn fill(&self) -> Fill {
+        let select = self.filled.iter().fold(self.rows.to_owned(), |sql, (name, text)| sql.replace(name, text));
+        Fill { table: self.table, reads: self.reads, select }
+    }
+}
+
+const TOP: &str = include_str!("sql/top_customers.sql");
+
+/// Who is no shared account: plays at most 24 hours on an active day.
+const UNSHARED: &str = "TotalDuration <= 86400 * Activeness";
 
 /// The mart, in the order in which it is built: a SELECT reads the passes and the parts before its own.
 const PARTS: [MartPart; 20] = [
-    MartPart { table: &tables::CUSTOMER_SEGMENTS, reads: Reads::Mart, rows: include_str!("sql/customer_segments.sql") },
-    MartPart { table: &tables::CATEGORY_AUDIENCE, reads: Reads::Mart, rows: include_str!("sql/category_audience.sql") },
-    MartPart { table: &tables::SUMMARY_CUSTOMER, reads: Reads::Mart, rows: include_str!("sql/summary_customer.sql") },
+    MartPart::of(&tables::CUSTOMER_SEGMENTS, Reads::Mart, include_str!("sql/customer_segments.sql")),
+    MartPart::of(&tables::CATEGORY_AUDIENCE, Reads::Mart, include_str!("sql/category_audience.sql")),
+    MartPart::of(&tables::SUMMARY_CUSTOMER, Reads::Mart, include_str!("sql/summary_customer.sql")),
+    MartPart::of(&tables::ACTIVENESS_DISTRIBUTION, Reads::Mart, include_str!("sql/activeness_distribution.sql")),
+    MartPart::of(&tables::TASTE_DISTRIBUTION, Reads::Mart, include_str!("sql/taste_distribution.sql")),
+    MartPart::of(&tables::CATEGORY_OVERLAP, Reads::Mart, include_str!("sql/category_overlap.sql")),
+    MartPart::of(&tables::WATCH_TIME_DISTRIBUTION, Reads::Mart, include_str!("sql/watch_time_distribution.sql")),
+    MartPart::of(&tables::WATCH_TIME_RANK, Reads::Warehouse, include_str!("sql/watch_time_rank.sql")),
+    MartPart::of(&tables::BOUNDARY_CUSTOMER, Reads::Warehouse, include_str!("sql/boundary_customer.sql")),
+    MartPart::of(&tables::WATCH_TIME_SUMMARY, Reads::Mart, include_str!("sql/watch_time_summary.sql")),
     MartPart {
-        table: &tables::ACTIVENESS_DISTRIBUTION,
-        reads: Reads::Mart,
-        rows: include_str!("sql/activeness_distribution.sql"),
+        filled: &[("{who}", "1 = 1"), ("{n}", "100")],
+        ..MartPart::of(&tables::TOP_CUSTOMERS, Reads::Mart, TOP)
     },
     MartPart {
-        table: &tables::TASTE_DISTRIBUTION,
-        reads: Reads::Mart,
-        rows: include_str!("sql/taste_distribution.sql"),
+        filled: &[("{who}", UNSHARED), ("{n}", "10")],
+        ..MartPart::of(&tables::TOP_CUSTOMERS_UNSHARED, Reads::Mart, TOP)
     },
-    MartPart { table: &tables::CATEGORY_OVERLAP, reads: Reads::Mart, rows: include_str!("sql/category_overlap.sql") },
-    MartPart {
-        table: &tables::WATCH_TIME_DISTRIBUTION,
-        reads: Reads::Mart,
-        rows: include_str!("sql/watch_time_distribution.sql"),
-    },
-    MartPart {
-        table: &tables::WATCH_TIME_RANK,
-        reads: Reads::Warehouse,
-        rows: include_str!("sql/watch_time_rank.sql"),
-    },
-    MartPart {
-        table: &tables::BOUNDARY_CUSTOMER,
-        reads: Reads::Warehouse,
-        rows: include_str!("sql/boundary_customer.sql"),
-    },
-    MartPart {
-        table: &tables::WATCH_TIME_SUMMARY,
-        reads: Reads::Mart,
-        rows: include_str!("sql/watch_time_summary.sql"),
-    },
-    MartPart { table: &tables::TOP_CUSTOMERS, reads: Reads::Mart, rows: include_str!("sql/top_customers.sql") },
-    MartPart {
-        table: &tables::TOP_CUSTOMERS_UNSHARED,
-        reads: Reads::Mart,
-        rows: include_str!("sql/top_customers_unshared.sql"),
-    },
-    MartPart {
-        table: &tables::DEVICE_DISTRIBUTION,
-        reads: Reads::Warehouse,
-        rows: include_str!("sql/device_distribution.sql"),
-    },
-    MartPart { table: &tables::DAILY_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/daily_audience.sql") },
-    MartPart { table: &tables::APP_AUDIENCE, reads: Reads::Warehouse, rows: include_str!("sql/app_audience.sql") },
-    MartPart { table: &tables::DAILY_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/daily_quality.sql") },
-    MartPart { table: &tables::DATA_QUALITY, reads: Reads::Warehouse, rows: include_str!("sql/data_quality.sql") },
-    MartPart { table: &tables::AUDIENCE_SIZE, reads: Reads::Warehouse, rows: include_str!("sql/audience_size.sql") },
-    MartPart {
-        table: &tables::AUDIENCE_OVERLAP,
-        reads: Reads::Warehouse,
-        rows: include_str!("sql/audience_overlap.sql"),
-    },
-    MartPart { table: &MART_RUN, reads: Reads::Warehouse, rows: include_str!("sql/mart_run.sql") },
+    MartPart::of(&tables::DEVICE_DISTRIBUTION, Reads::Warehouse, include_str!("sql/device_distribution.sql")),
+    MartPart::of(&tables::DAILY_AUDIENCE, Reads::Warehouse, include_str!("sql/daily_audience.sql")),
+    MartPart::of(&tables::APP_AUDIENCE, Reads::Warehouse, include_str!("sql/app_audience.sql")),
+    MartPart::of(&tables::DAILY_QUALITY, Reads::Warehouse, include_str!("sql/daily_quality.sql")),
+    MartPart::of(&tables::DATA_QUALITY, Reads::Warehouse, include_str!("sql/data_quality.sql")),
+    MartPart::of(&tables::AUDIENCE_SIZE, Reads::Warehouse, include_str!("sql/audience_size.sql")),
+    MartPart::of(&tables::AUDIENCE_OVERLAP, Reads::Warehouse, include_str!("sql/audience_overlap.sql")),
+    MartPart::of(&MART_RUN, Reads::Warehouse, include_str!("sql/mart_run.sql")),
 ];
 
 /// A pass over the customers, and how each dialect counts fastest.
@@ -142,12 +130,11 @@ pub fn script(dialect: Dialect) -> MartScript {
     };
     let on_the_way = parts().map(|part| part.table).filter(|table| table.database == Database::Work);
     let of_passes = PASSES.iter().map(|pass| pass.table).chain([&tables::MOVEMENT_CELL]);
-    let fill = |MartPart { table, reads, rows }: &MartPart| Fill { table, reads: *reads, select: (*rows).to_owned() };
     MartScript {
         work_tables: of_passes.chain(on_the_way).collect(),
         passes: PASSES.iter().map(pass).collect(),
         check: include_str!("sql/month_check.sql").to_owned(),
-        fills: parts().map(fill).collect(),
+        fills: parts().map(MartPart::fill).collect(),
     }
 }
 

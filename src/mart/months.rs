@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
+use super::movement::WAS_MADE_OF_STANDING;
 use crate::engine::calendar::Month;
 use crate::warehouse::{Fault, RunStatus, Value, Wanted, Warehouse, WarehouseError, WarehouseStanding};
 
@@ -81,7 +82,8 @@ impl MartState {
 /// # Errors
 /// What the warehouse says.
 pub fn list(warehouse: &mut dyn Warehouse) -> Result<Vec<MonthLine>, WarehouseError> {
-    let rows = warehouse.query(any_month(), include_str!("sql/months.sql"))?;
+    let sql = include_str!("sql/months.sql").replace("{was_made_of_standing}", WAS_MADE_OF_STANDING.trim_end());
+    let rows = warehouse.query(any_month(), &sql)?;
     rows.iter().map(|row| read_line(row).ok_or_else(|| no_line(warehouse, row))).collect()
 }
 

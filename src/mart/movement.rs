@@ -9,21 +9,21 @@ use std::collections::BTreeMap;
 use super::tables::{ACTIVENESS_MOVEMENT, CUSTOMER_MOVEMENT, MOVEMENT_CELL, MOVEMENT_RUN, TASTE_MOVEMENT};
 use super::{MartPart, published_runs};
 use crate::engine::calendar::Month;
-use crate::warehouse::{CustomerPass, Dialect, Fill, MartScript, Reads, Value, Warehouse, WarehouseError};
+use crate::warehouse::{CustomerPass, Dialect, MartScript, Reads, Value, Warehouse, WarehouseError};
 
 /// The tables of movement, which read nothing but [`MOVEMENT_CELL`].
 pub(super) const PARTS: [MartPart; 3] = [
-    MartPart { table: &CUSTOMER_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/customer_movement.sql") },
-    MartPart { table: &TASTE_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/taste_movement.sql") },
-    MartPart { table: &ACTIVENESS_MOVEMENT, reads: Reads::Mart, rows: include_str!("sql/activeness_movement.sql") },
+    MartPart::of(&CUSTOMER_MOVEMENT, Reads::Mart, include_str!("sql/customer_movement.sql")),
+    MartPart::of(&TASTE_MOVEMENT, Reads::Mart, include_str!("sql/taste_movement.sql")),
+    MartPart::of(&ACTIVENESS_MOVEMENT, Reads::Mart, include_str!("sql/activeness_movement.sql")),
 ];
 
 /// What the movement of a month was made from; of a script that knows no other month, nothing.
-pub(super) const MARK: MartPart = MartPart {
-    table: &MOVEMENT_RUN,
-    reads: Reads::Warehouse,
-    rows: "SELECT Month, Id, 0 FROM {warehouse}.etl_run_published WHERE Month = {month}",
-};
+pub(super) const MARK: MartPart = MartPart::of(
+    &MOVEMENT_RUN,
+    Reads::Warehouse,
+    "SELECT Month, Id, 0 FROM {warehouse}.etl_run_published WHERE Month = {month}",
+);
 
 /// The months that stand, each with the run it stands by, ascending.
 pub(super) type Runs = BTreeMap<Month, i64>;
@@ -84,56 +84,51 @@ pub fn remake_stale(warehouse: &mut dyn Warehouse) -> Result<(), WarehouseError>
     let mut n_made: BTreeMap<Month, usize> = BTreeMap::new();
     loop {
         let runs = published_runs(warehouse)?;
-        let marts = made_from(warehouse)?;
-        let is_stale = |(month, mart): &(&Month, &Made)| {
-            runs.get(month).is_some_and(|run| [*run, 0].contains(&mart.mart_run))
-                && mart.movement_from != Some(sources(&runs, **month))
-                && n_made.get(month).is_none_or(|n| *n < MAX_REMAKES)
-        };
-        let Some(month) = marts.iter().find(is_stale).map(|(month, _)| *month) else { return Ok(()) };
+        let is_due = |month: &Month| runs.contains_key(month) && n_made.get(month).is_none_or(|n| *n < MAX_REMAKES);
+        let Some(month) = stale_months(warehouse)?.into_iter().find(is_due) else { return Ok(()) };
         let script = script(warehouse.dialect(), month, &runs);
         warehouse.publish_mart(month, &script)?;
         *n_made.entry(month).or_default() += 1;
     }
 }
 
-/// What a month of the mart was made from.
-struct Made {
-    /// 0 where a mart of version 0.1 does not know it.
-    mart_run: i64,
-    /// As [`sources`] gives it; none where nobody made the movement.
-    movement_from: Option<(i64, i64)>,
-}
-
-/// What each month of the mart was made from.
-fn made_from(warehouse: &mut dyn Warehouse) -> Result<BTreeMap<Month, Made>, WarehouseError> {
-    let sql = "SELECT mart.Month, mart.Run, COALESCE(made.Run, -1), COALESCE(made.Runs, -1) FROM {mart}.mart_run AS mart \
-               LEFT JOIN {mart}.movement_run AS made ON made.Month = mart.Month";
-    let rows = warehouse.query(super::months::any_month(), sql)?;
-    let made = rows.iter().filter_map(|row| match row.as_slice() {
-        [Value::Text(day), Value::Integer(mart_run), Value::Integer(newest), Value::Integer(n_months)] => {
-            let movement_from = (*newest >= 0).then_some((*newest, *n_months));
-            Some((day.get(..7)?.parse().ok()?, Made { mart_run: *mart_run, movement_from }))
-        }
-        _ => None,
-    });
-    Ok(made.collect())
-}
+/// Whether the movement was made from the runs that stand, of a row of `movement_run` that is called `made`.
+pub(super) const WAS_MADE_OF_STANDING: &str = include_str!("sql/movement_run.current.sql");
 
 /// A query of one number: 1 where the movement of the month was made from the runs that stand.
-pub const IS_CURRENT: &str = "SELECT COUNT(*) FROM {mart}.movement_run AS made WHERE made.Month = {month} \
-    AND made.Run = (SELECT COALESCE(MAX(Id), 0) FROM {warehouse}.etl_run_published WHERE Month <= {month}) \
-    AND made.Runs = (SELECT COUNT(*) FROM {warehouse}.etl_run_published WHERE Month <= {month})";
+pub const IS_CURRENT: &str = concat!(
+    "SELECT COUNT(*) FROM {mart}.movement_run AS made WHERE made.Month = {month} AND ",
+    include_str!("sql/movement_run.current.sql")
+);
+
+/// The months whose mart is of the run that stands, but whose movement is not.
+const STALE: &str = concat!(
+    "SELECT mart.Month FROM {mart}.mart_run AS mart ",
+    "JOIN {warehouse}.etl_run_published AS published ON published.Month = mart.Month ",
+    // A mart of version 0.1 does not know its run.
+    "WHERE mart.Run IN (published.Id, 0) AND NOT EXISTS ",
+    "(SELECT 1 FROM {mart}.movement_run AS made WHERE made.Month = mart.Month AND ",
+    include_str!("sql/movement_run.current.sql"),
+    ") ORDER BY mart.Month"
+);
+
+fn stale_months(warehouse: &mut dyn Warehouse) -> Result<Vec<Month>, WarehouseError> {
+    let rows = warehouse.query(super::months::any_month(), STALE)?;
+    let months = rows.iter().filter_map(|row| match row.as_slice() {
+        [Value::Text(day)] => day.get(..7)?.parse().ok(),
+        _ => None,
+    });
+    Ok(months.collect())
+}
 
 /// What replaces the movement of a month and leaves the rest of its mart.
 fn script(dialect: Dialect, month: Month, runs: &Runs) -> MartScript {
-    let fill = |MartPart { table, reads, rows }: &MartPart| Fill { table, reads: *reads, select: (*rows).to_owned() };
     let mut script = MartScript {
         work_tables: vec![&MOVEMENT_CELL],
         passes: Vec::new(),
         // The months were checked when their marts were built.
         check: "SELECT Id FROM {warehouse}.etl_run WHERE 1 = 0".to_owned(),
-        fills: PARTS.iter().chain([&MARK]).map(fill).collect(),
+        fills: PARTS.iter().chain([&MARK]).map(MartPart::fill).collect(),
     };
     complete(&mut script, dialect, month, runs);
     script

@@ -21,9 +21,7 @@ SELECT
   COALESCE(run.InputsSha256, ''),
   CASE
     WHEN made.Run IS NULL THEN -1
-    WHEN made.Run = (SELECT MAX(earlier.Id) FROM {warehouse}.etl_run_published AS earlier WHERE earlier.Month <= made.Month)
-      AND made.Runs = (SELECT COUNT(*) FROM {warehouse}.etl_run_published AS earlier WHERE earlier.Month <= made.Month)
-      THEN 1
+    WHEN {was_made_of_standing} THEN 1
     ELSE 0
   END,
   -- Interrupted without an exit code: while it published.

@@ -1,4 +1,4 @@
--- The hundred customers with the most seconds; equal seconds in the order of their contracts' bytes.
+-- The customers with the most seconds; equal seconds in the order of their contracts' bytes.
 SELECT
   {month},
   ROW_NUMBER() OVER (ORDER BY TotalDuration DESC, Contract),
@@ -9,6 +9,7 @@ SELECT
 FROM (
   SELECT Contract, TotalDuration, Taste, Activeness
   FROM {work}boundary_customer
+  WHERE {who}
   ORDER BY TotalDuration DESC, Contract
-  LIMIT 100
+  LIMIT {n}
 ) AS top
