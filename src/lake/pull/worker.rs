@@ -165,57 +165,69 @@ impl Shared {
         let Some((source, path)) = source else {
             return Err(LakeError::new(LakeErrorKind::NotCached, &file.uri, "is not in the cache").into());
         };
-        let mut progress = FileProgress { progress: &self.progress, listed_bytes: file.n_bytes, counted_bytes: 0 };
-        let pulled = self.pull(cache, file, source.as_ref(), path, &mut progress)?;
-        progress.finish();
+        let progress = FileProgress { progress: &self.progress, listed_bytes: file.n_bytes, counted_bytes: 0 };
+        let transfer = Transfer { shared: self, cache, source: source.as_ref(), path, progress };
+        let pulled = transfer.pull(file)?;
         self.pulled_files.fetch_add(1, Ordering::Relaxed);
         Ok(pulled)
     }
 
-    /// Pulls `file` from `path`. A file that changes meanwhile is started over once.
-    fn pull(
-        &self,
-        cache: &Cache,
-        mut file: DataFile,
-        source: &dyn Source,
-        path: &str,
-        progress: &mut FileProgress<'_>,
-    ) -> Result<DataFile, PullFailure> {
-        match self.pull_version(cache, &file, source, path, progress) {
+    fn wait(&self, backoff: Duration, uri: &str) -> Result<(), PullFailure> {
+        let end = Instant::now() + backoff;
+        loop {
+            if self.is_stopped(uri) {
+                return Err(PullFailure::Stopped);
+            }
+            match end.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return Ok(()),
+                left => std::thread::sleep(left.min(STOP_POLL)),
+            }
+        }
+    }
+}
+
+/// One file on its way from the source into the cache.
+struct Transfer<'a> {
+    shared: &'a Shared,
+    cache: &'a Cache,
+    source: &'a dyn Source,
+    /// Where the source has it.
+    path: &'a str,
+    progress: FileProgress<'a>,
+}
+
+impl Transfer<'_> {
+    /// Pulls `file`. One that changes meanwhile is started over once.
+    fn pull(mut self, mut file: DataFile) -> Result<DataFile, PullFailure> {
+        match self.pull_version(&file) {
             Err(PullFailure::Source(error)) if error.kind == SourceFault::Changed => {
-                PartialFile::discard(cache, &file);
-                let now = source.stat(path)?;
+                PartialFile::discard(self.cache, &file);
+                let now = self.source.stat(self.path)?;
                 if (now.n_bytes, now.modified_ms) == (file.n_bytes, file.modified_ms) {
                     return Err(error.into());
                 }
                 (file.n_bytes, file.modified_ms) = (now.n_bytes, now.modified_ms);
-                file.local_modified_ms = self.pull_version(cache, &file, source, path, progress)?;
+                file.local_modified_ms = self.pull_version(&file)?;
             }
             result => file.local_modified_ms = result?,
         }
+        self.progress.finish();
         Ok(file)
     }
 
     /// Pulls the version of the file that was listed, in as many attempts as it takes. Returns its time in the
     /// cache, in milliseconds since 1970.
-    fn pull_version(
-        &self,
-        cache: &Cache,
-        file: &DataFile,
-        source: &dyn Source,
-        path: &str,
-        progress: &mut FileProgress<'_>,
-    ) -> Result<i64, PullFailure> {
-        let mut attempts = Attempts::new(self.options.retry);
+    fn pull_version(&mut self, file: &DataFile) -> Result<i64, PullFailure> {
+        let mut attempts = Attempts::new(self.shared.options.retry);
         loop {
             let mut reached = 0;
-            let error = match self.attempt(cache, file, source, path, progress, &mut reached) {
+            let error = match self.attempt(file, &mut reached) {
                 Err(PullFailure::Source(error)) if error.kind == SourceFault::Transient => error,
                 result => return result,
             };
             let [jitter, ..] = crc32c::crc32c(file.uri.as_bytes()).to_le_bytes();
             match attempts.fail(reached, jitter) {
-                Some(backoff) => self.wait(backoff, &file.uri)?,
+                Some(backoff) => self.shared.wait(backoff, &file.uri)?,
                 None => {
                     let what = format!(
                         "{} (gave up after {}; {reached} of {} bytes are in the cache)",
@@ -231,28 +243,19 @@ impl Shared {
 
     /// Gets the rest of the file in one stream, and puts the file into its place when it is whole. `reached` is how far it
     /// came. Returns its time in the cache, in milliseconds since 1970.
-    fn attempt(
-        &self,
-        cache: &Cache,
-        file: &DataFile,
-        source: &dyn Source,
-        path: &str,
-        progress: &mut FileProgress<'_>,
-        reached: &mut u64,
-    ) -> Result<i64, PullFailure> {
-        let mut part = PartialFile::resume(cache, file)?;
+    fn attempt(&mut self, file: &DataFile, reached: &mut u64) -> Result<i64, PullFailure> {
+        let mut part = PartialFile::resume(self.cache, file)?;
         *reached = part.n_bytes();
-        progress.reach(*reached);
-        let entry = Entry::of_file(file, path);
+        self.progress.reach(*reached);
         if part.n_bytes() < file.n_bytes {
-            let read = self.read(&mut part, source, &entry, &file.uri, progress);
+            let read = self.read(&mut part, file);
             *reached = part.n_bytes();
             if read.is_err() || *reached < file.n_bytes {
                 part.checkpoint()?;
             }
             read?;
         }
-        let now = source.stat(path)?;
+        let now = self.source.stat(self.path)?;
         if (now.n_bytes, now.modified_ms) != (file.n_bytes, file.modified_ms) {
             let what =
                 format!("changed while it was pulled: it had {} bytes and has {} now", file.n_bytes, now.n_bytes);
@@ -275,42 +278,23 @@ impl Shared {
         Ok(part.finish()?)
     }
 
-    fn read(
-        &self,
-        part: &mut PartialFile<'_>,
-        source: &dyn Source,
-        entry: &Entry,
-        uri: &str,
-        progress: &mut FileProgress<'_>,
-    ) -> Result<(), PullFailure> {
-        let mut chunks = source.open(entry, part.n_bytes())?;
+    /// Adds what the source has behind the part.
+    fn read(&mut self, part: &mut PartialFile<'_>, file: &DataFile) -> Result<(), PullFailure> {
+        let mut chunks = self.source.open(&Entry::of_file(file, self.path), part.n_bytes())?;
         while let Some(batch) = chunks.next()? {
             let n_before = part.n_bytes();
             part.write(&batch)?;
-            progress.reach(part.n_bytes());
-            self.pulled_bytes.fetch_add(part.n_bytes() - n_before, Ordering::Relaxed);
-            if self.is_stopped(uri) {
+            self.progress.reach(part.n_bytes());
+            self.shared.pulled_bytes.fetch_add(part.n_bytes() - n_before, Ordering::Relaxed);
+            if self.shared.is_stopped(&file.uri) {
                 return Err(PullFailure::Stopped);
             }
         }
         match part.n_bytes() {
-            n if n > entry.n_bytes => {
+            n if n > file.n_bytes => {
                 Err(SourceError::new(SourceFault::Changed, format!("has {n} bytes, more than were listed")).into())
             }
             _ => Ok(()),
-        }
-    }
-
-    fn wait(&self, backoff: Duration, uri: &str) -> Result<(), PullFailure> {
-        let end = Instant::now() + backoff;
-        loop {
-            if self.is_stopped(uri) {
-                return Err(PullFailure::Stopped);
-            }
-            match end.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => return Ok(()),
-                left => std::thread::sleep(left.min(STOP_POLL)),
-            }
         }
     }
 }
