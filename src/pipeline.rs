@@ -13,7 +13,6 @@ use crate::cli::plan::{
 use crate::console::{Progress, Unit};
 use crate::dashboard::model::DashboardModel;
 use crate::dashboard::tableau::WarehouseRows;
-use crate::engine::calendar::Month;
 use crate::error::Error;
 use crate::fs::atomic::{self, OutFolder, StagedFile};
 use crate::gate::Evidence;
@@ -36,7 +35,7 @@ mod supply;
 mod told;
 
 use attempt::{Attempt, Book};
-use draw::Rendering;
+use draw::{Rendering, Showing, Shown};
 use supply::Supply;
 
 /// Carries out a plan.
@@ -91,7 +90,7 @@ fn run_to_end(
     attempt: &mut Attempt,
 ) -> Result<Box<Report>, Error> {
     attempt.take_asked(&plan.lake, &plan.engine);
-    let look = Rendering::prepare(&plan.render)?;
+    let look = Rendering::prepare(&plan.render, talk)?;
     let listing = supply.list(&plan.lake, attempt)?;
     let inputs = || steps::inputs(Some(&listing), Some(&plan.engine), Some(&plan.warehouse));
     told::refuse_clashes(plan, inputs())?;
@@ -109,8 +108,8 @@ fn run_to_end(
     steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     files.write_rejects(&made.rejects)?;
     supply.begin_next();
-    let month_file = &mut files.month;
-    let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, month_file, &mut pages, attempt, talk)?;
+    let showing = Showing { month_file: &mut files.month, pages: &mut pages };
+    let drawn = draw::load_and_draw(&mut *warehouse, &made.table, &look, showing, attempt)?;
     made.stages.extend(drawn.stages);
 
     let mut report = steps::report(&listing, &plan.lake, &plan.engine, made, attempt);
@@ -247,39 +246,38 @@ fn build_mart(plan: &MartPlan) -> Result<Outcome, Error> {
 }
 
 fn draw_dashboard(plan: &DashboardPlan, talk: ConsolePlan) -> Result<Outcome, Error> {
-    let look = Rendering::prepare(&plan.render)?;
+    let look = Rendering::prepare(&plan.render, talk)?;
     let mut warehouse = crate::warehouse::open(&plan.warehouse.url, &plan.warehouse.options)?;
     let model = DashboardModel::read(&mut *warehouse, plan.month)?;
     let month = draw::choose_month(&model, plan.month, &mut *warehouse)?;
     // A month without a mart is told before the output folder is made.
     draw::find_month(&model, month, &mut *warehouse)?;
     let out = OutFolder::open(&plan.out)?;
-    let files = draw_model(&model, month, &mut *warehouse, &plan.warehouse, &look, &out, talk)?;
+    let shown = Shown { model: &model, month };
+    let files = draw_model(shown, &mut *warehouse, &plan.warehouse, &look, &out)?;
     Ok(Outcome::Dashboard(Dashboard { month, files }))
 }
 
 /// The dashboards of a month as the model has it, and the rows as the warehouse has them.
 fn draw_model(
-    model: &DashboardModel,
-    month: Month,
+    shown: Shown<'_>,
     warehouse: &mut dyn Warehouse,
     at: &WarehousePlan,
     look: &Rendering,
     out: &OutFolder,
-    talk: ConsolePlan,
 ) -> Result<Vec<PathBuf>, Error> {
-    let shown = draw::find_month(model, month, warehouse)?;
+    let Shown { model, month } = shown;
+    let of = draw::find_month(model, month, warehouse)?;
     draw::warn_of_stale_months(model, month);
-    let (subject, server, live) =
-        (draw::subject_of_model(shown, look), warehouse.server(), look.live_choice(warehouse));
+    let (subject, server, live) = (draw::subject_of_model(of, look), warehouse.server(), look.live_choice(warehouse));
     let mut pages = DashboardFiles::stage(out, live)?;
     artifacts::refuse_clashes(pages.files(), Some(out), steps::inputs(None, None, Some(at)))?;
-    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected: shown.summary };
+    let mut rows = WarehouseRows { warehouse: &mut *warehouse, month, expected: of.summary };
     let note = draw::write_package(&mut pages.package, &subject, &mut rows, look)?;
     // Another run that was published after the model was read is noticed.
-    mart::refuse_replaced(warehouse, month, shown.mart_run)?;
-    steps::note(note, talk);
-    draw::write_page(&mut pages.page, model, month, look)?;
+    mart::refuse_replaced(warehouse, month, of.mart_run)?;
+    steps::note(note, look.talk);
+    draw::write_page(&mut pages.page, shown, look)?;
     draw::write_live(pages.live.as_mut(), &subject, server)?;
     Ok(artifacts::publish(pages.around(Vec::new()), out, live)?)
 }

@@ -32,13 +32,15 @@ use crate::warehouse::{Beside, Ending, Fault, ServerAddress, Warehouse, Warehous
 pub(super) struct Rendering {
     mask: Option<Masker>,
     hyperd: Option<PathBuf>,
+    /// What is said meanwhile.
+    pub talk: ConsolePlan,
 }
 
 impl Rendering {
     /// Reads the key of the pseudonyms, or makes it.
-    pub fn prepare(plan: &RenderPlan) -> Result<Rendering, Error> {
+    pub fn prepare(plan: &RenderPlan, talk: ConsolePlan) -> Result<Rendering, Error> {
         let masker = |key: &MaskKey| Masker::from_settings(key.variable.as_deref(), &key.file);
-        Ok(Rendering { mask: plan.mask.as_ref().map(masker).transpose()?, hyperd: plan.hyperd.clone() })
+        Ok(Rendering { mask: plan.mask.as_ref().map(masker).transpose()?, hyperd: plan.hyperd.clone(), talk })
     }
 
     /// Whether there are workbooks on a server. With pseudonyms there are none: they would show its contracts.
@@ -49,6 +51,19 @@ impl Rendering {
             (None, None) => LiveChoice::Skip,
         }
     }
+}
+
+/// The files that show a month.
+pub(super) struct Showing<'a> {
+    pub month_file: &'a mut MonthFile,
+    pub pages: &'a mut DashboardFiles,
+}
+
+/// The month of the model that its page shows first.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub model: &'a DashboardModel,
+    pub month: Month,
 }
 
 /// A month that was published and drawn.
@@ -64,15 +79,13 @@ pub(super) fn load_and_draw(
     warehouse: &mut dyn Warehouse,
     table: &MonthTable,
     look: &Rendering,
-    month_file: &mut MonthFile,
-    files: &mut DashboardFiles,
+    files: Showing<'_>,
     attempt: &mut Attempt,
-    talk: ConsolePlan,
 ) -> Result<Drawn, Error> {
     let n_rows = table.n_rows() as u64;
     let server = warehouse.server();
     let subject = subject_of_table(table, look);
-    let DashboardFiles { page, package, live } = files;
+    let Showing { month_file, pages: DashboardFiles { page, package, live } } = files;
     let beside = Beside::begin();
     let mut write_rows = |ending: Ending<'_>| {
         // The processor time is in that of the stages beside these.
@@ -87,7 +100,7 @@ pub(super) fn load_and_draw(
     };
     let mut build = || {
         let stage = StageClock::start("load");
-        load_month(warehouse, table, attempt, &beside, talk)?;
+        load_month(warehouse, table, attempt, &beside, look.talk)?;
         let load = stage.stop(0, n_rows);
         let stage = StageClock::start("mart");
         mart::build(warehouse, table.month)?;
@@ -99,7 +112,7 @@ pub(super) fn load_and_draw(
         let model = read_standing_month(warehouse, table.month)?;
         warn_of_stale_months(&model, table.month);
         let run = find_month(&model, table.month, warehouse)?.mart_run;
-        write_page(page, &model, table.month, look)?;
+        write_page(page, Shown { model: &model, month: table.month }, look)?;
         Ok::<_, Error>((run, [load, mart, stage.stop(0, 0)]))
     };
     let (written, built) = thread::scope(|scope| {
@@ -116,7 +129,7 @@ pub(super) fn load_and_draw(
         }
         (Err(_), Err(error)) | (Err(error), Ok(_)) => return Err(error),
     };
-    note(said, talk);
+    note(said, look.talk);
     write_live(live.as_mut(), &subject, server)?;
     Ok(Drawn { run, stages: [load, mart, write, workbook, dashboard] })
 }
@@ -211,17 +224,12 @@ pub(super) fn warn_of_stale_months(model: &DashboardModel, drawn: Month) {
 }
 
 /// The page for the browser.
-pub(super) fn write_page(
-    page: &mut StagedFile,
-    model: &DashboardModel,
-    month: Month,
-    look: &Rendering,
-) -> Result<(), Error> {
-    Ok(page.write_with(|w| w.write_all(page_of(model, month, look).as_bytes()))?)
+pub(super) fn write_page(page: &mut StagedFile, shown: Shown<'_>, look: &Rendering) -> Result<(), Error> {
+    Ok(page.write_with(|w| w.write_all(page_of(shown, look).as_bytes()))?)
 }
 
-fn page_of(model: &DashboardModel, month: Month, look: &Rendering) -> String {
-    html::render(model, &RenderOptions { mask: look.mask.clone(), first_shown: Some(month) })
+fn page_of(shown: Shown<'_>, look: &Rendering) -> String {
+    html::render(shown.model, &RenderOptions { mask: look.mask.clone(), first_shown: Some(shown.month) })
 }
 
 /// The workbook with its rows; returns what the user should know about it.
@@ -296,12 +304,12 @@ pub(super) fn month_of_workbook(path: &Path) -> Option<Month> {
     tableau::read_mark(path)?.get(..7)?.parse().ok()
 }
 
-/// Whether the dashboards in `out` are those that would be drawn of `month` now. The page is drawn to be compared; it got
+/// Whether the dashboards in `out` are those that would be drawn now. The page is drawn to be compared; it got
 /// its name last, so that whatever stands beside it had got its own by then.
-pub(super) fn is_drawn(out: &Path, model: &DashboardModel, month: Month, look: &Rendering, live: LiveChoice) -> bool {
-    let is_page = |page: &Path| fs::read(page).is_ok_and(|bytes| bytes == page_of(model, month, look).as_bytes());
-    let shown = model.months.iter().find(|candidate| candidate.month == month);
-    let mark = shown.map(|shown| subject_of_model(shown, look).mark);
+pub(super) fn is_drawn(out: &Path, shown: Shown<'_>, look: &Rendering, live: LiveChoice) -> bool {
+    let is_page = |page: &Path| fs::read(page).is_ok_and(|bytes| bytes == page_of(shown, look).as_bytes());
+    let month = shown.model.months.iter().find(|candidate| candidate.month == shown.month);
+    let mark = month.map(|month| subject_of_model(month, look).mark);
     let is_workbook = |path: &Path| mark.is_some() && tableau::read_mark(path) == mark;
     artifacts::are_dashboards(out, live, is_page, is_workbook)
 }

@@ -26,7 +26,7 @@ use crate::warehouse::{Missing, WarehouseStanding};
 use crate::{console, interrupt, mart};
 
 use super::attempt::{Attempt, Company};
-use super::draw::{self, Rendering};
+use super::draw::{self, Rendering, Shown};
 use super::supply::{ReadAhead, Supply};
 use super::{steps, told};
 
@@ -396,12 +396,11 @@ fn close(
     let is_current = |month: &Month| lines.iter().any(|line| line.month == *month && line.mart == MartState::Current);
     let newest = chronicle.see(|turns| turns.iter().map(|turn| turn.step.month).filter(is_current).max());
     let Some(newest) = newest else { return Ok(None) };
-    let look = Rendering::prepare(render)?;
-    let model = DashboardModel::read(&mut *warehouse, Some(newest))?;
+    let look = Rendering::prepare(render, ConsolePlan { messages: Messages::Quiet, ..talk })?;
+    let shown = Shown { model: &DashboardModel::read(&mut *warehouse, Some(newest))?, month: newest };
     let live = look.live_choice(&*warehouse);
-    if !draw::is_drawn(out.path(), &model, newest, &look, live) {
-        let talk = ConsolePlan { messages: Messages::Quiet, ..talk };
-        super::draw_model(&model, newest, &mut *warehouse, at, &look, out, talk)?;
+    if !draw::is_drawn(out.path(), shown, &look, live) {
+        super::draw_model(shown, &mut *warehouse, at, &look, out)?;
     }
     let of = steps::published(at, &*warehouse, standing_run(&lines, newest), &page_in(&plan.run.out));
     Ok(Some(Places { warehouse: of.warehouse, mart: of.mart, page: of.page }))
