@@ -42,7 +42,6 @@ const LIVE_SOURCE: &str = "viewmart.tds";
 /// the month, under which they stay when another month is made.
 #[derive(Debug)]
 pub struct MonthFiles {
-    /// The month file.
     pub month: MonthFile,
     rejects: StagedFile,
     /// In the output folder, and where the user wants it too.
@@ -91,7 +90,6 @@ impl MonthFiles {
         Ok(MonthFiles { month: month_file, rejects, reports })
     }
 
-    /// All of them.
     pub fn files(&self) -> impl Iterator<Item = &StagedFile> {
         self.month.files().chain([&self.rejects]).chain(&self.reports)
     }
@@ -118,7 +116,6 @@ impl MonthFiles {
         self.reports.iter_mut().try_for_each(|file| file.write_with(|w| w.write_all(text.as_bytes())))
     }
 
-    /// All of them.
     pub fn into_files(self) -> Vec<StagedFile> {
         self.month.into_files().chain([self.rejects]).chain(self.reports).collect()
     }
@@ -198,7 +195,6 @@ pub fn remove_old_devices(out: &OutFolder, month: Month, devices: Devices) -> Re
     }
 }
 
-/// The dashboards of a month.
 #[derive(Debug)]
 pub struct DashboardFiles {
     /// The page for the browser.
@@ -212,7 +208,6 @@ pub struct DashboardFiles {
 /// What leads to a warehouse on a server.
 #[derive(Debug)]
 pub struct LiveFiles {
-    /// The workbook.
     pub workbook: StagedFile,
     /// The connection alone.
     pub source: StagedFile,
@@ -248,7 +243,6 @@ impl DashboardFiles {
         Ok(DashboardFiles { page: out.stage(DASHBOARD)?, package: out.stage(WORKBOOK)?, live })
     }
 
-    /// All of them.
     pub fn files(&self) -> impl Iterator<Item = &StagedFile> {
         let live = self.live.iter().flat_map(|live| [&live.workbook, &live.source]);
         [&self.page, &self.package].into_iter().chain(live)

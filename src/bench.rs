@@ -33,7 +33,6 @@ const CONTENT_BYTES: usize = 256 << 10;
 /// Medians of one thread count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ThreadTimes {
-    /// Threads.
     pub threads: usize,
     /// Median time to count line ends.
     pub floor_s: f64,
@@ -44,7 +43,6 @@ pub struct ThreadTimes {
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// The month.
     pub month: Month,
     /// Its data files.
     pub files: u64,

@@ -52,7 +52,6 @@ pub enum DataError {
     /// A CSV header that does not say where the columns are.
     #[error("{file}: line 1: the header {what}")]
     Header {
-        /// The file.
         file: String,
         /// What is wrong with it, and what the file is where that is known.
         what: String,

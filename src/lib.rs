@@ -14,7 +14,7 @@
 //! all that is left without the feature `program`.
 
 #![deny(unsafe_code)]
-#![warn(missing_docs, unsafe_op_in_unsafe_fn, clippy::too_many_lines)]
+#![warn(unsafe_op_in_unsafe_fn, clippy::too_many_lines)]
 // A table of cases is as long as it has cases.
 #![cfg_attr(test, allow(clippy::too_many_lines))]
 

@@ -31,25 +31,18 @@ pub enum Outcome {
     Report(Box<Report>),
     /// Of `run` over many months.
     Series(Box<Series>),
-    /// Of `extract`.
     Extracted(Extracted),
-    /// Of `generate`.
     Generated(GenerateSummary),
     /// Of `merge`.
     Merged(Merged),
-    /// Of `load`.
     Loaded(Loaded),
-    /// Of `mart`.
     Mart(MartBuilt),
-    /// Of `dashboard`.
     Dashboard(Dashboard),
     /// Of `drop`.
     Dropped(Dropped),
-    /// Of `months`.
     Months(MonthList),
     /// Of `diff`.
     Difference(Box<Difference>),
-    /// Of `audience`.
     Audience(AudienceOutcome),
     /// Of `plan`.
     Tasks(Vec<Task>),
@@ -57,7 +50,6 @@ pub enum Outcome {
     Scanned(Scanned),
     /// Of `scan` where stdout has its rows, and nothing else is to be there.
     Streamed,
-    /// Of `bench`.
     Bench(Measured),
     /// Of `doctor`.
     Diagnosis(Diagnosis),
@@ -89,7 +81,6 @@ impl fmt::Display for Scanned {
 /// The month as it lies on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extracted {
-    /// The month.
     pub month: Month,
     /// Its data files.
     pub files: u64,
@@ -126,7 +117,6 @@ impl Extracted {
 /// A month file of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
-    /// The month.
     pub month: Month,
     /// Files that were merged.
     pub parts: u64,
@@ -136,10 +126,8 @@ pub struct Merged {
     pub path: PathBuf,
 }
 
-/// A month in a warehouse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// The month.
     pub month: Month,
     /// Rows of `customer_behavior`.
     pub rows: u64,
@@ -150,7 +138,6 @@ pub struct Loaded {
 /// A month in a mart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MartBuilt {
-    /// The month.
     pub month: Month,
     /// Address of the warehouse.
     pub warehouse: String,
@@ -159,7 +146,6 @@ pub struct MartBuilt {
 /// A month's dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dashboard {
-    /// The month.
     pub month: Month,
     /// The files written.
     pub files: Vec<PathBuf>,

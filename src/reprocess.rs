@@ -20,7 +20,6 @@ pub enum Reprocess {
     Missing,
     /// Those whose last run did not publish.
     Failed,
-    /// All.
     All,
 }
 
@@ -69,7 +68,6 @@ pub enum Action {
 /// A line of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The month.
     pub month: Month,
     /// Its data files.
     pub n_files: u64,
@@ -84,7 +82,6 @@ pub struct Step {
 /// A month and what is known of it.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    /// The month.
     pub month: Month,
     /// Its files, or [`Why::NoFiles`] or [`Why::Unlisted`].
     pub listing: Result<&'a Listing, Why>,

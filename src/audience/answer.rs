@@ -14,9 +14,7 @@ use crate::units::grouped;
 /// A customer, as of the newest month named that has them: the month asked, where they are in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
-    /// The contract.
     pub contract: &'a str,
-    /// The month.
     pub table: &'a MonthTable,
     /// Their row in it.
     pub row: u32,
@@ -49,11 +47,9 @@ pub struct Answer<'a> {
 /// A list of contracts of which a month has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnmatchedList {
-    /// The file.
     pub path: PathBuf,
     /// Contracts in it.
     pub n_contracts: usize,
-    /// The month.
     pub month: Month,
 }
 

@@ -34,13 +34,11 @@ pub enum EvaluateError {
     /// Devices are asked of a month that does not count them.
     #[error("the devices of {month} were not counted")]
     NoDevices {
-        /// The month.
         month: Month,
     },
     /// A day that the month does not have.
     #[error("{month} has no day {day}")]
     NoDay {
-        /// The month.
         month: Month,
         /// The first of the days asked for.
         day: u32,
@@ -48,7 +46,6 @@ pub enum EvaluateError {
     /// A taste that no customer of the month can have.
     #[error("{month} has no taste '{taste}'{}", near.as_ref().map_or(String::new(), |near| format!("; did you mean '{near}'?")))]
     NoTaste {
-        /// The month.
         month: Month,
         /// The taste asked for.
         taste: String,
@@ -58,7 +55,6 @@ pub enum EvaluateError {
     /// A list of contracts that could not be read.
     #[error("{}: the list of contracts cannot be read: {source}", path.display())]
     List {
-        /// The file.
         path: PathBuf,
         /// Why.
         source: csv::Error,
@@ -103,7 +99,6 @@ fn months(months: &[Month]) -> String {
 pub struct Question<'q> {
     /// The text, which errors show.
     pub text: &'q str,
-    /// The expression.
     pub expr: &'q Expr,
 }
 
@@ -206,7 +201,6 @@ fn place<'i, 'a>(named: &[&'i Index<'a>]) -> (Universe<'a>, Parts<'i, 'a>) {
     (universe, named.iter().zip(places).map(part).collect())
 }
 
-/// A month that is asked.
 struct AskedMonth<'i, 'a> {
     index: &'i Index<'a>,
     /// The place of each row among all customers, ascending, or that they are the same.

@@ -117,7 +117,6 @@ pub enum Metric {
 
 /// How two numbers are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Comparison {
     Less,
     LessOrEqual,
@@ -153,7 +152,6 @@ pub struct Threshold {
 
 /// A text of a customer's month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names of the columns")]
 pub enum TextField {
     MostWatch,
     Taste,

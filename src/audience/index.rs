@@ -12,7 +12,6 @@ use crate::engine::rules::Category;
 /// A month and its bitmaps of rows, each made when it is first asked for.
 #[derive(Debug)]
 pub struct Index<'a> {
-    /// The month.
     pub table: &'a MonthTable,
     active: OnceLock<ActiveDays>,
     categories: [OnceLock<RoaringBitmap>; Category::ALL.len()],

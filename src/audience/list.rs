@@ -49,7 +49,6 @@ impl Selection {
 /// The order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// By contract.
     Contract,
     /// By total seconds, largest first; ties by contract.
     Total,
@@ -60,7 +59,6 @@ pub enum Order {
 pub enum ListFormat {
     /// CSV with a header.
     Csv,
-    /// Parquet.
     Parquet,
     /// The rows of the month file as a roaring bitmap in the portable format.
     Roaring,
@@ -88,7 +86,6 @@ const WHOLE: u64 = 1_000_000;
 /// How a list names its customers.
 #[derive(Clone, Copy)]
 pub enum Names<'s> {
-    /// By their contracts.
     Contracts,
     /// By what this makes of them. Where the order is by name, it is by that name: in the order of the contracts the place
     /// of a pseudonym would tell whose it is.

@@ -55,7 +55,6 @@ pub enum NamedError {
     /// An expression with a mistake.
     #[error("[{name}] {error}")]
     Expr {
-        /// The audience.
         name: String,
         /// The mistake.
         error: ExprError,

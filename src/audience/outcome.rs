@@ -34,7 +34,6 @@ pub enum AudienceOutcome {
 pub struct Customers {
     /// The month asked.
     pub month: Month,
-    /// The expression.
     pub expression: String,
     /// Customers of the month.
     pub month_users: u64,
@@ -55,7 +54,6 @@ pub struct Customers {
 /// How a count is told to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountForm {
-    /// In a sentence.
     Sentence,
     /// As a number alone, for scripts.
     Number,
@@ -91,14 +89,12 @@ impl AudienceSize {
 pub struct SplitGroup {
     /// Its share, as it was asked for.
     pub share: u32,
-    /// Its customers.
     pub users: u64,
 }
 
 /// A list that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFile {
-    /// The file.
     pub path: PathBuf,
     /// Customers in it.
     pub users: u64,
@@ -120,18 +116,13 @@ pub struct NamedSizes {
     pub month: Month,
     /// Customers of the month.
     pub month_users: u64,
-    /// The audiences.
     pub audiences: Vec<NamedSize>,
 }
 
-/// The size of a named audience.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedSize {
-    /// Its name.
     pub name: String,
-    /// The expression.
     pub expression: String,
-    /// What it is.
     pub description: String,
     /// How large it is, or why that is not known.
     pub size: Result<AudienceSize, String>,
@@ -161,7 +152,6 @@ impl Dimension {
 }
 
 impl AudienceOutcome {
-    /// As one JSON value.
     pub fn to_json(&self) -> Value {
         match self {
             AudienceOutcome::Customers(customers) => customers.to_json(),

@@ -175,7 +175,6 @@ pub struct EnginePlan {
 pub struct WarehousePlan {
     /// Address of the warehouse.
     pub url: WarehouseUrl,
-    /// How to open it.
     pub options: OpenOptions,
 }
 

@@ -56,7 +56,6 @@ pub enum MaskError {
     /// Others may read or change the key.
     #[error("the mask key {path} is open to others (mode {mode:04o}): whoever reads it can undo the pseudonyms", path = path.display())]
     KeyFileOpen {
-        /// The file.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
@@ -64,7 +63,6 @@ pub enum MaskError {
     /// The key file is there and cannot be read.
     #[error("the mask key {path} cannot be read: {source}", path = path.display())]
     ReadKeyFile {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
@@ -72,7 +70,6 @@ pub enum MaskError {
     /// There is no key file and none can be made.
     #[error("the mask key {path} cannot be made: {source}", path = path.display())]
     MakeKeyFile {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,

@@ -25,7 +25,6 @@ pub struct DashboardModel {
 /// One month of the mart. All durations are seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MonthModel {
-    /// The month.
     pub month: Month,
     /// Table `summary_customer`.
     pub summary: Summary,
@@ -107,10 +106,8 @@ pub struct TasteUsers {
     pub users: i64,
 }
 
-/// One day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayAudience {
-    /// The day.
     pub day: Day,
     /// Customers with a kept record.
     pub active_users: i64,
@@ -144,20 +141,16 @@ pub struct QualityCount {
     pub reason: String,
     /// The app for `unmapped_app`, else empty.
     pub app: String,
-    /// Records.
     pub records: i64,
 }
 
 /// What an app of a category was watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppAudience {
-    /// The category.
     pub category: Category,
-    /// The app.
     pub app: String,
     /// Kept records.
     pub records: i64,
-    /// Their seconds.
     pub seconds: i64,
 }
 
@@ -215,7 +208,6 @@ pub struct WatchBand {
     pub to_seconds: Option<i64>,
     /// Customers.
     pub users: i64,
-    /// Their seconds.
     pub seconds: i64,
 }
 
@@ -230,7 +222,6 @@ pub struct WatchTime {
     pub p99_seconds: i64,
     /// Size of the tenth of the customers with the most seconds, rounded up.
     pub top_tenth_users: i64,
-    /// Their seconds.
     pub top_tenth_seconds: i64,
 }
 
@@ -239,15 +230,11 @@ pub struct WatchTime {
 pub struct AudienceSize {
     /// Its number, from 1.
     pub place: i64,
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub description: String,
-    /// Who is in it.
     pub expression: String,
     /// Customers.
     pub users: i64,
-    /// Their seconds.
     pub seconds: i64,
     /// Half of the customers who are not in it have at most this much.
     pub others_median_seconds: i64,
@@ -256,7 +243,6 @@ pub struct AudienceSize {
 /// Customers who are in two audiences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudiencePair {
-    /// The audience.
     pub audience: String,
     /// The other, or the same.
     pub other: String,

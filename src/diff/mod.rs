@@ -49,9 +49,7 @@ fn compared_of(columns: &[Column]) -> Vec<&Column> {
 /// What differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// One side.
     pub a: SideSums,
-    /// The other.
     pub b: SideSums,
     /// Customers in A alone.
     pub only_in_a: u64,
@@ -61,7 +59,6 @@ pub struct Difference {
     pub in_both: u64,
     /// Of those, customers with a value that differs.
     pub changed: u64,
-    /// Whether devices are compared.
     pub devices: DevicesCompared,
     /// How often each of [`COMPARED`] differs, `Devices` only where both sides count them. A warehouse has no `Days`.
     pub changed_by_column: Vec<u64>,
@@ -122,9 +119,7 @@ impl DevicesCompared {
 pub struct SideSums {
     /// Where it is.
     pub source: String,
-    /// Its month.
     pub month: Month,
-    /// Its customers.
     pub customers: u64,
     /// Their seconds, indexed by [`Category`] as `usize`. Wide, so that no sum here can overflow.
     pub seconds: [i128; Category::ALL.len()],

@@ -50,7 +50,6 @@ fn ordered(moves: &BTreeMap<(String, String), u64>) -> Vec<(&str, &str, u64)> {
 }
 
 impl Difference {
-    /// One JSON value.
     pub fn to_json(&self) -> Value {
         let moves = |moves: &BTreeMap<(String, String), u64>| -> Vec<Value> {
             ordered(moves).into_iter().map(|(a, b, users)| json!({"a": a, "b": b, "customers": users})).collect()

@@ -21,20 +21,16 @@ const BATCH_ROWS: usize = 1 << 13;
 pub enum DiffSide {
     /// Month files, or folders of them, that together are a month or a part of one.
     Files(Vec<PathBuf>),
-    /// A month in a warehouse.
     Warehouse(Box<WarehouseMonth>),
 }
 
-/// A month in a warehouse.
 #[derive(Clone, Debug)]
 pub struct WarehouseMonth {
     /// The address as it was written.
     pub address: String,
     /// The same, read.
     pub url: WarehouseUrl,
-    /// How to open it.
     pub options: OpenOptions,
-    /// The month.
     pub month: Month,
 }
 
@@ -195,7 +191,6 @@ impl Batch {
         (0..self.n_columns()).map(move |place| self.value(row, place))
     }
 
-    /// One of them.
     pub fn value(&self, row: usize, place: usize) -> Compared<'_> {
         let n_columns = self.n_columns();
         let held = if place < n_columns { self.values.get(row * n_columns + place) } else { None };

@@ -17,7 +17,6 @@ pub enum OutputError {
         folder = folder.display()
     )]
     Busy {
-        /// The folder.
         folder: PathBuf,
     },
     /// Two outputs of one command, or an output and what it reads, are the same file.
@@ -31,7 +30,6 @@ pub enum OutputError {
     /// The operating system refused it.
     #[error("{path}: {doing} failed: {source}", path = path.display())]
     Io {
-        /// The file.
         path: PathBuf,
         /// What was being done, for example "writing the report".
         doing: &'static str,
@@ -54,7 +52,6 @@ pub enum Clash {
     /// Another of its outputs.
     #[error("another output has that file too, {path}", path = path.display())]
     Output {
-        /// Its path.
         path: PathBuf,
     },
 }

@@ -52,7 +52,6 @@ pub enum Dirt {
 pub struct GenerateOptions {
     /// Folder of the files, created where it is missing. It may hold no data files but those that are made anew.
     pub out: PathBuf,
-    /// The month.
     pub month: Month,
     /// Contracts in the whole month, 1..=[`MAX_CONTRACTS`]; a few never watch in its first days. Collective accounts
     /// come on top.

@@ -66,7 +66,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them.
     pub const ALL: [Format; 2] = [Format::Ndjson, Format::Csv];
 
     /// The word for it.
@@ -143,7 +142,6 @@ impl DataFile {
 /// The data files of one month and what was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// The month.
     pub month: Month,
     /// Its files, ordered by `uri`.
     pub files: Vec<DataFile>,
@@ -292,7 +290,6 @@ fn resolve(mut inputs: Vec<Input>, conf: &HadoopConf) -> Result<Vec<Input>, Lake
 pub struct PruneSummary {
     /// Files removed.
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
 }
 

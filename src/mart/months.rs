@@ -11,7 +11,6 @@ use crate::warehouse::{Fault, RunStatus, Value, Wanted, Warehouse, WarehouseErro
 /// A month of which a run is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MonthLine {
-    /// The month.
     pub month: Month,
     /// The run that stands, where one does.
     pub standing: Option<StandingRun>,
@@ -27,7 +26,6 @@ pub struct MonthLine {
     pub movement: MartState,
 }
 
-/// A run that stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingRun {
     /// Its number in `etl_run`.

@@ -25,7 +25,6 @@ pub enum MonthFileError {
     /// A folder without a month file.
     #[error("{folder}: holds no month file (*.parquet)", folder = folder.display())]
     Empty {
-        /// The folder.
         folder: PathBuf,
     },
     /// Month files of several months, none of which was asked for.
@@ -37,9 +36,7 @@ pub enum MonthFileError {
     /// A month file of another month than the one asked for.
     #[error("{file}: is of {found}, not of {asked}", file = file.display())]
     OtherMonth {
-        /// The file.
         file: PathBuf,
-        /// Its month.
         found: Month,
         /// The month asked for.
         asked: Month,
@@ -47,7 +44,6 @@ pub enum MonthFileError {
     /// Rules that label customers anew, but would have kept other records.
     #[error("{file}: its records were decided by other rules than those of `{rules}`", file = file.display())]
     OtherRecords {
-        /// The file.
         file: PathBuf,
         /// Name of the rules asked for.
         rules: String,
@@ -55,7 +51,6 @@ pub enum MonthFileError {
     /// A file that cannot be read to its end.
     #[error("{file}: reading the month file failed: {source}", file = file.display())]
     Read {
-        /// The file.
         file: PathBuf,
         /// What the operating system says.
         source: io::Error,
@@ -63,7 +58,6 @@ pub enum MonthFileError {
     /// A file that this program did not write, or that is damaged.
     #[error("{file}: {flaw}", file = file.display())]
     Unusable {
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         flaw: FileFlaw,
@@ -72,7 +66,6 @@ pub enum MonthFileError {
     #[error("{file}: its devices cannot be united without {beside}, which is not there",
             file = file.display(), beside = beside.display())]
     NoDeviceFile {
-        /// The month file.
         file: PathBuf,
         /// The file that is missing.
         beside: PathBuf,
@@ -80,7 +73,6 @@ pub enum MonthFileError {
     /// A file of devices that is damaged, or of another month file than the one beside it.
     #[error("{file}: it cannot be used: {why}", file = file.display())]
     DeviceFile {
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         why: &'static str,
@@ -88,7 +80,6 @@ pub enum MonthFileError {
     /// A month file whose devices were not counted, where they are asked for.
     #[error("{file}: its devices were not counted", file = file.display())]
     NoDevices {
-        /// The month file.
         file: PathBuf,
     },
     /// Two files that do not belong together.
@@ -96,7 +87,6 @@ pub enum MonthFileError {
     Apart {
         /// One file.
         one: PathBuf,
-        /// The other.
         other: PathBuf,
         /// Why.
         mismatch: Box<Mismatch>,
@@ -121,7 +111,6 @@ pub enum MonthFileError {
     /// A task list that cannot be read as one.
     #[error("{plan}: {why}", plan = plan.display())]
     TaskList {
-        /// The file.
         plan: PathBuf,
         /// What is wrong with it.
         why: String,
@@ -195,7 +184,6 @@ pub enum FileFlaw {
     /// Metadata that lacks something or says something impossible.
     #[error("`viewmart.{key}` in its metadata {why}")]
     Metadata {
-        /// The key.
         key: &'static str,
         /// What is wrong.
         why: String,
@@ -208,7 +196,6 @@ pub enum FileFlaw {
     Cell {
         /// The row, from 0.
         row: usize,
-        /// The column.
         column: &'static str,
         /// The value.
         found: String,

@@ -128,7 +128,6 @@ impl Merge {
         Ok(Merge { month, etl_date, rules, engine, ledger, parts, devices, leaves_devices_out })
     }
 
-    /// The month.
     pub fn month(&self) -> Month {
         self.month
     }

@@ -42,7 +42,6 @@ pub struct RowWriter<W: Write> {
 pub struct StreamOf<'a> {
     /// The task whose rows they are.
     pub task: u64,
-    /// The month.
     pub month: Month,
     /// The column `Date` of the rows when they are labelled.
     pub etl_date: Date,

@@ -32,11 +32,9 @@ struct PlannedRange {
 /// Some bytes of a file, and the task that reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskBytes {
-    /// The task.
     pub task: u64,
     /// The file, by its one name.
     pub uri: String,
-    /// The bytes.
     pub bytes: Range<u64>,
     /// Size of the file.
     pub file_bytes: u64,

@@ -22,7 +22,6 @@ pub struct MonthList {
 /// A month that was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    /// The month.
     pub month: Month,
     /// Address of the warehouse.
     pub warehouse: String,

@@ -34,7 +34,6 @@ pub struct Series {
 pub struct Places {
     /// Address of the warehouse.
     pub warehouse: String,
-    /// Its mart.
     pub mart: String,
     /// The dashboard for the browser.
     pub page: PathBuf,
@@ -77,7 +76,6 @@ pub enum Fate {
     Interrupted,
     /// It was not its turn any more.
     NotReached,
-    /// It failed.
     Failed(Failure),
 }
 

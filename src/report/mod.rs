@@ -52,7 +52,6 @@ pub struct Published {
 /// The throughput report of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// The month.
     pub month: Month,
     /// The column `Date`.
     pub etl_date: Date,

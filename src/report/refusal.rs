@@ -14,7 +14,6 @@ use crate::engine::rules::RulesStamp;
 /// A run that did not publish.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    /// The month.
     pub month: Month,
     /// The column `Date`, where it is known.
     pub etl_date: Option<Date>,

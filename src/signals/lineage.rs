@@ -33,7 +33,6 @@ pub enum Ending {
         /// Rows that were written to the output, where any were.
         n_rows: Option<u64>,
     },
-    /// It failed.
     Fail {
         /// Why.
         message: String,

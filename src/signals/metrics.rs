@@ -16,14 +16,11 @@ pub struct CommandMetrics<'a> {
     pub finished: Timestamp,
     /// How long it took.
     pub elapsed_s: f64,
-    /// Its months.
     pub months: Vec<MonthMetrics<'a>>,
 }
 
-/// A month of it.
 #[derive(Clone, Debug)]
 pub struct MonthMetrics<'a> {
-    /// The month.
     pub month: Month,
     /// A word for what became of it.
     pub status: &'static str,

@@ -72,7 +72,6 @@ pub(super) struct InputChunk<'a> {
 
 /// A file, or a part of one, which one thread scans from its start to its end.
 pub(super) trait Input: Send {
-    /// The file.
     fn file(&self) -> &FileMeta;
 
     /// Where it starts in the file, in bytes: what orders the inputs of a file.

@@ -60,7 +60,6 @@ pub struct TransformOptions {
     pub month: Month,
     /// Day the run is made, for the column `Date`.
     pub etl_date: Date,
-    /// The rules.
     pub rules: Rules,
     /// Threads that scan, 1 or more.
     pub n_threads: usize,

@@ -38,7 +38,6 @@ pub enum WarehouseError {
     Mixed {
         /// Address of the warehouse, without a password.
         at: String,
-        /// The month.
         month: Month,
         /// Two values that should be one.
         what: String,
@@ -50,7 +49,6 @@ pub enum WarehouseError {
     Stale {
         /// Address of the warehouse, without a password.
         at: String,
-        /// The month.
         month: Month,
         /// The run that the mart was built from.
         mart_run: i64,
@@ -68,7 +66,6 @@ pub enum WarehouseError {
     /// An option file of the MySQL clients cannot be used.
     #[error("{path}: {why}", path = path.display())]
     OptionFile {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it, and on which line. Never a value.
         why: String,

@@ -52,13 +52,11 @@ pub enum Fault {
     /// Another run published the month while this one worked on it.
     #[error("another run published {month} meanwhile")]
     Replaced {
-        /// The month.
         month: Month,
     },
     /// There is no file.
     #[error("there is no file {}", path.display())]
     NoFile {
-        /// Its path.
         path: PathBuf,
     },
     /// There is a database at most, but no warehouse in it.
@@ -70,7 +68,6 @@ pub enum Fault {
     /// The warehouse lacks the month.
     #[error("the warehouse does not hold the month {month}")]
     NoMonth {
-        /// The month.
         month: Month,
         /// What it was wanted for.
         wanted: Wanted,
@@ -88,7 +85,6 @@ pub enum Fault {
     /// The mart was made from another warehouse.
     #[error("{mart} is the mart of another warehouse ({other}, this one is {this})")]
     OtherMart {
-        /// The mart.
         mart: String,
         /// The number of the warehouse that it was made from.
         other: String,
@@ -140,7 +136,6 @@ pub enum Fault {
     Unset {
         /// The setting.
         name: String,
-        /// What it is.
         found: String,
         /// What it was set to.
         wanted: String,
@@ -164,7 +159,6 @@ pub enum Fault {
     /// A month that is made by another run just so, and is not made again.
     #[error("run {run} made the month meanwhile, of the same files by the same rules")]
     MadeMeanwhile {
-        /// The run.
         run: i64,
     },
     /// An answer that is not of the form that was asked for.
@@ -182,19 +176,15 @@ pub enum Fault {
     /// A row of the mart that this version did not write.
     #[error("a row of `{table}` for {month} is not as this version of viewmart writes it")]
     MartRow {
-        /// The table.
         table: &'static str,
-        /// The month.
         month: Month,
     },
     /// Fewer or other rows than the mart counts.
     #[error("{month} came with {n_rows} rows and {seconds} seconds, but its mart counts {users} and {total_seconds}")]
     OtherRows {
-        /// The month.
         month: Month,
         /// Rows that came.
         n_rows: i64,
-        /// Their seconds.
         seconds: i128,
         /// Rows in the mart's summary.
         users: i64,

@@ -27,7 +27,6 @@ pub enum Meaning {
         /// The account.
         user: String,
     },
-    /// The account is locked.
     AccountLocked {
         /// The account.
         user: String,
@@ -78,7 +77,6 @@ pub enum Meaning {
     NoAnswer,
     /// The server does not offer TLS.
     NoTls,
-    /// TLS failed.
     TlsFailed,
     /// The files for TLS cannot be read.
     TlsFiles,
@@ -115,7 +113,6 @@ pub enum Meaning {
     Unfinished {
         /// What the run left beside the file.
         journal: PathBuf,
-        /// The warehouse.
         address: String,
     },
     /// The folder may not be written.

@@ -136,7 +136,6 @@ pub enum WarehouseStanding {
 pub struct MartSchema {
     /// Its tables, those on the way to them aside.
     pub tables: Vec<&'static schema::Table>,
-    /// Its views.
     pub views: Vec<&'static schema::View>,
     /// The table that has a row for each month.
     pub totals: &'static schema::Table,

@@ -62,7 +62,6 @@ pub(super) fn mark_dropped() -> String {
 /// A run: a row of `etl_run` and what belongs to it. What is not known stays empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRecord {
-    /// The month.
     pub month: Month,
     /// When it began. Its end is the moment of recording and set by the warehouse.
     pub started: Timestamp,
@@ -93,15 +92,11 @@ pub struct RunRecord {
 /// The size of an audience.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunAudience {
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub description: String,
-    /// Who is in it.
     pub expression: String,
     /// Customers.
     pub users: u64,
-    /// Their seconds.
     pub seconds: i64,
     /// Half of the customers who are not in it have at most so many seconds.
     pub others_median_seconds: i64,
@@ -121,7 +116,6 @@ pub struct RunAudiencePair {
 /// What became of some records of a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunDay {
-    /// The day.
     pub day: Day,
     /// Why they were rejected, or none when they were kept.
     pub reason: Option<Reason>,
@@ -134,13 +128,10 @@ pub struct RunDay {
 /// Records of an app that were kept, or rejected because it is in no category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunApp {
-    /// Its name.
     pub app: String,
-    /// Its category.
     pub category: Option<Category>,
     /// How many.
     pub records: u64,
-    /// Their seconds.
     pub seconds: i128,
 }
 

@@ -33,7 +33,6 @@ pub enum Inquiry {
 /// The question of one expression.
 #[derive(Clone, Debug)]
 pub struct CustomersPlan {
-    /// The expression.
     pub expression: AskedExpr,
     /// What its customers are counted by.
     pub by: Option<Dimension>,
@@ -49,16 +48,13 @@ pub struct CustomersPlan {
     pub list: Option<ListTarget>,
     /// Where the key of the pseudonyms is that are shown in place of contracts, where any are.
     pub mask: Option<MaskKey>,
-    /// The form of a count.
     pub form: CountForm,
 }
 
 /// An expression, and the text that it was parsed from.
 #[derive(Clone, Debug)]
 pub struct AskedExpr {
-    /// The text.
     pub text: String,
-    /// The expression.
     pub expr: Expr,
 }
 

@@ -26,15 +26,12 @@ pub struct SeriesPlan {
 pub enum MonthsAsked {
     /// The only one there is.
     Only,
-    /// This one.
     One(Month),
     /// From the first to the second.
     Between(Month, Month),
-    /// All of them.
     All,
 }
 
-/// The order of months.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MonthOrder {
     /// The first month first.

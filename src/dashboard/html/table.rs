@@ -88,7 +88,6 @@ impl Table {
         self
     }
 
-    /// The finished table.
     pub fn finish(mut self) -> String {
         self.begin_body();
         self.html.push_str("</table></div>\n");

@@ -53,9 +53,7 @@ impl RowSource for TableRows<'_> {
 
 /// The rows of a month in a warehouse.
 pub struct WarehouseRows<'a> {
-    /// The warehouse.
     pub warehouse: &'a mut dyn Warehouse,
-    /// The month.
     pub month: Month,
     /// What its rows must come to.
     pub expected: Summary,

@@ -150,7 +150,6 @@ pub(super) struct StyleRule {
     pub(super) scope: Option<&'static str>,
 }
 
-/// A sheet.
 #[derive(Clone, Debug)]
 pub(super) struct Sheet {
     pub(super) name: &'static str,

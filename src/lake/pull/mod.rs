@@ -39,7 +39,6 @@ pub(crate) struct PullOptions {
 pub struct PullSummary {
     /// Files that are ready, pulled or not.
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
     /// Files that came over the network.
     pub pulled_files: u64,

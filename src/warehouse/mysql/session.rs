@@ -74,12 +74,10 @@ impl<'a> Session<'a> {
         self.conn.query_drop(sql).map_err(|error| self.failed(doing, &error))
     }
 
-    /// The first row of a query.
     pub fn query_first<T: FromRow>(&mut self, doing: &'static str, sql: &str) -> Result<Option<T>, StepFailure> {
         self.conn.query_first(sql).map_err(|error| self.failed(doing, &error))
     }
 
-    /// All rows of a query.
     pub fn query<T: FromRow>(&mut self, doing: &'static str, sql: &str) -> Result<Vec<T>, StepFailure> {
         self.conn.query(sql).map_err(|error| self.failed(doing, &error))
     }

@@ -245,13 +245,9 @@ pub enum OptionFile {
 /// What an option file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileOptions {
-    /// `user`.
     pub user: Option<String>,
-    /// `password`.
     pub password: Option<Secret>,
-    /// `host`.
     pub host: Option<String>,
-    /// `port`.
     pub port: Option<u16>,
     /// TLS and socket.
     pub settings: UrlSettings,

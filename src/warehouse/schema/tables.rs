@@ -39,7 +39,6 @@ pub enum ColumnType {
 pub struct Column {
     /// The name as it stands in the database.
     pub name: &'static str,
-    /// The type.
     pub column_type: ColumnType,
     /// What it means.
     pub comment: &'static str,
@@ -51,7 +50,6 @@ pub struct Column {
     pub default: &'static str,
 }
 
-/// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Where it lives.
@@ -446,7 +444,6 @@ pub const MART_RUN: Table = Table {
     key: &["Month"],
 };
 
-/// The tables of the warehouse.
 pub const WAREHOUSE_TABLES: [Table; 10] = [
     CUSTOMER_BEHAVIOR,
     CUSTOMER_DEVICES,
@@ -491,7 +488,6 @@ const fn same_names<const N: usize>(columns: &[Column]) -> [(&'static str, &'sta
     names
 }
 
-/// The views of the warehouse.
 pub const WAREHOUSE_VIEWS: [View; 2] = [CUSTOMER_BEHAVIOR_SEED, ETL_RUN_PUBLISHED];
 
 #[cfg(test)]

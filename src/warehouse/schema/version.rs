@@ -39,9 +39,7 @@ pub(in crate::warehouse) struct Found {
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectKind {
-    /// A table.
     Table,
-    /// A view.
     View,
 }
 
@@ -74,9 +72,7 @@ pub enum Misfit {
     Newer(u32),
     /// A table or view of one of our names that we did not make.
     Foreign {
-        /// Its name.
         object: String,
-        /// What it is.
         kind: ObjectKind,
     },
     /// Some other program keeps its own version in it, and none of our tables.

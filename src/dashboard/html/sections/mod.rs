@@ -31,7 +31,6 @@ pub const DISPLAY_ORDER: [Category; 5] =
 
 /// A month with what it is compared to.
 pub struct Context<'a> {
-    /// The month.
     pub month: &'a MonthModel,
     /// The month before it, where the mart has it.
     pub before: Option<&'a MonthModel>,

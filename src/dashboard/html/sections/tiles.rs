@@ -35,7 +35,6 @@ impl Tile {
     }
 }
 
-/// The tiles.
 pub fn tiles(context: &Context<'_>) -> String {
     let rows = [
         ("main", vec![users(context), hours(context)]),
