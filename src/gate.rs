@@ -145,7 +145,7 @@ impl Judge<'_> {
     }
 
     fn open_quotes(&self) -> Option<Breach> {
-        let what = "a quote is opened that is never closed, so all behind it is one record";
+        let what = "a quote is opened that is never closed, so all after it is one record";
         self.places(BreachKind::OpenQuote, what, InputFile::open_quote)
     }
 
@@ -155,7 +155,7 @@ impl Judge<'_> {
     }
 
     fn other_headers(&self) -> Option<Breach> {
-        let what = "another header stands among the rows, and those behind it have their columns in other places";
+        let what = "another header stands among the rows, and those after it have their columns in other places";
         self.places(BreachKind::OtherHeader, what, |file| file.place_of(Fact::OtherHeader))
     }
 

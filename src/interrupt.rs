@@ -37,7 +37,7 @@ pub enum Telling {
 
 static TELLING: OnceLock<Telling> = OnceLock::new();
 
-/// A command begins. Until a step of it has a last word of its own, and behind the last of them, it has a plain one.
+/// A command begins. Until a step of it has a last word of its own, and after the last of them, it has a plain one.
 pub fn begin(telling: Telling) {
     let _ = TELLING.set(telling);
     listen();

@@ -18,7 +18,7 @@ pub(crate) fn redact(text: &str) -> String {
         text.truncate(start);
         text.push_str(BLOT);
     }
-    // The user ends with the first colon behind the scheme, the password with the last `@`.
+    // The user ends with the first colon after the scheme, the password with the last `@`.
     if let Some(end) = text.rfind('@') {
         let start = match text.find("//") {
             Some(slashes) if slashes < end => slashes + 2,

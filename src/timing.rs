@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::ZonedDateTime;
 use jiff::civil::Date;
 
-/// The day it is here. Days behind it cannot be missing yet.
+/// The day it is here. Days after it cannot be missing yet.
 pub fn today() -> Date {
     ZonedDateTime::now().date()
 }

@@ -78,7 +78,7 @@ def viewmart(asked, *words):
 
 
 def scan_task(line, binary, rules, flags):
-    """On an executor: the rows of a task, and behind them what it counted, once it has ended as it should."""
+    """On an executor: the rows of a task, and after them what it counted, once it has ended as it should."""
     words = [SparkFiles.get(binary), "scan", "--task", "-", "--out", "arrow:-", "--quiet", "--json=no"]
     words += [f"--die-with-parent={os.getpid()}", *flags]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -33,9 +33,7 @@ pub enum EvaluateError {
     },
     /// Devices are asked of a month that does not count them.
     #[error("the devices of {month} were not counted")]
-    NoDevices {
-        month: Month,
-    },
+    NoDevices { month: Month },
     /// A day that the month does not have.
     #[error("{month} has no day {day}")]
     NoDay {
@@ -350,7 +348,7 @@ impl Asked<'_, '_, '_> {
     }
 }
 
-/// Refuses days that end behind the month; a range may reach past its end, so that 25..31 means the last days of any.
+/// Refuses days that end after the month; a range may reach past its end, so that 25..31 means the last days of any.
 fn refuse_missing_days(days: u32, month: Month) -> Result<(), EvaluateError> {
     let of_month = month.days().fold(0, |mask, day| mask | day.mask());
     match days == 0 || days & of_month != 0 {

@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Text(String),
     /// `(` `)` `,` `:` `..` `<` `<=` `=` `!=` `>=` `>`.
     Sign(&'static str),
-    /// Behind the last token.
+    /// After the last token.
     End,
 }
 
@@ -42,7 +42,7 @@ const SIGNS: [(&str, &str); 13] = [
     (":", ":"),
 ];
 
-/// The tokens of `text`, with [`Kind::End`] behind them.
+/// The tokens of `text`, with [`Kind::End`] after them.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ExprError> {
     let mut tokens = Vec::new();
     let mut at = 0;

@@ -219,9 +219,9 @@ impl Sheet<'_> {
 pub struct Sheet<'a> {
     /// The month asked.
     pub base: Month,
-    /// The columns behind the contract, each with the value of the month that the customer is shown as of.
+    /// The columns after the contract, each with the value of the month that the customer is shown as of.
     pub columns: &'a [&'a Column],
-    /// Behind them, where there are any, the reasons for which a customer is of interest.
+    /// After them, where there are any, the reasons for which a customer is of interest.
     pub reasons: &'a [Reason<'a>],
     /// The names that are shown for contracts.
     pub names: Names<'a>,

@@ -71,7 +71,7 @@ struct AudienceEntry {
     reason: String,
 }
 
-/// The audiences that `text`, of a file in `folder`, names, in its order, behind those of `known`; one of the same name takes
+/// The audiences that `text`, of a file in `folder`, names, in its order, after those of `known`; one of the same name takes
 /// the place of that. Lists that they name are looked for in that folder.
 ///
 /// # Errors

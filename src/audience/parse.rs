@@ -459,7 +459,7 @@ fn whole(text: &str) -> Option<Threshold> {
     decimal(text).filter(|threshold| threshold.denominator == 1)
 }
 
-/// `10`, `0.25`: up to six places behind the point.
+/// `10`, `0.25`: up to six places after the point.
 fn decimal(text: &str) -> Option<Threshold> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let fraction = fraction.trim_end_matches('0');

@@ -147,7 +147,7 @@ impl Pattern {
 /// On a mismatch only the last `%` takes one character more: no pattern takes longer than text times pattern.
 fn is_like(text: &str, pattern: &str) -> bool {
     let (mut text, mut pattern) = (text.chars(), pattern.chars());
-    // What the last `%` has not taken yet, and the pattern behind it.
+    // What the last `%` has not taken yet, and the pattern after it.
     let mut retry: Option<(Chars<'_>, Chars<'_>)> = None;
     loop {
         let (mut text_after, mut pattern_after) = (text.clone(), pattern.clone());

@@ -87,7 +87,7 @@ pub(super) struct Ask {
     /// Write the list of customers to this file; .roaring holds their rows in the month file as a portable bitmap
     #[arg(short, long, value_name = "FILE.csv|.parquet|.roaring", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
-    /// Columns of the list behind the contract, or `all`; Reason tells which named audiences a customer is in; without --out the list goes to stdout
+    /// Columns of the list after the contract, or `all`; Reason tells which named audiences a customer is in; without --out the list goes to stdout
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     columns: Vec<String>,
     /// The order of the list: by contract, or by total, largest first [default: contract]
@@ -136,7 +136,7 @@ impl FromStr for Percent {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Percent, &'static str> {
-        let wrong = "not a percentage from 0% to 100%, with at most four places behind the point";
+        let wrong = "not a percentage from 0% to 100%, with at most four places after the point";
         let (whole, places) = text.strip_suffix('%').map(|n| n.split_once('.').unwrap_or((n, ""))).ok_or(wrong)?;
         let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
         if places.len() > 4 || !is_number(whole) || !is_number(places) {
@@ -179,7 +179,7 @@ impl Resolver<'_> {
                 Ok(AudiencePlan { months: some(months)?, inquiry: Inquiry::Customers(customers) })
             }
             (months, None) if ask.asks_for_customers() => {
-                let last = months.last().map_or_else(String::new, |path| format!(" behind {}", path.display()));
+                let last = months.last().map_or_else(String::new, |path| format!(" after {}", path.display()));
                 Err(usage(format!("the expression is missing{last}"), ASK))
             }
             (months, None) => Ok(AudiencePlan { months: some(months)?, inquiry: Inquiry::Named(names) }),
@@ -287,8 +287,8 @@ fn some(months: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
     if months.is_empty() { Err(usage("no month file is named", ASK)) } else { Ok(months) }
 }
 
-/// The months among the words, and the expression behind them. A word that is both a path and an expression is an
-/// expression behind a path, and a path by itself.
+/// The months among the words, and the expression after them. A word that is both a path and an expression is an
+/// expression after a path, and a path by itself.
 fn sorted(words: &[OsString], names: &[NamedAudience]) -> Result<(Vec<PathBuf>, Option<AskedExpr>), Error> {
     let paths = |words: &[OsString]| words.iter().map(PathBuf::from).collect::<Vec<_>>();
     let Some((last, months)) = words.split_last() else { return Ok((Vec::new(), None)) };

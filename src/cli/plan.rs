@@ -187,7 +187,7 @@ pub struct RenderPlan {
     pub hyperd: Option<PathBuf>,
 }
 
-/// The columns of a list behind the contract.
+/// The columns of a list after the contract.
 #[derive(Clone, Debug)]
 pub enum ListColumns {
     /// All that the month has.

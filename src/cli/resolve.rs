@@ -394,7 +394,7 @@ impl Resolver<'_> {
             }
             None if is_address(&text) => Err(usage(
                 format!("{} names no month", redact(&text)),
-                "write the month of a warehouse behind its address: URL#YYYY-MM",
+                "write the month of a warehouse after its address: URL#YYYY-MM",
             )),
             // A month file has no scheme: whoever is told that it is missing must not read a password.
             None if text.contains("://") || text.starts_with("jdbc:") => Err(usage(

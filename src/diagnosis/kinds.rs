@@ -89,7 +89,7 @@ const fn kind(what: &'static str, next: &'static str) -> Diagnosis {
 // Files that are no text.
 
 pub(super) const COMPRESSED: Diagnosis = kind(
-    "gzip or Zstandard data that is compressed once more, or lies behind other bytes",
+    "gzip or Zstandard data that is compressed once more, or lies after other bytes",
     "decompress it by hand to see what it is: gzip -dc FILE | head, zstd -dc FILE | head",
 );
 pub(super) const BZIP2: Diagnosis = kind(
@@ -222,7 +222,7 @@ pub(super) const JSON_TEXT: Diagnosis = kind(
     "parse the text: jq -c fromjson FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const COMMA_BEHIND: Diagnosis = kind(
-    "a record with a comma behind it, as the lines of a JSON array have",
+    "a record with a comma after it, as the lines of a JSON array have",
     "drop the commas and brackets: sed 's/,[[:space:]]*$//; /^[][[:space:]]*$/d' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const LINE_SEPARATOR: Diagnosis = kind(
@@ -230,15 +230,15 @@ pub(super) const LINE_SEPARATOR: Diagnosis = kind(
     "write line feeds: sed 's/\\xe2\\x80\\xa8/\\n/g' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const TEXT_BEHIND: Diagnosis = kind(
-    "a record with other text behind it",
-    "cut off what stands behind the last brace of a line: sed 's/}[^}]*$/}/' FILE > FILE.new && mv FILE.new FILE",
+    "a record with other text after it",
+    "cut off what stands after the last brace of a line: sed 's/}[^}]*$/}/' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const TEXT_IN_FRONT: Diagnosis = kind(
     "a record with other text in front of it, as a log has",
     "drop what is in front: sed 's/^[^{]*//' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const INNER_MARK: Diagnosis = kind(
-    "a record behind a byte order mark within the file, as files have that were joined",
+    "a record after a byte order mark within the file, as files have that were joined",
     "drop the marks: sed 's/^\\xef\\xbb\\xbf//' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const BARE_KEYS: Diagnosis =
@@ -294,11 +294,11 @@ pub(super) const CLOCK: Diagnosis = kind(
 // JSON that is nearly right.
 
 pub(super) const TRAILING_COMMA: Diagnosis = kind(
-    "JSON with a comma behind the last value of an object or array",
+    "JSON with a comma after the last value of an object or array",
     "drop these commas: sed -E 's/,[[:space:]]*([]}])/\\1/g' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const EXTRA_BRACE: Diagnosis = kind(
-    "a record with a brace too many behind it",
+    "a record with a brace too many after it",
     "drop it: sed 's/}}}[[:space:]]*$/}}/' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const CONTROL_CHARACTER: Diagnosis = kind(

@@ -137,7 +137,7 @@ fn has_leading_zero(outside: &str) -> bool {
     })
 }
 
-/// What stands behind a whole object on its line; none where there is nothing, or no whole object.
+/// What stands after a whole object on its line; none where there is nothing, or no whole object.
 fn behind_object(text: &str) -> Option<&str> {
     let mut objects = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     objects.next()?.ok()?;

@@ -61,7 +61,7 @@ fn read(side: OpenSide, columns: &[&Column], batches: &SyncSender<Batch>) -> Res
     })
 }
 
-/// A row at hand, and those behind it.
+/// A row at hand, and those after it.
 struct Cursor {
     batches: Receiver<Batch>,
     batch: Batch,
@@ -101,7 +101,7 @@ struct Places {
 }
 
 static PLACES: LazyLock<Places> = LazyLock::new(|| {
-    // Nothing stands behind the last.
+    // Nothing stands after the last.
     let place_of = |name: &str| COMPARED.iter().position(|column| column.name == name).unwrap_or(usize::MAX);
     Places {
         seconds: Category::ALL.map(|category| place_of(name_of_seconds(category))),

@@ -75,7 +75,7 @@ mod tests {
         check(&[&[b'x'; 64 << 10], &[b'x'; 100_000], b"x"], [165_536, 100_000, 0]);
         check(&[b"{\0\0", &[0; 15]], [0; 3]);
         check(&[b"{\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", &[0; 20]], [0, 0, 36]);
-        // How much is seen behind the longest line differs.
+        // How much is seen after the longest line differs.
         let longest = MAX_LINE_BYTES as u64;
         check(&[&vec![b'x'; MAX_LINE_BYTES + 7]], [longest, longest, 0]);
     }

@@ -365,7 +365,7 @@ pub const COLUMNS: &[Column] = &[
     },
 ];
 
-/// The devices of a customer. Months whose devices were counted have it: in the month file behind
+/// The devices of a customer. Months whose devices were counted have it: in the month file after
 /// [`COLUMNS`], in the warehouse in a table of its own.
 pub const DEVICES: Column = Column {
     name: "Devices",

@@ -168,7 +168,7 @@ mod tests {
         check(&[&[], &[]], [0, 0, 0]);
         check(&[&["A", "B"], &["C"]], [3, 0, 3]);
         check(&[&["A", "B"], &["B"], &[], &["B", "C"]], [3, 1, 5]);
-        // Told apart behind the sixteenth byte, and by zeros at the end, as any bytes are.
+        // Told apart after the sixteenth byte, and by zeros at the end, as any bytes are.
         check(&[&["0123456789ABCDEF0", "0123456789ABCDEF1"], &["0123456789ABCDEF1"]], [2, 1, 3]);
         check(&[&["A", "A\0"], &["A\0\0"]], [3, 0, 3]);
     }

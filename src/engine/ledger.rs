@@ -213,7 +213,7 @@ impl RecordCounts {
 /// What is odd about a file at a place in it, of which the first is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// A quote is open at its end, which takes all behind it into one record.
+    /// A quote is open at its end, which takes all after it into one record.
     OpenQuote,
     /// A quoted field holds rows; the quote that opens it.
     SwallowedRows,

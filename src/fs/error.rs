@@ -16,9 +16,7 @@ pub enum OutputError {
          one wrote",
         folder = folder.display()
     )]
-    Busy {
-        folder: PathBuf,
-    },
+    Busy { folder: PathBuf },
     /// Two outputs of one command, or an output and what it reads, are the same file.
     #[error("{path}: {clash}", path = path.display())]
     Clash {
@@ -51,9 +49,7 @@ pub enum Clash {
     },
     /// Another of its outputs.
     #[error("another output has that file too, {path}", path = path.display())]
-    Output {
-        path: PathBuf,
-    },
+    Output { path: PathBuf },
 }
 
 impl OutputError {

@@ -192,9 +192,9 @@ impl<'a> Evidence<'a> {
             (Reason::Malformed, _) | (Reason::NoContract, FieldPlace::Flat) => self.diagnosis_of(file),
             _ => None,
         };
-        // Behind an open quote nothing is a row: closing it is all there is to do.
+        // After an open quote nothing is a row: closing it is all there is to do.
         let is_row = file.format == Format::Csv && reject.reason == Reason::Malformed && of.open_quote().is_none();
-        // To drop a header is no advice where the rows behind it are as that says.
+        // To drop a header is no advice where the rows after it are as that says.
         let has_other_header = of.place_of(Fact::OtherHeader).is_some();
         let of_text = || {
             let found = diagnosis::of_record(reject.reason, reject.raw);

@@ -37,9 +37,9 @@ pub enum BreachKind {
     NothingKept(Cause),
     /// A file is no data.
     Malformed,
-    /// A quote takes all that comes behind it.
+    /// A quote takes all that comes after it.
     OpenQuote,
-    /// Rows stand behind a header that is not that of the file.
+    /// Rows stand after a header that is not that of the file.
     OtherHeader,
     /// Too many records are of apps that nobody mapped.
     Unmapped,

@@ -31,7 +31,7 @@ impl Code {
     }
 }
 
-/// The address of a device: 12 hex digits, and rarely a suffix behind them.
+/// The address of a device: 12 hex digits, and rarely a suffix after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mac {
     hex: [u8; 12],

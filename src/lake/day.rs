@@ -23,7 +23,7 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Conflict(pub String);
 
 impl<'a> Place<'a> {
-    /// Cuts a path behind the `n_input` bytes of its input.
+    /// Cuts a path after the `n_input` bytes of its input.
     pub fn of(path: &'a str, n_input: usize) -> Place<'a> {
         let (input, below) = path.split_at_checked(n_input).unwrap_or(("", path));
         Place { input, below: below.trim_start_matches('/') }
@@ -200,11 +200,11 @@ pub(super) fn date(year: i16, month: i16, day: i16) -> Option<Date> {
     YEARS.contains(&year).then_some(date)
 }
 
-/// The different days in `name`, in their order: `YYYYMMDD`, with a time behind it or not, and `YYYY-MM-DD`, with `.` or `_`
+/// The different days in `name`, in their order: `YYYYMMDD`, with a time after it or not, and `YYYY-MM-DD`, with `.` or `_`
 /// too. The random digits of a UUID, which Spark puts into its names, and those of a hash are none.
 ///
 /// `01-04-2022` alone is no day: who knows what is the month. But beside another day it is one more, as that may be its
-/// year with a time behind it (`01-04-2022-12-30-00`).
+/// year with a time after it (`01-04-2022-12-30-00`).
 pub(crate) fn dates_in(name: &str) -> Vec<Date> {
     let bytes = name.as_bytes();
     let mut dates = Vec::new();
@@ -239,7 +239,7 @@ pub(crate) fn dates_in(name: &str) -> Vec<Date> {
     dates
 }
 
-/// The days that `DD-MM-` or `MM-DD-` at the end of `before` and a year behind it may be.
+/// The days that `DD-MM-` or `MM-DD-` at the end of `before` and a year after it may be.
 fn year_last(before: &[u8], year: &[u8]) -> impl Iterator<Item = Date> {
     let part = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(number);
     let parts = || {
@@ -326,7 +326,7 @@ mod tests {
         }
         check("exported_20220402_log_content_20220401.json", &["2022-04-02", "2022-04-01"]);
         check("20220401-20220430.json", &["2022-04-01", "2022-04-30"]);
-        // The day first, and a time behind the year that reads as another day.
+        // The day first, and a time after the year that reads as another day.
         check("01-04-2022-12-30-00.json", &["2022-12-30", "2022-04-01"]);
         check("log_15-04-2022-01-05.json", &["2022-01-05", "2022-04-15"]);
         check("04.15.2022.01.05.json", &["2022-01-05", "2022-04-15"]);

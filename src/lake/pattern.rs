@@ -163,7 +163,7 @@ impl DayPattern {
 /// Year, month and day as far as a name has said them.
 type Said = [Option<i16>; 3];
 
-/// How far a match has come: the parts and the bytes that are behind it, and what they said.
+/// How far a match has come: the parts and the bytes that are after it, and what they said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Step {
     part: usize,
@@ -172,7 +172,7 @@ struct Step {
 }
 
 impl Step {
-    /// The step behind `n` digits that say `field`. What is said twice must agree, and be of a day that there can be.
+    /// The step after `n` digits that say `field`. What is said twice must agree, and be of a day that there can be.
     fn with_number(self, field: DatePart, n: usize, text: &[u8]) -> Option<Step> {
         let digits = text.get(self.at..self.at + n).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
         let number: i16 = std::str::from_utf8(digits).ok()?.parse().ok()?;

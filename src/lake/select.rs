@@ -248,7 +248,7 @@ fn no_data(inputs: &str, n_left_out: u64, suspects: &[Suspect]) -> LakeError {
     let suspects =
         if suspects.is_empty() { String::new() } else { format!("; {}", self::left_out(suspects).join("; ")) };
     LakeError::new(LakeErrorKind::NotFound, inputs, format!("holds no data file{left_out}{suspects}"))
-        .advise("data files end in .json, .jsonl, .ndjson or .csv, with .gz or .zst behind it or not; or say with --format what they are")
+        .advise("data files end in .json, .jsonl, .ndjson or .csv, with or without .gz or .zst after it; or say with --format what they are")
 }
 
 /// All of them at once, so that one pattern can be found that fits.

@@ -39,7 +39,7 @@ pub struct TaskRange {
     /// The day of its records.
     #[serde(with = "as_text")]
     pub day: Date,
-    /// `ndjson` or `csv`, with `.gz` or `.zst` behind it where it is compressed.
+    /// `ndjson` or `csv`, with `.gz` or `.zst` after it where it is compressed.
     pub format: String,
 }
 
@@ -189,7 +189,7 @@ fn parse(text: &str) -> Result<Task, String> {
             None => {
                 format!("the format `{}` is none of ndjson and csv, plain, .gz or .zst", range.format.escape_debug())
             }
-            _ if !is_within => "its range ends behind its file".to_owned(),
+            _ if !is_within => "its range ends past the end of its file".to_owned(),
             _ if !is_splittable && !range.is_whole() => "compressed and CSV files are read whole".to_owned(),
             _ if range.tag.parse::<i64>().is_err() => format!("its tag `{}` is no time", range.tag.escape_debug()),
             _ if !known.insert(&range.uri) => "it has two ranges in one task".to_owned(),
@@ -307,7 +307,7 @@ mod tests {
             assert!(error.to_string().contains(expected), "{error}");
         };
         check("{\"id\"", "[", "is no task");
-        check("\"length\":3004", "\"length\":9001", "ends behind its file");
+        check("\"length\":3004", "\"length\":9001", "ends past the end of its file");
         check("\"ndjson\"", "\"csv\"", "read whole");
         check("\"ndjson\"", "\"xml\"", "none of ndjson and csv");
         check("\"7\"", "\"x\"", "is no time");

@@ -4,7 +4,7 @@
 //! apart and by thin bins of watch time, a few thousand rows in all. Each table is one SELECT on these or on what was
 //! made before it; only `boundary_customer` looks at customers again. The SELECTs in `sql/` give the columns of the table in
 //! their order; the placeholders are those of [`Warehouse::publish_mart`]. To add a table: write it down in [`tables()`],
-//! write its SELECT, and list both in [`PARTS`] behind what the SELECT reads.
+//! write its SELECT, and list both in [`PARTS`] after what the SELECT reads.
 
 use crate::engine::calendar::Month;
 use crate::warehouse::schema::{Database, MART_RUN, Table};
@@ -79,7 +79,7 @@ const PARTS: [MartPart; 20] = [
 #[derive(Clone, Copy, Debug)]
 struct Pass {
     table: &'static Table,
-    /// A placeholder and the expression behind it, which gives the number that finds a customer's counter.
+    /// A placeholder and the expression that it stands for, which gives the number that finds a customer's counter.
     key: (&'static str, &'static str),
     sqlite: &'static str,
     mysql: &'static str,

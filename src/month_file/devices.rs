@@ -125,7 +125,7 @@ pub(super) struct DeviceReader {
     input: BufReader<PartStream>,
     hash: Sha256,
     n_pairs: u64,
-    /// The contract at hand; none before the first and behind the last.
+    /// The contract at hand; none before the first and after the last.
     contract: Option<String>,
     /// Its devices.
     devices: Contracts,

@@ -106,7 +106,7 @@ fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// The low `width` bits of each value, one behind the other, the lowest first.
+/// The low `width` bits of each value, one after the other, the lowest first.
 fn push_bits(values: &[u64; MINIBLOCK_VALUES], width: u32, page: &mut Vec<u8>) {
     // 32 values are a whole number of words of 32 bits: nothing is left over.
     let mut bits = 0_u128;

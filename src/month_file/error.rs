@@ -24,9 +24,7 @@ pub enum MonthFileError {
     },
     /// A folder without a month file.
     #[error("{folder}: holds no month file (*.parquet)", folder = folder.display())]
-    Empty {
-        folder: PathBuf,
-    },
+    Empty { folder: PathBuf },
     /// Month files of several months, none of which was asked for.
     #[error("the month files are of several months: {}", list(.months))]
     Months {
@@ -79,9 +77,7 @@ pub enum MonthFileError {
     },
     /// A month file whose devices were not counted, where they are asked for.
     #[error("{file}: its devices were not counted", file = file.display())]
-    NoDevices {
-        file: PathBuf,
-    },
+    NoDevices { file: PathBuf },
     /// Two files that do not belong together.
     #[error("{one} and {other} cannot be merged: {mismatch}", one = one.display(), other = other.display())]
     Apart {

@@ -24,7 +24,7 @@ use crate::engine::ledger::LedgerDetail;
 use crate::engine::month::{Contracts, MonthTable};
 use crate::engine::partial::{Overflow, Partial, Row, RowCheck, RowStream, activity};
 
-/// The columns lie behind the four bytes with which every Parquet file begins.
+/// The columns lie after the four bytes with which every Parquet file begins.
 const DATA_START: u64 = 4;
 
 /// Bytes of the column chunks that are read at once for the checksum.
@@ -37,7 +37,7 @@ pub(super) const BATCH_ROWS: usize = 1 << 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checksum {
     Verify,
-    /// Tests and fuzz targets look at what lies behind it.
+    /// Tests and fuzz targets look at what lies after it.
     #[cfg(any(test, fuzzing))]
     Skip,
 }

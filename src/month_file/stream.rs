@@ -1,7 +1,7 @@
 //! The rows of a part of a month and what it says of itself, as an Arrow IPC stream: for engines that add up rows by
 //! themselves, such as Spark.
 //!
-//! Behind the rows comes one more, which has the metadata of a month file as JSON in `Counters`, where all others have
+//! After the rows comes one more, which has the metadata of a month file as JSON in `Counters`, where all others have
 //! nothing. The end of such a stream need not be marked, so that a part of it may look like all: who has not seen that row
 //! has not seen all.
 

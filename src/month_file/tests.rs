@@ -282,7 +282,7 @@ proptest! {
         }
     }
 
-    /// Behind the checksum, where damage was made on purpose, it is never the end of the program.
+    /// Past the checksum, where damage was made on purpose, it is never the end of the program.
     #[test]
     fn a_file_that_was_made_up_is_read_or_refused(
         changes in proptest::collection::vec((0.0..1.0_f64, any::<u8>()), 1..8),

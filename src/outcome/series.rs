@@ -21,7 +21,7 @@ pub const INTERRUPTED: &str = "interrupted";
 pub struct Series {
     /// One each.
     pub turns: Vec<Turn>,
-    /// What failed before the first month or behind the last: the lake, the movement of later months, the dashboard.
+    /// What failed before the first month or after the last: the lake, the movement of later months, the dashboard.
     pub closing: Option<Failure>,
     /// Where they are to be seen.
     pub places: Option<Places>,

@@ -58,7 +58,7 @@ impl Book {
     }
 }
 
-/// Who makes the movement of the months behind the one that is made.
+/// Who makes the movement of the months after the one that is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LaterMonths {
     /// The run itself.
@@ -280,7 +280,7 @@ impl Attempt {
         self.enter(Step::Publishing);
     }
 
-    /// The month stands in the warehouse, whatever happens behind it.
+    /// The month stands in the warehouse, whatever happens after it.
     pub fn set_published(&mut self) {
         self.enter(Step::Published);
     }

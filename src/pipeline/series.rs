@@ -64,7 +64,7 @@ fn show(plan: &SeriesPlan) -> Result<Outcome, Error> {
     Ok(Outcome::Series(Box::new(Series { turns, ..Series::default() })))
 }
 
-/// Makes the months; gives what failed behind the last one.
+/// Makes the months; gives what failed after the last one.
 fn make(plan: &SeriesPlan, talk: ConsolePlan, chronicle: &Chronicle) -> Result<Option<Failure>, Error> {
     let (telling, ending) = (chronicle.clone(), chronicle.clone());
     let company = |out: OutFolder| Company {
@@ -353,7 +353,7 @@ impl Making<'_> {
     }
 }
 
-/// The month behind that at `place` that the plan has to be made first.
+/// The month after that at `place` that the plan has to be made first.
 fn next_to_make(months: &[Asked], turns: &[Turn], place: usize) -> Option<Month> {
     let behind = months.iter().zip(turns).skip(place + 1);
     let is_made = |(asked, turn): &(&Asked, &Turn)| turn.step.action == Action::Make && asked.listing.is_ok();
@@ -377,7 +377,7 @@ fn going_on(turns: &[Turn]) -> String {
     }
 }
 
-/// What is made once, behind the last month: the movement of all months that it is wrong for, and the dashboards where they
+/// What is made once, after the last month: the movement of all months that it is wrong for, and the dashboards where they
 /// are not those of the newest month that was asked for. Gives where they are.
 fn close(
     plan: &SeriesPlan,

@@ -30,7 +30,7 @@ pub struct MonthMetrics<'a> {
     pub report: Option<&'a Report>,
 }
 
-/// The text of the file: one family of metrics behind the other.
+/// The text of the file: one family of metrics after the other.
 pub fn text(command: &CommandMetrics<'_>) -> String {
     let mut text = String::new();
     let mut of_command = |name: &str, help: &str, value: &dyn Display| {

@@ -23,7 +23,7 @@ pub(super) struct CompressedInput {
     /// Bytes in which the records begin.
     range: Range<u64>,
     layout: Option<CsvLayout>,
-    // Decompressed bytes from offset `base` on, which are the `n_filled` bytes of the buffer behind `start`.
+    // Decompressed bytes from offset `base` on, which are the `n_filled` bytes of the buffer after `start`.
     buffer: Vec<u8>,
     start: usize,
     n_filled: usize,

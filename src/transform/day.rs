@@ -52,7 +52,7 @@ pub(super) fn inputs(mut files: Vec<DataFile>) -> (Vec<Box<dyn Input>>, Vec<Inpu
 }
 
 impl DayInput {
-    /// The first of `files`, and the others behind it.
+    /// The first of `files`, and the others after it.
     fn of_files(mut files: VecDeque<(FileMeta, DataFile)>, seen: Mutex<SeenIds>) -> Option<Box<dyn Input>> {
         let (meta, file) = files.pop_front()?;
         let state = State::Closed(Box::new(file));

@@ -51,14 +51,10 @@ pub enum Fault {
     Withheld,
     /// Another run published the month while this one worked on it.
     #[error("another run published {month} meanwhile")]
-    Replaced {
-        month: Month,
-    },
+    Replaced { month: Month },
     /// There is no file.
     #[error("there is no file {}", path.display())]
-    NoFile {
-        path: PathBuf,
-    },
+    NoFile { path: PathBuf },
     /// There is a database at most, but no warehouse in it.
     #[error("there is no warehouse {}", place(.file.as_ref()))]
     NoWarehouse {
@@ -158,9 +154,7 @@ pub enum Fault {
     },
     /// A month that is made by another run just so, and is not made again.
     #[error("run {run} made the month meanwhile, of the same files by the same rules")]
-    MadeMeanwhile {
-        run: i64,
-    },
+    MadeMeanwhile { run: i64 },
     /// An answer that is not of the form that was asked for.
     #[error("{what}")]
     Answer {
@@ -175,10 +169,7 @@ pub enum Fault {
     },
     /// A row of the mart that this version did not write.
     #[error("a row of `{table}` for {month} is not as this version of viewmart writes it")]
-    MartRow {
-        table: &'static str,
-        month: Month,
-    },
+    MartRow { table: &'static str, month: Month },
     /// Fewer or other rows than the mart counts.
     #[error("{month} came with {n_rows} rows and {seconds} seconds, but its mart counts {users} and {total_seconds}")]
     OtherRows {

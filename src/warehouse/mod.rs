@@ -158,7 +158,7 @@ pub struct MartScript {
     /// A SELECT on the warehouse and the work tables of the passes, for what the tables of a month must have in common:
     /// what it is, one table, the value there, another table, the value there.
     pub check: String,
-    /// The tables to fill behind these, in order; all of them or none.
+    /// The tables to fill after these, in order; all of them or none.
     pub fills: Vec<Fill>,
 }
 
@@ -189,7 +189,7 @@ impl MartScript {
         mart.map(schema::Table::delete_month)
     }
 
-    /// The statements that fill the tables behind the passes, in order.
+    /// The statements that fill the tables after the passes, in order.
     pub fn inserts(&self) -> impl Iterator<Item = String> {
         self.fills.iter().map(|fill| fill.table.insert(&fill.select))
     }

@@ -67,7 +67,7 @@ pub struct RunRecord {
     pub started: Timestamp,
     /// How it ended.
     pub status: RunStatus,
-    /// Exit code of the program; 0 for a run that published, even where the mart or a file failed behind it.
+    /// Exit code of the program; 0 for a run that published, even where the mart or a file failed after it.
     pub exit_code: u8,
     /// What failed.
     pub message: String,

@@ -373,7 +373,7 @@ fn what_cannot_be_asked_exits_2_and_says_what_to_write() {
     check(&[APRIL, "tv", "--count", "--order", "total"], &["--order asks for a list", "--count"]);
     check(&[APRIL, "tv", "--count", "--by", "days"], &["cannot be used with"]);
     check(&[APRIL, "tv", "--out", "x.roaring", "--order", "total"], &["a bitmap has no order"]);
-    check(&[APRIL, "--by", "taste"], &["the expression is missing behind months/month-2022-04.parquet"]);
+    check(&[APRIL, "--by", "taste"], &["the expression is missing after months/month-2022-04.parquet"]);
     check(&[APRIL, "tv", "--by", "colour"], &["colour", "taste"]);
     check(&[APRIL, "tv", "--out", "list.txt"], &["list.txt", ".csv, .parquet or .roaring"]);
     check(&[APRIL, "tv", "--out", APRIL], &["is a month file", "--out"]);

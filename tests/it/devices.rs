@@ -356,7 +356,7 @@ fn what_does_not_belong_to_devices_is_refused() {
     }
     refused(&["1-without", "2-without"], &["--devices"], 2, &["its devices were not counted"]);
 
-    // The file beside: of another month file, cut short, changed, with more behind, no such file, gone.
+    // The file beside: of another month file, cut short, changed, with more after, no such file, gone.
     let path = work.path(format!("1-with/{DEVICES}"));
     let good = fs::read(&path).unwrap();
     let other = work.read(&format!("2-with/{DEVICES}"));

@@ -77,7 +77,7 @@ fn a_header_among_the_rows_is_told() {
     let other =
         format!("{header}{}Mac,Contract,TotalDuration,AppName\n{}", rows.repeat(50), lines(ODD, |_, n| turned(n)));
     let words = [
-        "another header stands among the rows, and those behind it have their columns in other places: \
+        "another header stands among the rows, and those after it have their columns in other places: \
          lake/20220415.csv, line 502, byte ",
         "next: cut the file in front of that header into two; ",
     ];

@@ -87,7 +87,7 @@ fn add_stream(bytes: &[u8], sums: &mut Sums) -> (u64, Value) {
     let mut counters = Vec::new();
     for batch in StreamReader::try_new(bytes, None).unwrap() {
         let batch = batch.unwrap();
-        assert!(counters.is_empty(), "rows behind the counters");
+        assert!(counters.is_empty(), "rows after the counters");
         if let Some(text) = batch["Counters"].as_string::<i32>().iter().flatten().next() {
             assert_eq!((batch.num_rows(), batch["Contract"].null_count()), (1, 1));
             counters.push(serde_json::from_str(text).unwrap());

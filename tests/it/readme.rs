@@ -1,8 +1,8 @@
 //! Every command of the README works as written, on the sample and offline.
 //!
 //! Blocks that begin with three backticks and `sh` are run line by line in one folder that has a copy of the sample;
-//! blocks marked `sh server` need a server and have their tests elsewhere. In blocks marked `sh answers` the comment behind a
-//! command is part of what it prints, blanks aside, and in `sql answers` that behind a statement what it gives.
+//! blocks marked `sh server` need a server and have their tests elsewhere. In blocks marked `sh answers` the comment after a
+//! command is part of what it prints, blanks aside, and in `sql answers` that after a statement what it gives.
 
 use std::path::Path;
 

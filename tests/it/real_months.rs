@@ -584,7 +584,7 @@ fn unusual_months_are_good() {
     };
     check("an index of pandas", |work| month(work, csv_name, with_index), &WHOLE);
     let with_end = |day: u32| csv(day).replace('\n', ",\n");
-    check("a delimiter behind every row", |work| month(work, csv_name, with_end), &WHOLE);
+    check("a delimiter after every row", |work| month(work, csv_name, with_end), &WHOLE);
 }
 
 #[test]

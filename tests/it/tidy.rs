@@ -112,7 +112,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// The modules that the paths of a text begin with, comments and the tests at its end aside.
 fn imports(text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    // A comment begins a line or stands behind a blank, `hdfs://` does not.
+    // A comment begins a line or stands after a blank, `hdfs://` does not.
     let code = code.lines().map(|line| match line.find(" //") {
         _ if line.starts_with("//") => "",
         Some(at) => &line[..at],

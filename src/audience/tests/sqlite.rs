@@ -256,7 +256,7 @@ fn comparisons() -> impl Strategy<Value = Comparison> {
     prop::sample::select(vec![Less, LessOrEqual, Equal, NotEqual, GreaterOrEqual, Greater])
 }
 
-/// A whole number, or one with a place behind the point as the parser gives it.
+/// A whole number, or one with a place after the point as the parser gives it.
 fn thresholds() -> impl Strategy<Value = Threshold> {
     (0_i64..40, 0_i64..10).prop_map(|(whole, tenths)| match tenths {
         0 => Threshold { numerator: whole, denominator: 1 },

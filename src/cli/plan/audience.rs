@@ -40,9 +40,9 @@ pub struct CustomersPlan {
     pub selection: Selection,
     /// The shares of the groups that they are cut into; none where they are not.
     pub split: Vec<u32>,
-    /// Columns of a list, behind the contract.
+    /// Columns of a list, after the contract.
     pub columns: ListColumns,
-    /// The audiences whose reasons stand behind them, where they are asked for.
+    /// The audiences whose reasons stand after them, where they are asked for.
     pub reasons: Vec<NamedAudience>,
     /// Where a list goes; none: no list is asked for.
     pub list: Option<ListTarget>,

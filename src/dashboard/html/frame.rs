@@ -88,7 +88,7 @@ fn gap_before(month: Month, known: &[Month]) -> Vec<Month> {
     gap
 }
 
-/// Columns of the table of months behind the name.
+/// Columns of the table of months after the name.
 const N_NUMBERS: usize = 7;
 
 /// All months of the mart, one line each; those in `full` can be opened, and how the others of `known` are seen.

@@ -22,7 +22,7 @@ pub(super) fn uuid(kind: &str, name: &str) -> String {
     format!("{{{}-{}-{}-{}-{}}}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
-/// 28 letters and digits, as behind `federated.` and `mysql.`.
+/// 28 letters and digits, as after `federated.` and `mysql.`.
 pub(super) fn handle(kind: &str, name: &str) -> String {
     let mut digits = hex(&hashed(kind, name)).to_lowercase();
     digits.truncate(28);

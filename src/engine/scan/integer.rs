@@ -56,7 +56,7 @@ fn scaled_integer(text: &[u8]) -> Option<i64> {
     i64::try_from(if is_negative { -value } else { value }).ok()
 }
 
-/// The exponent of ten behind its `e`; one that no number reaches is as good as any other such.
+/// The exponent of ten after its `e`; one that no number reaches is as good as any other such.
 fn exponent_of(text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),

@@ -1,7 +1,7 @@
 //! A file on its way into the cache.
 //!
 //! What a kill leaves at each step, and what the next run, perhaps of another user, makes of it:
-//! - some bytes and a checkpoint: it goes on behind those that the checkpoint vouches for;
+//! - some bytes and a checkpoint: it goes on after those that the checkpoint vouches for;
 //! - all bytes, not yet renamed: the same, with nothing left to pull;
 //! - a file in its place without its line in the manifest: it is pulled again, over the one that is there.
 //!

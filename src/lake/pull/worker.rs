@@ -278,7 +278,7 @@ impl Transfer<'_> {
         Ok(part.finish()?)
     }
 
-    /// Adds what the source has behind the part.
+    /// Adds what the source has after the part.
     fn read(&mut self, part: &mut PartialFile<'_>, file: &DataFile) -> Result<(), PullFailure> {
         let mut chunks = self.source.open(&Entry::of_file(file, self.path), part.n_bytes())?;
         while let Some(batch) = chunks.next()? {

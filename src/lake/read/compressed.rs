@@ -118,7 +118,7 @@ fn decompress(
 }
 
 impl Stream {
-    /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place behind.
+    /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place it came to.
     fn decompress(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
         let read: &mut dyn Read = match self {
             Stream::Gzip(members) => return members.decompress(window, at),
@@ -153,7 +153,7 @@ impl CompressedFile {
         }
     }
 
-    /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place behind. In front of
+    /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place it came to. In front of
     /// `at` lies what was decompressed before, or the last [`HISTORY_BYTES`] of it. A place before the end of the window means
     /// the end of the content, which is reached only if the whole file was sound and is still as it was listed.
     pub fn decompress(&mut self, window: &mut [u8], at: usize) -> Result<usize, LakeError> {
@@ -245,8 +245,7 @@ impl CompressedFile {
         }
         if error.to_string() == GARBAGE {
             let at = self.n_bytes_read();
-            let what =
-                format!("other bytes follow behind its gzip stream (before byte {at} of {})", self.listed.n_bytes);
+            let what = format!("other bytes follow its gzip stream (before byte {at} of {})", self.listed.n_bytes);
             return LakeError::new(LakeErrorKind::Damaged, &self.listed.uri, what)
                 .advise("cut them off with `gzip -dc FILE`, which shows the sound part, or get this file again");
         }
@@ -437,7 +436,7 @@ mod tests {
         assert_eq!(decompress("20220401.json.gz", &padded), Ok(lines(0)));
         let garbage = [&gzip(&lines(0))[..], b"{}"].concat();
         let message = decompress("20220401.json.gz", &garbage).unwrap_err();
-        assert!(message.contains("other bytes follow behind its gzip stream"), "{message}");
+        assert!(message.contains("other bytes follow its gzip stream"), "{message}");
         {}
     }
 }

@@ -1,4 +1,4 @@
-//! Gzip (RFC 1952): members in a row, with zeros behind the last one where somebody has padded the file.
+//! Gzip (RFC 1952): members in a row, with zeros after the last one where somebody has padded the file.
 
 use std::io::{self, Read};
 
@@ -8,7 +8,7 @@ use super::bits::Bits;
 use super::inflate::{Inflate, damaged};
 
 /// What [`GzipMembers`] says of bytes that are neither a member nor padding.
-pub(super) const GARBAGE: &str = "bytes behind the gzip stream";
+pub(super) const GARBAGE: &str = "bytes after the gzip stream";
 
 /// The content of all members.
 pub(super) struct GzipMembers<R> {

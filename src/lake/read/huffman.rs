@@ -15,7 +15,7 @@ pub(super) const LENGTH_BITS: u32 = 7;
 /// The longest code, in bits.
 pub(super) const MAX_CODE_BITS: u32 = 15;
 
-/// Room for the first table and those of longer codes behind it, which are 1334 and 402 entries at most.
+/// Room for the first table and those of longer codes after it, which are 1334 and 402 entries at most.
 pub(super) const LITERAL_ENTRIES: usize = 2048;
 pub(super) const DISTANCE_ENTRIES: usize = 512;
 
@@ -29,7 +29,7 @@ pub(super) const IS_LITERAL: Entry = 1 << 12;
 pub(super) const IS_OTHER: Entry = 1 << 13;
 /// The end of the block.
 pub(super) const IS_END: Entry = 1 << 14;
-/// Longer codes, which the bits behind the code choose from.
+/// Longer codes, which the bits after the code choose from.
 pub(super) const IS_TABLE: Entry = 1 << 15;
 
 /// All bits of what the entry stands for.

@@ -37,7 +37,7 @@ pub(super) struct Inflate {
 /// Where in a block the stream is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Block {
-    /// Before one, or behind the last.
+    /// Before one, or after the last.
     None,
     Coded,
     /// In one that is stored as it is, with so many bytes left.
@@ -79,7 +79,7 @@ impl Inflate {
         self.n_bytes
     }
 
-    /// Decompresses into `window` from `at` on, and gives the place behind: the end of the window, or a lower one where the
+    /// Decompresses into `window` from `at` on, and gives the place it came to: the end of the window, or a lower one where the
     /// stream ends. In front of `at` lies what was decompressed before, or the last [`HISTORY_BYTES`] of it.
     pub fn decompress<R: Read>(&mut self, bits: &mut Bits<R>, window: &mut [u8], from: usize) -> io::Result<usize> {
         let mut at = from;
@@ -405,7 +405,7 @@ fn too_far() -> io::Error {
     damaged("invalid distance too far back")
 }
 
-/// Copies a match, and less than a chunk of anything behind it.
+/// Copies a match, and less than a chunk of anything after it.
 fn copy_match(window: &mut [u8], at: usize, length: usize, distance: usize) {
     let from = at - distance;
     if distance < CHUNK_BYTES {

@@ -104,7 +104,7 @@ impl Chronicle {
         }
     }
 
-    /// The end of the command, with what failed before the first month or behind the last one.
+    /// The end of the command, with what failed before the first month or after the last one.
     pub fn end(&self, closing: Option<Failure>) -> Result<Series, Error> {
         let mut state = self.state();
         state.series.closing = closing;

@@ -179,7 +179,7 @@ const fn is_seconds(column: &columns::Column) -> bool {
     is_held(column) && matches!(column.unit, Unit::Seconds)
 }
 
-/// Defines a constant slice of those items of `COLUMNS` that a condition chooses, behind some items of its own.
+/// Defines a constant slice of those items of `COLUMNS` that a condition chooses, after some items of its own.
 macro_rules! chosen_columns {
     ($name:ident: $item:ty = $first:expr, $chosen:path, $made:expr, $filler:expr) => {
         pub(crate) const $name: &[$item] = {

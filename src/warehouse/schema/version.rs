@@ -71,10 +71,7 @@ pub enum Misfit {
     /// A newer program made it, with this version.
     Newer(u32),
     /// A table or view of one of our names that we did not make.
-    Foreign {
-        object: String,
-        kind: ObjectKind,
-    },
+    Foreign { object: String, kind: ObjectKind },
     /// Some other program keeps its own version in it, and none of our tables.
     OtherProgram(u32),
 }
@@ -173,7 +170,7 @@ impl Schema<'_> {
     }
 
     /// The statements that bring a database of a known standing to this version, in order, each of which may be run
-    /// again; placeholders stand for the databases. The version is to be written down behind them.
+    /// again; placeholders stand for the databases. The version is to be written down after them.
     pub(in crate::warehouse) fn upgrade(&self, found: &Found, dialect: Dialect) -> Vec<String> {
         let mut statements = Vec::new();
         for table in &self.tables {

@@ -164,7 +164,7 @@ impl Warehouse for SqliteWarehouse {
         self.with_reader(|files, connection| {
             let mut read = || -> rusqlite::Result<Vec<Vec<Vec<Value>>>> {
                 let transaction = connection.transaction()?;
-                // The mart first: what it was made from cannot be older than the warehouse that is read behind it.
+                // The mart first: what it was made from cannot be older than the warehouse that is read after it.
                 transaction.query_row("SELECT COUNT(*) FROM mart.sqlite_schema", [], |_| Ok(()))?;
                 queries.iter().map(|sql| all_rows(&transaction, &READING.fill_month(sql, month))).collect()
             };

@@ -82,7 +82,7 @@ fn movement_is_the_same_on_every_server() {
     ];
     let fill = |warehouse: &mut dyn Warehouse| {
         mart::prepare(warehouse, Missing::Create).unwrap();
-        // The second one comes last, and changes those behind it.
+        // The second one comes last, and changes those after it.
         for place in [0, 2, 3, 1] {
             let table = &months[place];
             warehouse.load(table, clock(), &Progress::hidden()).unwrap();

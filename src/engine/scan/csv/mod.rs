@@ -55,7 +55,7 @@ pub struct Found {
     pub swallowed_rows: Option<u64>,
     /// The header once more.
     pub same_header: Option<u64>,
-    /// A header with the columns in other places, by which the rows behind it should be read.
+    /// A header with the columns in other places, by which the rows after it should be read.
     pub other_header: Option<u64>,
 }
 
