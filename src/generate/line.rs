@@ -89,10 +89,12 @@ impl LineWriter {
         out.extend_from_slice(br#""Mac":""#);
         out.extend_from_slice(record.mac.as_bytes());
         out.extend_from_slice(record.mac.suffix.as_bytes());
+        let mut digits = itoa::Buffer::new();
+        let seconds = digits.format(record.seconds).as_bytes();
         match self.order {
             KeyOrder::DurationThenApp => {
                 out.extend_from_slice(br#"","TotalDuration":"#);
-                write_integer(record.seconds, out);
+                out.extend_from_slice(seconds);
                 out.extend_from_slice(br#","AppName":""#);
                 out.extend_from_slice(record.app.name().as_bytes());
                 out.extend_from_slice(b"\"}}\n");
@@ -101,7 +103,7 @@ impl LineWriter {
                 out.extend_from_slice(br#"","AppName":""#);
                 out.extend_from_slice(record.app.name().as_bytes());
                 out.extend_from_slice(br#"","TotalDuration":"#);
-                write_integer(record.seconds, out);
+                out.extend_from_slice(seconds);
                 out.extend_from_slice(b"}}\n");
             }
         }
@@ -120,16 +122,18 @@ impl LineWriter {
         out.extend_from_slice(record.mac.as_bytes());
         out.extend_from_slice(record.mac.suffix.as_bytes());
         out.push(b',');
+        let mut digits = itoa::Buffer::new();
+        let seconds = digits.format(record.seconds).as_bytes();
         match self.order {
             KeyOrder::DurationThenApp => {
-                write_integer(record.seconds, out);
+                out.extend_from_slice(seconds);
                 out.push(b',');
                 out.extend_from_slice(record.app.name().as_bytes());
             }
             KeyOrder::AppThenDuration => {
                 out.extend_from_slice(record.app.name().as_bytes());
                 out.push(b',');
-                write_integer(record.seconds, out);
+                out.extend_from_slice(seconds);
             }
         }
         out.push(b'\n');
@@ -153,37 +157,5 @@ impl LineWriter {
             bits >>= 6;
         }
         id
-    }
-}
-
-fn write_integer(value: i64, out: &mut Vec<u8>) {
-    let mut text = [0; 20];
-    let mut start = text.len();
-    let mut rest = value.unsigned_abs();
-    loop {
-        start -= 1;
-        text[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if value < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&text[start..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn integers_are_written_like_everywhere() {
-        for value in [0, 7, 10, 86_400, -1, -889_575_165, i64::MAX, i64::MIN] {
-            let mut out = Vec::new();
-            write_integer(value, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
-        }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Take};
+use std::io::{Read as _, Seek as _, SeekFrom, Take};
 
+use super::read::fill;
 use super::{DataFile, Lake, LakeError, LakeErrorKind, names};
 use crate::engine::calendar::Day;
 
@@ -155,20 +156,6 @@ fn have_equal_bytes(one: &mut Reader<'_>, other: &mut Reader<'_>) -> Result<bool
             return Ok(true);
         }
     }
-}
-
-/// Reads until the buffer is full or nothing is left.
-fn fill(file: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut n_filled = 0;
-    while let Some(rest) = buffer.get_mut(n_filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(n) => n_filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(n_filled)
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::gzip::{GARBAGE, GzipMembers};
 use super::inflate;
-use super::magic;
 use super::mapped::check_as_listed;
 use super::remote::RemoteStream;
+use super::{fill, magic};
 use crate::lake::source::{Source, SourceError};
 use crate::lake::{Compression, DataFile, LakeError, LakeErrorKind};
 
@@ -119,21 +119,13 @@ fn decompress(
 
 impl Stream {
     /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place it came to.
-    fn decompress(&mut self, window: &mut [u8], mut at: usize) -> io::Result<usize> {
+    fn decompress(&mut self, window: &mut [u8], at: usize) -> io::Result<usize> {
         let read: &mut dyn Read = match self {
             Stream::Gzip(members) => return members.decompress(window, at),
             Stream::Plain(stored) => stored,
             Stream::Zstd(frames) => frames,
         };
-        while let Some(rest) = window.get_mut(at..).filter(|rest| !rest.is_empty()) {
-            match read.read(rest) {
-                Ok(0) => break,
-                Ok(n_bytes) => at += n_bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(at)
+        Ok(at + fill(read, window.get_mut(at..).unwrap_or_default())?)
     }
 }
 
