@@ -14,7 +14,6 @@ use jiff::civil::Date;
 
 use crate::console::Progress;
 use crate::engine::calendar::{Day, Month};
-use crate::engine::ledger::InputFile;
 use crate::units::{counted, grouped};
 
 pub mod arriving;
@@ -22,6 +21,7 @@ mod cache;
 mod day;
 pub mod ends;
 pub mod error;
+mod file;
 pub mod input;
 mod names;
 mod open;
@@ -36,6 +36,7 @@ pub mod task;
 
 pub use arriving::{Arrival, FileFailure, FileStream, ReadyFiles, sort_for_scan};
 pub use error::{LakeError, LakeErrorKind};
+pub use file::{Compression, DataFile, Format};
 pub use input::Input;
 pub(crate) use names::YEARS;
 pub(crate) use open::of_old_plan;
@@ -55,89 +56,6 @@ use source::{Source, hdfs, local};
 
 /// A remote file changed less than this long ago may still be written to, in milliseconds.
 const FRESH_MS: i64 = 10 * 60 * 1000;
-
-/// How the records of a file are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// One JSON object a line.
-    Ndjson,
-    /// RFC 4180 with a header row.
-    Csv,
-}
-
-impl Format {
-    pub const ALL: [Format; 2] = [Format::Ndjson, Format::Csv];
-
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Ndjson => "ndjson",
-            Format::Csv => "csv",
-        }
-    }
-}
-
-/// How the bytes of a file are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// Not at all: such files are memory-mapped.
-    None,
-    /// Gzip, one or more members.
-    Gzip,
-    /// Zstandard, one or more frames.
-    Zstd,
-}
-
-/// One data file of the month.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DataFile {
-    /// Where it is in the lake, as messages and `rejects.ndjson` name it. Files are ordered by it.
-    pub uri: String,
-    /// Where its bytes are on this machine.
-    pub path: PathBuf,
-    /// The day of all its records.
-    pub day: Day,
-    /// Size as stored, in bytes. A file that turns out shorter, longer or changed while it is read is an error.
-    pub n_bytes: u64,
-    /// When it was last changed in the lake, in milliseconds since 1970.
-    pub modified_ms: i64,
-    /// The time of the file at `path`, in milliseconds since 1970: that of a copy in the cache may be another one, as not
-    /// every file system keeps the time that it is given.
-    pub local_modified_ms: i64,
-    /// How its records are written.
-    pub format: Format,
-    /// How its bytes are compressed.
-    pub compression: Compression,
-}
-
-impl DataFile {
-    /// What the ledger says of it once it is read whole, under the name `uri`.
-    pub fn input_file(&self, uri: String) -> InputFile {
-        let mut input = InputFile::whole(uri, self.day, self.n_bytes, self.modified_ms.to_string());
-        if names::format_of(self.uri.rsplit('/').next().unwrap_or_default()) != Some(self.format) {
-            input.note_format(self.format.name());
-        }
-        input
-    }
-
-    /// The one name of the file, however the lake was spelled: `hdfs://nameservice/path` for a remote one, else
-    /// `file://` and its real path. Bytes of a path that are not UTF-8 stand as `%XX`.
-    pub fn canonical_uri(&self) -> String {
-        // A path of this machine never holds `//`.
-        if self.uri.starts_with("hdfs://") || self.uri.starts_with("viewfs://") {
-            return self.uri.clone();
-        }
-        // A file that is gone is told when it is opened.
-        let real = std::fs::canonicalize(&self.path).or_else(|_| std::path::absolute(&self.path));
-        let real = real.unwrap_or_else(|_| self.path.clone());
-        let mut uri = "file://".to_owned();
-        for chunk in real.as_os_str().as_encoded_bytes().utf8_chunks() {
-            uri.push_str(chunk.valid());
-            chunk.invalid().iter().for_each(|byte| uri.push_str(&format!("%{byte:02X}")));
-        }
-        uri
-    }
-}
 
 /// The data files of one month and what was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
