@@ -34,8 +34,9 @@ pub(super) const XML: Diagnosis = Diagnosis {
     what: "XML, such as the error answer of an object store",
     next: "fetch the file again and read what the XML says",
 };
-pub(super) const LONE_CR: Diagnosis = Diagnosis {
-    what: "text whose lines end in lone CR, so that the whole file is one line",
+/// Lines that end as those of old Macs do.
+pub const LONE_CR: Diagnosis = Diagnosis {
+    what: "text whose lines end in lone CR, so that many lines are one",
     next: "convert the line ends: tr '\\r' '\\n' < FILE > FILE.new && mv FILE.new FILE",
 };
 pub(super) const PYTHON_DICT: Diagnosis = Diagnosis {

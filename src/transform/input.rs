@@ -119,6 +119,11 @@ pub(super) fn header_error(uri: &str, compression: Compression, error: &HeaderEr
                 next: diagnosis.map(|diagnosis| diagnosis.next_for(uri, compression).into()),
             }
         }
+        HeaderError::LoneReturn => DataError::Header {
+            file,
+            what: format!("holds a carriage return with no line feed behind it; this is {}", diagnosis::LONE_CR.what),
+            next: Some(diagnosis::LONE_CR.next_for(uri, packing).into()),
+        },
         HeaderError::Repeats { columns } => DataError::Header {
             file,
             what: format!("has more than one column of one field: {}", names(columns)),

@@ -67,6 +67,9 @@ pub enum HeaderError {
         /// The columns of that field.
         columns: Vec<String>,
     },
+    /// Lines end in carriage returns alone, so that rows are taken for a part of the header.
+    #[error("the CSV header has a carriage return with no line feed behind it")]
+    LoneReturn,
 }
 
 fn list(names: &[String]) -> String {
@@ -116,7 +119,9 @@ impl CsvLayout {
         let mut best: Option<(Vec<String>, Vec<String>)> = None;
         for delimiter in delimiters {
             let mut names = Vec::new();
+            let mut has_rows = false;
             let record = read_record(start, at, delimiter, |_, field| {
+                has_rows |= field.has_lone_return(start);
                 names.push(String::from_utf8_lossy(&field.bytes(start)).into_owned());
             });
             // What goes on for so long is no header.
@@ -127,6 +132,7 @@ impl CsvLayout {
             // Quotes in odd places make it something else, such as JSON.
             let found = columns(if record.is_well_formed { names.as_slice() } else { &[] });
             match found {
+                Ok(_) if has_rows => return Err(HeaderError::LoneReturn),
                 Ok(columns) => {
                     let (id, device) = (id_column(&names), device_column(&names));
                     return Ok((CsvLayout { delimiter, n_fields: names.len(), columns, id, device }, record.next));

@@ -54,6 +54,13 @@ impl FieldSpan {
         buffer
     }
 
+    /// Whether a carriage return stands within it that no quotes surround.
+    pub(super) fn has_lone_return(&self, window: &[u8]) -> bool {
+        let content = window.get(self.start..self.end).unwrap_or_default();
+        let text = content.trim_ascii_end();
+        !self.is_quoted && text.contains(&b'\r')
+    }
+
     /// The quote that opens it, where line breaks are in it.
     pub(super) fn opening_quote(&self, window: &[u8]) -> Option<usize> {
         let breaks_line = self.is_quoted && window.get(self.start..self.end)?.contains(&b'\n');

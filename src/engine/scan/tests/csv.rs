@@ -72,6 +72,9 @@ fn columns_are_found_by_name() {
     check("sep=;\nContract;TotalDuration;AppName", b';', 3, named(0, 2, 1));
     check("sep=|\r\nContract|TotalDuration|AppName", b'|', 3, named(0, 2, 1));
     check("_index, _SOURCE ", b',', 2, Columns::Source(1));
+    // Within quotes, and at the end of a line, a carriage return is not the end of a row.
+    check("Contract,TotalDuration,AppName,\"a\rb\"", b',', 4, named(0, 2, 1));
+    check("Contract,TotalDuration,AppName,a\r", b',', 4, named(0, 2, 1));
 }
 
 #[test]
@@ -103,6 +106,12 @@ fn a_header_without_the_columns_is_an_error() {
     check(&"\n".repeat(MAX_HEADER_BYTES + 1), &all, &[]);
     check(&format!("Contract,TotalDuration,AppName,{}\n", "x".repeat(MAX_HEADER_BYTES)), &all, &[]);
     check("Contract,Contract,AppName\n", &["TotalDuration"], &["Contract", "Contract", "AppName"]);
+    let check = |file: &str| {
+        assert_eq!(CsvLayout::from_header(file.as_bytes()), Err(HeaderError::LoneReturn), "{file:?}");
+    };
+    check("Contract,TotalDuration,AppName,Mac\rC1,5,VOD,m\rC2,5,VOD,m\r");
+    check("Contract;TotalDuration;AppName;\"Mac\";x\rC1;5;VOD;m;\n");
+    check("_source,_id\r{},1\r{},2\n");
     let error = CsvLayout::from_header(b"Contract,b\n").unwrap_err();
     assert_eq!(error.to_string(), "the CSV header lacks `TotalDuration`, `AppName`; it has `Contract`, `b`");
     let error = CsvLayout::from_header(b"").unwrap_err();
