@@ -17,8 +17,11 @@ pub(super) fn of_malformed(raw: &[u8]) -> Option<Diagnosis> {
     if raw.starts_with(b"\xef\xbb\xbf") {
         return Some(INNER_MARK);
     }
-    if let Some(diagnosis) = of_head(raw) {
-        return Some(diagnosis);
+    match of_head(raw) {
+        // One within a record ends no line.
+        Some(LONE_CR) if !has_rows_behind_returns(raw) => {}
+        Some(diagnosis) => return Some(diagnosis),
+        None => {}
     }
     let is_text = match std::str::from_utf8(raw) {
         Ok(_) => true,
@@ -33,6 +36,14 @@ pub(super) fn of_malformed(raw: &[u8]) -> Option<Diagnosis> {
         return of_object(&object);
     }
     of_text(&text)
+}
+
+/// Whether records follow each other behind carriage returns.
+fn has_rows_behind_returns(raw: &[u8]) -> bool {
+    match raw.trim_ascii_start().starts_with(b"{") {
+        true => raw.windows(2).any(|pair| pair == b"\r{"),
+        false => raw.trim_ascii_end().iter().filter(|byte| **byte == b'\r').count() > 1,
+    }
 }
 
 /// An object that is no record.
