@@ -25,6 +25,9 @@ use crate::units::{counted, dates, grouped, most_frequent, size};
 /// Fewest rejected records for which a day or a file is refused by itself.
 const MIN_REJECTED: u64 = 3;
 
+/// Fewest bytes of malformed records for which a file is refused by itself.
+const MIN_MALFORMED_BYTES: u64 = 64 << 10;
+
 /// What lets a month through.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -171,13 +174,16 @@ impl Judge<'_> {
     fn long_records(&self) -> Option<Breach> {
         let limit = self.limits.max_reject_ratio;
         let is_over = |file: &&FileLedger| {
-            !self.is_no_data(file) && file.counts.bytes.long_malformed as f64 > n_content_bytes(file) as f64 * limit
+            let n_malformed = file.counts.bytes.malformed;
+            n_malformed >= MIN_MALFORMED_BYTES
+                && n_malformed as f64 > n_content_bytes(file) as f64 * limit
+                && !self.is_no_data(file)
         };
         let files: Vec<&FileLedger> = self.files().iter().filter(is_over).collect();
         Breach::of(BreachKind::Rejected, &files, |files| {
             let text = |file: &&FileLedger| {
                 let (name, bytes) = (self.evidence.name(&file.file), &file.counts.bytes);
-                format!("{name} ({} of {})", size(bytes.long_malformed), size(n_content_bytes(file)))
+                format!("{name} ({} of {})", size(bytes.malformed), size(n_content_bytes(file)))
             };
             let limit = format!("malformed records take more than {:.2} % of the bytes", limit * 100.0);
             format!("{limit} of {}", named(files.iter().map(text)))

@@ -11,18 +11,15 @@ pub struct ByteCounts {
     /// Bytes of compressed files once decompressed; of plain files their size says it.
     #[serde(rename = "unpacked")]
     pub content: u64,
-    /// Those of malformed records of [`ByteCounts::MIN_LONG`] and more.
-    pub long_malformed: u64,
-    /// Those of the longest malformed record of them.
+    /// Those of malformed records.
+    pub malformed: u64,
+    /// Those of the longest malformed record.
     pub longest_malformed: u64,
-    /// NUL bytes at the end of malformed records, where there are several.
+    /// NUL bytes in malformed records, where several follow each other.
     pub nul: u64,
 }
 
 impl ByteCounts {
-    /// A malformed record from here on is long: lines of records are a few hundred bytes.
-    pub const MIN_LONG: u64 = 64 << 10;
-
     /// Bytes that are looked at of a record: how much is shown of a longer one depends on where it is cut.
     const MAX_SEEN: usize = MAX_LINE_BYTES;
 
@@ -35,20 +32,16 @@ impl ByteCounts {
     pub fn add_malformed(&mut self, raw: &[u8]) {
         let raw = raw.get(..Self::MAX_SEEN).unwrap_or(raw);
         let n_bytes = raw.len() as u64;
-        if n_bytes >= Self::MIN_LONG {
-            self.long_malformed = self.long_malformed.saturating_add(n_bytes);
-            self.longest_malformed = self.longest_malformed.max(n_bytes);
-        }
-        let n_nul = raw.iter().rev().take_while(|byte| **byte == 0).count();
-        if n_nul >= Self::MIN_NUL {
-            self.nul = self.nul.saturating_add(n_nul as u64);
-        }
+        self.malformed = self.malformed.saturating_add(n_bytes);
+        self.longest_malformed = self.longest_malformed.max(n_bytes);
+        let runs = raw.split(|byte| *byte != 0).map(<[u8]>::len).filter(|n_nul| *n_nul >= Self::MIN_NUL);
+        self.nul = self.nul.saturating_add(runs.sum::<usize>() as u64);
     }
 
     /// Adds those of other records.
     pub fn add(&mut self, other: &ByteCounts) {
         self.content = self.content.saturating_add(other.content);
-        self.long_malformed = self.long_malformed.saturating_add(other.long_malformed);
+        self.malformed = self.malformed.saturating_add(other.malformed);
         self.longest_malformed = self.longest_malformed.max(other.longest_malformed);
         self.nul = self.nul.saturating_add(other.nul);
     }
@@ -59,22 +52,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_records_and_zeros_are_counted() {
-        let check = |records: &[&[u8]], [long_malformed, longest_malformed, nul]: [u64; 3]| {
+    fn malformed_bytes_and_zeros_are_counted() {
+        let check = |records: &[&[u8]], [malformed, longest_malformed, nul]: [u64; 3]| {
             let mut counts = ByteCounts::default();
             records.iter().for_each(|raw| counts.add_malformed(raw));
-            let expected = ByteCounts { long_malformed, longest_malformed, nul, ..ByteCounts::default() };
+            let expected = ByteCounts { malformed, longest_malformed, nul, ..ByteCounts::default() };
             assert_eq!(counts, expected);
             let mut twice = counts;
             twice.add(&counts);
-            let [long_malformed, nul] = [2 * long_malformed, 2 * nul];
-            assert_eq!(twice, ByteCounts { long_malformed, nul, ..expected });
+            let [malformed, nul] = [2 * malformed, 2 * nul];
+            assert_eq!(twice, ByteCounts { malformed, nul, ..expected });
         };
         check(&[], [0; 3]);
-        check(&[b"x", &[b'x'; (64 << 10) - 1]], [0; 3]);
-        check(&[&[b'x'; 64 << 10], &[b'x'; 100_000], b"x"], [165_536, 100_000, 0]);
-        check(&[b"{\0\0", &[0; 15]], [0; 3]);
-        check(&[b"{\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", &[0; 20]], [0, 0, 36]);
+        check(&[b"x", b"", &[b'x'; 100_000]], [100_001, 100_000, 0]);
+        check(&[b"{\0\0", &[0; 15]], [18, 15, 0]);
+        check(&[b"{\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", &[0; 20]], [37, 20, 36]);
+        let within = [&b"{\"a\":"[..], &[0; 16], b"1}{", &[0; 15], b"}", &[0; 17], b"{"].concat();
+        check(&[&within], [58, 58, 33]);
+        // Text of two bytes a character.
+        check(&[&b"a\0".repeat(100)], [200, 200, 0]);
         // How much is seen after the longest line differs.
         let longest = MAX_LINE_BYTES as u64;
         check(&[&vec![b'x'; MAX_LINE_BYTES + 7]], [longest, longest, 0]);
