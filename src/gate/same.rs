@@ -13,6 +13,9 @@ use crate::lake::{self, DataFile, LakeError};
 /// Fewest records of two equal files that are the same data twice.
 const MIN_EQUAL_RECORDS: u64 = 3;
 
+/// Kept records from which on files of a day are not equal in counts and seconds by chance, however many there are.
+const MANY_EQUAL_RECORDS: u64 = 20;
+
 /// A word for machines.
 const SAME_DATA: &str = "same_data";
 
@@ -48,10 +51,15 @@ type Counts = (Day, u64, u64, [u64; Reason::ALL.len()], [i128; Category::ALL.len
 pub fn equal_ledgers(detail: &LedgerDetail, evidence: &Evidence<'_>) -> Option<Warning> {
     let mut first: BTreeMap<Counts, &FileLedger> = BTreeMap::new();
     let mut pairs = Vec::new();
+    let mut n_files: BTreeMap<Day, u64> = BTreeMap::new();
+    detail.files.iter().for_each(|of| *n_files.entry(of.file.day).or_default() += 1);
     for of in &detail.files {
         let counts = &of.counts;
+        // The more files, the more of them are alike by chance.
+        let n_of_day = n_files.get(&of.file.day).copied().unwrap_or_default();
+        let min_records = n_of_day.clamp(MIN_EQUAL_RECORDS, MANY_EQUAL_RECORDS);
         // Where nothing is watched nothing differs.
-        if counts.kept < MIN_EQUAL_RECORDS || counts.seconds.iter().all(|seconds| *seconds == 0) {
+        if counts.kept < min_records || counts.seconds.iter().all(|seconds| *seconds == 0) {
             continue;
         }
         match first.entry((of.file.day, counts.read, counts.kept, counts.rejected, counts.seconds)) {
