@@ -118,7 +118,10 @@ impl Scanner {
     /// Prepares the rules for scanning with `backend`, or the best available where this processor
     /// does not have it.
     pub fn new(filter: RecordFilter, backend: Backend) -> Scanner {
-        let apps = AppTable::new(filter.apps.iter().map(|(name, app)| (name.as_str(), *app)));
+        // Whether a word that may stand for nothing is an app depends on the quotes around it, which only the exact
+        // way looks at.
+        let plain = filter.apps.iter().filter(|(name, _)| !is_null(name.as_bytes()));
+        let apps = AppTable::new(plain.map(|(name, app)| (name.as_str(), *app)));
         let backend = if backend.is_available() { backend } else { Backend::detect() };
         let (min_seconds, seconds_span) = plain_bounds(filter.min_seconds, filter.max_seconds);
         Scanner { filter, min_seconds, seconds_span, apps, backend }

@@ -267,6 +267,24 @@ fn bounds_of_durations_are_those_of_the_rules() {
 }
 
 #[test]
+fn an_app_that_is_a_word_for_nothing_is_one_in_quotes_only() {
+    let rules = "extends = \"default\"\n[category]\nTv = [\"CHANNEL\", \"None\", \"NULL\", \"\\\\N\", \"nan\"]\n";
+    let filter = RecordFilter::new(&Rules::parse(rules).unwrap().record);
+    let n_kept = |calls: Vec<Call>| calls.iter().filter(|call| matches!(call, Call::Kept(..))).count();
+    for word in ["None", "NULL", "nan", "CHANNEL"] {
+        let is_app = word == "CHANNEL";
+        for (field, is_kept) in [(word.to_owned(), is_app), (format!("\"{word}\""), true)] {
+            let rows = format!("C1,60,{field}\nC2,70,{field}\n").repeat(20);
+            let file = format!("Contract,TotalDuration,AppName\n{rows}");
+            let calls = check_csv(file.as_bytes(), &filter, usize::MAX / 2);
+            assert_eq!(n_kept(calls), if is_kept { 40 } else { 0 }, "{field}");
+        }
+        let line = write_line(0, "ABC000001", word, "5", "id");
+        assert_eq!(n_kept(check(line.repeat(40).as_bytes(), &filter, usize::MAX / 2)), 40, "{line}");
+    }
+}
+
+#[test]
 fn lines_of_one_shape_are_all_matched() {
     // Not only the same result: the shape is found, and found to be the same for all lines.
     for style in 0..4 {
