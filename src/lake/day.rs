@@ -68,6 +68,13 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether anything says a day, be it one or two that disagree, or will say that of the files in it where the place is a
+    /// folder's.
+    pub fn says_day(self, pattern: Option<&DayPattern>) -> bool {
+        let folder = || self.below.rsplit_once('/').map_or("", |(folder, _)| folder);
+        !matches!(self.day(pattern), Ok(None)) || pattern.is_some_and(|pattern| pattern.says_day_of(folder()))
+    }
+
     /// The day that `pattern` found. What it took from the month that is asked for must not be said otherwise by a folder:
     /// the file would be one of another month.
     fn of_pattern(self, date: Date, pattern: &DayPattern) -> Result<Date, Conflict> {
@@ -210,6 +217,8 @@ pub(crate) fn dates_in(name: &str) -> Vec<Date> {
     let mut dates = Vec::new();
     let mut doubtful: Vec<Date> = Vec::new();
     let mut at = 0;
+    // What is a part of a day with the year in front is none of one with the year behind: `2022-04-01-2030`.
+    let mut behind_last = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         let n_digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         let (found, n_bytes) = match n_digits {
@@ -219,9 +228,12 @@ pub(crate) fn dates_in(name: &str) -> Vec<Date> {
             }
             0 => (None, 1),
             4 => {
-                doubtful.extend(year_last(&bytes[..at], rest));
+                doubtful.extend(year_last(&bytes[behind_last..at], rest));
                 match separated(rest) {
-                    Some(date) => (Some(date), "YYYY-MM-DD".len()),
+                    Some(date) => {
+                        behind_last = at + "YYYY-MM-DD".len();
+                        (Some(date), "YYYY-MM-DD".len())
+                    }
                     None => (None, 4),
                 }
             }
@@ -321,6 +333,11 @@ mod tests {
             "day=2022-04-01",
             "ngày-20220401.json",
             "v2-20220401-1.json",
+            "2022-04-01-2030.json",
+            "2022.04.01.1900.json",
+            "2022_04_01_2159.csv",
+            "part-2022-04-01-2001.json",
+            "2022-04-01-2022-04-01",
         ] {
             check(name, &["2022-04-01"]);
         }
@@ -337,6 +354,8 @@ mod tests {
         check("part-00-01-2022-04-01.json", &["2022-04-01"]);
         check("17-13-2022-04-01.json", &["2022-04-01"]);
         check("101-04-2022-04-01.json", &["2022-04-01"]);
+        check("2022-04-02_01-04-2022.json", &["2022-04-02", "2022-04-01"]);
+        check("2022-04-02-01-04-2022.json", &["2022-04-02", "2022-04-01"]);
         check("01_04-2022-04-02.json", &["2022-04-02"]);
         check("01-04-2022.json", &[]);
         check("01-04-2022-13-30-00.json", &[]);
@@ -388,6 +407,7 @@ mod tests {
         check("/lake", "y=2022/m=04/d=01/part-0.json", day);
         check("/lake", "2022/04/01/part-0.json", day);
         check("/lake", "2022/04/01/05/part-0.json", day);
+        check("/lake", "2022-04-01-2000/part-0.json", day);
         check("/lake", "export_2024-01-15/log/year=2022/month=04/day=01/part-0.json", day);
         check("/lake", "2022-03-01/2022-04-01/part-0.json", day);
         check("/lake", "2022-04-01_2022-04-30/20220401.json", day);

@@ -115,7 +115,7 @@ pub type ListedMonth = (Month, Result<Listing, LakeError>);
 /// Lists the month of a lake on this machine: folders (with all below them), files and globs. A file that several of
 /// `inputs` name counts once.
 pub fn list(inputs: &[String], options: &ListOptions) -> Result<Listing, LakeError> {
-    let mut walk = local::Walk::default();
+    let mut walk = local::Walk::by(options.day_pattern.as_ref());
     for input in inputs {
         match Input::parse(input)? {
             Input::Local(path) => walk.add(&path)?,
@@ -309,8 +309,9 @@ impl Lake {
 
     /// What all inputs hold, sorted by month.
     fn walk(&self) -> Result<select::Sorted, LakeError> {
-        let mut local = local::Walk::default();
-        let mut remote = remote::Walk::default();
+        let pattern = self.options.list.day_pattern.as_ref();
+        let mut local = local::Walk::by(pattern);
+        let mut remote = remote::Walk::by(pattern);
         for input in &self.inputs {
             match (input, &self.cache) {
                 (Input::Local(path), _) => local.add(path)?,

@@ -96,6 +96,14 @@ impl DayPattern {
         has(DatePart::Year) && has(DatePart::Month)
     }
 
+    /// Whether its folders alone say a day of the folder at `path`, whatever the names of its files are.
+    pub(super) fn says_day_of(&self, path: &str) -> bool {
+        let of_folders =
+            self.text.match_indices('/').filter_map(|(end, _)| self.text[..end].parse::<DayPattern>().ok());
+        let mut patterns = of_folders.map(|pattern| DayPattern { month: self.month, ..pattern });
+        patterns.any(|pattern| !pattern.days_of(path).is_empty())
+    }
+
     /// The days in the end of `path`, as many names as the pattern has: none, one, or the first two that differ.
     pub(super) fn days_of(&self, path: &str) -> Vec<Date> {
         let n_names = self.text.matches('/').count() + 1;

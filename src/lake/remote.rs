@@ -5,6 +5,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::cache::Cache;
 use super::day::Place;
 use super::input::HdfsUri;
+use super::pattern::DayPattern;
 use super::select::{Found, Suspect};
 use super::source::{Entry, EntryKind, Source, SourceFault};
 use super::{LakeError, LakeErrorKind, names};
@@ -19,13 +20,23 @@ pub(crate) struct Walk {
     pub n_left_out: u64,
     pub suspects: Vec<Suspect>,
     pub warnings: Vec<String>,
+    /// Where names say the day, where they say it in a way of their own.
+    pattern: Option<DayPattern>,
+    /// Bytes of the path of the input that is walked.
+    n_input: usize,
 }
 
 impl Walk {
+    /// A walk to files whose names say the day as `pattern` tells.
+    pub fn by(pattern: Option<&DayPattern>) -> Walk {
+        Walk { pattern: pattern.cloned(), ..Walk::default() }
+    }
+
     /// Adds all data files at `input`, whose authority is known.
     pub fn add(&mut self, input: &HdfsUri, source: &dyn Source, cache: &Cache) -> Result<(), LakeError> {
+        self.n_input = literal_folder(&input.path).len();
         let start = self.start(input, source)?;
-        let n_input = match start.as_slice() {
+        self.n_input = match start.as_slice() {
             [only] if only.path == input.path && only.kind == EntryKind::Folder => input.path.len(),
             _ => literal_folder(&input.path).len(),
         };
@@ -41,7 +52,7 @@ impl Walk {
                         uri: uri.to_string(),
                         path: cache.path_of(&uri),
                         named_by: entry.path,
-                        n_input,
+                        n_input: self.n_input,
                         n_bytes: entry.n_bytes,
                         modified_ms: entry.modified_ms,
                     });
@@ -56,7 +67,7 @@ impl Walk {
                 }
                 EntryKind::Folder => {
                     // Its name may say that it is data, or the user did.
-                    let is_data = depth == 0 || says_day(&entry.path, n_input);
+                    let is_data = depth == 0 || self.says_day(&entry.path);
                     let children = self.list(&uri, source, is_data)?;
                     open.extend(children.into_iter().map(|child| (child, depth + 1)));
                 }
@@ -105,11 +116,20 @@ impl Walk {
         Ok(self.without_left_out(children, uri))
     }
 
+    /// Whether the folder at `path`, or one above it, says a day.
+    fn says_day(&self, path: &str) -> bool {
+        Place::of(&format!("{path}/-"), self.n_input).says_day(self.pattern.as_ref())
+    }
+
     fn without_left_out(&mut self, mut entries: Vec<Entry>, input: &HdfsUri) -> Vec<Entry> {
         let n_entries = entries.len();
         let has = |name: &str| entries.iter().any(|entry| file_name(entry) == name);
         let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
-        let suspects = files.filter_map(|entry| Suspect::of(&input.at(&entry.path).to_string(), has));
+        let suspect = |entry: &Entry| {
+            let place = Place::of(&entry.path, self.n_input);
+            Suspect::of(&input.at(&entry.path).to_string(), place, self.pattern.as_ref(), has)
+        };
+        let suspects: Vec<Suspect> = files.filter_map(suspect).collect();
         self.suspects.extend(suspects);
         entries.retain(|entry| !names::is_left_out(file_name(entry)));
         self.n_left_out += (n_entries - entries.len()) as u64;
@@ -148,11 +168,6 @@ pub(crate) fn cached(input: &HdfsUri, cache: &Cache) -> Result<Vec<Found>, LakeE
 fn literal_folder(path: &str) -> &str {
     let end = path.find(['*', '?', '[', '{']).unwrap_or(path.len());
     path[..end].rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// Whether the folder at `path`, or one above it, says a day.
-fn says_day(path: &str, n_input: usize) -> bool {
-    !matches!(Place::of(&format!("{path}/-"), n_input).day(None), Ok(None))
 }
 
 fn file_name(entry: &Entry) -> &str {

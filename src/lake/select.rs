@@ -67,11 +67,22 @@ pub(crate) struct Suspect {
 impl Suspect {
     /// A file that is left out by its name, if there is data in it by all that the name says otherwise: not finished, or
     /// the checksum of a file that is not there.
-    pub fn of(uri: &str, has_file: impl Fn(&str) -> bool) -> Option<Suspect> {
-        let name = uri.rsplit('/').next().filter(|name| !name.starts_with(['_', '.']))?;
+    pub fn of(
+        uri: &str,
+        place: Place<'_>,
+        pattern: Option<&DayPattern>,
+        has_file: impl Fn(&str) -> bool,
+    ) -> Option<Suspect> {
+        let name = Some(place.file_name()).filter(|name| !name.starts_with(['_', '.']))?;
         let (stem, kind) = names::left_out_ending(name)?;
-        let date = *dates_in(stem).first()?;
         names::format_of(stem)?;
+        let n_ending = name.len() - stem.len();
+        let file = Place { below: place.below.get(..place.below.len() - n_ending)?, ..place };
+        let date = match file.day(pattern) {
+            Ok(date) => date?,
+            // It is of one of them.
+            Err(Conflict(_)) => *dates_in(stem).first()?,
+        };
         let why = match kind {
             names::LeftOut::Checksum | names::LeftOut::Mark if has_file(stem) => None,
             names::LeftOut::Checksum => Some("a checksum without its file"),

@@ -13,9 +13,15 @@ use crate::support::{Finished, Workplace};
 /// What a run must end with, and words of its messages in order; without a word no message at all.
 #[track_caller]
 fn check(what: &str, write: impl FnOnce(&Workplace), code: i32, words: &[&str]) {
+    check_with(what, write, &[], code, words);
+}
+
+#[track_caller]
+fn check_with(what: &str, write: impl FnOnce(&Workplace), flags: &[&str], code: i32, words: &[&str]) {
     let work = Workplace::new();
     all(&work, ndjson);
-    let command = work.command_as_ordinary_user(["run", "lake", "--quiet", "--etl-date", "2022-05-01"]);
+    let run = ["run", "lake", "--quiet", "--etl-date", "2022-05-01"];
+    let command = work.command_as_ordinary_user([&run, flags].concat());
     write(&work);
     let finished = Finished::of({ command }.output().unwrap());
     assert_eq!(finished.code, Some(code), "{what}: {}", finished.stderr);
@@ -29,7 +35,7 @@ fn check(what: &str, write: impl FnOnce(&Workplace), code: i32, words: &[&str]) 
         assert_ne!(report["input"]["skipped_files"], 0, "{what}");
     }
     // So that it can be removed.
-    for name in ["lake/lost+found", "lake/day=2022-04-05"] {
+    for name in ["lake/lost+found", "lake/day=2022-04-05", "lake/05"] {
         if work.path(name).exists() {
             fs::set_permissions(work.path(name), Permissions::from_mode(0o755)).unwrap();
         }
@@ -47,6 +53,18 @@ fn what_may_not_be_read_is_told() {
     check("a folder without a day", |work| closed_folder(work, "lake/lost+found"), 0, &words);
     let words = ["lake/day=2022-04-05: listing this folder failed: Permission denied", "next: grant this user"];
     check("a folder of a day", |work| closed_folder(work, "lake/day=2022-04-05"), 3, &words);
+    let flags = ["--month", "2022-04", "--day-pattern", "{DD}/*"];
+    let of_pattern = |work: &Workplace| {
+        (1..=30).for_each(|day| fs::remove_file(work.path("lake").join(json_name(day))).unwrap());
+        (1..=30)
+            .filter(|day| *day != 5)
+            .for_each(|day| drop(work.write(&format!("lake/{day:02}/x.json"), ndjson(day))));
+        closed_folder(work, "lake/05");
+    };
+    let words = ["lake/05: listing this folder failed: Permission denied"];
+    check_with("a folder of a day by its pattern", of_pattern, &flags, 3, &words);
+    let flags = ["--month", "2022-04", "--day-pattern", "{DD}/*.json"];
+    check_with("a pattern with an ending", of_pattern, &flags, 3, &words);
     let file = |work: &Workplace| {
         fs::set_permissions(work.path("lake").join(json_name(5)), Permissions::from_mode(0o000)).unwrap();
     };

@@ -104,6 +104,17 @@ fn a_malformed_record_that_is_as_long_as_many_is_told() {
         work.write("lake/20220415.json.gz", gzip(joined(ODD, 100_000).as_bytes()));
     };
     check("compressed", compressed, &Refused(4, &["of the bytes of lake/20220415.json.gz (101.", " kB of 103."]));
+    // None of them is long, and together they are most of the file.
+    let pieces = |work: &Workplace| {
+        let hundred = ndjson(ODD).replace('\n', "").repeat(10) + "\n";
+        odd(work, (ndjson(ODD).repeat(3) + &hundred).repeat(40));
+    };
+    let words = [
+        "malformed records take more than 5.00 % of the bytes of lake/20220415.json (",
+        "malformed, for example lake/20220415.json, line 31, byte ",
+        "several objects on one line",
+    ];
+    check("in pieces", pieces, &Refused(4, &words));
     let much = |day: u32| ndjson(day).repeat(if day == ODD { 1000 } else { 800 });
     let among_many = |work: &Workplace| {
         all(work, much);
@@ -253,6 +264,8 @@ fn zeros_in_place_of_records_are_told() {
     };
     check("a tail within a record", cut, &Warned([300, 299, 50_935, 10], &words));
     let csv = |work: &Workplace| odd_csv(work, csv(ODD) + &zeros);
+    let within = |work: &Workplace| odd(work, ndjson(ODD).replacen("\"_source\"", &format!("{zeros}\"_source\""), 1));
+    check("in the middle", within, &Warned([300, 299, 51_025, 10], &words));
     check("CSV", csv, &Warned([301, 300, 51_150, 10], &["lake/20220415.csv (512 B of them)"]));
 }
 

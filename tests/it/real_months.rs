@@ -657,6 +657,25 @@ fn odd_months_are_published_with_a_warning() {
         "lake/day=2022-04-08/000000_0 was left out: it is without an ending",
     ];
     check("left out", left_out, &Warned([300, 300, 51_150, 10], &words));
+    let in_folders = |work: &Workplace| {
+        month(work, |day| format!("day=2022-04-{day:02}/part-00000.json"), ndjson);
+        for name in ["part-00001.json.filepart", "part-00000.json.crc", "part-00002.csv.gz.md5", ".part-00000.json.crc"]
+        {
+            work.write(&format!("lake/day=2022-04-05/{name}"), ndjson(5));
+        }
+    };
+    let words = [
+        "warning: lake/day=2022-04-05/part-00001.json.filepart was left out: it is by its name a copy or not finished",
+        "warning: lake/day=2022-04-05/part-00002.csv.gz.md5 was left out: it is a checksum without its file",
+    ];
+    check("left out in the folder of a day", in_folders, &Warned([300, 300, 51_150, 10], &words));
+    let of_pattern = |work: &Workplace| {
+        month(work, |day| format!("{day:02}.json"), ndjson);
+        work.write("lake/05.json.bak", ndjson(5));
+    };
+    let words = ["warning: lake/05.json.bak was left out: it is by its name a copy"];
+    let flags = ["--month", "2022-04", "--day-pattern", "{DD}.json"];
+    check_with("left out by a pattern", of_pattern, "lake", &flags, &Warned([300, 300, 51_150, 10], &words));
     let two_records = |work: &Workplace| {
         all(work, ndjson);
         let two: String = ndjson(5).lines().take(2).map(|line| line.to_owned() + "\n").collect();
@@ -708,6 +727,19 @@ fn headers_are_found_or_told() {
     let words =
         ["lake/20220415.csv: line 1: the header has no column AppName", "lone CR", "next: convert the line ends: tr"];
     check("lone CR", |work| odd_csv(work, csv(ODD).replace('\n', "\r")), &Refused(4, &words));
+    let beside = |work: &Workplace| {
+        let note = |(n, row): (usize, &str)| format!("{row},{}\r", if n == 0 { "Note" } else { "x" });
+        month(work, csv_name, csv);
+        work.write("lake/x/20220415.csv", csv(ODD).lines().enumerate().map(note).collect::<String>());
+    };
+    let words = [
+        "lake/x/20220415.csv: line 1: the header holds a carriage return with no line feed behind it",
+        "lone CR",
+        "next: convert the line ends: tr",
+    ];
+    check("lone CR behind another column", beside, &Refused(4, &words));
+    let hourly = |work: &Workplace| month(work, |day| format!("2022-04-{day:02}-2030.json"), ndjson);
+    check("an hour behind the day", hourly, &WHOLE);
     let comment = |work: &Workplace| month(work, csv_name, |day| format!("# exported\n{}", csv(day)));
     let words = ["it has # exported", "a comment in front of its header", "next: drop the comments: sed '/^#/d'"];
     check("a comment", comment, &Refused(4, &words));

@@ -8,12 +8,15 @@ use std::time::UNIX_EPOCH;
 use crate::fs::atomic::LOCK_NAME;
 use crate::lake::cache::is_cache;
 use crate::lake::day::{Place, dates_in};
+use crate::lake::pattern::DayPattern;
 use crate::lake::select::{Found, Suspect};
 use crate::lake::{LakeError, LakeErrorKind, names};
 
 /// What the local inputs hold.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
+    /// Where names say the day, where they say it in a way of their own.
+    pattern: Option<DayPattern>,
     /// By real path: a file that several inputs or links name counts once, under the least of its names.
     found: BTreeMap<PathBuf, Found>,
     /// Names left out. A set, since inputs may overlap.
@@ -25,6 +28,11 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
+    /// A walk to files whose names say the day as `pattern` tells.
+    pub(crate) fn by(pattern: Option<&DayPattern>) -> Walk {
+        Walk { pattern: pattern.cloned(), ..Walk::default() }
+    }
+
     /// Adds all data files at `input`, a path or a glob.
     pub(crate) fn add(&mut self, input: &str) -> Result<(), LakeError> {
         let path: PathBuf = Path::new(input).components().collect();
@@ -79,7 +87,10 @@ impl Walk {
         if path.file_name().is_some_and(|name| names::is_left_out(&name.to_string_lossy())) {
             self.left_out.insert(absolute(path)?);
             let has_file = |name: &str| path.with_file_name(name).exists();
-            self.suspects.extend(Suspect::of(&uri_of(path), has_file).filter(|_| path.is_file()));
+            let text = text_of(&absolute(path)?);
+            let place = Place::of(&text, self.n_input);
+            let suspect = Suspect::of(&uri_of(path), place, self.pattern.as_ref(), has_file);
+            self.suspects.extend(suspect.filter(|_| path.is_file()));
             return Ok(());
         }
         let metadata = match fs::metadata(path) {
@@ -116,8 +127,7 @@ impl Walk {
     fn may_be_data(&self, path: &Path) -> Result<bool, LakeError> {
         let text = text_of(&absolute(path)?);
         let place = Place::of(&text, self.n_input);
-        let says_day = || !matches!(place.day(None), Ok(None));
-        Ok(names::format_of(place.file_name()).is_some() || says_day())
+        Ok(names::format_of(place.file_name()).is_some() || place.says_day(self.pattern.as_ref()))
     }
 
     /// Whether this program made what is at `path`: an output folder, a cache, or a file in an output folder that is
@@ -164,7 +174,7 @@ impl Walk {
             uri,
         };
         match self.found.get(&real) {
-            Some(known) if rank(known, &real) <= rank(&found, &real) => {}
+            Some(known) if self.rank(known, &real) <= self.rank(&found, &real) => {}
             _ => drop(self.found.insert(real, found)),
         }
         Ok(())
@@ -200,14 +210,14 @@ impl Walk {
         open.remove(&real);
         Ok(())
     }
-}
 
-/// What orders the names of one file, of which the least counts: first those that say a day, then those that no link
-/// stands in. Of several inputs the one that is farthest above tells the most.
-fn rank<'a>(found: &'a Found, real: &Path) -> impl Ord + use<'a> {
-    let place = Place::of(&found.named_by, found.n_input);
-    let says_day = matches!(place.day(None), Ok(Some(_)));
-    (!says_day, !real.ends_with(place.below), found.uri.as_str(), found.n_input)
+    /// What orders the names of one file, of which the least counts: first those that say a day, then those that no link
+    /// stands in. Of several inputs the one that is farthest above tells the most.
+    fn rank<'a>(&self, found: &'a Found, real: &Path) -> impl Ord + use<'a> {
+        let place = Place::of(&found.named_by, found.n_input);
+        let says_day = matches!(place.day(self.pattern.as_ref()), Ok(Some(_)));
+        (!says_day, !real.ends_with(place.below), found.uri.as_str(), found.n_input)
+    }
 }
 
 /// Whether the folder holds a file that looks like data of a day.
