@@ -189,7 +189,7 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     steps::check_parts(&merge, &plan.parts)?;
     let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
     let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
-    steps::accept_parts(month, ledger, &plan.parts.limits, &evidence, &mut Vec::new())?;
+    steps::accept_parts(month, ledger, &plan.parts, &evidence, &mut Vec::new())?;
     let out = OutFolder::open(&plan.out)?;
     let mut file = MonthFile::stage(&out, month, plan.devices)?;
     artifacts::refuse_clashes(file.files(), Some(&out), steps::inputs_of_parts(&plan.parts)?)?;
@@ -219,7 +219,7 @@ fn load_to_end(plan: &LoadPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Res
     attempt.take_table(table, &plan.parts.limits);
     gate::check_balance(table)?;
     steps::tell(gate::warn_of_null_contracts(&gate::null_contracts(&table.contracts)), &mut attempt.warnings);
-    steps::accept_parts(table.month, &table.detail, &plan.parts.limits, &evidence, &mut attempt.warnings)?;
+    steps::accept_parts(table.month, &table.detail, &plan.parts, &evidence, &mut attempt.warnings)?;
     let mut warehouse = steps::open_warehouse(&plan.warehouse, Missing::Create)?;
     steps::load_month(&mut *warehouse, table, attempt, &Beside::nothing(), talk)?;
     mart::movement::remake_stale(&mut *warehouse)?;

@@ -39,7 +39,7 @@ VALUES = {
     **dict.fromkeys(("load-connections", "audiences", "out"), (LOAD,)), "config": (PLAN, LOAD, RULES),
 }
 SWITCHES = {
-    "allow-duplicates": (PLAN,), "require-all-days": (PLAN, LOAD), "datanode-hostname": (PLAN, SCAN), "deny-warnings": (LOAD,),
+    "allow-duplicates": (PLAN, LOAD), "require-all-days": (PLAN, LOAD), "datanode-hostname": (PLAN, SCAN), "deny-warnings": (LOAD,),
 }
 
 

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::flags::{
-    AudienceFlags, BenchFlags, Combine as _, DayFlags, DeviceFlags, EtlDateFlags, FormatFlags, GenerateFlags,
-    HdfsFlags, IdFlags, LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags, PruneFlags,
-    RejectFlags, RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, Settings, SignalFlags,
-    SourceFlags, ThreadFlags, WarehouseFlags,
+    AudienceFlags, BenchFlags, Combine as _, DayFlags, DeviceFlags, DuplicateFlags, EtlDateFlags, FormatFlags,
+    GenerateFlags, HdfsFlags, IdFlags, LakeFlags, LimitFlags, MaskFlags, MonthFlags, NamingFlags, OutFlags, PartFlags,
+    PruneFlags, RejectFlags, RenderFlags, ReportFlags, RulesFlags, ScanFlags, SeedFlags, SeriesFlags, Settings,
+    SignalFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 use super::schema::SchemaFormat;
 use super::values::{ByteSize, MonthChoice};
@@ -25,6 +25,8 @@ pub(super) struct LakeArgs {
     pub(super) format: FormatFlags,
     #[command(flatten)]
     pub(super) naming: NamingFlags,
+    #[command(flatten)]
+    pub(super) duplicates: DuplicateFlags,
     #[command(flatten)]
     pub(super) days: DayFlags,
     #[command(flatten)]
@@ -52,8 +54,8 @@ pub(super) struct EngineArgs {
 
 impl LakeArgs {
     pub(super) fn settings(self) -> Settings {
-        let LakeArgs { lake, month, format, naming, days, hdfs } = self;
-        Settings { lake, month, format, naming, days, hdfs, ..Settings::default() }
+        let LakeArgs { lake, month, format, naming, duplicates, days, hdfs } = self;
+        Settings { lake, month, format, naming, duplicates, days, hdfs, ..Settings::default() }
     }
 }
 
@@ -182,6 +184,8 @@ pub(super) struct PartsArgs {
     pub(super) month: MonthFlags,
     #[command(flatten)]
     pub(super) days: DayFlags,
+    #[command(flatten)]
+    pub(super) duplicates: DuplicateFlags,
     #[command(flatten)]
     pub(super) rules: RulesFlags,
     #[command(flatten)]

@@ -56,14 +56,15 @@ macro_rules! combine {
 
 combine! {
     Settings {
-        lake, month, format, naming, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, ids, devices, warehouse,
+        lake, month, format, naming, duplicates, days, source, hdfs, parts, rules, etl_date, threads, limits, rejects, ids, devices, warehouse,
         audiences, mask, render, out, report, prune, generate, seed, bench, console, scan, series, signals
     }
     LakeFlags { lake }
     MonthFlags { month }
     FormatFlags { format }
     DayFlags { require_all_days }
-    NamingFlags { day_pattern, allow_duplicates }
+    NamingFlags { day_pattern }
+    DuplicateFlags { allow_duplicates }
     SourceFlags { cache, refresh, offline, verify, jobs }
     HdfsFlags { hadoop_conf, hdfs_opt, hdfs_user, keytab, principal, datanode_hostname }
     PartFlags { allow_partial }
@@ -101,6 +102,8 @@ pub(crate) struct Settings {
     pub(crate) format: FormatFlags,
     #[command(flatten)]
     pub(crate) naming: NamingFlags,
+    #[command(flatten)]
+    pub(crate) duplicates: DuplicateFlags,
     #[command(flatten)]
     pub(crate) days: DayFlags,
     #[command(flatten)]
@@ -190,6 +193,11 @@ pub(crate) struct NamingFlags {
     /// Where file names say the day, with {YYYY} {MM} {DD} {M} {D} {YYYYMMDD} and *, for example '{DD}-{MM}-{YYYY}.json'
     #[arg(long, value_name = "PATTERN")]
     pub(crate) day_pattern: Option<DayPattern>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Lake")]
+pub(crate) struct DuplicateFlags {
     /// Count files that look like the same data twice
     #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]

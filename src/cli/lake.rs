@@ -1,6 +1,6 @@
 //! The data that a command line names: which files, of which month, and how they are reached.
 
-use super::flags::{HdfsFlags, NamingFlags, SourceFlags};
+use super::flags::{HdfsFlags, SourceFlags};
 use super::plan::{LakePlan, MissingDays};
 use super::resolve::{Resolver, usage};
 use super::values::{FormatName, Jobs, MonthChoice};
@@ -22,15 +22,15 @@ impl Resolver<'_> {
                 "name its folder, file, glob or URI on the command line, or as `lake` in the settings file",
             ));
         }
-        let NamingFlags { day_pattern, allow_duplicates } = &self.settings.naming;
+        let day_pattern = self.settings.naming.day_pattern.clone();
         let SourceFlags { cache, refresh, offline, verify, jobs } = &self.settings.source;
         let defaults = LakeOptions::default();
         let options = LakeOptions {
             list: ListOptions {
                 month,
                 format: self.settings.format.format.map(FormatName::format),
-                day_pattern: day_pattern.clone().map(|pattern| day_pattern_in(pattern, month)).transpose()?,
-                duplicates: if *allow_duplicates == Some(true) { Duplicates::Allow } else { Duplicates::Refuse },
+                day_pattern: day_pattern.map(|pattern| day_pattern_in(pattern, month)).transpose()?,
+                duplicates: self.duplicates(),
             },
             cache: cache.clone().unwrap_or(defaults.cache),
             caching: match (refresh.unwrap_or(false), offline.unwrap_or(false)) {
@@ -49,6 +49,10 @@ impl Resolver<'_> {
             hdfs: self.hdfs()?,
         };
         Ok(LakePlan { inputs, options, missing_days: self.missing_days() })
+    }
+
+    pub(super) fn duplicates(&self) -> Duplicates {
+        if self.settings.duplicates.allow_duplicates == Some(true) { Duplicates::Allow } else { Duplicates::Refuse }
     }
 
     pub(super) fn month(&self) -> Result<Option<Month>, Error> {

@@ -16,7 +16,7 @@ use crate::engine::ledger::Ids;
 use crate::engine::rules::Rules;
 use crate::gate::Limits;
 use crate::generate::GenerateOptions;
-use crate::lake::LakeOptions;
+use crate::lake::{Duplicates, LakeOptions};
 use crate::month_file::{GapPolicy, MergeOptions};
 use crate::warehouse::{OpenOptions, WarehouseUrl};
 
@@ -279,6 +279,8 @@ pub struct PartsPlan {
     pub gaps: GapPolicy,
     /// What a day without a file is.
     pub missing_days: MissingDays,
+    /// What files are that look like the same data twice.
+    pub duplicates: Duplicates,
     /// What is published of the whole.
     pub limits: Limits,
 }

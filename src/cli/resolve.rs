@@ -264,6 +264,7 @@ impl Resolver<'_> {
             tasks,
             gaps: if self.settings.parts.allow_partial == Some(true) { GapPolicy::Accept } else { GapPolicy::Refuse },
             missing_days: self.missing_days(),
+            duplicates: self.duplicates(),
             limits: self.limits(),
         })
     }

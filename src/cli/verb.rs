@@ -62,8 +62,9 @@ pub(super) struct Parts {
 impl PartsArgs {
     /// The files, and the settings that their flags give.
     fn split(self) -> (Parts, Settings) {
-        let PartsArgs { parts, plan, flags, month, days, rules, etl_date, limits } = self;
-        let settings = Settings { parts: flags, month, days, rules, etl_date, limits, ..Settings::default() };
+        let PartsArgs { parts, plan, flags, month, days, duplicates, rules, etl_date, limits } = self;
+        let settings =
+            Settings { parts: flags, month, days, duplicates, rules, etl_date, limits, ..Settings::default() };
         (Parts { inputs: parts, tasks: plan }, settings)
     }
 }

@@ -244,12 +244,14 @@ pub(super) fn accept(
 pub(super) fn accept_parts(
     month: Month,
     detail: &LedgerDetail,
-    limits: &Limits,
+    plan: &PartsPlan,
     evidence: &Evidence<'_>,
     warnings: &mut Vec<RunWarning>,
 ) -> Result<(), Error> {
-    tell(gate::equal_ledgers(detail, evidence), warnings);
-    judge(month, detail, limits, evidence, warnings)
+    if plan.duplicates == Duplicates::Refuse {
+        tell(gate::equal_ledgers(detail, evidence), warnings);
+    }
+    judge(month, detail, &plan.limits, evidence, warnings)
 }
 
 /// Lets a month through the gate by its ledger. What is odd about it is told, and added to `warnings`.

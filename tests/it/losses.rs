@@ -388,6 +388,14 @@ fn the_same_data_in_another_form_is_told() {
         check_with(name, write, "lake", &["--deny-warnings"], &Refused(4, &["warnings are denied: as many records"]));
         check_with(name, write, "lake", &["--allow-duplicates"], &Month(doubled));
     }
+    // Many small files are alike by chance.
+    let many = |work: &Workplace| {
+        all(work, ndjson);
+        for n in 0..20 {
+            work.write(&format!("lake/day=2022-04-05/part-{n}.json"), ndjson(5).replace("TSTX", &format!("T{n}X")));
+        }
+    };
+    check("many files", many, &Month([500, 500, 83_150, 210]));
     // Who merges parts sees no files.
     let work = Workplace::new();
     work.write("a/20220405.json", ndjson(5));
@@ -402,5 +410,7 @@ fn the_same_data_in_another_form_is_told() {
             &done.stderr,
             &["warning: as many records and seconds", "a/20220405.json and ", "b/20220405.csv"],
         );
+        let allowed = work.run([command, &["--allow-duplicates", "--deny-warnings", "--quiet"]].concat()).ok();
+        assert_eq!(allowed.stderr, "", "{}", command[0]);
     }
 }
