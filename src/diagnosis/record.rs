@@ -19,7 +19,7 @@ pub(super) fn of_malformed(raw: &[u8]) -> Option<Diagnosis> {
     }
     match of_head(raw) {
         // One within a record ends no line.
-        Some(LONE_CR) if !has_rows_behind_returns(raw) => {}
+        Some(LONE_CR) if !has_rows_after_returns(raw) => {}
         Some(diagnosis) => return Some(diagnosis),
         None => {}
     }
@@ -38,8 +38,8 @@ pub(super) fn of_malformed(raw: &[u8]) -> Option<Diagnosis> {
     of_text(&text)
 }
 
-/// Whether records follow each other behind carriage returns.
-fn has_rows_behind_returns(raw: &[u8]) -> bool {
+/// Whether records follow each other after carriage returns.
+fn has_rows_after_returns(raw: &[u8]) -> bool {
     match raw.trim_ascii_start().starts_with(b"{") {
         true => raw.windows(2).any(|pair| pair == b"\r{"),
         false => raw.trim_ascii_end().iter().filter(|byte| **byte == b'\r').count() > 1,

@@ -217,8 +217,8 @@ pub(crate) fn dates_in(name: &str) -> Vec<Date> {
     let mut dates = Vec::new();
     let mut doubtful: Vec<Date> = Vec::new();
     let mut at = 0;
-    // What is a part of a day with the year in front is none of one with the year behind: `2022-04-01-2030`.
-    let mut behind_last = 0;
+    // What is a part of a day with the year first is none of one with the year last: `2022-04-01-2030`.
+    let mut after_last = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         let n_digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         let (found, n_bytes) = match n_digits {
@@ -228,10 +228,10 @@ pub(crate) fn dates_in(name: &str) -> Vec<Date> {
             }
             0 => (None, 1),
             4 => {
-                doubtful.extend(year_last(&bytes[behind_last..at], rest));
+                doubtful.extend(year_last(&bytes[after_last..at], rest));
                 match separated(rest) {
                     Some(date) => {
-                        behind_last = at + "YYYY-MM-DD".len();
+                        after_last = at + "YYYY-MM-DD".len();
                         (Some(date), "YYYY-MM-DD".len())
                     }
                     None => (None, 4),

@@ -121,7 +121,7 @@ pub(super) fn header_error(uri: &str, compression: Compression, error: &HeaderEr
         }
         HeaderError::LoneReturn => DataError::Header {
             file,
-            what: format!("holds a carriage return with no line feed behind it; this is {}", diagnosis::LONE_CR.what),
+            what: format!("holds a carriage return with no line feed after it; this is {}", diagnosis::LONE_CR.what),
             next: Some(diagnosis::LONE_CR.next_for(uri, compression).into()),
         },
         HeaderError::Repeats { columns } => DataError::Header {

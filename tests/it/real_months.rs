@@ -733,13 +733,13 @@ fn headers_are_found_or_told() {
         work.write("lake/x/20220415.csv", csv(ODD).lines().enumerate().map(note).collect::<String>());
     };
     let words = [
-        "lake/x/20220415.csv: line 1: the header holds a carriage return with no line feed behind it",
+        "lake/x/20220415.csv: line 1: the header holds a carriage return with no line feed after it",
         "lone CR",
         "next: convert the line ends: tr",
     ];
-    check("lone CR behind another column", beside, &Refused(4, &words));
+    check("lone CR after another column", beside, &Refused(4, &words));
     let hourly = |work: &Workplace| month(work, |day| format!("2022-04-{day:02}-2030.json"), ndjson);
-    check("an hour behind the day", hourly, &WHOLE);
+    check("an hour after the day", hourly, &WHOLE);
     let comment = |work: &Workplace| month(work, csv_name, |day| format!("# exported\n{}", csv(day)));
     let words = ["it has # exported", "a comment in front of its header", "next: drop the comments: sed '/^#/d'"];
     check("a comment", comment, &Refused(4, &words));

@@ -68,7 +68,7 @@ pub enum HeaderError {
         columns: Vec<String>,
     },
     /// Lines end in carriage returns alone, so that rows are taken for a part of the header.
-    #[error("the CSV header has a carriage return with no line feed behind it")]
+    #[error("the CSV header has a carriage return with no line feed after it")]
     LoneReturn,
 }
 
