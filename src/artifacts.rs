@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::engine::calendar::Month;
@@ -167,15 +168,15 @@ impl MonthFile {
         Ok(self.file.path().metadata().map_or(0, |m| m.len()))
     }
 
-    /// Writes the month of merged parts; returns its number of rows.
+    /// Writes the month of merged parts, whose rows `each` sees, some at a time; returns their number.
     ///
     /// # Errors
     /// [`Error::Data`] of the parts, [`Error::Output`].
-    pub fn write_merged(&mut self, merge: Merge) -> Result<u64, Error> {
+    pub fn write_merged(&mut self, merge: Merge, each: &mut dyn FnMut(&MonthTable)) -> Result<u64, Error> {
         let path = self.file.target().to_owned();
         let written = match &mut self.devices {
-            None => self.file.fill(|w| merge.write(w)),
-            Some(devices) => self.file.fill(|w| devices.fill(|devices| merge.write_with_devices(w, devices))),
+            None => self.file.fill(|w| merge.write_with_devices(w, &mut io::sink(), each)),
+            Some(devices) => self.file.fill(|w| devices.fill(|devices| merge.write_with_devices(w, devices, each))),
         };
         written.map_err(|error| match error {
             MergeWriteError::Parts(error) => error.into(),

@@ -15,7 +15,6 @@ pub use warnings::{Warning, missing_days, null_contracts, standing_out, warn_of_
 
 use std::collections::BTreeSet;
 
-use crate::diagnosis::Diagnosis;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, Fact, FileLedger, InputFile, Ledger, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::{MonthTable, sum};
@@ -79,16 +78,31 @@ pub fn check_limits(
     }
     let judge = Judge { month, detail, ledger: detail.total(), limits, evidence };
     let mut breaches = judge.breaches();
-    if limits.warnings == WarningPolicy::Refuse && !warnings.is_empty() {
-        let texts = warnings.iter().map(|warning| (*warning).to_owned());
-        let text = format!("warnings are denied: {}", named(texts));
-        breaches.push(Breach { kind: BreachKind::Warned, text, files: Vec::new() });
-    }
+    breaches.extend(denied(limits, warnings));
     if breaches.is_empty() {
         return Ok(());
     }
     let examples = evidence.examples(&judge.scope(&breaches));
     Err(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() }))
+}
+
+/// Refuses a month of which more is warned of once it has passed, where that is enough.
+///
+/// # Errors
+/// A [`Refusal`] without examples.
+pub fn check_warnings(limits: &Limits, warnings: &[&str]) -> Result<(), Box<Refusal>> {
+    match denied(limits, warnings).filter(|_| !limits.let_all_pass()) {
+        None => Ok(()),
+        Some(breach) => Err(Box::new(Refusal { breaches: vec![breach], examples: Vec::new(), sees_records: false })),
+    }
+}
+
+/// Warnings that are as good as errors.
+fn denied(limits: &Limits, warnings: &[&str]) -> Option<Breach> {
+    let is_denied = limits.warnings == WarningPolicy::Refuse && !warnings.is_empty();
+    let texts = warnings.iter().map(|warning| (*warning).to_owned());
+    let text = || format!("warnings are denied: {}", named(texts));
+    is_denied.then(|| Breach { kind: BreachKind::Warned, text: text(), files: Vec::new() })
 }
 
 /// What becomes of days over the limit that have few records.
@@ -248,11 +262,10 @@ impl Judge<'_> {
 
     /// Files that are no text, though some of their lines are records.
     fn archives(&self) -> Option<Breach> {
-        let kind = |file: &FileLedger| if self.is_no_data(file) { None } else { self.evidence.kind_of_no_text(file) };
+        let kind = |file: &FileLedger| file.file.no_text().filter(|_| !self.is_no_data(file)).map(str::to_owned);
         let found = self.files().iter().filter_map(|file| Some((file, kind(file)?)));
-        let (files, kinds): (Vec<&FileLedger>, Vec<Diagnosis>) = found.unzip();
-        let texts =
-            files.iter().zip(kinds).map(|(file, kind)| format!("{} ({})", self.evidence.name(&file.file), kind.what));
+        let (files, kinds): (Vec<&FileLedger>, Vec<String>) = found.unzip();
+        let texts = files.iter().zip(kinds).map(|(file, kind)| format!("{} ({kind})", self.evidence.name(&file.file)));
         Breach::of(BreachKind::Malformed, &files, |_| format!("what should be text is none: {}", named(texts)))
     }
 
@@ -337,10 +350,11 @@ impl Judge<'_> {
 
     /// Whether the file has bytes, and none of them are a record.
     fn is_no_data(&self, file: &FileLedger) -> bool {
-        let counts = &file.counts;
-        counts.read > 0
-            && counts.kept == 0
-            && (counts.n_rejected_for(Reason::Malformed) == counts.read || self.evidence.is_something_else(file))
+        let FileLedger { file, counts } = file;
+        let n_malformed = counts.n_rejected_for(Reason::Malformed);
+        // Where the fields stand at the top each object is a record, one without a contract.
+        let is_without_contract = || n_malformed + counts.n_rejected_for(Reason::NoContract) == counts.read;
+        counts.read > 0 && (n_malformed == counts.read || (file.starts_as_no_data() && is_without_contract()))
     }
 
     fn names(&self, files: &[&FileLedger]) -> String {

@@ -3,6 +3,7 @@
 //! Nothing that a reader could see changes before the data has passed the gate and every output file is begun: then the
 //! warehouse publishes the month, then the mart, then the files get their names.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::artifacts::{self, DashboardFiles, LiveChoice, MonthFile, MonthFiles};
@@ -196,7 +197,9 @@ fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     if merge.leaves_devices_out() {
         steps::say(talk, format_args!("the devices that the parts count are left out; --devices keeps them"));
     }
-    let n_rows = file.write_merged(merge)?;
+    let mut null_words = BTreeSet::new();
+    let n_rows = file.write_merged(merge, &mut |rows| null_words.extend(gate::null_contracts(&rows.contracts)))?;
+    steps::accept_words(&null_words.into_iter().collect::<Vec<_>>(), &plan.parts.limits)?;
     let path = file.target().to_owned();
     atomic::publish(file.into_files().collect())?;
     artifacts::remove_old_devices(&out, month, plan.devices)?;

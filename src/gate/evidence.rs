@@ -99,23 +99,6 @@ impl<'a> Evidence<'a> {
         self.files.get(&file.uri).map_or(file.uri.as_str(), |file| file.uri.as_str())
     }
 
-    /// Whether the file is no data, though each object at the top of a line is a record without a contract: nothing of it
-    /// is kept, and it starts as something else does.
-    pub(super) fn is_something_else(&self, of: &FileLedger) -> bool {
-        let FileLedger { file, counts } = of;
-        let n_none = counts.n_rejected_for(Reason::Malformed) + counts.n_rejected_for(Reason::NoContract);
-        self.source == FieldPlace::Flat
-            && counts.read == n_none
-            && self.files.get(&file.uri).is_some_and(|file| self.diagnosis_of(file).is_some())
-    }
-
-    /// What a file is that begins with something malformed and is no text, whatever its other lines are.
-    pub(super) fn kind_of_no_text(&self, of: &FileLedger) -> Option<Diagnosis> {
-        let file = *self.files.get(&of.file.uri)?;
-        let offset = self.rejects?.first_offset(&file.uri, Reason::Malformed)?;
-        if offset > 0 { None } else { self.diagnosis_of(file).filter(Diagnosis::is_no_text) }
-    }
-
     /// What a file is that is something else.
     fn diagnosis_of(&self, file: &DataFile) -> Option<Diagnosis> {
         match self.known {

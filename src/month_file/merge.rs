@@ -252,10 +252,11 @@ impl Merge {
     /// # Errors
     /// As [`Merge::into_table`], and those of `output`.
     pub fn write(self, output: &mut (dyn Write + Send)) -> Result<u64, MergeWriteError> {
-        self.write_with_devices(output, &mut io::sink())
+        self.write_with_devices(output, &mut io::sink(), &mut |_| ())
     }
 
     /// As [`Merge::write`], and where devices keep their names those into `devices`: what `transform` would write beside.
+    /// `each` sees the rows as they are written, some at a time.
     ///
     /// # Errors
     /// As [`Merge::write`], and those of `devices`.
@@ -263,8 +264,9 @@ impl Merge {
         self,
         output: &mut (dyn Write + Send),
         devices: &mut dyn Write,
+        each: &mut dyn FnMut(&MonthTable),
     ) -> Result<u64, MergeWriteError> {
-        self.write_in_groups(output, devices, ROW_GROUP_ROWS)
+        self.write_in_groups(output, devices, ROW_GROUP_ROWS, each)
     }
 
     pub(super) fn write_in_groups(
@@ -272,6 +274,7 @@ impl Merge {
         output: &mut (dyn Write + Send),
         device_output: &mut dyn Write,
         group_rows: usize,
+        each: &mut dyn FnMut(&MonthTable),
     ) -> Result<u64, MergeWriteError> {
         let columns = of_month_file(self.counts_devices());
         let Merge { month, etl_date, rules, ledger, parts, devices, .. } = self;
@@ -291,6 +294,7 @@ impl Merge {
         let mut writer = Writer::new(crate::ENGINE, columns, output)?;
         let mut ready = groups.next()?;
         while let Some(group) = ready.take() {
+            each(&group);
             if let Some(writer) = &mut device_writer {
                 writer.add(&group)?;
             }

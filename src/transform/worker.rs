@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::console::Progress;
+use crate::diagnosis;
 use crate::engine::aggregate::collect::Collector;
 use crate::engine::aggregate::context::Context;
 use crate::engine::devices::Devices;
-use crate::engine::ledger::{Fact, InputFile};
-use crate::engine::scan::csv::{CsvLayout, CsvReader, Found, scan_csv, scan_csv_exact};
+use crate::engine::ledger::{Fact, InputFile, Reason};
+use crate::engine::rules::FieldPlace;
+use crate::engine::scan::csv::{CsvLayout, CsvReader, Found, is_blank_file, scan_csv, scan_csv_exact};
 use crate::engine::scan::fast::Scanner;
 use crate::engine::scan::json::{LineReader, scan_lines};
 use crate::engine::scan::lines::scan_lines_exact;
@@ -30,6 +32,9 @@ pub(super) const EPOCH_RECORDS: usize = 8 << 20;
 /// How long a thread without work waits before it looks again, while others are busy and files are
 /// to come.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Bytes in front of the first record that are looked at.
+const MAX_BLANK_BYTES: usize = 64;
 
 /// CSV layouts of which a thread remembers the shapes of their records.
 const MAX_CSV_READERS: usize = 8;
@@ -165,6 +170,10 @@ impl Worker {
         drop(sink);
         shared.n_waiting.fetch_add(self.collector.n_waiting() - n_before, Ordering::Relaxed);
         if !rejects.is_empty() {
+            if input.chunk.base == 0 {
+                let source = shared.scanner.filter().source();
+                shared.queue.note(file.id, |noted| note_start(noted, input.chunk.window, &rejects, source));
+            }
             lock(&shared.rejects).add(&file.uri, file.id.0, rejects);
         }
         scanned
@@ -198,6 +207,29 @@ fn note(file: &mut InputFile, found: Found) {
         [(Fact::SwallowedRows, swallowed_rows), (Fact::SameHeader, same_header), (Fact::OtherHeader, other_header)]
     {
         place.into_iter().for_each(|offset| file.note_first(fact, offset));
+    }
+}
+
+/// Notes what a file is that begins with `start`, where its first record is none: whoever judges the month may have no
+/// more than the ledger.
+#[cold]
+fn note_start(file: &mut InputFile, start: &[u8], rejects: &RejectBatch, source: FieldPlace) {
+    // Where the fields stand at the top any object is a record.
+    let reasons = match source {
+        FieldPlace::Source => &[Reason::Malformed][..],
+        FieldPlace::Flat => &[Reason::Malformed, Reason::NoContract],
+    };
+    let before = |offset: u64| start.get(..usize::try_from(offset).ok()?);
+    let is_blank = |before: &[u8]| is_blank_file(before.get(..MAX_BLANK_BYTES).unwrap_or(before));
+    if !rejects.first_for(reasons).and_then(before).is_some_and(is_blank) {
+        return;
+    }
+    let Some(found) = diagnosis::of_head(start) else { return };
+    if found.is_no_text() {
+        file.note_no_text(found.what);
+    }
+    if source == FieldPlace::Flat {
+        file.note_start(found.what);
     }
 }
 

@@ -176,6 +176,16 @@ fn an_archive_is_no_data_though_its_lines_are_records() {
         "next: extract it: tar -xf lake/20220415.json",
     ];
     check("tar", |work| odd(work, &archive), &Refused(4, &words));
+    let passes = Warned([791, 789, 134_325, 10], &["warning: lake/20220415.json: no text, but a tar archive"]);
+    check_with("let pass", |work| odd(work, &archive), "lake", &["--max-reject-ratio", "1"], &passes);
+    // Who loads parts sees no bytes.
+    let work = Workplace::new();
+    odd(&work, &archive);
+    work.run(["transform", "lake", "--max-reject-ratio", "1", "--quiet"]).ok();
+    let part = "viewmart-out/month-2022-04.parquet";
+    for command in [&["merge", part, "--out", "merged"][..], &["load", part, "--warehouse", "sqlite:w.db"]] {
+        work.run(command).failed(4, &["what should be text is none: file://", "lake/20220415.json (a tar archive)"]);
+    }
     let compressed = |work: &Workplace| {
         month(work, |day| json_name(day) + ".gz", |day| gzip(ndjson(day).as_bytes()));
         work.write("lake/20220415.json.gz", gzip(&archive));
@@ -237,6 +247,11 @@ fn what_is_no_data_is_told_where_fields_stand_at_the_top_too() {
     };
     let rules = ["--rules", "flat.toml"];
     check_with("an error", beside, "lake", &rules, &Refused(4, &words));
+    let work = Workplace::new();
+    beside(&work);
+    work.run([&["transform", "lake", "--max-reject-ratio", "1", "--quiet"], &rules[..]].concat()).ok();
+    let loaded = work.run(["load", "viewmart-out/month-2022-04.parquet", "--warehouse", "sqlite:w.db"]);
+    loaded.failed(4, &["every record is malformed in file://", "lake/x/20220415.json (1 record)"]);
     let floats = |work: &Workplace| {
         write(work);
         work.write("lake/20220415.json", flat(ODD).replace("\"TotalDuration\":", "\"TotalDuration\":0.5,\"x\":"));
@@ -295,6 +310,11 @@ fn a_customer_who_is_a_word_for_nothing_is_told() {
     work.run(["transform", "lake", "--quiet"]).ok();
     let done = work.run(["load", "viewmart-out/month-2022-04.parquet", "--warehouse", "sqlite:w.db"]).ok();
     in_order("load", &done.stderr, &words);
+    let merge = ["merge", "viewmart-out/month-2022-04.parquet", "--out", "merged"];
+    in_order("merge", &work.run(merge).ok().stderr, &words);
+    let denied = [&merge[..3], &["other", "--deny-warnings"]].concat();
+    work.run(denied).failed(4, &["warnings are denied: a customer is named `(null)`, `NA`"]);
+    assert!(!work.path("other/month-2022-04.parquet").exists());
 }
 
 #[test]

@@ -37,6 +37,12 @@ impl Fact {
 /// The fact that a file was read in another format than its name says, before that format.
 const READ_AS: &str = "read as ";
 
+/// The fact that a file is no text, before what it is.
+const NO_TEXT: &str = "no text, but ";
+
+/// The fact that the first record of a file is none, before what starts so.
+const STARTS_AS: &str = "starts as ";
+
 /// What becomes of records of one day that have the same `_id`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,10 +115,31 @@ impl InputFile {
         self.facts.iter().find_map(|fact| fact.strip_prefix(READ_AS))
     }
 
+    /// Notes that it starts as something that is no text.
+    pub fn note_no_text(&mut self, what: &str) {
+        self.facts.insert(format!("{NO_TEXT}{what}"));
+    }
+
+    /// What it is, where that is no text.
+    pub fn no_text(&self) -> Option<&str> {
+        self.facts.iter().find_map(|fact| fact.strip_prefix(NO_TEXT))
+    }
+
+    /// Notes that it starts as something that is no data.
+    pub fn note_start(&mut self, what: &str) {
+        self.facts.insert(format!("{STARTS_AS}{what}"));
+    }
+
+    /// Whether it starts as something that is no data.
+    pub fn starts_as_no_data(&self) -> bool {
+        self.facts.iter().any(|fact| fact.starts_with(STARTS_AS))
+    }
+
     /// What is odd about it that nobody asked for and that has no place.
     pub fn oddities(&self) -> impl Iterator<Item = &str> {
         let has_place = |fact: &str| Fact::ALL.iter().any(|known| fact.starts_with(known.text()));
-        self.facts.iter().map(String::as_str).filter(move |fact| !fact.starts_with(READ_AS) && !has_place(fact))
+        let is_asked = |fact: &str| [READ_AS, STARTS_AS].iter().any(|start| fact.starts_with(start));
+        self.facts.iter().map(String::as_str).filter(move |fact| !is_asked(fact) && !has_place(fact))
     }
 
     /// The first place where this is odd, decompressed.

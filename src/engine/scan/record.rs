@@ -78,6 +78,11 @@ pub struct RecordFilter {
 }
 
 impl RecordFilter {
+    /// Where records have their fields.
+    pub fn source(&self) -> FieldPlace {
+        self.reading.source
+    }
+
     /// Prepares `rules`.
     pub fn new(rules: &RecordRules) -> RecordFilter {
         RecordFilter {

@@ -99,6 +99,12 @@ impl RejectBatch {
         self.first_offset.is_none()
     }
 
+    /// Where the first is, where it is for one of `reasons`.
+    pub fn first_for(&self, reasons: &[Reason]) -> Option<u64> {
+        let is_first = |reason: &Reason| self.first_offsets[*reason as usize] == self.first_offset;
+        self.first_offset.filter(|_| reasons.iter().any(is_first))
+    }
+
     /// The rejects that are kept, in order.
     pub fn iter(&self) -> impl Iterator<Item = Reject<'_>> {
         let mut start = 0;

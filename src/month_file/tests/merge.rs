@@ -87,7 +87,7 @@ fn merged(parts: &[Vec<u8>], group_rows: usize) -> Vec<u8> {
     let work = folder(&files);
     let merge = Merge::open(&[work.path().join("parts")], &MergeOptions::default()).unwrap();
     let mut bytes = Vec::new();
-    merge.write_in_groups(&mut bytes, &mut std::io::sink(), group_rows).unwrap();
+    merge.write_in_groups(&mut bytes, &mut std::io::sink(), group_rows, &mut |_| ()).unwrap();
     bytes
 }
 
@@ -226,7 +226,10 @@ fn a_merged_file_is_written_a_row_group_at_a_time() {
         let work = folder(&[("a.parquet", &written(&month_of(&customers), 500))]);
         let merge = Merge::open(&[work.path().join("a.parquet")], &MergeOptions::default()).unwrap();
         let mut sink = CountingSink(Vec::new());
-        assert_eq!(merge.write_in_groups(&mut sink, &mut std::io::sink(), 1_000).unwrap(), n_customers as u64);
+        assert_eq!(
+            merge.write_in_groups(&mut sink, &mut std::io::sink(), 1_000, &mut |_| ()).unwrap(),
+            n_customers as u64
+        );
         // The last one is the footer, which grows with the row groups.
         sink.0.pop();
         (sink.0.len(), sink.0.into_iter().max().unwrap_or_default())
