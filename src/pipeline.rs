@@ -106,7 +106,7 @@ fn run_to_end(
 
     let mut made = supply.make(&listing, &plan.engine, talk)?;
     attempt.take_table(&made.table, &plan.engine.limits);
-    steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
+    steps::accept(&made, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     files.write_rejects(&made.rejects)?;
     supply.begin_next();
     let showing = Showing { month_file: &mut files.month, pages: &mut pages };
@@ -169,7 +169,7 @@ fn transform_to_end(
 
     let mut made = steps::make_month(&lake, &listing, &plan.engine, &talk.bars())?;
     attempt.take_table(&made.table, &plan.engine.limits);
-    steps::accept(&made, &listing, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
+    steps::accept(&made, &plan.lake, &plan.engine, &out, &mut attempt.warnings)?;
     let clock = StageClock::start("write");
     let n_bytes = files.month.write(&made.table)?;
     made.stages.push(clock.stop(n_bytes, made.table.n_rows() as u64));

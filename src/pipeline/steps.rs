@@ -177,6 +177,7 @@ pub(super) fn make_month(lake: &Lake, listing: &Listing, plan: &EnginePlan, bars
         transformed.stages.insert(0, of_pull("pull", pull.wall_s, pull.pulled_bytes));
         transformed.stages.insert(1, of_pull("overlap", overlap_s, 0));
     }
+    transformed.files = arrivals.into_files();
     Ok(transformed)
 }
 
@@ -213,7 +214,6 @@ fn read_tasks(path: &Path) -> Result<TaskList, MonthFileError> {
 /// `warnings`.
 pub(super) fn accept(
     made: &Transformed,
-    listing: &Listing,
     lake: &LakePlan,
     plan: &EnginePlan,
     out: &OutFolder,
@@ -225,9 +225,9 @@ pub(super) fn accept(
     check_days(lake.missing_days, &lake.inputs.join(", "), NO_RECORD, month, &missing)?;
     let similar_apps = plan.rules.record.similar_apps(made.table.ledger.unmapped_app.keys());
     let evidence =
-        Evidence::of_scan(&listing.files, &made.rejects, plan.rules.record.source).with_similar_apps(similar_apps);
+        Evidence::of_scan(&made.files, &made.rejects, plan.rules.record.source).with_similar_apps(similar_apps);
     if lake.options.list.duplicates == Duplicates::Refuse {
-        let pairs = lake::equal_files(&listing.files)?;
+        let pairs = lake::equal_files(&made.files)?;
         tell(gate::equal_files(&pairs, EQUAL_BYTES, &detail.n_records())?, warnings);
         tell(gate::equal_ledgers(detail, &evidence), warnings);
     }

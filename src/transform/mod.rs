@@ -43,7 +43,7 @@ use crate::engine::scan::reject::{RejectLimit, Rejects};
 use crate::error::{DataError, Error};
 use crate::lake::ends::Ends;
 use crate::lake::read::ahead::{self, ScanPosition};
-use crate::lake::{FileStream, RangeFile, ReadyFiles};
+use crate::lake::{DataFile, FileStream, RangeFile, ReadyFiles};
 use crate::threads;
 use crate::timing::{StageClock, StageTiming};
 
@@ -78,6 +78,8 @@ pub struct Transformed {
     pub table: MonthTable,
     /// The first rejects.
     pub rejects: Rejects,
+    /// The files that were read, as they were then and ordered by URI, where whoever got them says so.
+    pub files: Vec<DataFile>,
     /// Timings of `scan`, `aggregate` and `columns`.
     pub stages: Vec<StageTiming>,
     /// The vector code that scanned.
@@ -198,7 +200,7 @@ pub fn stream_ranges(
 }
 
 fn range_queue(ranges: Vec<RangeFile>, nothing: &mut ReadyFiles) -> Queue<'_> {
-    let files = ranges.iter().map(range::input_file).collect();
+    let files = ranges.iter().map(RangeFile::input_file).collect();
     Queue::of_inputs(range::inputs(ranges), files, nothing)
 }
 
@@ -352,7 +354,13 @@ impl Gathered {
         let table = run.end(inputs, |partial| partial.finish(meta))?;
         scan.records = table.ledger.read;
         let columns = clock.stop(0, table.n_rows() as u64);
-        Ok(Transformed { stages: vec![scan, aggregate, columns], table, rejects, backend: backend.name() })
+        Ok(Transformed {
+            stages: vec![scan, aggregate, columns],
+            table,
+            rejects,
+            files: Vec::new(),
+            backend: backend.name(),
+        })
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Arrivals {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     summary: PullSummary,
+    /// The files that have come.
+    came: Vec<DataFile>,
     n_expected: u64,
     n_failed: u64,
     is_over: bool,
@@ -78,8 +80,17 @@ impl Arrivals {
         };
         let workers = (0..n_workers).map(work).collect();
         shared.progress.advance(ready.iter().map(|file| file.n_bytes).sum());
-        let summary = PullSummary::default();
-        Arrivals { ready: ready.into(), receive, shared, workers, summary, n_expected, n_failed: 0, is_over: false }
+        Arrivals {
+            ready: ready.into(),
+            receive,
+            shared,
+            workers,
+            summary: PullSummary::default(),
+            came: Vec::new(),
+            n_expected,
+            n_failed: 0,
+            is_over: false,
+        }
     }
 
     /// What was done so far; whole when the last file has come.
@@ -87,12 +98,20 @@ impl Arrivals {
         let (pulled_files, pulled_bytes, wall_s) = self.shared.pulled();
         PullSummary { pulled_files, pulled_bytes, wall_s, ..self.summary }
     }
+
+    /// The files that have come, ordered by URI: as they are on this machine, which may not be as they were listed.
+    pub fn into_files(mut self) -> Vec<DataFile> {
+        let mut files = std::mem::take(&mut self.came);
+        files.sort_by(|a, b| a.uri.cmp(&b.uri));
+        files
+    }
 }
 
 impl Arrivals {
     fn count(&mut self, file: &DataFile) {
         self.summary.files += 1;
         self.summary.bytes += file.n_bytes;
+        self.came.push(file.clone());
     }
 
     /// What is told when nothing more will come: a worker that panicked must not be missed silently.

@@ -181,6 +181,7 @@ impl Setting {
     fn pull(&self, paths: &[&str], caching: Caching, verify: Verify) -> (Result<u64, String>, PullSummary) {
         let mut arrivals = self.start(paths, caching, verify);
         let mut result = Ok(0);
+        let mut came = Vec::new();
         for file in arrivals.by_ref() {
             match file {
                 Ok(file) => {
@@ -190,11 +191,15 @@ impl Setting {
                     assert_eq!((file.n_bytes, file.modified_ms), (expected.len() as u64, modified_ms));
                     crate::lake::read::mapped::MappedFile::open(&file).unwrap();
                     result = result.map(|n| n + 1);
+                    came.push(file);
                 }
                 Err(error) => result = Err(error.to_string()),
             }
         }
-        (result, arrivals.summary())
+        let summary = arrivals.summary();
+        came.sort_by(|a, b| a.uri.cmp(&b.uri));
+        assert_eq!(arrivals.into_files(), came);
+        (result, summary)
     }
 
     /// Pulls the first file after `mishaps`. `expected` is the offsets of its streams, or the error.
