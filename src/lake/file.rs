@@ -63,11 +63,21 @@ pub struct DataFile {
 impl DataFile {
     /// What the ledger says of it once it is read whole, under the name `uri`.
     pub fn input_file(&self, uri: String) -> InputFile {
+        self.input_file_of_name(uri, self.name())
+    }
+
+    /// As [`DataFile::input_file`] of a file that has this name in the lake.
+    pub(crate) fn input_file_of_name(&self, uri: String, name: &str) -> InputFile {
         let mut input = InputFile::whole(uri, self.day, self.n_bytes, self.modified_ms.to_string());
-        if names::format_of(self.uri.rsplit('/').next().unwrap_or_default()) != Some(self.format) {
+        if names::format_of(name) != Some(self.format) {
             input.note_format(self.format.name());
         }
         input
+    }
+
+    /// The last name of where it is.
+    pub(crate) fn name(&self) -> &str {
+        names::last(&self.uri)
     }
 
     /// The one name of the file, however the lake was spelled: `hdfs://nameservice/path` for a remote one, else

@@ -8,6 +8,11 @@ use crate::engine::calendar::Month;
 /// Years that a name can mean. Outside of them a run of digits is taken for something else, such as seconds since 1970.
 pub(crate) const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
 
+/// The last name of a path or URI.
+pub fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 /// Whether files and folders of this name are left out: hidden, not finished by whoever writes them, put aside, or a
 /// checksum.
 pub fn is_left_out(name: &str) -> bool {

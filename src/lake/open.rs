@@ -14,6 +14,8 @@ use super::read::magic;
 use super::source::hdfs::conf::HadoopConf;
 use super::source::{Source, hdfs};
 use super::task::TaskRange;
+use crate::engine::ledger::InputFile;
+
 use super::{DataFile, HdfsOptions, LakeError, LakeErrorKind};
 
 /// Finds files by their addresses; file systems are connected to once.
@@ -28,6 +30,8 @@ pub struct Opener {
 pub struct RangeFile {
     /// The file, as the plan has it.
     pub file: DataFile,
+    /// The name by which its format and compression are judged.
+    name: String,
     /// The bytes in which its records begin.
     pub range: Range<u64>,
     /// Where it is, unless it is on this machine.
@@ -62,7 +66,8 @@ impl Opener {
             format,
             compression,
         };
-        Ok(RangeFile { file, range: range.start..range.start + range.length, remote })
+        let name = range.name.clone().unwrap_or_else(|| names::last(&range.uri).to_owned());
+        Ok(RangeFile { file, name, range: range.start..range.start + range.length, remote })
     }
 
     fn source(&mut self, uri: &HdfsUri) -> Result<Arc<dyn Source>, LakeError> {
@@ -81,8 +86,16 @@ impl Opener {
 
 impl RangeFile {
     /// What is odd about the file, as its name belies its compression.
-    pub(crate) fn fact(&self) -> Option<&'static str> {
-        magic::fact(self.file.compression, names::compression_of(&self.file.uri))
+    fn fact(&self) -> Option<&'static str> {
+        magic::fact(self.file.compression, names::compression_of(&self.name))
+    }
+
+    /// What the ledger says of it.
+    pub(crate) fn input_file(&self) -> InputFile {
+        let mut input = self.file.input_file_of_name(self.file.uri.clone(), &self.name);
+        input.ranges = Some(self.range.clone()).filter(|range| !range.is_empty()).into_iter().collect();
+        input.facts.extend(self.fact().map(str::to_owned));
+        input
     }
 
     /// The content of the file from byte `offset` on, which is not 0 in plain files alone.

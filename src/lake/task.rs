@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{Compression, DataFile, Format, LakeError, LakeErrorKind, Listing};
+use super::{Compression, DataFile, Format, LakeError, LakeErrorKind, Listing, names};
 use crate::engine::calendar::{Day, Month};
 
 /// Least size of a task and of a range: a smaller one costs more to start than to scan.
@@ -28,6 +28,9 @@ pub struct Task {
 pub struct TaskRange {
     /// The file, by its one name.
     pub uri: String,
+    /// The name of the file in the lake, where that is not the last one of `uri`, as a link's is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The first byte.
     pub start: u64,
     /// How many bytes; compressed and CSV files are taken whole.
@@ -48,8 +51,11 @@ impl TaskRange {
     fn whole(file: &DataFile, month: Month) -> TaskRange {
         let first = month.first_day();
         let day = i8::try_from(file.day.number()).ok().and_then(|day| Date::new(first.year(), first.month(), day).ok());
+        let uri = file.canonical_uri();
+        let name = Some(file.name()).filter(|name| names::last(&uri) != *name).map(str::to_owned);
         TaskRange {
-            uri: file.canonical_uri(),
+            uri,
+            name,
             start: 0,
             length: file.n_bytes,
             file_bytes: file.n_bytes,

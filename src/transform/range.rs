@@ -1,7 +1,6 @@
 //! A range of a file that is read where it lies, opened by the thread that starts on it.
 
 use crate::engine::aggregate::collect::FileId;
-use crate::engine::ledger::InputFile;
 use crate::error::Error;
 use crate::lake::{Compression, Format, LakeError, RangeFile, of_old_plan};
 
@@ -27,15 +26,6 @@ pub(super) fn inputs(ranges: Vec<RangeFile>) -> impl Iterator<Item = Box<dyn Inp
         let meta = FileMeta { uri: range.file.uri.as_str().into(), id: FileId(id), day: range.file.day };
         Box::new(RangeInput { meta, range, state: State::Fresh }) as Box<dyn Input>
     })
-}
-
-/// What the ledger says of a range.
-pub(super) fn input_file(part: &RangeFile) -> InputFile {
-    let RangeFile { file, range, .. } = part;
-    let mut input = file.input_file(file.uri.clone());
-    input.ranges = Some(range.clone()).filter(|range| !range.is_empty()).into_iter().collect();
-    input.facts.extend(part.fact().map(str::to_owned));
-    input
 }
 
 impl RangeInput {

@@ -1,6 +1,7 @@
 //! A month in parts: whatever the plan, the scans of its tasks merge into the bytes that `transform` writes.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,6 +39,16 @@ fn dirty_lake(work: &Workplace) {
     work.write("lake/20220408.json", lines(300..600));
     work.write("lake/20220409.json", gzip(lines(600..640).as_bytes()));
     work.write("lake/20220410.json.gz", lines(640..680));
+    // Files under other names than they have in the lake, and one that is no text.
+    for (name, blob, content) in [
+        ("20220421.json.gz", "ab12", gzip(lines(680..700).as_bytes())),
+        ("20220424.csv", "cd34.json", csv(150..160).into()),
+        ("20220422.json", "ef56", lines(700..720).into()),
+    ] {
+        work.write(&format!("blobs/{blob}"), content);
+        symlink(work.path("blobs").join(blob), work.path("lake").join(name)).unwrap();
+    }
+    work.write("lake/20220423.json", [&b"PK\x03\x04\x14\0\0\0"[..], lines(720..760).as_bytes()].concat());
 }
 
 fn plan(work: &Workplace, flags: &[&str]) -> Vec<Task> {
