@@ -40,6 +40,11 @@ pub trait FileStream: Send {
     fn ready(&self) -> Vec<DataFile> {
         Vec::new()
     }
+
+    /// How many files will come, where that is known.
+    fn n_left(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Puts files in the order in which threads are all busy to the end: those that one thread may read alone first, the
@@ -77,6 +82,10 @@ impl FileStream for ReadyFiles {
 
     fn ready(&self) -> Vec<DataFile> {
         self.0.iter().cloned().collect()
+    }
+
+    fn n_left(&self) -> Option<usize> {
+        Some(self.0.len())
     }
 }
 

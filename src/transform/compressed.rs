@@ -13,6 +13,15 @@ use crate::lake::{Compression, DataFile, Format};
 
 use super::input::{CONTENT_BYTES, FileMeta, Input, InputChunk, header_error};
 
+/// Who decompresses a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decompressor {
+    /// The thread that scans it: what it scans is in its cache.
+    Scanner,
+    /// A thread of its own: there is nothing else for it to do.
+    Beside,
+}
+
 /// A compressed file that is being scanned.
 pub(super) struct CompressedInput {
     source: CompressedFile,
@@ -93,9 +102,13 @@ impl Input for CompressedInput {
 }
 
 impl CompressedInput {
-    pub fn open(file: &DataFile, id: FileId) -> Result<CompressedInput, Error> {
+    pub fn open(file: &DataFile, id: FileId, decompressor: Decompressor) -> Result<CompressedInput, Error> {
         let meta = FileMeta { uri: file.uri.as_str().into(), id, day: file.day };
-        Ok(CompressedInput::new(compressed::open(file)?, meta, file, 0..u64::MAX))
+        let source = match decompressor {
+            Decompressor::Scanner => compressed::open(file)?,
+            Decompressor::Beside => compressed::open_beside(file)?,
+        };
+        Ok(CompressedInput::new(source, meta, file, 0..u64::MAX))
     }
 
     /// The records that begin in `range` of a file. `source` begins one byte earlier, unless the file begins there: that

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::lake::DataFile;
 use crate::lake::read::magic;
 
+use super::compressed::Decompressor;
 use super::input::{FileMeta, Input, InputChunk};
 use super::{open, queue};
 
@@ -63,7 +64,7 @@ impl DayInput {
     fn open(&mut self) -> Result<(), Error> {
         if let State::Closed(file) = &self.state {
             // One thread reads the file: there is nothing to cut a CSV file for.
-            let mut inputs: VecDeque<_> = open::open(file, self.meta.id, u64::MAX)?.into();
+            let mut inputs: VecDeque<_> = open::open(file, self.meta.id, u64::MAX, Decompressor::Scanner)?.into();
             self.state = inputs.pop_front().map_or(State::Empty, State::Open);
             self.others = inputs;
         }

@@ -138,7 +138,7 @@ fn transform_files(
     progress: &Progress,
     alone_bytes: u64,
 ) -> Result<Transformed, Error> {
-    scan_queue(Queue::new(files, alone_bytes), options, progress, Room::Unbounded)
+    scan_queue(Queue::new(files, alone_bytes, options.n_threads), options, progress, Room::Unbounded)
 }
 
 /// How many customers a scan holds in memory, and what becomes of them when there are more.

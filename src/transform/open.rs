@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::lake::read::mapped::MappedFile;
 use crate::lake::{Compression, DataFile, Format};
 
-use super::compressed::CompressedInput;
+use super::compressed::{CompressedInput, Decompressor};
 use super::csv_file::CsvFile;
 use super::input::{FileMeta, Input, SPLIT_BYTES, header_error};
 use super::split;
@@ -21,9 +21,14 @@ pub(super) fn is_split(file: &DataFile, alone_bytes: u64) -> bool {
 }
 
 /// Opens `file`: its inputs in the order of its bytes.
-pub(super) fn open(file: &DataFile, id: FileId, alone_bytes: u64) -> Result<Vec<Box<dyn Input>>, Error> {
+pub(super) fn open(
+    file: &DataFile,
+    id: FileId,
+    alone_bytes: u64,
+    decompressor: Decompressor,
+) -> Result<Vec<Box<dyn Input>>, Error> {
     if file.compression != Compression::None {
-        return Ok(vec![Box::new(CompressedInput::open(file, id)?)]);
+        return Ok(vec![Box::new(CompressedInput::open(file, id, decompressor)?)]);
     }
     let mapped = MappedFile::open(file)?;
     if mapped.n_bytes() == 0 {

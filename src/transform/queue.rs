@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::lake::read::magic;
 use crate::lake::{Arrival, DataFile, FileFailure, FileStream, ReadyFiles};
 
+use super::compressed::Decompressor;
 use super::input::Input;
 use super::open;
 
@@ -25,6 +26,7 @@ pub(super) struct Queue<'a> {
     failure: Mutex<Option<FirstFailure>>,
     has_failed: AtomicBool,
     alone_bytes: u64,
+    n_threads: usize,
 }
 
 struct Arriving<'a> {
@@ -51,14 +53,15 @@ pub(super) enum Taken {
 }
 
 impl<'a> Queue<'a> {
-    /// The files of `stream`; of CSV files up to `alone_bytes` each is one input.
-    pub fn new(stream: &'a mut dyn FileStream, alone_bytes: u64) -> Queue<'a> {
+    /// The files of `stream`, for so many threads; of CSV files up to `alone_bytes` each is one input.
+    pub fn new(stream: &'a mut dyn FileStream, alone_bytes: u64, n_threads: usize) -> Queue<'a> {
         Queue {
             opened: Mutex::default(),
             arriving: Mutex::new(Arriving { stream, waited_for: None, inputs: Vec::new() }),
             failure: Mutex::default(),
             has_failed: AtomicBool::new(false),
             alone_bytes,
+            n_threads,
         }
     }
 
@@ -68,7 +71,7 @@ impl<'a> Queue<'a> {
         files: Vec<InputFile>,
         nothing: &'a mut ReadyFiles,
     ) -> Queue<'a> {
-        let queue = Queue::new(nothing, 0);
+        let queue = Queue::new(nothing, 0, 1);
         lock(&queue.opened).extend(inputs);
         lock(&queue.arriving).inputs = files;
         queue
@@ -104,10 +107,15 @@ impl<'a> Queue<'a> {
             }
             let (file, fact) = magic::as_stored(file);
             let id = arriving.number(&file, fact);
+            let decompressor = match arriving.stream.n_left() {
+                // One of the threads will find nothing more to scan.
+                Some(n_left) if n_left + 1 < self.n_threads => Decompressor::Beside,
+                _ => Decompressor::Scanner,
+            };
             // The others wait for the splits, but not for a file of which there is nothing for
             // them.
             let arriving = open::is_split(&file, self.alone_bytes).then_some(arriving);
-            match open::open(&file, id, self.alone_bytes) {
+            match open::open(&file, id, self.alone_bytes, decompressor) {
                 Ok(inputs) => {
                     let mut inputs = inputs.into_iter();
                     let first = inputs.next();

@@ -337,7 +337,7 @@ mod tests {
             let shared = Shared {
                 scanner: Scanner::new(RecordFilter::new(&rules.record), Backend::detect()),
                 devices: Devices::Ignored,
-                queue: Queue::new(&mut no_files, 0),
+                queue: Queue::new(&mut no_files, 0, 1),
                 n_waiting: AtomicUsize::new(n_waiting),
                 epoch_records: EPOCH_RECORDS,
                 reject_limit: limit,

@@ -166,6 +166,10 @@ impl FileStream for Arrivals {
     fn ready(&self) -> Vec<DataFile> {
         self.ready.iter().cloned().collect()
     }
+
+    fn n_left(&self) -> Option<usize> {
+        usize::try_from(self.n_expected.saturating_sub(self.summary.files + self.n_failed)).ok()
+    }
 }
 
 impl Iterator for Arrivals {

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::beside::{PIECE_BYTES, Pieces};
 use super::gzip::{GARBAGE, GzipMembers};
 use super::inflate;
 use super::mapped::check_as_listed;
@@ -53,6 +54,14 @@ type Check = Box<dyn Fn(&DataFile) -> Result<(), LakeError> + Send>;
 /// Opens `file`, which must still be as it was listed.
 pub fn open(file: &DataFile) -> Result<CompressedFile, LakeError> {
     open_at(file, 0)
+}
+
+/// The same, decompressed by a thread of its own ahead of whoever reads it, where there is one to be had.
+pub fn open_beside(file: &DataFile) -> Result<CompressedFile, LakeError> {
+    match open(file)?.beside() {
+        Ok(beside) => Ok(beside),
+        Err(_) => open(file),
+    }
 }
 
 /// The same from byte `offset` on, which is not 0 in plain files alone.
@@ -143,6 +152,24 @@ impl CompressedFile {
             content: Vec::new(),
             at: 0,
         }
+    }
+
+    /// As it is, with a thread that decompresses it.
+    fn beside(self) -> io::Result<CompressedFile> {
+        let CompressedFile { mut stream, .. } = self;
+        let (mut window, mut n_kept, mut has_ended) = (vec![0; HISTORY_BYTES + PIECE_BYTES], 0, false);
+        let next = move |mut piece: Vec<u8>| {
+            if has_ended {
+                return Ok(piece);
+            }
+            let end = stream.decompress(&mut window[..n_kept + PIECE_BYTES], n_kept)?;
+            piece.extend_from_slice(&window[n_kept..end]);
+            has_ended = end < n_kept + PIECE_BYTES;
+            window.copy_within(end.saturating_sub(HISTORY_BYTES)..end, 0);
+            n_kept = end.min(HISTORY_BYTES);
+            Ok(piece)
+        };
+        Ok(CompressedFile { stream: Stream::Plain(Box::new(Pieces::start(next)?)), ..self })
     }
 
     /// Decompresses into `window` from `at` on until it is full or the content ends, and gives the place it came to. In front of
@@ -323,17 +350,21 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         let listing = list(&[path.display().to_string()], &ListOptions::default()).unwrap();
-        let mut file = open(&listing.files[0]).unwrap();
-        let mut buffer = [0; 777];
-        let mut decompressed = Vec::new();
-        loop {
-            let n = file.fill(&mut buffer).map_err(|error| error.to_string())?;
-            decompressed.extend_from_slice(&buffer[..n]);
-            if n < buffer.len() {
-                assert_eq!(file.n_bytes_read(), content.len() as u64);
-                return Ok(decompressed);
+        let whole = |mut file: CompressedFile| {
+            let mut buffer = [0; 777];
+            let mut decompressed = Vec::new();
+            loop {
+                let n = file.fill(&mut buffer).map_err(|error| error.to_string())?;
+                decompressed.extend_from_slice(&buffer[..n]);
+                if n < buffer.len() {
+                    assert_eq!(file.n_bytes_read(), content.len() as u64);
+                    return Ok(decompressed);
+                }
             }
-        }
+        };
+        let found = whole(open(&listing.files[0]).unwrap());
+        assert_eq!(whole(open_beside(&listing.files[0]).unwrap()), found, "by a thread of its own");
+        found
     }
 
     fn gzip(content: &[u8]) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 pub mod ahead;
+mod beside;
 mod bits;
 pub mod compressed;
 mod gzip;
