@@ -105,6 +105,8 @@ pub enum Output {
     MonthFile,
     /// The data of Tableau's workbook.
     Workbook,
+    /// The table `daily_activity`, added up by day.
+    Days,
 }
 
 /// The values of a column in every row of a month.
@@ -226,7 +228,8 @@ pub const MOST_WATCH: &str = "MostWatch";
 /// The name of the column with the categories that were watched.
 pub const TASTE: &str = "Taste";
 
-const EVERYWHERE: &[Output] = &[Output::Warehouse, Output::MonthFile, Output::Workbook];
+const OF_CUSTOMERS: &[Output] = &[Output::Warehouse, Output::MonthFile, Output::Workbook];
+const ALSO_BY_DAY: &[Output] = &[Output::Warehouse, Output::MonthFile, Output::Workbook, Output::Days];
 
 /// Shorthand for a column of the seconds of one category.
 const fn duration(
@@ -240,7 +243,7 @@ const fn duration(
         column_type: ColumnType::BigInt,
         unit: Unit::Seconds,
         role: Role::Value,
-        outputs: EVERYWHERE,
+        outputs: ALSO_BY_DAY,
         seed_name: Some(seed_name),
         since: 1,
         values,
@@ -256,7 +259,7 @@ pub const COLUMNS: &[Column] = &[
         column_type: ColumnType::Date,
         unit: Unit::None,
         role: Role::Key,
-        outputs: EVERYWHERE,
+        outputs: OF_CUSTOMERS,
         seed_name: None,
         since: 1,
         values: |table| Values::Date(table.month.first_day()),
@@ -268,7 +271,7 @@ pub const COLUMNS: &[Column] = &[
         column_type: ColumnType::Text { max_chars: 100 },
         unit: Unit::None,
         role: Role::Key,
-        outputs: EVERYWHERE,
+        outputs: OF_CUSTOMERS,
         seed_name: Some("Contract"),
         since: 1,
         values: |table| Values::Texts(&table.contracts),
@@ -295,7 +298,7 @@ pub const COLUMNS: &[Column] = &[
         column_type: ColumnType::BigInt,
         unit: Unit::Seconds,
         role: Role::Value,
-        outputs: EVERYWHERE,
+        outputs: ALSO_BY_DAY,
         seed_name: Some("TotalDuration"),
         since: 1,
         values: |table| Values::BigInts(&table.total),
@@ -307,7 +310,7 @@ pub const COLUMNS: &[Column] = &[
         column_type: ColumnType::Text { max_chars: 10 },
         unit: Unit::None,
         role: Role::Value,
-        outputs: EVERYWHERE,
+        outputs: OF_CUSTOMERS,
         seed_name: Some("MostWatch"),
         since: 1,
         values: |table| Values::Labels { codes: &table.most_watch, labels: MonthTable::MOST_WATCH_LABELS.to_vec() },
@@ -319,7 +322,7 @@ pub const COLUMNS: &[Column] = &[
         column_type: ColumnType::Text { max_chars: 50 },
         unit: Unit::None,
         role: Role::Value,
-        outputs: EVERYWHERE,
+        outputs: OF_CUSTOMERS,
         seed_name: Some("Tase"),
         since: 1,
         values: |table| Values::Labels {
@@ -334,7 +337,7 @@ pub const COLUMNS: &[Column] = &[
         column_type: ColumnType::Int,
         unit: Unit::Days,
         role: Role::Value,
-        outputs: EVERYWHERE,
+        outputs: OF_CUSTOMERS,
         seed_name: Some("Activeness"),
         since: 1,
         values: |table| Values::Bytes(&table.activeness),
@@ -346,7 +349,7 @@ pub const COLUMNS: &[Column] = &[
         column_type: ColumnType::Date,
         unit: Unit::None,
         role: Role::Value,
-        outputs: EVERYWHERE,
+        outputs: OF_CUSTOMERS,
         seed_name: Some("Date"),
         since: 1,
         values: |table| Values::Date(table.etl_date),
@@ -413,7 +416,7 @@ pub(crate) fn with_one_more() -> Vec<Column> {
         column_type: ColumnType::BigInt,
         unit: Unit::Seconds,
         role: Role::Value,
-        outputs: EVERYWHERE,
+        outputs: OF_CUSTOMERS,
         seed_name: None,
         since: 2,
         values: |table| Values::BigInts(&table.total),

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Fault, Value, WarehouseError, schema};
 use crate::engine::calendar::Month;
-use crate::engine::columns::{COLUMNS, Column, ColumnType, DEVICE_COLUMNS, Output, Role, TOTAL, Unit, Values, held_by};
+use crate::engine::columns::{COLUMNS, Column, ColumnType, DEVICE_COLUMNS, Output, Role, TOTAL, Values, held_by};
 use crate::engine::devices::Devices;
 use crate::engine::month::MonthTable;
 
@@ -81,7 +81,7 @@ pub(super) fn day_sums(table: &MonthTable) -> Vec<Sum> {
         sql: "COALESCE(SUM(Records), 0)".into(),
         expected: table.ledger.kept.into(),
     };
-    let seconds = held_by(COLUMNS, Output::Warehouse).filter(|column| column.unit == Unit::Seconds).map(|column| Sum {
+    let seconds = held_by(COLUMNS, Output::Days).map(|column| Sum {
         what: format!("the sum of {} of daily_activity", column.name),
         sql: format!("COALESCE(SUM({}), 0)", column.name),
         expected: ledger_seconds(table, column).unwrap_or_default(),

@@ -175,8 +175,9 @@ const fn is_held(column: &columns::Column) -> bool {
     column.is_held_by(Output::Warehouse)
 }
 
-const fn is_seconds(column: &columns::Column) -> bool {
-    is_held(column) && matches!(column.unit, Unit::Seconds)
+/// Whether it is added up by day too.
+const fn is_by_day(column: &columns::Column) -> bool {
+    column.is_held_by(Output::Days)
 }
 
 /// Defines a constant slice of those items of `COLUMNS` that a condition chooses, after some items of its own.
@@ -222,7 +223,7 @@ chosen_columns!(DAILY_COLUMNS: Column = &[
     column("Day", Date, "the day"),
     column("ActiveUsers", BigInt, "customers with at least one kept record on the day"),
     column("Records", BigInt, "kept records of the day"),
-], is_seconds, of_customer, NO_COLUMN);
+], is_by_day, of_customer, NO_COLUMN);
 
 const fn is_in_key(column: &columns::Column) -> bool {
     matches!(column.role, Role::Key)
