@@ -84,7 +84,7 @@ impl DataFile {
     /// `file://` and its real path. Bytes of a path that are not UTF-8 stand as `%XX`.
     pub fn canonical_uri(&self) -> String {
         // A path of this machine never holds `//`.
-        if self.uri.starts_with("hdfs://") || self.uri.starts_with("viewfs://") {
+        if self.uri.contains("://") {
             return self.uri.clone();
         }
         // A file that is gone is told when it is opened.
