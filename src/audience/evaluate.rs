@@ -13,6 +13,7 @@ use super::error::ExprError;
 use super::expr::{Expr, Metric, Movement, OnDays, TextField, TextTest};
 use super::index::Index;
 use super::rows;
+use crate::contract_list::ListError;
 use crate::engine::calendar::{Day, Month};
 use crate::engine::month::MonthTable;
 use crate::error::Error;
@@ -55,7 +56,7 @@ pub enum EvaluateError {
     List {
         path: PathBuf,
         /// Why.
-        source: csv::Error,
+        source: ListError,
     },
     /// No month at all.
     #[error("there is no month to ask")]

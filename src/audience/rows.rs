@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::expr::{Comparison, Metric, TextField, TextTest, Threshold};
 use super::index::{Index, rows_where};
-use crate::contract_list;
+use crate::contract_list::{self, ListError};
 use crate::engine::month::{Contracts, MonthTable};
 
 /// The rows whose number compares so.
@@ -175,8 +175,8 @@ fn is_like(text: &str, pattern: &str) -> bool {
 /// Rows of the contracts in a list, and how many it holds.
 ///
 /// # Errors
-/// When the file cannot be read or is not UTF-8.
-pub(super) fn listed(contracts: &Contracts, path: &Path) -> Result<(RoaringBitmap, usize), csv::Error> {
+/// Those of [`contract_list::read`].
+pub(super) fn listed(contracts: &Contracts, path: &Path) -> Result<(RoaringBitmap, usize), ListError> {
     let wanted = contract_list::read(path)?;
     let mut rows: Vec<u32> = wanted.iter().filter_map(|contract| Some(contracts.find(contract)? as u32)).collect();
     rows.sort_unstable();

@@ -139,7 +139,7 @@ impl FromStr for Percent {
         let wrong = "not a percentage from 0% to 100%, with at most four places after the point";
         let (whole, places) = text.strip_suffix('%').map(|n| n.split_once('.').unwrap_or((n, ""))).ok_or(wrong)?;
         let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
-        if places.len() > 4 || !is_number(whole) || !is_number(places) {
+        if places.len() > 4 || whole.is_empty() && places.is_empty() || !is_number(whole) || !is_number(places) {
             return Err(wrong);
         }
         // Hundredths in ten-thousandths are millionths.

@@ -123,6 +123,8 @@ mod tests {
             "extends: |expected one of `min_seconds`, `max_seconds`, `types`, `source`, `exclude_contracts`, `exclude_file`",
         );
         check("gone.toml", 3, "exclude_file: |No such file or directory (os error 2)");
+        write("gone.csv", "HN1\n\"HN2\nHN3\n");
+        check("gone.toml", 3, "exclude_file: |that is not closed on its line; close it, or remove it");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use serde_json::Value;
 
-use crate::audience::answer::{Member, RowsByMonth};
+use crate::audience::answer::{Answer, Member, RowsByMonth};
 use crate::audience::evaluate::{Question, evaluate, evaluate_all, months_of, newest, refuse_missing_month};
 use crate::audience::index::Index;
 use crate::audience::list::{self, Cells, ListFormat, Names, Reason, Sheet};
@@ -124,9 +124,7 @@ fn find_customers(
 ) -> Result<AudienceOutcome, Error> {
     let AskedExpr { text, expr } = &plan.expression;
     let answer = evaluate(Question { text, expr }, indexes)?;
-    for unmatched in &answer.unmatched {
-        console::say(format_args!("warning: {unmatched}"));
-    }
+    warn_of_lists(&answer);
     let table = answer.base;
     let mask = lists.mask.take();
     let show = |contract: &str| mask.as_ref().map_or_else(String::new, |mask| mask.mask(contract));
@@ -205,13 +203,21 @@ fn size_of(rows: &RowsByMonth, indexes: &[Index<'_>], base: Month) -> AudienceSi
     AudienceSize { users, elsewhere: users - rows.n_users_in(base), seconds }
 }
 
+/// Tells of lists that name nobody.
+fn warn_of_lists(answer: &Answer<'_>) {
+    answer.unmatched.iter().for_each(|unmatched| console::say(format_args!("warning: {unmatched}")));
+}
+
 /// How large each audience is in the newest month; of one that asks for a month that is not there, that it does.
 fn measure_named(names: &[NamedAudience], indexes: &[Index<'_>], given: &[Month]) -> Result<NamedSizes, Error> {
     let base = newest(indexes)?;
     let measured = |audience: &NamedAudience| {
         let answer = refuse_missing_month(&audience.expr, given)
             .and_then(|()| evaluate(Question { text: &audience.text, expr: &audience.expr }, indexes));
-        let size = answer.map(|answer| size_of(&answer.rows_by_month(), indexes, base.month));
+        let size = answer.map(|answer| {
+            warn_of_lists(&answer);
+            size_of(&answer.rows_by_month(), indexes, base.month)
+        });
         NamedSize {
             name: audience.name.clone(),
             expression: audience.text.clone(),
@@ -293,6 +299,7 @@ fn compare(audiences: &[AskedExpr], indexes: &[Index<'_>]) -> Result<AudienceOut
     let questions: Vec<Question<'_>> =
         audiences.iter().map(|asked| Question { text: &asked.text, expr: &asked.expr }).collect();
     let answers = evaluate_all(&questions, indexes)?;
+    answers.iter().for_each(warn_of_lists);
     let sizes = audiences.iter().zip(&answers).map(|(asked, answer)| (asked.text.clone(), answer.len()));
     Ok(AudienceOutcome::Overlap(Overlap {
         month: base.month,

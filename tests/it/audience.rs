@@ -296,6 +296,36 @@ fn masked_lists_hold_no_contract_and_not_their_order() {
 }
 
 #[test]
+fn masked_pages_do_not_show_expressions_that_name_contracts() {
+    let work = months();
+    work.write("mine.toml", "[vip]\nexpression = \"contract = 'HN03'\"\n[long]\nexpression = 'days >= 2'\n");
+    let arguments = ["run", "lake", "--month", "2022-04", "--audiences", "mine.toml", "--mask-contracts"];
+    let mut command = work.command(arguments);
+    command.env("VIEWMART_MASK_KEY", "0123456789abcdef");
+    Finished::of(command.output().unwrap()).ok();
+    let page = work.read_text("viewmart-out/dashboard.html");
+    assert!(page.contains("some contracts") && page.contains("days &gt;= 2"), "what the audiences are");
+    assert!(!page.contains("HN03"), "a contract");
+}
+
+#[test]
+fn lists_that_name_nobody_are_told_by_every_question() {
+    let work = months();
+    work.write("list.csv", "nobody\n");
+    work.write("mine.toml", "[vip]\nexpression = \"in('list.csv')\"\n");
+    let asked: [&[&str]; 4] = [
+        &[APRIL, "in('list.csv')"],
+        &[APRIL, "in('list.csv')", "--by", "taste"],
+        &[APRIL, "--overlap", "in('list.csv')", "tv"],
+        &[APRIL, "--audiences", "mine.toml"],
+    ];
+    for arguments in asked {
+        let told = ask(&work, arguments).ok().stderr;
+        assert!(told.contains("warning: the one contract in list.csv is not in 2022-04"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
 fn only_the_months_that_are_asked_are_read() {
     let work = months();
     // A damaged month, whose footer still says which one it is.
@@ -381,6 +411,10 @@ fn what_cannot_be_asked_exits_2_and_says_what_to_write() {
     check(&[APRIL, "tv", "--columns", "Tase"], &["`Tase` is no column", "did you mean Taste?"]);
     check(&[APRIL, "tv", "--sample", "5"], &["not a percentage"]);
     check(&[APRIL, "tv", "--sample", "100.1%"], &["not a percentage"]);
+    check(&[APRIL, "tv", "--sample", "%"], &["not a percentage"]);
+    check(&[APRIL, "tv", "--sample", ".%"], &["not a percentage"]);
+    work.write("open.csv", "HN01\n\"HN02\nHN03\n");
+    check(&[APRIL, "in('open.csv')"], &["open.csv", "line 2: a quote is opened that is not closed on its line"]);
     check(&[APRIL, "tv", "--split", "90"], &["not shares such as 90:10"]);
     check(&[APRIL, "--overlap", "tv", "--by", "taste"], &["cannot be used with"]);
     check(&[APRIL, "tv", "--audiences", "none.toml"], &["none.toml"]);
