@@ -78,7 +78,7 @@ pub fn check_limits(
     }
     let judge = Judge { month, detail, ledger: detail.total(), limits, evidence };
     let mut breaches = judge.breaches();
-    breaches.extend(denied(limits, warnings));
+    breaches.extend(denied(limits.warnings, warnings));
     if breaches.is_empty() {
         return Ok(());
     }
@@ -86,23 +86,26 @@ pub fn check_limits(
     Err(Box::new(Refusal { breaches, examples, sees_records: evidence.sees_records() }))
 }
 
-/// Refuses a month of which more is warned of once it has passed, where that is enough.
+/// Refuses what more is warned of than the limits have seen, where that is enough: a lake of which no record was read yet,
+/// or a month that has passed.
 ///
 /// # Errors
 /// A [`Refusal`] without examples.
-pub fn check_warnings(limits: &Limits, warnings: &[&str]) -> Result<(), Box<Refusal>> {
-    match denied(limits, warnings).filter(|_| !limits.let_all_pass()) {
+pub fn check_warnings(policy: WarningPolicy, warnings: &[&str]) -> Result<(), Box<Refusal>> {
+    match denied(policy, warnings) {
         None => Ok(()),
         Some(breach) => Err(Box::new(Refusal { breaches: vec![breach], examples: Vec::new(), sees_records: false })),
     }
 }
 
 /// Warnings that are as good as errors.
-fn denied(limits: &Limits, warnings: &[&str]) -> Option<Breach> {
-    let is_denied = limits.warnings == WarningPolicy::Refuse && !warnings.is_empty();
+fn denied(policy: WarningPolicy, warnings: &[&str]) -> Option<Breach> {
+    if policy == WarningPolicy::Publish || warnings.is_empty() {
+        return None;
+    }
     let texts = warnings.iter().map(|warning| (*warning).to_owned());
-    let text = || format!("warnings are denied: {}", named(texts));
-    is_denied.then(|| Breach { kind: BreachKind::Warned, text: text(), files: Vec::new() })
+    let text = format!("warnings are denied: {}", named(texts));
+    Some(Breach { kind: BreachKind::Warned, text, files: Vec::new() })
 }
 
 /// What becomes of days over the limit that have few records.

@@ -61,8 +61,8 @@ fn execute(plan: &Plan) -> Result<u8, Error> {
     });
     let outcome = pipeline::carry_out(plan)?;
     match (plan.console.results, plan.console.messages) {
+        _ if outcome.is_data() => write(&console::escaped_json(&outcome.to_json())).map_err(unwritten)?,
         (ResultForm::Json, _) => print(&console::escaped_json(&outcome.to_json()))?,
-        _ if outcome.is_data() => print(&console::escaped_json(&outcome.to_json()))?,
         (ResultForm::Table, Messages::Shown | Messages::Brief) => print(&console::escaped(&outcome.to_string()))?,
         (ResultForm::Table, Messages::Quiet) => {}
     }
@@ -70,13 +70,19 @@ fn execute(plan: &Plan) -> Result<u8, Error> {
 }
 
 fn print(text: &str) -> Result<(), Error> {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+    match write(text) {
         // Whoever reads stdout has read enough; the work is done.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(OutputError::io("/dev/stdout", "writing the results", error).into())
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(unwritten),
     }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())
+}
+
+fn unwritten(error: io::Error) -> Error {
+    OutputError::io("/dev/stdout", "writing the results", error).into()
 }
 
 /// Words that are no command, or help.

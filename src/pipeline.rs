@@ -187,10 +187,11 @@ fn transform_to_end(
 
 fn merge(plan: &MergePlan, talk: ConsolePlan) -> Result<Outcome, Error> {
     let merge = Merge::open(&plan.parts.inputs, &plan.parts.options)?;
-    steps::check_parts(&merge, &plan.parts)?;
+    let mut warnings = Vec::new();
+    steps::check_parts(&merge, &plan.parts, &mut warnings)?;
     let (month, n_parts, ledger) = (merge.month(), merge.n_parts(), merge.ledger());
     let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
-    steps::accept_parts(month, ledger, &plan.parts, &evidence, &mut Vec::new())?;
+    steps::accept_parts(month, ledger, &plan.parts, &evidence, &mut warnings)?;
     let out = OutFolder::open(&plan.out)?;
     let mut file = MonthFile::stage(&out, month, plan.devices)?;
     artifacts::refuse_clashes(file.files(), Some(&out), steps::inputs_of_parts(&plan.parts)?)?;
@@ -216,7 +217,7 @@ fn load_to_end(plan: &LoadPlan, talk: ConsolePlan, attempt: &mut Attempt) -> Res
     attempt.take_asked_parts(&plan.parts.options);
     let merge = Merge::open(&plan.parts.inputs, &plan.parts.options)?;
     attempt.take_parts(&merge);
-    steps::check_parts(&merge, &plan.parts)?;
+    steps::check_parts(&merge, &plan.parts, &mut attempt.warnings)?;
     let evidence = Evidence::default().with_similar_apps(merge.similar_apps());
     let table = &merge.into_table()?;
     attempt.take_table(table, &plan.parts.limits);

@@ -12,7 +12,7 @@ use super::flags::{
     SignalFlags, SourceFlags, ThreadFlags, WarehouseFlags,
 };
 use super::schema::SchemaFormat;
-use super::values::{ByteSize, MonthChoice};
+use super::values::{ByteSize, MonthChoice, switch};
 
 /// The data: where it lies, and which of it is meant.
 #[derive(Debug, Args)]
@@ -139,12 +139,14 @@ pub(super) struct ExtractArgs {
     pub(super) source: SourceFlags,
     #[command(flatten)]
     pub(super) prune: PruneFlags,
+    #[command(flatten)]
+    pub(super) etl_date: EtlDateFlags,
 }
 
 impl ExtractArgs {
     pub(super) fn settings(self) -> Settings {
-        let ExtractArgs { lake, source, prune } = self;
-        Settings { source, prune, ..lake.settings() }
+        let ExtractArgs { lake, source, prune, etl_date } = self;
+        Settings { source, prune, etl_date, ..lake.settings() }
     }
 }
 
@@ -313,8 +315,14 @@ pub(super) struct PlanArgs {
     /// Number of tasks [default: three per processor of this machine]
     #[arg(long, value_name = "N")]
     pub(super) tasks: Option<NonZeroU32>,
+    /// Treat warnings as errors: write no plan
+    #[arg(long, value_name = "yes|no", value_parser = switch, num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
+    pub(super) deny_warnings: Option<bool>,
     #[command(flatten)]
     pub(super) lake: LakeArgs,
+    #[command(flatten)]
+    pub(super) etl_date: EtlDateFlags,
 }
 
 #[derive(Debug, Args)]

@@ -200,7 +200,7 @@ impl Resolver<'_> {
             Job::Audience(ask) => Task::Audience(Box::new(self.audience(ask)?)),
             Job::Plan(size) => {
                 self.refuse_in_parts()?;
-                Task::Plan(Box::new(SplitPlan { lake: self.lake()?, size }))
+                Task::Plan(Box::new(SplitPlan { lake: self.lake()?, size, warnings: self.limits().warnings }))
             }
             Job::Scan { task, out } => {
                 self.refuse_in_parts()?;

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::args::{DiffArgs, DropArgs, GenerateArgs, LoadArgs, MergeArgs, PartsArgs, PlanArgs, ScanArgs};
 use super::audience::AudienceArgs;
-use super::flags::{RulesFlags, Settings};
+use super::flags::{LimitFlags, RulesFlags, Settings};
 use super::schema::SchemaFormat;
 use super::values::{ByteSize, MonthChoice, Threads};
 use super::{Command, audience};
@@ -107,7 +107,9 @@ impl AudienceArgs {
 
 impl PlanArgs {
     fn split(self) -> (Job, Settings) {
-        (Job::Plan(task_size(self.split, self.tasks)), self.lake.settings())
+        let PlanArgs { split, tasks, deny_warnings, lake, etl_date } = self;
+        let limits = LimitFlags { deny_warnings, ..LimitFlags::default() };
+        (Job::Plan(task_size(split, tasks)), Settings { limits, etl_date, ..lake.settings() })
     }
 }
 

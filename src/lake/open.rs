@@ -116,13 +116,63 @@ pub(crate) fn of_old_plan(error: LakeError) -> LakeError {
     }
 }
 
-/// In an address bytes that are not UTF-8 stand as `%XX`; a name may hold `%` itself.
+/// In an address bytes that are not UTF-8 stand as `%XX`; a name may hold `%` itself, also `%20`.
 fn local_path(path: String) -> PathBuf {
     let as_written = PathBuf::from(&path);
     if as_written.exists() {
         return as_written;
     }
-    let decoded: Vec<u8> = percent_encoding::percent_decode_str(&path).collect();
-    let decoded = PathBuf::from(OsString::from_vec(decoded));
-    if decoded.exists() { decoded } else { as_written }
+    let ways: [fn(&str) -> Vec<u8>; 2] = [decode_no_text, |path| percent_encoding::percent_decode_str(path).collect()];
+    let decoded = ways.map(|decode| PathBuf::from(OsString::from_vec(decode(&path))));
+    decoded.into_iter().find(|path| path.exists()).unwrap_or(as_written)
+}
+
+/// With the bytes that no ASCII is; what stands for another character is taken as it is.
+fn decode_no_text(path: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let byte = match (first, behind) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        match byte.filter(|byte| !byte.is_ascii()) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    decoded
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_decoded_and_other_percents_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &[u8], written: &str| {
+            let path = folder.path().join(std::ffi::OsStr::from_bytes(name));
+            std::fs::write(&path, "").unwrap();
+            let found = local_path(format!("{}/{written}", folder.path().display()));
+            assert_eq!(found, path, "{written}");
+        };
+        check(b"a%20b", "a%20b");
+        check(b"a%20b\xff%", "a%20b%FF%");
+        check(b"a b\xff", "a%20b%ff");
+        check("c d\u{e9}".as_bytes(), "c%20d%C3%A9");
+        check(b"%zz\xfe", "%zz%FE");
+    }
 }

@@ -1,6 +1,6 @@
 //! A lake in tasks, for schedulers that scan it on many machines: `viewmart plan` writes them, `viewmart scan` does one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Task {
     pub id: u64,
     /// Its bytes, at most one range of each file.
     pub ranges: Vec<TaskRange>,
+    /// What was odd about the lake when it was cut, by kind: the first task has it, for whoever publishes the whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub warnings: BTreeMap<String, Vec<String>>,
 }
 
 /// Some bytes of a file: those of the records that begin in them.
@@ -142,7 +145,7 @@ pub fn plan(listing: &Listing, size: TaskSize) -> Vec<Task> {
     let mut add = |slot: u64, range: TaskRange| {
         let slot = slot.min(n_tasks.max(1) - 1);
         if last_slot != Some(slot) {
-            tasks.push(Task { id: tasks.len() as u64, ranges: Vec::new() });
+            tasks.push(Task { id: tasks.len() as u64, ranges: Vec::new(), warnings: BTreeMap::new() });
             last_slot = Some(slot);
         }
         if let Some(task) = tasks.last_mut() {

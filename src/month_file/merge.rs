@@ -158,6 +158,11 @@ impl Merge {
         &self.ledger
     }
 
+    /// What the parts know to have been odd about their lake when it was cut into tasks, by kind.
+    pub fn warnings(&self) -> impl Iterator<Item = &BTreeMap<String, Vec<String>>> {
+        self.parts.iter().filter_map(PartRows::warnings)
+    }
+
     /// Files of which not all bytes are there, each with those that are missing.
     pub fn incomplete(&self) -> Vec<String> {
         let gaps = |file: &InputFile| {
@@ -179,7 +184,7 @@ impl Merge {
     /// # Errors
     /// [`MonthFileError::Incomplete`], [`MonthFileError::NotAsPlanned`].
     pub fn check_whole(&self, tasks: Option<&TaskList>, gaps: GapPolicy) -> Result<(), MonthFileError> {
-        tasks.map_or(Ok(()), |tasks| tasks.check(&self.ledger, gaps))?;
+        tasks.map_or(Ok(()), |tasks| tasks.check(self.month, &self.ledger, gaps))?;
         let missing = self.incomplete();
         match missing.len() {
             0 => Ok(()),
@@ -328,7 +333,8 @@ impl Merge {
 fn open_parts(inputs: &[PathBuf], asked: Option<Month>) -> Result<Vec<PartRows>, MonthFileError> {
     let mut parts = Vec::new();
     let found = find(inputs)?;
-    let between = Between::of(found.len());
+    let n_files = found.iter().map(|(path, _)| PartRows::n_files(path)).sum();
+    let between = Between::of(n_files);
     for (path, origin) in found {
         let part = match PartRows::open(&path, between) {
             Err(MonthFileError::Unusable { flaw: FileFlaw::List, .. }) if origin == Origin::InFolder => continue,

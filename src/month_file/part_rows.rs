@@ -1,5 +1,6 @@
 //! What parts of a month come as.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::MonthFileError;
@@ -22,8 +23,21 @@ impl PartRows {
     /// The part at `path`; a file stays open or not `between` two reads.
     pub fn open(path: &Path, between: Between) -> Result<PartRows, MonthFileError> {
         match path.is_dir() {
-            true => SummedFolder::open(path).map(Box::new).map(PartRows::Folder),
+            true => SummedFolder::open(path, between).map(Box::new).map(PartRows::Folder),
             false => FileRows::open(path, between).map(Box::new).map(PartRows::File),
+        }
+    }
+
+    /// How many files the part at `path` keeps open, where they stay open between two reads.
+    pub fn n_files(path: &Path) -> usize {
+        if path.is_dir() { SummedFolder::n_files(path) } else { 1 }
+    }
+
+    /// What was odd about its lake when it was cut into tasks, where the part knows.
+    pub fn warnings(&self) -> Option<&BTreeMap<String, Vec<String>>> {
+        match self {
+            PartRows::File(_) => None,
+            PartRows::Folder(folder) => Some(&folder.warnings),
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) const MANIFEST: &str = "_viewmart.json";
 pub(super) struct SummedFolder {
     path: PathBuf,
     pub header: Header,
+    /// What was odd about the lake when it was cut into the tasks, by kind.
+    pub warnings: BTreeMap<String, Vec<String>>,
     rows: MergedRows<SummedFile>,
     n_tasks: usize,
     check: RowCheck,
@@ -46,6 +48,8 @@ struct Manifest {
 struct PlannedTask {
     id: u64,
     ranges: Vec<PlannedBytes>,
+    #[serde(default)]
+    warnings: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +59,7 @@ struct PlannedBytes {
     length: u64,
     file_bytes: u64,
     tag: String,
+    day: String,
 }
 
 /// Whether the folder at `path` is one of these.
@@ -63,7 +68,8 @@ pub(super) fn is_summed(path: &Path) -> bool {
 }
 
 impl SummedFolder {
-    pub fn open(path: &Path) -> Result<SummedFolder, MonthFileError> {
+    /// The folder at `path`; its files stay open or not `between` two reads.
+    pub fn open(path: &Path, between: Between) -> Result<SummedFolder, MonthFileError> {
         let manifest_path = path.join(MANIFEST);
         let read = |source| MonthFileError::Read { file: manifest_path.clone(), source };
         let unusable = |flaw| MonthFileError::Unusable { file: manifest_path.clone(), flaw };
@@ -71,17 +77,22 @@ impl SummedFolder {
         let manifest: Manifest =
             serde_json::from_str(&text).map_err(|error| unusable(FileFlaw::Damaged(error.to_string())))?;
         let header = manifest.header().map_err(unusable)?;
-        manifest.tasks(&manifest_path)?.check(&header.ledger, GapPolicy::Refuse)?;
+        manifest.tasks(&manifest_path)?.check(header.month, &header.ledger, GapPolicy::Refuse)?;
         let files = parquet_files(path).map_err(|source| MonthFileError::Read { file: path.to_owned(), source })?;
-        let between = Between::of(files.len());
         let files = files.iter().map(|file| SummedFile::open(file, between)).collect::<Result<_, _>>()?;
         Ok(SummedFolder {
             path: path.to_owned(),
             check: RowCheck::new(header.month),
             header,
+            warnings: manifest.warnings(),
             rows: MergedRows::new(files),
             n_tasks: manifest.tasks.len(),
         })
+    }
+
+    /// How many files with rows it has; none where it cannot be read, which whoever opens it tells.
+    pub fn n_files(path: &Path) -> usize {
+        parquet_files(path).map_or(0, |files| files.len())
     }
 
     pub fn path(&self) -> &Path {
@@ -172,16 +183,32 @@ impl Manifest {
     }
 
     fn tasks(&self, path: &Path) -> Result<TaskList, MonthFileError> {
-        let bytes = self.tasks.iter().flat_map(|task| {
-            task.ranges.iter().map(|range| TaskBytes {
+        let read = |task: &PlannedTask, range: &PlannedBytes| {
+            let day = range.day.parse().map_err(|_| {
+                let flaw = FileFlaw::Damaged(format!("task {}: `{}` is no day", task.id, range.day.escape_debug()));
+                MonthFileError::Unusable { file: path.to_owned(), flaw }
+            })?;
+            Ok(TaskBytes {
                 task: task.id,
                 uri: range.uri.clone(),
                 bytes: range.start..range.start.saturating_add(range.length),
                 file_bytes: range.file_bytes,
                 tag: range.tag.clone(),
+                day,
             })
-        });
+        };
+        let ranges = self.tasks.iter().flat_map(|task| task.ranges.iter().map(move |range| (task, range)));
+        let bytes: Vec<TaskBytes> =
+            ranges.map(|(task, range)| read(task, range)).collect::<Result<_, MonthFileError>>()?;
         TaskList::new(path, bytes)
+    }
+
+    fn warnings(&self) -> BTreeMap<String, Vec<String>> {
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (kind, texts) in self.tasks.iter().flat_map(|task| &task.warnings) {
+            all.entry(kind.clone()).or_default().extend_from_slice(texts);
+        }
+        all
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+
 use super::MonthFileError;
+use crate::engine::calendar::Month;
 use crate::engine::ledger::{FileLedger, InputFile, LedgerDetail};
 
 /// Tasks that together are a lake.
@@ -13,6 +16,7 @@ pub struct TaskList {
     path: PathBuf,
     /// By file; of each the ranges in order.
     files: BTreeMap<String, PlannedFile>,
+    warnings: BTreeMap<String, Vec<String>>,
 }
 
 /// What the tasks read of one file.
@@ -20,6 +24,7 @@ pub struct TaskList {
 struct PlannedFile {
     n_bytes: u64,
     tag: String,
+    day: Date,
     ranges: Vec<PlannedRange>,
 }
 
@@ -40,6 +45,8 @@ pub struct TaskBytes {
     pub file_bytes: u64,
     /// Which version of the file it is.
     pub tag: String,
+    /// The day of its records.
+    pub day: Date,
 }
 
 /// What becomes of parts that are not all of what they should be.
@@ -59,11 +66,11 @@ impl TaskList {
     pub fn new(path: &Path, bytes: impl IntoIterator<Item = TaskBytes>) -> Result<TaskList, MonthFileError> {
         let flaw = |why: String| MonthFileError::TaskList { plan: path.to_owned(), why };
         let mut files: BTreeMap<String, PlannedFile> = BTreeMap::new();
-        for TaskBytes { task, uri, bytes, file_bytes: n_bytes, tag } in bytes {
+        for TaskBytes { task, uri, bytes, file_bytes: n_bytes, tag, day } in bytes {
             let file = files.entry(uri.clone());
-            let file = file.or_insert_with(|| PlannedFile { n_bytes, tag: tag.clone(), ranges: Vec::new() });
-            if (file.n_bytes, &file.tag) != (n_bytes, &tag) {
-                return Err(flaw(format!("task {task}: {uri} has another size or tag than before")));
+            let file = file.or_insert_with(|| PlannedFile { n_bytes, tag: tag.clone(), day, ranges: Vec::new() });
+            if (file.n_bytes, &file.tag, file.day) != (n_bytes, &tag, day) {
+                return Err(flaw(format!("task {task}: {uri} has another size, tag or day than before")));
             }
             file.ranges.push(PlannedRange { task, bytes });
         }
@@ -75,21 +82,32 @@ impl TaskList {
                 }
             }
         }
-        Ok(TaskList { path: path.to_owned(), files })
+        Ok(TaskList { path: path.to_owned(), files, warnings: BTreeMap::new() })
     }
 
-    /// Whether `ledger` holds exactly the tasks; with [`GapPolicy::Accept`] some may be missing.
+    /// With what was odd about the lake when it was cut, by kind.
+    #[must_use]
+    pub fn with_warnings(self, warnings: BTreeMap<String, Vec<String>>) -> TaskList {
+        TaskList { warnings, ..self }
+    }
+
+    /// What was odd about the lake when it was cut, by kind.
+    pub fn warnings(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.warnings
+    }
+
+    /// Whether `ledger`, of `month`, holds exactly the tasks; with [`GapPolicy::Accept`] some may be missing.
     ///
     /// # Errors
     /// [`MonthFileError::NotAsPlanned`].
-    pub(super) fn check(&self, ledger: &LedgerDetail, gaps: GapPolicy) -> Result<(), MonthFileError> {
+    pub(super) fn check(&self, month: Month, ledger: &LedgerDetail, gaps: GapPolicy) -> Result<(), MonthFileError> {
         let mut differences = Vec::new();
         let mut read: BTreeMap<&str, &InputFile> = BTreeMap::new();
         for FileLedger { file, .. } in &ledger.files {
             read.insert(&file.uri, file);
             match self.files.get(&file.uri) {
                 None => differences.push(format!("{} is in no task", file.uri)),
-                Some(planned) => differences.extend(planned.compare(file)),
+                Some(planned) => differences.extend(planned.compare(month, file)),
             }
         }
         if gaps == GapPolicy::Refuse {
@@ -111,13 +129,18 @@ impl TaskList {
 
 impl PlannedFile {
     /// How the file that was read differs from the plan's, bytes that are missing aside.
-    fn compare(&self, file: &InputFile) -> Option<String> {
-        let InputFile { uri, n_bytes, tag, ranges, .. } = file;
+    fn compare(&self, month: Month, file: &InputFile) -> Option<String> {
+        let InputFile { uri, day, n_bytes, tag, ranges, .. } = file;
         if (self.n_bytes, &self.tag) != (*n_bytes, tag) {
             return Some(format!(
                 "{uri} has {} bytes tagged `{}` in the plan, {n_bytes} tagged `{tag}` in the parts",
                 self.n_bytes, self.tag
             ));
+        }
+        // The rules of day and month may have changed between a plan and the next one of the same files.
+        if month.date(*day) != Some(self.day) {
+            let read = month.date(*day).map(|read| read.to_string()).unwrap_or_default();
+            return Some(format!("{uri} is of {} in the plan, of {read} in the parts", self.day));
         }
         let is_planned = |bytes: &Range<u64>| {
             let mut reached = bytes.start;
@@ -151,6 +174,10 @@ mod tests {
     /// Tasks as their ranges: file, first byte, length, size of the file.
     type Tasks<'a> = &'a [&'a [(&'a str, u64, u64, u64)]];
 
+    fn month() -> Month {
+        Month::new(2022, 4).unwrap()
+    }
+
     fn list(tasks: Tasks<'_>) -> Result<TaskList, String> {
         let bytes = tasks.iter().zip(0..).flat_map(|(ranges, task)| {
             ranges.iter().map(move |(uri, start, length, file_bytes)| TaskBytes {
@@ -159,6 +186,7 @@ mod tests {
                 bytes: *start..start + length,
                 file_bytes: *file_bytes,
                 tag: "7".to_owned(),
+                day: month().first_day(),
             })
         });
         TaskList::new(Path::new("plan.jsonl"), bytes).map_err(|error| error.to_string())
@@ -175,7 +203,7 @@ mod tests {
             assert_eq!(list(tasks).map(drop).unwrap_err(), format!("plan.jsonl: {message}"));
         };
         let first = [("a", 0, 60, 100)];
-        check(&[&first, &[("a", 60, 40, 101)]], "task 1: a has another size or tag than before");
+        check(&[&first, &[("a", 60, 40, 101)]], "task 1: a has another size, tag or day than before");
         check(&[&[("a", 50, 50, 100)], &[], &first], "tasks 2 and 0 share bytes of a");
     }
 
@@ -185,7 +213,7 @@ mod tests {
             list(&[&[("a", 0, 60, 100)], &[("a", 60, 40, 100), ("b", 0, 10, 10)], &[("empty", 0, 0, 0)]]).unwrap();
         let check = |files: &[FileLedger], gaps: GapPolicy, expected: &[&str]| {
             let ledger = LedgerDetail { files: files.to_vec(), ..LedgerDetail::default() };
-            let found = match list.check(&ledger, gaps) {
+            let found = match list.check(month(), &ledger, gaps) {
                 Ok(()) => Vec::new(),
                 Err(MonthFileError::NotAsPlanned { differences, .. }) => differences,
                 Err(error) => panic!("{error}"),
@@ -211,7 +239,7 @@ mod tests {
     fn bytes_that_no_task_names_are_found() {
         let list = list(&[&[("a", 0, 60, 100)]]).unwrap();
         let ledger = LedgerDetail { files: vec![file("a", 100, "7", &[10..70])], ..LedgerDetail::default() };
-        let error = list.check(&ledger, GapPolicy::Accept).unwrap_err().to_string();
+        let error = list.check(month(), &ledger, GapPolicy::Accept).unwrap_err().to_string();
         assert_eq!(error, "plan.jsonl: the parts are not its tasks: not all bytes 10 to 70 of a are in a task");
     }
 }

@@ -23,7 +23,8 @@ use crate::month_file::{MergeWriteError, RowWriter, StreamOf};
 use crate::outcome::{Outcome, Scanned};
 use crate::threads;
 use crate::transform::{self, Room, TransformOptions};
-use crate::{artifacts, console, gate, month_file};
+use crate::warehouse::RunWarning;
+use crate::{artifacts, gate, month_file};
 
 /// Bytes of a stream that are written at once.
 const STREAM_BYTES: usize = 1 << 20;
@@ -32,24 +33,31 @@ const STREAM_BYTES: usize = 1 << 20;
 pub(super) fn split(plan: &SplitPlan) -> Result<Outcome, Error> {
     let lake = Lake::browse(&plan.lake.inputs, &plan.lake.options)?;
     let listing = lake.list()?;
-    for warning in lake.warnings() {
-        console::say(format_args!("warning: {warning}"));
-    }
+    let mut warnings = Vec::new();
+    steps::tell_of_lake(lake.warnings(), &mut warnings);
     steps::refuse_missing_days(&plan.lake, &listing)?;
     if plan.lake.options.list.duplicates == Duplicates::Refuse {
-        refuse_equal_files(&lake, &listing)?;
+        refuse_equal_files(&lake, &listing, &mut warnings)?;
     }
+    let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.as_str()).collect();
+    gate::check_warnings(plan.warnings, &texts)?;
     // What the first bytes say beats the name, wherever the file lies.
     let files = listing.files.iter().map(|file| lake.as_stored(file)).collect::<Result<_, _>>()?;
-    Ok(Outcome::Tasks(task::plan(&Listing { files, ..listing }, plan.size)))
+    let mut tasks = task::plan(&Listing { files, ..listing }, plan.size);
+    if let Some(first) = tasks.first_mut() {
+        for RunWarning { kind, text } in warnings {
+            first.warnings.entry(kind).or_default().push(text);
+        }
+    }
+    Ok(Outcome::Tasks(tasks))
 }
 
 /// Refuses the same data twice as a run does: whoever merges the parts sees no bytes any more.
-fn refuse_equal_files(lake: &Lake, listing: &Listing) -> Result<(), Error> {
+fn refuse_equal_files(lake: &Lake, listing: &Listing, warnings: &mut Vec<RunWarning>) -> Result<(), Error> {
     let (pairs, why) = lake.equal_files(listing)?;
     for pair in pairs {
         let n_records = BTreeMap::from([(pair[0].canonical_uri(), n_records(lake, pair[0], listing.month)?)]);
-        steps::tell(gate::equal_files(&[pair], why, &n_records)?, &mut Vec::new());
+        steps::tell(gate::equal_files(&[pair], why, &n_records)?, warnings);
     }
     Ok(())
 }
@@ -169,8 +177,14 @@ fn follow_parent(parent: Parent) -> Result<(), Error> {
     let failed = |error| steps::usage(format!("--die-with-parent failed: {error}"), "run without it");
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
     // It may have ended before this one could ask to be told.
-    match getppid() == expected {
-        true => Ok(()),
-        false => Err(steps::usage("the process that started this one has ended".into(), "start it again")),
+    match (getppid() == expected, parent) {
+        (true, _) => Ok(()),
+        (false, Parent::Current) => {
+            Err(steps::usage("the process that started this one has ended".into(), "start it again"))
+        }
+        (false, Parent::Process(process)) => Err(steps::usage(
+            format!("process {process} is not the parent of this one, or has ended"),
+            "start it again; a shell in between has to start it with `exec`",
+        )),
     }
 }

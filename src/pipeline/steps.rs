@@ -1,5 +1,6 @@
 //! The steps that commands share.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -18,7 +19,7 @@ use crate::engine::month::MonthTable;
 use crate::engine::rules::RulesStamp;
 use crate::error::Error;
 use crate::fs::atomic::OutFolder;
-use crate::gate::{Evidence, Limits};
+use crate::gate::{Evidence, Limits, WarningPolicy};
 use crate::lake::{
     self, Compression, DataFile, Duplicates, EQUAL_BYTES, Lake, LakeError, LakeErrorKind, Listing, task,
 };
@@ -181,10 +182,20 @@ pub(super) fn make_month(lake: &Lake, listing: &Listing, plan: &EnginePlan, bars
     Ok(transformed)
 }
 
-/// Refuses parts of a month that are not all that they should be.
-pub(super) fn check_parts(merge: &Merge, plan: &PartsPlan) -> Result<(), Error> {
+/// Refuses parts of a month that are not all that they should be. What was odd about their lake is told, and added to
+/// `warnings`.
+pub(super) fn check_parts(merge: &Merge, plan: &PartsPlan, warnings: &mut Vec<RunWarning>) -> Result<(), Error> {
     let tasks = plan.tasks.as_deref().map(read_tasks).transpose()?;
     merge.check_whole(tasks.as_ref(), plan.gaps)?;
+    let of_plan = tasks.iter().map(TaskList::warnings);
+    let told: BTreeSet<(&String, &String)> = of_plan
+        .chain(merge.warnings())
+        .flat_map(|by_kind| by_kind.iter().flat_map(|(kind, texts)| texts.iter().map(move |text| (kind, text))))
+        .collect();
+    for (kind, text) in told {
+        console::say(format_args!("warning: {text}"));
+        warnings.push(RunWarning { kind: kind.clone(), text: text.clone() });
+    }
     let missing = gate::missing_days(merge.month(), merge.ledger(), today());
     let place = plan.inputs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     Ok(check_days(plan.missing_days, &place, NO_RECORD, merge.month(), &missing)?)
@@ -197,7 +208,11 @@ fn read_tasks(path: &Path) -> Result<TaskList, MonthFileError> {
         let is_missing = error.kind() == std::io::ErrorKind::NotFound;
         flaw(if is_missing { "no such file".to_owned() } else { error.to_string() })
     })?;
-    let tasks = task::read_plan(&text).map_err(flaw)?;
+    let mut tasks = task::read_plan(&text).map_err(flaw)?;
+    let mut warnings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (kind, texts) in tasks.iter_mut().flat_map(|task| std::mem::take(&mut task.warnings)) {
+        warnings.entry(kind).or_default().extend(texts);
+    }
     let bytes = tasks.into_iter().flat_map(|task| {
         task.ranges.into_iter().map(move |range| TaskBytes {
             task: task.id,
@@ -205,9 +220,10 @@ fn read_tasks(path: &Path) -> Result<TaskList, MonthFileError> {
             uri: range.uri,
             file_bytes: range.file_bytes,
             tag: range.tag,
+            day: range.day,
         })
     });
-    TaskList::new(path, bytes)
+    Ok(TaskList::new(path, bytes)?.with_warnings(warnings))
 }
 
 /// Lets the month through the gate, or writes down what was rejected of it. What is odd about it is told, and added to
@@ -259,7 +275,8 @@ pub(super) fn accept_words(words: &[&str], limits: &Limits) -> Result<(), Error>
     let mut warnings = Vec::new();
     tell(gate::warn_of_null_contracts(words), &mut warnings);
     let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.as_str()).collect();
-    Ok(gate::check_warnings(limits, &texts)?)
+    let policy = if limits.let_all_pass() { WarningPolicy::Publish } else { limits.warnings };
+    Ok(gate::check_warnings(policy, &texts)?)
 }
 
 /// Lets a month through the gate by its ledger. What is odd about it is told, and added to `warnings`.

@@ -176,12 +176,14 @@ fn the_limits_are_those_of_the_whole() {
 /// A task list in which each of these ranges (data file, start, length) is a task.
 fn plan(work: &Workplace, ranges: &[(&str, u64, u64)]) -> String {
     let task = |(id, (name, start, length)): (usize, &(&str, u64, u64))| {
+        let day = name.rsplit('/').next().unwrap();
+        let day = format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..8]);
         let path = fs::canonicalize(work.path(name)).unwrap();
         let metadata = path.metadata().unwrap();
         let modified = metadata.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
         let range = serde_json::json!({
             "uri": format!("file://{}", path.display()), "start": start, "length": length, "file_bytes": metadata.len(),
-            "tag": modified.as_millis().to_string(), "day": "2022-04-01", "format": "ndjson",
+            "tag": modified.as_millis().to_string(), "day": day, "format": "ndjson",
         });
         format!("{}\n", serde_json::json!({"id": id, "ranges": [range]}))
     };
@@ -198,11 +200,16 @@ fn parts_are_held_against_a_task_list() {
     work.write("both.jsonl", plan(&work, &[first, second]));
     work.write("second.jsonl", plan(&work, &[second]));
     work.write("broken.jsonl", "{\"id\":0}\n");
+    work.write("other-day.jsonl", plan(&work, &[first, second]).replace("2022-04-01", "2022-04-04"));
+    work.write("other-month.jsonl", plan(&work, &[first, second]).replace("2022-04-0", "2022-05-0"));
     for command in ["merge", "load"] {
         let run =
             |plan: &str, more: &[&str]| work.run([command, "parts", "--out", "out", "--plan", plan].iter().chain(more));
         run("both.jsonl", &[]).failed(4, &["both.jsonl", "task 1 is missing", "20220402.json", "next:"]);
         run("second.jsonl", &["--allow-partial"]).failed(4, &["20220401.json is in no task"]);
+        run("other-day.jsonl", &[])
+            .failed(4, &["20220401.json is of 2022-04-04 in the plan, of 2022-04-01 in the parts"]);
+        run("other-month.jsonl", &[]).failed(4, &["is of 2022-05-01 in the plan, of 2022-04-01 in the parts"]);
         run("broken.jsonl", &[]).failed(2, &["broken.jsonl: line 1: is no task", "viewmart plan"]);
         run("missing.jsonl", &[]).failed(2, &["missing.jsonl", "no such file"]);
         run("both.jsonl", &["--allow-partial"]).ok();

@@ -179,13 +179,75 @@ fn a_stream_that_cannot_be_written_fails() {
         work.run(["scan", "--task", &text, "--out", out, more]).failed(2, &[word, "next:"]);
     };
     refused("arrow:rows.arrow", "--quiet", "goes to stdout, not to `rows.arrow`");
-    refused("arrow:-", "--die-with-parent=4194304", "the process that started this one has ended");
+    refused("arrow:-", "--die-with-parent=4194304", "process 4194304 is not the parent of this one, or has ended");
     let json = work.run(["scan", "--task", &text, "--out", "arrow:-", "--json"]);
     assert_eq!(json.code, Some(2));
     assert!(json.stdout.contains("cannot both go to stdout"), "{}", json.stdout);
     let told = scan(&work, &task, "arrow:-").output().unwrap();
     let told = String::from_utf8(told.stderr).unwrap();
     assert!(told.starts_with("task 0: 1 record of ") && told.ends_with(", 1 contract, in /dev/stdout\n"), "{told}");
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_fails() {
+    let work = Workplace::new();
+    work.write("lake/20220401.json", record("C1", "VOD", 5));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for flags in [&["--quiet"][..], &["--json"]] {
+        let mut command = work.command([&["plan", "lake"], flags].concat());
+        let output = command.stdout(Stdio::from(writer.try_clone().unwrap())).stderr(Stdio::piped()).output().unwrap();
+        crate::support::Finished::of(output).failed(6, &["/dev/stdout: writing the results failed: Broken pipe"]);
+    }
+}
+
+#[test]
+fn last_is_the_month_before_the_etl_date() {
+    let work = Workplace::new();
+    work.write("lake/20220301.json", record("C1", "VOD", 5));
+    work.write("lake/20220401.json", record("C1", "VOD", 5));
+    let check = |date: &str, expected: &str| {
+        let asked = ["--month", "last", "--etl-date", date];
+        let days: Vec<String> =
+            plan(&work, &asked).iter().flat_map(|task| &task.ranges).map(|range| range.day.to_string()).collect();
+        assert_eq!(days, [format!("{expected}-01")], "{date}");
+        let extracted = work.run([&["extract", "lake", "--json"], &asked[..]].concat()).ok().stdout;
+        assert_eq!(serde_json::from_str::<Value>(&extracted).unwrap()["month"], expected, "{date}");
+    };
+    check("2022-04-03", "2022-03");
+    check("2022-05-01", "2022-04");
+}
+
+#[test]
+fn what_a_plan_warns_of_reaches_whoever_publishes() {
+    let work = Workplace::new();
+    work.write("lake/a/20220401.json", record("C1", "VOD", 5));
+    work.write("lake/b/20220401.json", record("C1", "VOD", 5));
+    work.write("lake/20220402.json", record("C2", "VOD", 5).repeat(40));
+    work.write("lake/20220405.json.tmp", record("C2", "VOD", 5));
+    let words = ["lake/b/20220401.json holds the same as", "20220405.json.tmp"];
+    work.run(["plan", "lake", "--deny-warnings"]).failed(4, &["warnings are denied", words[0], words[1]]);
+    let tasks = plan(&work, &["--split", "1K"]);
+    assert!(tasks.len() > 1 && tasks[1..].iter().all(|task| task.warnings.is_empty()), "{tasks:?}");
+    work.write("plan.jsonl", viewmart::lake::task::write_plan(&tasks));
+    for task in &tasks {
+        assert!(scan(&work, task, &format!("parts/{}.parquet", task.id)).output().unwrap().status.success());
+    }
+    for command in ["merge", "load"] {
+        let run = |flags: &[&str]| {
+            work.run([&[command, "parts", "--out", "out", "--plan", "plan.jsonl", "--quiet"], flags].concat())
+        };
+        run(&["--deny-warnings"]).failed(4, &["warnings are denied", words[0], words[1]]);
+        assert!(!work.path("out/month-2022-04.parquet").exists() || command == "load");
+        let told = run(&[]).ok().stderr;
+        assert!(words.iter().all(|word| told.contains(word)), "{told}");
+    }
+    let recorded = work.rows(
+        "out/warehouse.db",
+        "SELECT DISTINCT kind FROM etl_run_warning WHERE text LIKE '%the same as%' OR text LIKE '%.tmp%' ORDER BY 1",
+    );
+    let kinds: Vec<&str> = tasks[0].warnings.keys().map(String::as_str).collect();
+    assert_eq!(recorded.concat(), kinds);
 }
 
 #[test]

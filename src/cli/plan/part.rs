@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use super::LakePlan;
 use crate::cli::values::Threads;
 use crate::engine::rules::Rules;
+use crate::gate::WarningPolicy;
 use crate::lake::HdfsOptions;
 use crate::lake::task::TaskSize;
 
@@ -17,6 +18,8 @@ pub struct SplitPlan {
     pub lake: LakePlan,
     /// How it is cut.
     pub size: TaskSize,
+    /// What a warning is.
+    pub warnings: WarningPolicy,
 }
 
 /// `viewmart scan`.

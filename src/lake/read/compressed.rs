@@ -10,8 +10,9 @@ use super::beside::{PIECE_BYTES, Pieces};
 use super::gzip::{GARBAGE, GzipMembers};
 use super::inflate;
 use super::mapped::check_as_listed;
-use super::remote::RemoteStream;
+use super::remote::{self, RemoteStream};
 use super::{fill, magic};
+use crate::lake::pull::RetryPolicy;
 use crate::lake::source::{Source, SourceError};
 use crate::lake::{Compression, DataFile, LakeError, LakeErrorKind};
 
@@ -86,7 +87,8 @@ pub(crate) fn open_remote(
 ) -> Result<CompressedFile, LakeError> {
     let (statted, path_of_check) = (Arc::clone(source), path.to_owned());
     let check = move |file: &DataFile| {
-        let now = statted.stat(&path_of_check).map_err(|error| error.at(&file.uri))?;
+        let now = remote::stat(&*statted, &path_of_check, RetryPolicy::default());
+        let now = now.map_err(|error| error.at(&file.uri))?;
         let change = match (now.n_bytes, now.modified_ms) {
             as_listed if as_listed == (file.n_bytes, file.modified_ms) => return Ok(()),
             (n_bytes, _) if n_bytes != file.n_bytes => {

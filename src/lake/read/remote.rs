@@ -72,6 +72,19 @@ impl RemoteStream {
     }
 }
 
+/// What the file system says of `path`, asked again while only that fails.
+pub(super) fn stat(source: &dyn Source, path: &str, policy: RetryPolicy) -> Result<Entry, SourceError> {
+    let mut attempts = Attempts::new(policy);
+    loop {
+        let error = match source.stat(path) {
+            Err(error) if error.kind == SourceFault::Transient => error,
+            answered => return answered,
+        };
+        let backoff = attempts.fail(0, path.len() as u8).ok_or(error)?;
+        std::thread::sleep(backoff);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +122,51 @@ mod tests {
         fn open(&self, _: &Entry, offset: u64) -> Result<Box<dyn Chunks>, SourceError> {
             Ok(Box::new(Three((offset as u8..10).take(3).collect())))
         }
+    }
+
+    /// A file system whose first answers fail.
+    struct Hiccup(std::sync::atomic::AtomicU32, SourceFault);
+
+    impl Source for Hiccup {
+        fn stat(&self, path: &str) -> Result<Entry, SourceError> {
+            use std::sync::atomic::Ordering::Relaxed;
+            match self.0.fetch_update(Relaxed, Relaxed, |n_left| n_left.checked_sub(1)) {
+                Ok(_) => Err(SourceError::new(self.1, "busy")),
+                Err(_) => Ok(Entry {
+                    path: path.into(),
+                    kind: EntryKind::File,
+                    n_bytes: 1,
+                    modified_ms: 2,
+                    looks_open: false,
+                }),
+            }
+        }
+
+        fn list(&self, _: &str) -> Result<Vec<Entry>, SourceError> {
+            Ok(Vec::new())
+        }
+
+        fn glob(&self, _: &str) -> Result<Vec<Entry>, SourceError> {
+            Ok(Vec::new())
+        }
+
+        fn open(&self, _: &Entry, _: u64) -> Result<Box<dyn Chunks>, SourceError> {
+            Err(SourceError::new(SourceFault::Missing, "gone"))
+        }
+    }
+
+    #[test]
+    fn a_file_is_asked_for_again_where_only_the_answer_failed() {
+        let policy = RetryPolicy { initial_backoff: std::time::Duration::ZERO, ..RetryPolicy::default() };
+        let check = |n_failures: u32, fault: SourceFault, expected: Result<u64, &str>| {
+            let found = stat(&Hiccup(n_failures.into(), fault), "/x", policy);
+            let found = found.map(|entry| entry.n_bytes).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{n_failures} {fault:?}");
+        };
+        check(0, SourceFault::Transient, Ok(1));
+        check(4, SourceFault::Transient, Ok(1));
+        check(5, SourceFault::Transient, Err("busy"));
+        check(1, SourceFault::Missing, Err("busy"));
     }
 
     #[test]

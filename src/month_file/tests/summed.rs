@@ -58,8 +58,9 @@ fn write_column<T: DataType>(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, 
 fn manifest() -> Value {
     let table = month_of(&CUSTOMERS);
     let task = |id: usize| {
-        let InputFile { uri, n_bytes, tag, .. } = &table.detail.files[id].file;
-        json!({"id": id, "ranges": [{"uri": uri, "start": 0, "length": n_bytes, "file_bytes": n_bytes, "tag": tag}]})
+        let InputFile { uri, day, n_bytes, tag, .. } = &table.detail.files[id].file;
+        let day = table.month.date(*day).unwrap().to_string();
+        json!({"id": id, "ranges": [{"uri": uri, "start": 0, "length": n_bytes, "file_bytes": n_bytes, "tag": tag, "day": day}]})
     };
     let counters = |id: usize| {
         // Of which task the apps are nobody asks.
@@ -153,6 +154,9 @@ fn counters_that_are_not_those_of_the_tasks_are_refused() {
     refused(&|all| all["rules"] = Rules::preset("default").unwrap().to_toml().into(), "should be ");
     refused(&|all| all["tasks"][1]["ranges"][0]["length"] = 99.into(), "not all bytes 0 to 100 of ");
     refused(&|all| all["tasks"][1]["ranges"][0]["tag"] = "8".into(), "tagged `8` in the plan");
+    refused(&|all| all["tasks"][1]["ranges"][0]["day"] = "2022-04-30".into(), " is of 2022-04-30 in the plan, of ");
+    refused(&|all| all["tasks"][1]["ranges"][0]["day"] = "2021-04-02".into(), " is of 2021-04-02 in the plan, of ");
+    refused(&|all| all["tasks"][1]["ranges"][0]["day"] = "noon".into(), "task 1: `noon` is no day");
     refused(&|all| *all = json!({}), "missing field");
     refused(&|all| *all = json!({"rules": "", "rows": 0, "tasks": [], "counters": []}), "it has no task");
 }
