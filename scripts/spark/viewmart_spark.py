@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,15 +32,16 @@ MANIFEST = "_viewmart.json"
 TASKS_PER_PROCESSOR = 3
 
 # Flags of viewmart by the commands that take them, those without a value apart.
-PLAN, SCAN, LOAD, RULES = "plan", "scan", "load", "rules"
+PLAN, SCAN, LOAD, RULES, MART = "plan", "scan", "load", "rules", "mart"
 VALUES = {
-    "month": (PLAN,), "format": (PLAN,), "day-pattern": (PLAN,), "max-contracts": (SCAN,), "exclude-contract": (RULES,),
+    "month": (PLAN,), "etl-date": (PLAN, SCAN, LOAD),
+    "format": (PLAN,), "day-pattern": (PLAN,), "max-contracts": (SCAN,), "exclude-contract": (RULES,),
     **dict.fromkeys(("hadoop-conf", "hdfs-opt", "hdfs-user", "keytab", "principal"), (PLAN, SCAN)),
-    **dict.fromkeys(("max-reject-ratio", "max-unmapped-ratio", "warehouse", "mart-db", "defaults-file"), (LOAD,)),
-    **dict.fromkeys(("load-connections", "audiences", "out"), (LOAD,)), "config": (PLAN, LOAD, RULES),
+    **dict.fromkeys(("max-reject-ratio", "max-unmapped-ratio", "load-connections", "audiences"), (LOAD,)),
+    **dict.fromkeys(("warehouse", "mart-db", "defaults-file", "out"), (LOAD, MART)), "config": (PLAN, LOAD, RULES, MART),
 }
 SWITCHES = {
-    "allow-duplicates": (PLAN, LOAD), "require-all-days": (PLAN, LOAD), "datanode-hostname": (PLAN, SCAN), "deny-warnings": (LOAD,),
+    "allow-duplicates": (PLAN, LOAD), "require-all-days": (PLAN, LOAD), "datanode-hostname": (PLAN, SCAN), "deny-warnings": (PLAN, LOAD),
 }
 
 
@@ -52,14 +54,14 @@ def arguments(words=None):
     size.add_argument("--split", help="bytes of a task")
     size.add_argument("--tasks", help="number of tasks")
     parser.add_argument("--rules")
-    today = datetime.date.today().isoformat()
-    parser.add_argument("--etl-date", default=os.environ.get("VIEWMART_ETL_DATE") or today)
     for name, commands in VALUES.items():
         parser.add_argument(f"--{name}", action="append", default=[], help=f"as of viewmart {commands[0]}")
     for name, commands in SWITCHES.items():
         parser.add_argument(f"--{name}", action="store_true", help=f"as of viewmart {commands[0]}")
     asked = parser.parse_args(words)
-    asked.viewmart = os.path.realpath(asked.viewmart)
+    # One day for all commands, whenever they come to run.
+    asked.etl_date = asked.etl_date or [os.environ.get("VIEWMART_ETL_DATE") or datetime.date.today().isoformat()]
+    asked.viewmart = os.path.realpath(shutil.which(asked.viewmart) or asked.viewmart)
     return asked
 
 
@@ -88,7 +90,8 @@ def scan_task(line, binary, rules, flags):
         ruled.flush()
         words.append(f"--rules=/dev/fd/{ruled.fileno()}")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": said, "pass_fds": [ruled.fileno()]}
-        kernel = subprocess.Popen(words, **pipes)
+        # The settings are those of the driver, not those that this machine has.
+        kernel = subprocess.Popen(words, env=without_settings(), **pipes)
         try:
             last, n_rows, broken = None, 0, ""
             try:
@@ -102,6 +105,7 @@ def scan_task(line, binary, rules, flags):
                     yield with_cpu(batch, None)
             except (OSError, pyarrow.ArrowInvalid) as error:
                 broken = f", its stream is broken: {error}"
+                kernel.stdout.close()  # It may still be writing.
             code = kernel.wait()
             counters = json.loads(last.column(7)[0].as_py()) if last is not None and last.num_rows == 1 else {}
             if code != 0 or broken or counters.get("rows") != n_rows:
@@ -120,6 +124,10 @@ def scan_task(line, binary, rules, flags):
     yield with_cpu(last, round(1000 * cpu_s))
 
 
+def without_settings(of="VIEWMART_"):
+    return {name: value for name, value in os.environ.items() if not name.startswith(of)}
+
+
 def with_cpu(batch, cpu_ms):
     column = pyarrow.array([cpu_ms] * batch.num_rows, pyarrow.int64())
     return pyarrow.RecordBatch.from_arrays([*batch.columns, column], names=[*batch.schema.names, "CpuMs"])
@@ -129,7 +137,7 @@ def add_up(spark, lines, asked, rules):
     """Scans all tasks and leaves the rows of the month in the folder of parts."""
     # The rules too, which may hold long lists of contracts.
     job = spark.sparkContext.broadcast((lines, rules))
-    binary, flags = os.path.basename(asked.viewmart), [*flags_of(SCAN, asked), f"--etl-date={asked.etl_date}"]
+    binary, flags = os.path.basename(asked.viewmart), flags_of(SCAN, asked)
 
     def scan(batches):
         # All numbers first: Spark can use a worker again that has read its input to the end.
@@ -163,13 +171,21 @@ class Parts:
     def __init__(self, spark, name):
         self.hadoop = spark._jvm.org.apache.hadoop.fs
         self.path = self.hadoop.Path(name)
-        self.files = self.path.getFileSystem(spark._jsc.hadoopConfiguration())
+        self.hadoop_conf = spark._jsc.hadoopConfiguration()
+        self.files = self.path.getFileSystem(self.hadoop_conf)
         self.path = self.files.makeQualified(self.path)
 
-    def refuse_others(self):
-        """Spark empties the folder: nothing may be in it that is not of such a job."""
+    def refuse_others(self, lake):
+        """Spark empties the folder: nothing may be in it that is not of such a job, and no data of the lake."""
+        mine = f"{self.path}/"
+        for name in lake:
+            theirs = self.hadoop.Path(name)
+            theirs = theirs.getFileSystem(self.hadoop_conf).makeQualified(theirs)
+            if mine.startswith(f"{theirs}/") or f"{theirs}/".startswith(mine):
+                sys.exit(f"viewmart: {self.path} and the lake {name} are in each other: name another folder with --parts")
         names = [s.getPath().getName() for s in self.files.listStatus(self.path)] if self.files.exists(self.path) else []
-        others = [name for name in names if not name.startswith(("_", ".", "part-"))]
+        ours = lambda name: name.startswith(("_", ".")) or name.startswith("part-") and name.endswith(".snappy.parquet")
+        others = [name for name in names if not ours(name)]
         if others:
             sys.exit(f"viewmart: {self.path} holds {others[0]}: name another folder with --parts")
 
@@ -197,14 +213,26 @@ def shuffled_bytes(sc):
         return None  # Spark's pages are off, or not to be reached from here.
 
 
+def processors(sc):
+    """Those of the cluster, once its executors have come: they do so one after the other, when the session has begun."""
+    n_before, deadline = 0, time.monotonic() + 60
+    while time.monotonic() < deadline and not sc.master.startswith("local"):
+        n_now = sc._jsc.sc().getExecutorMemoryStatus().size()
+        if n_now == n_before and n_now > 1:
+            break
+        n_before = n_now
+        time.sleep(3)
+    return sc.defaultParallelism
+
+
 def make_month(spark, asked, scratch):
     """All of it; gives the exit code."""
     # Without it a sum that leaves 64 bits is a wrong one.
     spark.conf.set("spark.sql.ansi.enabled", "true")
     sc, begun = spark.sparkContext, time.monotonic()
     parts = Parts(spark, asked.parts)
-    parts.refuse_others()
-    size = f"--split={asked.split}" if asked.split else f"--tasks={asked.tasks or TASKS_PER_PROCESSOR * sc.defaultParallelism}"
+    parts.refuse_others(asked.lake)
+    size = f"--split={asked.split}" if asked.split else f"--tasks={asked.tasks or TASKS_PER_PROCESSOR * processors(sc)}"
     lines = viewmart(asked, "plan", "--quiet", size, *flags_of(PLAN, asked), "--", *asked.lake).splitlines()
     tasks = {task["id"]: task for task in map(json.loads, lines)}
     rules = viewmart(asked, "rules", "--json=no", *flags_of(RULES, asked), *([asked.rules] if asked.rules else []))
@@ -224,7 +252,12 @@ def make_month(spark, asked, scratch):
         "wall_s": round(time.monotonic() - begun, 3),
     }
     print(f"viewmart: {json.dumps(told)}", file=sys.stderr)
-    return subprocess.run([asked.viewmart, "load", *flags_of(LOAD, asked), "--", parts.local(scratch)]).returncode
+    with open(f"{scratch}/rules.toml", "w") as file:
+        file.write(rules)
+    month = [f"--month={task['ranges'][0]['day'][:7]}" for task in list(tasks.values())[:1]]
+    words = [*flags_of(LOAD, asked), *month, f"--rules={scratch}/rules.toml", "--", parts.local(scratch)]
+    loaded = subprocess.run([asked.viewmart, "load", *words], env=without_settings("VIEWMART_EXCLUDE_")).returncode
+    return loaded or subprocess.run([asked.viewmart, "mart", *flags_of(MART, asked), *month]).returncode
 
 
 def main():

@@ -192,6 +192,7 @@ class Checks:
         self.run("merge", parts or out / "parts", "--out", out / "merged", "--max-reject-ratio=1")
         assert (out / "merged" / MONTH).read_bytes() == self.whole[lake].read_bytes(), f"{name}: other bytes"
         self.run("diff", self.whole[lake], f"sqlite:{out}/warehouse.db#2022-04")
+        assert (out / "mart.db").exists(), f"{name}: no mart"
         self.nothing_left()
 
     def nothing_published(self, name):
