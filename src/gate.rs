@@ -19,6 +19,7 @@ use crate::engine::calendar::{Day, Month};
 use crate::engine::ledger::{DayLedger, Fact, FileLedger, InputFile, Ledger, LedgerDetail, Reason, RecordCounts};
 use crate::engine::month::{MonthTable, sum};
 use crate::engine::rules::Category;
+use crate::engine::scan::record::MAX_LINE_BYTES;
 use crate::units::{counted, dates, grouped, most_frequent, size};
 
 /// Fewest rejected records for which a day or a file is refused by itself.
@@ -26,6 +27,12 @@ const MIN_REJECTED: u64 = 3;
 
 /// Fewest bytes of malformed records for which a file is refused by itself.
 const MIN_MALFORMED_BYTES: u64 = 64 << 10;
+
+/// The same for the longest of them, where that is as long as [`MANY_RECORDS`] others.
+const MIN_LONG_RECORD_BYTES: u64 = 4 << 10;
+
+/// As many records as no malformed one is by chance.
+const MANY_RECORDS: u64 = 8;
 
 /// What lets a month through.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -191,16 +198,19 @@ impl Judge<'_> {
     fn long_records(&self) -> Option<Breach> {
         let limit = self.limits.max_reject_ratio;
         let is_over = |file: &&FileLedger| {
-            let n_malformed = file.counts.bytes.malformed;
-            n_malformed >= MIN_MALFORMED_BYTES
-                && n_malformed as f64 > n_content_bytes(file) as f64 * limit
-                && !self.is_no_data(file)
+            let bytes = &file.counts.bytes;
+            let is_much = bytes.malformed >= MIN_MALFORMED_BYTES || has_long_record(file);
+            // Of the longest no more was seen than a part: it may be all of the file.
+            let is_endless = bytes.longest_malformed >= MAX_LINE_BYTES as u64;
+            let is_over = is_endless || bytes.malformed as f64 > n_content_bytes(file) as f64 * limit;
+            is_much && is_over && !self.is_no_data(file)
         };
         let files: Vec<&FileLedger> = self.files().iter().filter(is_over).collect();
         Breach::of(BreachKind::Rejected, &files, |files| {
             let text = |file: &&FileLedger| {
                 let (name, bytes) = (self.evidence.name(&file.file), &file.counts.bytes);
-                format!("{name} ({} of {})", size(bytes.malformed), size(n_content_bytes(file)))
+                let more = if bytes.longest_malformed >= MAX_LINE_BYTES as u64 { " or more" } else { "" };
+                format!("{name} ({}{more} of {})", size(bytes.malformed), size(n_content_bytes(file)))
             };
             let limit = format!("malformed records take more than {:.2} % of the bytes", limit * 100.0);
             format!("{limit} of {}", named(files.iter().map(text)))
@@ -373,6 +383,15 @@ impl Judge<'_> {
         let uris: BTreeSet<&str> = breaches.iter().flat_map(|breach| &breach.files).map(String::as_str).collect();
         self.files().iter().filter(|file| uris.contains(file.file.uri.as_str())).collect()
     }
+}
+
+/// Whether a malformed record is as long as many others: it may be as many that lost their line ends.
+fn has_long_record(file: &FileLedger) -> bool {
+    let counts = &file.counts;
+    let (longest, malformed) = (counts.bytes.longest_malformed, counts.bytes.malformed);
+    let n_others = counts.read - counts.rejected[Reason::Malformed as usize].min(counts.read);
+    let of_others = n_content_bytes(file).saturating_sub(malformed);
+    longest >= MIN_LONG_RECORD_BYTES && longest.saturating_mul(n_others) >= of_others.saturating_mul(MANY_RECORDS)
 }
 
 /// The bytes of a file, decompressed where that is known.

@@ -84,10 +84,14 @@ pub fn percent(part: i128, whole: i128) -> String {
     }
 }
 
-/// A part of a whole in percent with two places, for parts that are chosen finely: `12.34 %`.
+/// The same with two places, for parts that are chosen finely: `12.34 %`.
 pub fn fine_percent(part: u64, whole: u64) -> String {
     let share = if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-    format!("{:.2} %", share * 100.0)
+    match (format!("{:.2} %", share * 100.0).as_str(), part) {
+        ("0.00 %", 1..) => "<0.01 %".to_owned(),
+        ("100.00 %", part) if part < whole => ">99.99 %".to_owned(),
+        (text, _) => text.to_owned(),
+    }
 }
 
 /// A text from outside within a line: its control characters, line ends and tabs among them, stand as escapes.
@@ -143,6 +147,7 @@ mod tests {
         let check = |seconds: i128, expected: &str| assert_eq!(hours(seconds), expected, "{seconds}");
         assert_eq!([-5400, 4_446_000_000].map(bare_hours), ["-1.5", "1,235,000"]);
         assert_eq!([fine_percent(0, 0), fine_percent(1, 3), fine_percent(5, 5)], ["0.00 %", "33.33 %", "100.00 %"]);
+        assert_eq!([fine_percent(5, 200_000), fine_percent(199_995, 200_000)], ["<0.01 %", ">99.99 %"]);
         check(0, "0.0 h");
         check(1, "<0.1 h");
         check(179, "<0.1 h");

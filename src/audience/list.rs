@@ -289,7 +289,15 @@ pub fn write_csv(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write) -> 
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_parquet(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write + Send) -> Result<(), ParquetError> {
+pub fn write_parquet(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write + Send) -> io::Result<()> {
+    write_groups(members, sheet, out).map_err(|error| match error {
+        // What the system says, such as that the disk is full.
+        ParquetError::External(source) => source.downcast().map_or_else(io::Error::other, |error| *error),
+        error => io::Error::other(error),
+    })
+}
+
+fn write_groups(members: &[Member<'_>], sheet: &Sheet<'_>, out: impl Write + Send) -> Result<(), ParquetError> {
     const ROWS_PER_GROUP: usize = 1 << 17;
     let text = |name: &str| {
         let text = Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY);

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::error::ExprError;
 use super::expr::Expr;
+use super::lexer::{Kind, Token, tokens};
 use super::parse::{WORDS, parse_in};
 
 /// The audiences that come with the program.
@@ -52,6 +53,22 @@ pub enum NamedError {
     /// A name that means something else.
     #[error("`{0}` is a word of the expressions: give the audience another name")]
     Word(String),
+    /// An entry that is not in the form of an audience.
+    #[error("[{name}] {error}")]
+    Entry {
+        /// The audience.
+        name: String,
+        /// What is wrong with it.
+        error: toml::de::Error,
+    },
+    /// A name that the file gives a meaning further down.
+    #[error("[{name}] `{used}` is further down in the file: an expression may use the names above it; move it up")]
+    Below {
+        /// The audience.
+        name: String,
+        /// The name below.
+        used: String,
+    },
     /// An expression with a mistake.
     #[error("[{name}] {error}")]
     Expr {
@@ -62,7 +79,7 @@ pub enum NamedError {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "`expression`, in a table of its name")]
 struct AudienceEntry {
     expression: String,
     #[serde(default)]
@@ -78,9 +95,17 @@ struct AudienceEntry {
 /// [`NamedError`], the first one.
 pub fn read(text: &str, folder: &Path, known: Vec<NamedAudience>) -> Result<Vec<NamedAudience>, NamedError> {
     let entries: toml::Table = toml::from_str(text)?;
+    let mut below: Vec<String> = entries.keys().rev().cloned().collect();
     entries.into_iter().try_fold(known, |mut known, (name, entry)| {
         check_name(&name)?;
-        let AudienceEntry { expression, description, reason } = entry.try_into()?;
+        below.pop();
+        let entry: Result<AudienceEntry, _> = entry.try_into();
+        let AudienceEntry { expression, description, reason } =
+            entry.map_err(|error| NamedError::Entry { name: name.clone(), error })?;
+        // Also where a built-in audience has that name: it would be meant here and not there.
+        if let Some(used) = words_of(&expression).find(|word| below.contains(word)) {
+            return Err(NamedError::Below { name, used });
+        }
         let expr = match parse_in(&expression, &known, folder) {
             Ok(expr) => expr,
             Err(error) => return Err(NamedError::Expr { name, error }),
@@ -92,6 +117,15 @@ pub fn read(text: &str, folder: &Path, known: Vec<NamedAudience>) -> Result<Vec<
         }
         Ok(known)
     })
+}
+
+/// The words of an expression; none of one that cannot be read.
+fn words_of(expression: &str) -> impl Iterator<Item = String> {
+    let word = |token: Token| match token.kind {
+        Kind::Word(word) => Some(word),
+        _ => None,
+    };
+    tokens(expression).unwrap_or_default().into_iter().filter_map(word)
 }
 
 fn check_name(name: &str) -> Result<(), NamedError> {
@@ -146,11 +180,14 @@ mod tests {
             ("[Silent]\nexpression = 'tv'", "`Silent` is no name of an audience"),
             ("[7days]\nexpression = 'tv'", "`7days` is no name of an audience"),
             ("[tv]\nexpression = 'movie'", "`tv` is a word of the expressions"),
-            ("[a]\nexpression = 'b'\n[b]\nexpression = 'tv'", "[a] `b` is not known"),
+            ("[a]\nexpression = 'c'\n[b]\nexpression = 'tv'", "[a] `c` is not known"),
+            ("[a]\nexpression = 'b'\n[b]\nexpression = 'tv'", "[a] `b` is further down in the file"),
+            ("[a]\nexpression = 'b'\n[b]\nexpression = 'a'", "[a] `b` is further down in the file"),
+            ("[a]\nexpression = 'kids or heavy'\n[heavy]\nexpression = 'tv'", "[a] `heavy` is further down"),
             ("[silent]\nexpression = 'tvv'", "[silent] `tvv` is not known; did you mean `tv`?"),
-            ("[silent]\nwhere = 'tv'", "unknown field `where`"),
-            ("[silent]", "missing field `expression`"),
-            ("silent = 3", "invalid type"),
+            ("[silent]\nwhere = 'tv'", "[silent] unknown field `where`"),
+            ("[silent]", "[silent] missing field `expression`"),
+            ("silent = 3", "[silent] invalid type: integer `3`, expected `expression`, in a table of its name"),
             ("[silent", "TOML parse error"),
         ];
         for (text, expected) in cases {

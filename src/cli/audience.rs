@@ -347,6 +347,10 @@ fn chosen(names: &[String]) -> Result<ListColumns, Error> {
         }
     };
     let is_other = |name: &&String| !["contract", REASON].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let twice = |(place, name): (usize, &String)| names[..place].iter().any(|before| before.eq_ignore_ascii_case(name));
+    if let Some((_, name)) = names.iter().enumerate().find(|named| twice(*named)) {
+        return Err(usage(format!("--columns names {name} twice"), "name each column once"));
+    }
     let named = names.iter().filter(is_other).map(of);
     Ok(ListColumns::Named(named.collect::<Result<_, _>>()?))
 }

@@ -273,7 +273,7 @@ pub(super) const NESTED: Diagnosis = kind(
 );
 pub(super) const OTHER_KEYS: Diagnosis = kind(
     "a record whose keys are spelled otherwise; wanted are Contract, TotalDuration and AppName",
-    "rename them, for example: jq -c '._source |= {Contract: .contract, TotalDuration: .totalduration, AppName: .appname}' FILE > FILE.new && mv FILE.new FILE",
+    "rename them: jq -c '._source |= with_entries(.key |= ({contract: \"Contract\", totalduration: \"TotalDuration\", appname: \"AppName\"}[ascii_downcase | gsub(\"[^a-z]\"; \"\")] // .))' FILE > FILE.new && mv FILE.new FILE",
 );
 pub(super) const EXTENDED_NUMBER: Diagnosis = kind(
     "a number in the extended JSON of MongoDB",

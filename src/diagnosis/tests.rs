@@ -123,7 +123,7 @@ fn a_command_fits_the_name_of_the_file() {
         assert_eq!(kind.next_with_fields("x", None, FieldPlace::Source), kind.next_for("x", None));
     };
     at_top(FRACTION, "write it as an integer: jq -c '.TotalDuration |= floor' x >");
-    at_top(OTHER_KEYS, "jq -c '. |= {Contract: .contract, ");
+    at_top(OTHER_KEYS, "jq -c '. |= with_entries(.key |= ({contract: ");
     at_top(
         BULK,
         "drop the action lines: jq -c 'select(length > 1 or ([has(\"index\", \"create\", \"update\", \"delete\")] | any | not))' x",

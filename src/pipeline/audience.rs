@@ -1,7 +1,6 @@
 //! `viewmart audience`: months are read, what is asked of them is answered, lists are written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -358,9 +357,7 @@ impl Lists {
         for (file, members) in files.iter_mut().zip(groups) {
             let users = file.write_with(|out| match format {
                 ListFormat::Csv => list::write_csv(members, sheet, out).map(|()| members.len() as u64),
-                ListFormat::Parquet => {
-                    list::write_parquet(members, sheet, out).map_err(io::Error::from).map(|()| members.len() as u64)
-                }
+                ListFormat::Parquet => list::write_parquet(members, sheet, out).map(|()| members.len() as u64),
                 ListFormat::Roaring => list::write_roaring(members, sheet.base, out),
             })?;
             let path = file.target().to_owned();

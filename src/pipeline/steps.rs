@@ -249,8 +249,11 @@ pub(super) fn accept(
     }
     tell(gate::warn_of_null_contracts(&gate::null_contracts(&made.table.contracts)), warnings);
     let accepted = judge(month, detail, &plan.limits, &evidence, warnings);
-    if accepted.is_err() {
-        artifacts::write_refused_rejects(&made.rejects, month, out)?;
+    // Why the month was refused matters more than that the disk is full, too.
+    if accepted.is_err()
+        && let Err(error) = artifacts::write_refused_rejects(&made.rejects, month, out)
+    {
+        console::say(format_args!("warning: the rejects could not be written: {error}"));
     }
     accepted
 }

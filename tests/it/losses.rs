@@ -98,6 +98,8 @@ fn a_malformed_record_that_is_as_long_as_many_is_told() {
         "several objects on one line",
     ];
     check("without line ends", |work| odd(work, joined(ODD, 100_000)), &Refused(4, &words));
+    let words = ["malformed records take more than 5.00 % of the bytes of lake/20220415.json (6.45 kB of 8.07 kB)"];
+    check("some without line ends", |work| odd(work, joined(ODD, 5_000)), &Refused(4, &words));
     let compressed = |work: &Workplace| {
         month(work, |day| json_name(day) + ".gz", |day| gzip(ndjson(day).as_bytes()));
         // Compressed it is as small as any.

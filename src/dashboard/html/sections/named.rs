@@ -113,7 +113,12 @@ fn overlaps(month: &MonthModel) -> String {
             }
         }
     }
-    table.finish()
+    let mut inside = table.finish();
+    let n_left_out = month.audiences.len() - shown.len();
+    if n_left_out > 0 {
+        let _ = writeln!(inside, "<p class=note>And {n_left_out} more; the table audience_overlap has all.</p>");
+    }
+    inside
 }
 
 /// The shared accounts, where there are any. An audience that takes the place of the built-in one may be anything.
